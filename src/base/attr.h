@@ -1,0 +1,15 @@
+/* Compiler attributes used everywhere. Calls nothing. */
+#ifndef PG_BASE_ATTR_H
+#define PG_BASE_ATTR_H
+
+#define PG_EXPORT __attribute__((visibility("default")))
+#define PG_LIKELY(x) __builtin_expect(!!(x), 1)
+#define PG_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define PG_NOINLINE __attribute__((noinline))
+#define PG_COLD __attribute__((cold, noinline))
+#define PG_UNUSED __attribute__((unused))
+/* Initial-exec: one instruction, no allocation, so it is safe in a signal handler and in a vfork child. */
+#define PG_TLS __thread __attribute__((tls_model("initial-exec")))
+#define PG_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+#endif

@@ -1,0 +1,27 @@
+/* Text into a fixed buffer: async-signal-safe, no locale, no allocation, truncates instead of failing. Calls nothing. */
+#ifndef PG_BASE_FMT_H
+#define PG_BASE_FMT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pg_buf {
+  char *data;  /* always NUL-terminated while cap > 0 */
+  size_t len;  /* without the NUL */
+  size_t cap;
+};
+
+void pg_buf_init(struct pg_buf *b, char *storage, size_t cap);
+void pg_buf_char(struct pg_buf *b, char c);
+void pg_buf_str(struct pg_buf *b, const char *s);
+void pg_buf_mem(struct pg_buf *b, const char *s, size_t n);
+void pg_buf_dec(struct pg_buf *b, int64_t v);
+void pg_buf_udec(struct pg_buf *b, uint64_t v);
+void pg_buf_hex(struct pg_buf *b, uint64_t v); /* with 0x */
+/* A logfmt value: quoted, with control characters escaped, when it is not one plain word. */
+void pg_buf_value(struct pg_buf *b, const char *s, size_t n);
+
+/* A decimal number at *s, advanced behind it; -1 where there is none or it does not fit an int64_t. */
+int64_t pg_parse_dec(const char **s);
+
+#endif

@@ -1,0 +1,134 @@
+/* Raw system calls: no errno, no cancellation, no name that the preload object interposes, so they can be used in a
+ * signal handler, in a vfork child, before constructors and after destructors. Every call returns a value >= 0 or
+ * -errno. Calls nothing (an architecture without an entry below goes through libc's syscall() and puts errno back). */
+#ifndef PG_KERNEL_SYS_H
+#define PG_KERNEL_SYS_H
+
+#include "base/attr.h"
+#include "kernel/uapi.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Numbers are the same on every architecture since 5.1 (alpha apart, which is not supported). */
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_clone3
+#define SYS_clone3 435
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440
+#endif
+#ifndef SYS_process_mrelease
+#define SYS_process_mrelease 448
+#endif
+
+#if defined(__x86_64__) && !defined(__ILP32__)
+#define PG_HAVE_RAW_SYSCALLS 1
+static inline long pg_sys6(long n, long a, long b, long c, long d, long e, long f) {
+  long ret;
+  register long r10 __asm__("r10") = d;
+  register long r8 __asm__("r8") = e;
+  register long r9 __asm__("r9") = f;
+  __asm__ volatile("syscall"
+                   : "=a"(ret)
+                   : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                   : "rcx", "r11", "memory");
+  return ret;
+}
+#elif defined(__aarch64__)
+#define PG_HAVE_RAW_SYSCALLS 1
+static inline long pg_sys6(long n, long a, long b, long c, long d, long e, long f) {
+  register long x8 __asm__("x8") = n;
+  register long x0 __asm__("x0") = a;
+  register long x1 __asm__("x1") = b;
+  register long x2 __asm__("x2") = c;
+  register long x3 __asm__("x3") = d;
+  register long x4 __asm__("x4") = e;
+  register long x5 __asm__("x5") = f;
+  __asm__ volatile("svc #0"
+                   : "+r"(x0)
+                   : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                   : "memory", "cc");
+  return x0;
+}
+#else
+#define PG_HAVE_RAW_SYSCALLS 0
+static inline long pg_sys6(long n, long a, long b, long c, long d, long e, long f) {
+  int saved = errno;
+  long ret = syscall(n, a, b, c, d, e, f);
+  if (ret == -1)
+    ret = -errno;
+  errno = saved;
+  return ret;
+}
+#endif
+
+#define PG_SYS_ARG_(x) ((long)(x))
+#define pg_sys0(n) pg_sys6(n, 0, 0, 0, 0, 0, 0)
+#define pg_sys1(n, a) pg_sys6(n, PG_SYS_ARG_(a), 0, 0, 0, 0, 0)
+#define pg_sys2(n, a, b) pg_sys6(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), 0, 0, 0, 0)
+#define pg_sys3(n, a, b, c) pg_sys6(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), PG_SYS_ARG_(c), 0, 0, 0)
+#define pg_sys4(n, a, b, c, d) \
+  pg_sys6(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), PG_SYS_ARG_(c), PG_SYS_ARG_(d), 0, 0)
+#define pg_sys5(n, a, b, c, d, e) \
+  pg_sys6(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), PG_SYS_ARG_(c), PG_SYS_ARG_(d), PG_SYS_ARG_(e), 0)
+
+static inline pid_t pg_sys_getpid(void) { return (pid_t)pg_sys0(SYS_getpid); }
+static inline pid_t pg_sys_getppid(void) { return (pid_t)pg_sys0(SYS_getppid); }
+static inline int pg_sys_kill(pid_t pid, int sig) { return (int)pg_sys2(SYS_kill, pid, sig); }
+static inline int pg_sys_close(int fd) { return (int)pg_sys1(SYS_close, fd); }
+static inline ssize_t pg_sys_read(int fd, void *buf, size_t n) { return (ssize_t)pg_sys3(SYS_read, fd, buf, n); }
+static inline ssize_t pg_sys_write(int fd, const void *buf, size_t n) {
+  return (ssize_t)pg_sys3(SYS_write, fd, buf, n);
+}
+static inline int pg_sys_openat(int dir, const char *path, int flags, int mode) {
+  return (int)pg_sys4(SYS_openat, dir, path, flags, mode);
+}
+static inline int pg_sys_fcntl(int fd, int cmd, long arg) { return (int)pg_sys3(SYS_fcntl, fd, cmd, arg); }
+static inline int pg_sys_ioctl(int fd, unsigned long req, void *arg) {
+  return (int)pg_sys3(SYS_ioctl, fd, req, arg);
+}
+
+/* 5.3 (pidfd_open(2)). */
+static inline int pg_sys_pidfd_open(pid_t pid, unsigned flags) {
+  return (int)pg_sys2(SYS_pidfd_open, pid, flags);
+}
+/* 5.1; flags other than 0 from 6.9 (pidfd_send_signal(2)). */
+static inline int pg_sys_pidfd_send_signal(int fd, int sig, const siginfo_t *info, unsigned flags) {
+  return (int)pg_sys4(SYS_pidfd_send_signal, fd, sig, info, flags);
+}
+/* The kernel's waitid has a fifth argument that libc's has not; it is no cancellation point here. */
+static inline int pg_sys_waitid(int type, id_t id, siginfo_t *info, int options, struct rusage *ru) {
+  return (int)pg_sys5(SYS_waitid, type, id, info, options, ru);
+}
+
+/* True for the answers that mean "this kernel, or a filter in front of it, does not have the call". */
+static inline int pg_err_unsupported(int err) {
+  return err == -ENOSYS || err == -EPERM || err == -EINVAL || err == -EACCES || err == -EOPNOTSUPP;
+}
+
+/* st_dev and st_ino of an open descriptor, or -errno. */
+int pg_sys_fstat_ids(int fd, uint64_t *ret_dev, uint64_t *ret_ino);
+/* f_type of the file system behind a descriptor, or -errno. */
+long pg_sys_fstatfs_type(int fd);
+/* The soft RLIMIT_NOFILE, or -errno. */
+int64_t pg_sys_nofile_soft(void);
+/* Reads a small file whole: the length read (buf is NUL-terminated) or -errno. */
+ssize_t pg_sys_read_file(int dirfd, const char *path, char *buf, size_t cap);
+
+#endif
