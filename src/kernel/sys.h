@@ -117,6 +117,63 @@ static inline int pg_sys_waitid(int type, id_t id, siginfo_t *info, int options,
   return (int)pg_sys5(SYS_waitid, type, id, info, options, ru);
 }
 
+/* Descriptors of other kinds that pidfds are used with. */
+static inline int pg_sys_dup_cloexec(int fd, int from) { return pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, from); }
+static inline int pg_sys_epoll_create(void) { return (int)pg_sys1(SYS_epoll_create1, O_CLOEXEC); }
+static inline int pg_sys_epoll_ctl(int ep, int op, int fd, void *event) {
+  return (int)pg_sys4(SYS_epoll_ctl, ep, op, fd, event);
+}
+static inline int pg_sys_epoll_wait(int ep, void *events, int max, int timeout_ms) {
+  return (int)pg_sys6(SYS_epoll_pwait, ep, (long)events, max, timeout_ms, 0, 0);
+}
+/* poll(2) that takes nanoseconds left, -1 for ever. */
+static inline int pg_sys_ppoll(void *fds, unsigned n, int64_t timeout_ns) {
+#ifdef SYS_ppoll
+  long ts[2] = {(long)(timeout_ns / 1000000000), (long)(timeout_ns % 1000000000)};
+  return (int)pg_sys5(SYS_ppoll, fds, n, timeout_ns < 0 ? NULL : ts, NULL, 0);
+#else /* an architecture born with 64-bit time */
+  int64_t ts[2] = {timeout_ns / 1000000000, timeout_ns % 1000000000};
+  return (int)pg_sys5(SYS_ppoll_time64, fds, n, timeout_ns < 0 ? NULL : ts, NULL, 0);
+#endif
+}
+/* The message must have been zeroed whole: libcs pad struct msghdr and struct cmsghdr differently from the kernel. */
+static inline ssize_t pg_sys_sendmsg(int fd, const void *msg, int flags) {
+  return (ssize_t)pg_sys3(SYS_sendmsg, fd, msg, flags);
+}
+static inline ssize_t pg_sys_recvmsg(int fd, void *msg, int flags) {
+  return (ssize_t)pg_sys3(SYS_recvmsg, fd, msg, flags);
+}
+static inline int pg_sys_getsockopt(int fd, int level, int name, void *value, void *len) {
+  return (int)pg_sys5(SYS_getsockopt, fd, level, name, value, len);
+}
+static inline int pg_sys_setsockopt(int fd, int level, int name, const void *value, unsigned len) {
+  return (int)pg_sys5(SYS_setsockopt, fd, level, name, value, len);
+}
+static inline ssize_t pg_sys_readlinkat(int dir, const char *path, char *buf, size_t n) {
+  return (ssize_t)pg_sys4(SYS_readlinkat, dir, path, buf, n);
+}
+/* 2.6.39; on pidfds 6.14. `handle` is a struct file_handle. */
+static inline int pg_sys_name_to_handle_at(int dir, const char *path, void *handle, int *mount_id, int flags) {
+  return (int)pg_sys5(SYS_name_to_handle_at, dir, path, handle, mount_id, flags);
+}
+static inline int pg_sys_open_by_handle_at(int mount_fd, void *handle, int flags) {
+  return (int)pg_sys3(SYS_open_by_handle_at, mount_fd, handle, flags);
+}
+/* 3.0; with a pidfd 5.8. */
+static inline int pg_sys_setns(int fd, int nstype) { return (int)pg_sys2(SYS_setns, fd, nstype); }
+/* 5.6 */
+static inline int pg_sys_pidfd_getfd(int fd, int target, unsigned flags) {
+  return (int)pg_sys3(SYS_pidfd_getfd, fd, target, flags);
+}
+/* 5.10 */
+static inline ssize_t pg_sys_process_madvise(int fd, const void *iov, size_t n, int advice, unsigned flags) {
+  return (ssize_t)pg_sys5(SYS_process_madvise, fd, iov, n, advice, flags);
+}
+/* 5.15 */
+static inline int pg_sys_process_mrelease(int fd, unsigned flags) {
+  return (int)pg_sys2(SYS_process_mrelease, fd, flags);
+}
+
 /* True for the answers that mean "this kernel, or a filter in front of it, does not have the call". */
 static inline int pg_err_unsupported(int err) {
   return err == -ENOSYS || err == -EPERM || err == -EINVAL || err == -EACCES || err == -EOPNOTSUPP;

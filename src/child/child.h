@@ -1,0 +1,59 @@
+/* What the interposers and the API do with children: track them, signal them, wait for them. Everything here is
+ * async-signal-safe, takes no lock, allocates nothing, and returns -errno. Calls table, descriptor, runtime, kernel. */
+#ifndef PG_CHILD_CHILD_H
+#define PG_CHILD_CHILD_H
+
+#include "child/table.h"
+#include "runtime/config.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define PG_PASS 1 /* "this is none of our business: do what libc does" */
+
+/* Reads the environment and gets ready; idempotent, and safe at any time. Returns the mode. */
+enum pg_mode pg_child_init(void);
+extern _Atomic int pg_child_mode; /* PG_MODE_UNREAD before pg_child_init() */
+static inline enum pg_mode pg_mode(void) {
+  int m = atomic_load_explicit(&pg_child_mode, memory_order_relaxed);
+  return PG_UNLIKELY(m == PG_MODE_UNREAD) ? pg_child_init() : (enum pg_mode)m;
+}
+/* True where this call is to be passed on untouched: switched off, or made by a process that only borrows our memory. */
+bool pg_child_is_guest_or_off(void);
+
+/* ---- track.c ---- */
+
+/* A child was born: called in the parent before the program learns its number. pidfd: one that names the child for
+ * certain (CLONE_PIDFD), which is closed, or -1. errno is untouched. */
+void pg_child_born(pid_t pid, int pidfd, const char *how);
+/* In the child, as the first thing after fork. own_files false: it shares its descriptors with its parent. */
+void pg_child_forked(bool own_files);
+/* A wait of the program has taken this child. births: pg_table_births() from before the wait. */
+void pg_child_reaped(pid_t pid, uint32_t births);
+/* A duplicate of a tracked child's pidfd, on the lowest free number, or -ESRCH (retired or unknown), -errno. */
+int pg_child_pidfd(pid_t pid, unsigned flags);
+/* Starts tracking a process that is the caller's child: 0, -ECHILD, -errno. */
+int pg_child_adopt(pid_t pid);
+/* Retires a held record whose process was found to be reaped. */
+void pg_child_retire(struct pg_record *rec, const char *how);
+
+/* ---- signal.c ---- */
+
+struct pg_call {
+  const char *name;   /* for the log: "kill" */
+  const void *caller; /* return address */
+};
+
+/* PG_PASS, 0, or -errno. info NULL: as kill() does. */
+int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call call);
+int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call);
+
+/* ---- wait.c ---- */
+
+/* waitid() for one tracked child: PG_PASS, 0, or -errno. options as for waitid; info must not be NULL. With WNOHANG it
+ * is no cancellation point; without, it is one. */
+int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru);
+
+#endif

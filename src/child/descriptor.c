@@ -1,0 +1,147 @@
+#include "child/descriptor.h"
+
+#include "kernel/sys.h"
+#include "runtime/counters.h"
+#include "runtime/ours.h"
+
+/* Before pidfs all pidfds share one anonymous inode: good enough to prove that a number is still some pidfd. */
+static _Atomic uint64_t shared_ino;
+static _Atomic int identity; /* 0 not known yet, 1 unique, -1 shared */
+static _Atomic uint32_t evict_hand, look_hand;
+
+int pg_descriptor_identity(int fd, uint64_t *ret_ino) {
+  uint64_t dev, ino;
+  int r = pg_sys_fstat_ids(fd, &dev, &ino);
+  if (r < 0)
+    return r;
+  int have = atomic_load_explicit(&identity, memory_order_relaxed);
+  if (PG_UNLIKELY(have == 0)) {
+    have = pg_sys_fstatfs_type(fd) == PG_PIDFS_MAGIC ? 1 : -1;
+    if (have < 0)
+      atomic_store_explicit(&shared_ino, ino, memory_order_relaxed);
+    atomic_store_explicit(&identity, have, memory_order_relaxed);
+  }
+  *ret_ino = have > 0 ? ino : 0;
+  return 0;
+}
+
+bool pg_descriptor_have_identity(void) { return atomic_load_explicit(&identity, memory_order_relaxed) > 0; }
+
+static bool still_ours(int fd, uint64_t ino) {
+  uint64_t dev, now;
+  return pg_sys_fstat_ids(fd, &dev, &now) == 0 &&
+         now == (ino ? ino : atomic_load_explicit(&shared_ino, memory_order_relaxed));
+}
+
+void pg_descriptor_release(int fd, uint64_t ino, uint32_t index) { pg_ours_close(fd, index, still_ours, ino); }
+
+int pg_descriptor_reopen(pid_t pid, uint64_t ino) {
+  if (!ino)
+    return -EOPNOTSUPP;
+  int fd = pg_descriptor_open(pid);
+  if (fd < 0) /* ENOENT and EINVAL: the number is a thread's, by now */
+    return fd == -ENOENT || fd == -EINVAL ? -ESRCH : fd;
+  uint64_t now;
+  int r = pg_descriptor_identity(fd, &now);
+  if (r == 0 && now == ino) {
+    pg_count(reopened);
+    return fd;
+  }
+  pg_sys_close(fd);
+  return r < 0 ? r : -ESRCH;
+}
+
+int pg_descriptor_open(pid_t pid) {
+  int fd = pg_sys_pidfd_open(pid, 0);
+  if (fd == -EMFILE && pg_descriptor_evict(1))
+    fd = pg_sys_pidfd_open(pid, 0);
+  return fd;
+}
+
+/* Takes the descriptor from the record behind a cell, if that record can go on by its identity. */
+static bool give_up(struct pg_ours ours) {
+  if (ours.fd < 0 || ours.owner == PG_OWNER_LOG)
+    return false;
+  struct pg_record *rec = pg_record_at(ours.owner);
+  uint64_t ino = pg_record_ino(rec);
+  if (!ino || !pg_record_swap_fd(rec, ours.fd, -1, 0))
+    return false;
+  pg_descriptor_release(ours.fd, ino, ours.owner);
+  pg_count(evicted);
+  return true;
+}
+
+int pg_descriptor_evict(int n) {
+  int done = 0;
+  for (int tries = 0; done < n && tries < 4 * n + 8; tries++)
+    done += give_up(pg_ours_next(&evict_hand));
+  return done;
+}
+
+bool pg_descriptor_give(struct pg_record *rec, int low) {
+  int32_t budget = atomic_load_explicit(&pg_ours_budget, memory_order_relaxed);
+  int32_t over = atomic_load_explicit(&pg_ours_held, memory_order_relaxed) - budget;
+  if (budget <= 0 || (over >= 0 && pg_descriptor_evict(over < 4 ? over + 1 : 4) <= over))
+    return false;
+  int fd = pg_ours_lift(low, low);
+  if (fd < 0)
+    return false;
+  uint32_t index = pg_record_index(rec);
+  struct pg_ours occupant;
+  bool mine = fd <= PG_RECORD_FD_MAX && pg_ours_register(fd, index, &occupant);
+  if (!mine && fd <= PG_RECORD_FD_MAX)
+    mine = give_up(occupant) && pg_ours_register(fd, index, &occupant);
+  if (!mine) {
+    pg_sys_close(fd);
+    return false;
+  }
+  /* The kernel just gave us the number, so an old claim to it is void: it was closed behind our back. */
+  if (occupant.fd == fd && occupant.owner && occupant.owner != PG_OWNER_LOG) {
+    pg_record_swap_fd(pg_record_at(occupant.owner), fd, -1, PG_RECORD_HOLDERS_MAX);
+    pg_count(lost);
+  }
+  if (pg_record_swap_fd(rec, -1, fd, PG_RECORD_HOLDERS_MAX))
+    return true;
+  /* It got one from another thread, or was replaced. */
+  if (pg_ours_unregister(fd, index))
+    pg_sys_close(fd);
+  return false;
+}
+
+void pg_descriptor_move(int fd) {
+  uint64_t cell = atomic_load_explicit(pg_cell_of(fd), memory_order_acquire);
+  pg_ours_settle(fd);
+  uint32_t owner = pg_cell_owner(cell);
+  if (pg_cell_fd(cell) != fd)
+    return;
+  int moved = pg_ours_lift_above(fd);
+  struct pg_ours occupant;
+  if (moved >= 0 && !pg_ours_register(moved, owner, &occupant)) {
+    pg_sys_close(moved);
+    moved = -1;
+  }
+  /* Whoever is using the old number at this moment is inside a system call that has looked it up already, or will be
+   * told EBADF: the number is the program's, now. */
+  bool was_ours = pg_ours_unregister(fd, owner);
+  if (was_ours && owner == PG_OWNER_LOG)
+    was_ours = false; /* the log notices by itself that its descriptor changed */
+  if (was_ours && pg_record_swap_fd(pg_record_at(owner), fd, moved, PG_RECORD_HOLDERS_MAX))
+    pg_count(moved);
+  else if (moved >= 0 && pg_ours_unregister(moved, owner))
+    pg_sys_close(moved);
+}
+
+void pg_descriptor_lost(struct pg_record *rec, int fd) {
+  if (pg_record_swap_fd(rec, fd, -1, PG_RECORD_HOLDERS_MAX)) {
+    pg_ours_unregister(fd, pg_record_index(rec));
+    pg_count(lost);
+  }
+}
+
+struct pg_record *pg_descriptor_next_held(void) {
+  struct pg_ours ours = pg_ours_next(&look_hand);
+  if (ours.fd < 0 || ours.owner == PG_OWNER_LOG)
+    return NULL;
+  struct pg_record *rec = pg_record_at(ours.owner);
+  return pg_record_try_hold(rec) ? rec : NULL;
+}

@@ -1,0 +1,36 @@
+/* Our pidfds as descriptors: lifted above the program's numbers, few, verified before they are closed, given up when
+ * there are too many of them. Calls record, runtime, kernel. */
+#ifndef PG_CHILD_DESCRIPTOR_H
+#define PG_CHILD_DESCRIPTOR_H
+
+#include "child/record.h"
+
+/* Reads what identifies the process behind a pidfd: its pidfs inode, or 0 where the kernel has none (before 6.9).
+ * -errno if fd can not be asked. */
+int pg_descriptor_identity(int fd, uint64_t *ret_ino);
+/* True while identities tell processes apart; false before the first pidfd was seen. */
+bool pg_descriptor_have_identity(void);
+
+/* pidfd_open() by number, but only the process with that identity: a descriptor of the caller's on a low number, or
+ * -ESRCH if the number is nobody's or somebody else's, or another -errno. */
+int pg_descriptor_reopen(pid_t pid, uint64_t ino);
+
+/* pidfd_open(), making room by giving up one of ours when the program has used up all numbers. */
+int pg_descriptor_open(pid_t pid);
+
+/* Gives a held record a lifted duplicate of the pidfd `low`, within the budget. False: it stays without one. */
+bool pg_descriptor_give(struct pg_record *rec, int low);
+
+/* Our number is about to be overwritten by the program: moves the descriptor elsewhere. */
+void pg_descriptor_move(int fd);
+
+/* Gives up the oldest descriptors, at most n, whose records can do without. Returns how many. */
+int pg_descriptor_evict(int n);
+
+/* The record's descriptor turned out not to be ours any more: it goes on by identity. */
+void pg_descriptor_lost(struct pg_record *rec, int fd);
+
+/* The next of our descriptors for the look whether its process has died: a held record, or NULL. */
+struct pg_record *pg_descriptor_next_held(void);
+
+#endif

@@ -1,0 +1,145 @@
+#include "child/record.h"
+
+#include "kernel/sys.h"
+
+#include <sys/mman.h>
+
+#define CHUNK_RECORDS 512u
+#define CHUNKS 8448u /* 4,325,376 records: every number of the largest pid_max alive, and the full ring besides */
+
+/* The first chunk is there from the start, so that the first fork of a small program maps nothing. */
+static struct pg_record first_chunk[CHUNK_RECORDS];
+static _Atomic(struct pg_record *) chunks[CHUNKS];
+static _Atomic uint32_t bump;      /* records handed out for the first time */
+static _Atomic uint64_t free_head; /* tag << 32 | index; the tag changes with every pop, against ABA */
+
+struct pg_record *pg_record_at(uint32_t index) {
+  uint32_t i = index - 1;
+  struct pg_record *chunk = atomic_load_explicit(&chunks[i / CHUNK_RECORDS], memory_order_acquire);
+  return &chunk[i % CHUNK_RECORDS];
+}
+
+/* next doubles as the record's own index while it is not on the free list: a record must know its name. */
+uint32_t pg_record_index(struct pg_record *rec) { return atomic_load_explicit(&rec->next, memory_order_relaxed); }
+
+static struct pg_record *chunk_map(uint32_t c) {
+  struct pg_record *chunk = atomic_load_explicit(&chunks[c], memory_order_acquire);
+  if (chunk)
+    return chunk;
+  if (c == 0) {
+    atomic_store_explicit(&chunks[0], first_chunk, memory_order_release);
+    return first_chunk;
+  }
+  size_t size = sizeof(struct pg_record) * CHUNK_RECORDS;
+  long p = pg_sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p < 0 && p > -4096)
+    return NULL;
+  struct pg_record *mapped = (struct pg_record *)p;
+  if (atomic_compare_exchange_strong_explicit(&chunks[c], &chunk, mapped, memory_order_acq_rel, memory_order_acquire))
+    return mapped;
+  pg_sys2(SYS_munmap, p, size); /* somebody was faster */
+  return chunk;
+}
+
+struct pg_record *pg_record_alloc(void) {
+  uint64_t head = atomic_load_explicit(&free_head, memory_order_acquire);
+  while ((uint32_t)head) {
+    struct pg_record *rec = pg_record_at((uint32_t)head);
+    uint32_t next = atomic_load_explicit(&rec->next, memory_order_relaxed);
+    uint64_t want = ((head >> 32) + 1) << 32 | next;
+    if (atomic_compare_exchange_weak_explicit(&free_head, &head, want, memory_order_acq_rel, memory_order_acquire)) {
+      atomic_store_explicit(&rec->next, (uint32_t)head, memory_order_relaxed);
+      return rec;
+    }
+  }
+  uint32_t i = atomic_load_explicit(&bump, memory_order_relaxed);
+  do {
+    if (i >= CHUNK_RECORDS * CHUNKS || !chunk_map(i / CHUNK_RECORDS))
+      return NULL;
+  } while (!atomic_compare_exchange_weak_explicit(&bump, &i, i + 1, memory_order_acq_rel, memory_order_relaxed));
+  struct pg_record *rec = pg_record_at(i + 1);
+  atomic_store_explicit(&rec->next, i + 1, memory_order_relaxed);
+  return rec;
+}
+
+uint32_t pg_record_count(void) { return atomic_load_explicit(&bump, memory_order_acquire); }
+
+static void push_free(struct pg_record *rec, uint32_t index) {
+  uint64_t head = atomic_load_explicit(&free_head, memory_order_relaxed), want;
+  do {
+    atomic_store_explicit(&rec->next, (uint32_t)head, memory_order_relaxed);
+    want = (head & ~(uint64_t)UINT32_MAX) | index;
+  } while (!atomic_compare_exchange_weak_explicit(&free_head, &head, want, memory_order_acq_rel, memory_order_relaxed));
+}
+
+void pg_record_free(struct pg_record *rec) { push_free(rec, pg_record_index(rec)); }
+
+/* What a word becomes once its last use is gone: first the descriptor goes, then the record. */
+static uint64_t settled(uint64_t w) {
+  if (pg_word_holders(w))
+    return w;
+  if (!(w & (PG_RECORD_LIVE | PG_RECORD_GROUP)))
+    w = pg_word_with_fd(w, -1);
+  if (!(w & (PG_RECORD_SLOT | PG_RECORD_RING)))
+    w = 0;
+  return w;
+}
+
+/* The one place where a word changes: where it has all of `need`, `set` and `clear` are applied and a hold is given
+ * back, then it is settled. */
+static uint64_t change(struct pg_record *rec, uint64_t need, uint64_t set, uint64_t clear, uint32_t holds) {
+  uint64_t ino = pg_record_ino(rec); /* read before the swap: afterwards it may be another's */
+  uint32_t index = pg_record_index(rec);
+  uint64_t old = pg_record_word(rec), now;
+  do {
+    if ((old & need) != need)
+      return old;
+    if (holds && pg_word_holders(old) == PG_RECORD_HOLDERS_MAX)
+      return old; /* saturated: pinned for good, which costs one descriptor and nothing else */
+    now = settled(((old | set) & ~clear) - holds * PG_RECORD_HOLDER);
+  } while (!atomic_compare_exchange_weak_explicit(&rec->word, &old, now, memory_order_acq_rel, memory_order_acquire));
+  if (pg_word_fd(old) >= 0 && pg_word_fd(now) < 0)
+    pg_descriptor_release(pg_word_fd(old), ino, index);
+  if (old && !now)
+    push_free(rec, index);
+  return old;
+}
+
+uint64_t pg_record_change(struct pg_record *rec, uint64_t need, uint64_t set, uint64_t clear) {
+  return change(rec, need, set, clear, 0);
+}
+
+bool pg_record_try_hold(struct pg_record *rec) {
+  uint64_t old = pg_record_word(rec);
+  do {
+    if (!(old & PG_RECORD_SLOT))
+      return false;
+    if (pg_word_holders(old) == PG_RECORD_HOLDERS_MAX)
+      return true;
+  } while (!atomic_compare_exchange_weak_explicit(&rec->word, &old, old + PG_RECORD_HOLDER, memory_order_acq_rel,
+                                                  memory_order_acquire));
+  return true;
+}
+
+void pg_record_drop(struct pg_record *rec) {
+  uint64_t old = pg_record_word(rec);
+  /* The common case, in one step: nothing ends with this hold. */
+  if ((old & (PG_RECORD_LIVE | PG_RECORD_SLOT)) == (PG_RECORD_LIVE | PG_RECORD_SLOT) &&
+      pg_word_holders(old) < PG_RECORD_HOLDERS_MAX &&
+      atomic_compare_exchange_strong_explicit(&rec->word, &old, old - PG_RECORD_HOLDER, memory_order_acq_rel,
+                                              memory_order_acquire))
+    return;
+  change(rec, 0, 0, 0, 1);
+}
+
+bool pg_record_swap_fd(struct pg_record *rec, int from, int to, uint32_t holders) {
+  uint64_t old = pg_record_word(rec);
+  do {
+    if (pg_word_fd(old) != from || pg_word_holders(old) > holders || !(old & PG_RECORD_SLOT))
+      return false;
+    if (from < 0 && !(old & PG_RECORD_LIVE))
+      return false;
+  } while (!atomic_compare_exchange_weak_explicit(&rec->word, &old, pg_word_with_fd(old, to), memory_order_acq_rel,
+                                                  memory_order_acquire));
+  return true;
+}

@@ -1,0 +1,89 @@
+/* One tracked process: a record, with one atomic word that holds everything that changes. What a record is, and every
+ * way in which its word may change, is in this pair of files. Calls only pg_descriptor_release().
+ *
+ *   word    meaning                                          the number means     ends when
+ *   LIVE    the child was not reaped, as far as is known     the child            retire, replace, forget
+ *   -       retired: the program was told, or nobody can be  nobody (ESRCH)       pushed out of the ring, replaced
+ *   GROUP   retired, but its process group may have members  as above; the group  the group was found empty
+ *   SLOT    the table's slot for the number points here
+ *   RING    the ring of retired numbers points here
+ *   holders readers that use the descriptor right now: it is not closed, moved or given away under them
+ *   fd      the pidfd that we hold, or none (known by identity only; bare where there is no identity either)
+ *
+ * Records live in a pool that is never unmapped, so a stale pointer reads a record, though perhaps another one's; the
+ * table validates after it took a hold. */
+#ifndef PG_CHILD_RECORD_H
+#define PG_CHILD_RECORD_H
+
+#include "base/attr.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct pg_record {
+  _Atomic uint64_t word;
+  _Atomic uint64_t ino;  /* pidfs inode, or 0 where it says nothing (before 6.9) */
+  _Atomic int32_t pid;
+  _Atomic uint32_t seq;  /* the birth's number, see pg_table_births() */
+  _Atomic uint32_t next; /* free list */
+};
+
+#define PG_RECORD_FD_BITS 24
+#define PG_RECORD_FD_MAX ((1 << PG_RECORD_FD_BITS) - 2)
+#define PG_RECORD_HOLDER ((uint64_t)1 << PG_RECORD_FD_BITS)
+#define PG_RECORD_HOLDERS_MAX 0xfffffu
+#define PG_RECORD_LIVE ((uint64_t)1 << 44)
+#define PG_RECORD_GROUP ((uint64_t)1 << 45)
+#define PG_RECORD_SLOT ((uint64_t)1 << 46)
+#define PG_RECORD_RING ((uint64_t)1 << 47)
+
+static inline int pg_word_fd(uint64_t w) { return (int)(w & ((1u << PG_RECORD_FD_BITS) - 1)) - 1; }
+static inline uint64_t pg_word_with_fd(uint64_t w, int fd) {
+  return (w & ~(uint64_t)((1u << PG_RECORD_FD_BITS) - 1)) | (uint64_t)(uint32_t)(fd + 1);
+}
+static inline uint32_t pg_word_holders(uint64_t w) {
+  return (uint32_t)(w >> PG_RECORD_FD_BITS) & PG_RECORD_HOLDERS_MAX;
+}
+static inline uint64_t pg_record_word(struct pg_record *rec) {
+  return atomic_load_explicit(&rec->word, memory_order_acquire);
+}
+static inline int pg_record_fd(struct pg_record *rec) { return pg_word_fd(pg_record_word(rec)); }
+static inline uint64_t pg_record_ino(struct pg_record *rec) {
+  return atomic_load_explicit(&rec->ino, memory_order_relaxed);
+}
+static inline pid_t pg_record_pid(struct pg_record *rec) {
+  return atomic_load_explicit(&rec->pid, memory_order_relaxed);
+}
+static inline uint32_t pg_record_seq(struct pg_record *rec) {
+  return atomic_load_explicit(&rec->seq, memory_order_relaxed);
+}
+
+/* A fresh record, owned by the caller alone: its word is 0 and no hold can be taken. NULL without memory. */
+struct pg_record *pg_record_alloc(void);
+/* Gives back a record that was never published. */
+void pg_record_free(struct pg_record *rec);
+/* 1-based and stable, so that 0 can say "none". */
+uint32_t pg_record_index(struct pg_record *rec);
+struct pg_record *pg_record_at(uint32_t index);
+/* How many there are, in use or free: indices 1 to this. */
+uint32_t pg_record_count(void);
+
+/* Changes the word in one compare-and-swap, if it has all the flags of `need`: sets and clears flags; then, if that
+ * left it without use, closes the descriptor and frees the record. Returns the word as it was before. */
+uint64_t pg_record_change(struct pg_record *rec, uint64_t need, uint64_t set, uint64_t clear);
+
+/* Takes a hold; false if the record is in nobody's slot (free, or being made). */
+bool pg_record_try_hold(struct pg_record *rec);
+void pg_record_drop(struct pg_record *rec);
+
+/* Swaps the descriptor `from` (-1: none) for `to` (-1: none), if it is `from` and nobody but `holders` callers hold
+ * the record; on success `from` is the caller's to close. A record with no descriptor takes one only while LIVE. */
+bool pg_record_swap_fd(struct pg_record *rec, int from, int to, uint32_t holders);
+
+/* Where descriptors end (child/descriptor.c; the table's own unit test brings another): closes fd if it is provably
+ * the pidfd of that identity. */
+void pg_descriptor_release(int fd, uint64_t ino, uint32_t index);
+
+#endif

@@ -1,0 +1,193 @@
+/* Signals to children and their groups, by pidfd. */
+#include "child/child.h"
+
+#include "child/descriptor.h"
+#include "kernel/sys.h"
+#include "runtime/counters.h"
+#include "runtime/log.h"
+#include "runtime/self.h"
+
+/* pidfd_send_signal was seen to work: from then on its EPERM is the target's, not a filter's. */
+static _Atomic int works, group_works;
+
+static PG_COLD void log_signal(pid_t target, int sig, int result, struct pg_call call) {
+  struct pg_line line;
+  pg_line_begin(&line, PG_LOG_INFO, "signal");
+  pg_line_str(&line, "call", call.name);
+  pg_line_int(&line, "target", target);
+  pg_line_int(&line, "sig", sig);
+  pg_line_result(&line, result);
+  pg_line_end(&line);
+}
+
+/* A stale signal: refused, or in audit mode only noted. */
+static int refuse(pid_t target, int sig, struct pg_call call) {
+  bool audit = pg_mode() == PG_MODE_AUDIT;
+  pg_count(refused);
+  if (pg_log_on(PG_LOG_WARN)) {
+    struct pg_line line;
+    pg_line_begin(&line, PG_LOG_WARN, audit ? "would-refuse" : "refused");
+    pg_line_str(&line, "call", call.name);
+    pg_line_int(&line, "target", target);
+    pg_line_int(&line, "sig", sig);
+    pg_line_result(&line, -ESRCH);
+    pg_line_now(&line, target < 0 ? -target : target);
+    pg_line_caller(&line, call.caller);
+    pg_line_end(&line);
+  }
+  return audit ? PG_PASS : -ESRCH;
+}
+
+/* What a first answer that means "not here" turns into. Only without any success before: afterwards it is about the
+ * target. */
+static bool is_unsupported(int r, _Atomic int *proven) {
+  return PG_UNLIKELY(r < 0) && pg_err_unsupported(r) && !atomic_load_explicit(proven, memory_order_relaxed);
+}
+
+static void note_support(int r, _Atomic int *proven) {
+  if (PG_UNLIKELY(!atomic_load_explicit(proven, memory_order_relaxed)) && (r == 0 || r == -ESRCH))
+    atomic_store_explicit(proven, 1, memory_order_relaxed);
+}
+
+static int send_child(int fd, int sig, const siginfo_t *info) {
+  int r = pg_sys_pidfd_send_signal(fd, sig, info, 0);
+  note_support(r, &works);
+  return is_unsupported(r, &works) ? -EOPNOTSUPP : r;
+}
+
+static int send_group(int fd, int sig) {
+  int r = pg_sys_pidfd_send_signal(fd, sig, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP);
+  note_support(r, &group_works);
+  return is_unsupported(r, &group_works) ? -EOPNOTSUPP : r;
+}
+
+/* A process that borrows our memory has a descriptor table of its own, where our numbers say nothing for certain: it
+ * opens the child anew, by identity, and leaves the table alone. */
+static int signal_as_guest(pid_t pid, int sig, const siginfo_t *info, bool group, struct pg_call call) {
+  pid_t self = pg_sys_getpid();
+  if (pid == self || self == 1 || pg_sys_getppid() == 0)
+    return PG_PASS;
+  struct pg_peek peek = pg_table_peek(pid);
+  if (!peek.word || (group && (peek.word & (PG_RECORD_LIVE | PG_RECORD_GROUP))))
+    return PG_PASS;
+  if (!(peek.word & PG_RECORD_LIVE))
+    return refuse(group ? -pid : pid, sig, call);
+  int fd = pg_descriptor_reopen(pid, peek.ino);
+  if (fd == -ESRCH)
+    return refuse(pid, sig, call);
+  if (fd < 0)
+    return PG_PASS;
+  int r = send_child(fd, sig, info);
+  pg_sys_close(fd);
+  return r == -EOPNOTSUPP ? PG_PASS : r;
+}
+
+/* Through a descriptor that is opened for this one use. */
+static int signal_by_identity(struct pg_record *rec, int sig, const siginfo_t *info) {
+  pid_t pid = pg_record_pid(rec);
+  int low = pg_descriptor_reopen(pid, pg_record_ino(rec));
+  if (low < 0)
+    return low == -ESRCH ? -ESRCH : -EOPNOTSUPP;
+  int r = send_child(low, sig, info);
+  pg_sys_close(low);
+  return r;
+}
+
+int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
+  if (pg_is_guest())
+    return signal_as_guest(pid, sig, info, false, call);
+  struct pg_record *rec = pg_table_hold(pid);
+  if (!rec)
+    return PG_PASS;
+  int r;
+  uint64_t w = pg_record_word(rec);
+  int fd = pg_word_fd(w);
+  bool audit = pg_mode() == PG_MODE_AUDIT;
+  if (!(w & PG_RECORD_LIVE)) {
+    r = refuse(pid, sig, call);
+  } else {
+    const siginfo_t *what = audit ? NULL : info;
+    int how = audit ? 0 : sig; /* audit only asks whether the child is there */
+    r = fd >= 0 ? send_child(fd, how, what) : -EBADF;
+    if (PG_UNLIKELY(r == -EBADF)) {
+      if (fd >= 0)
+        pg_descriptor_lost(rec, fd);
+      r = signal_by_identity(rec, how, what);
+    }
+    if (r == -EOPNOTSUPP) {
+      pg_degraded(call.name, pid, r);
+      r = PG_PASS;
+    } else if (r == -ESRCH) {
+      pg_count(silent);
+      pg_child_retire(rec, "silent");
+      r = refuse(pid, sig, call);
+    } else if (audit) {
+      r = PG_PASS;
+    } else {
+      pg_count(signals);
+      if (pg_log_on(PG_LOG_INFO))
+        log_signal(pid, sig, r, call);
+    }
+  }
+  pg_record_drop(rec);
+  return r;
+}
+
+/* The leader has no descriptor. While its group lives, nobody else gets the number; so if the number is another
+ * process's, the group is gone, and if the leader itself is there, its pidfd reaches the group. */
+static int group_by_identity(struct pg_record *rec, int sig) {
+  pid_t pid = pg_record_pid(rec);
+  int fd = pg_descriptor_open(pid);
+  if (fd < 0)
+    return -EOPNOTSUPP;
+  uint64_t ino = 0, known = pg_record_ino(rec);
+  int r = pg_descriptor_identity(fd, &ino);
+  if (r < 0 || !known || !ino)
+    r = -EOPNOTSUPP;
+  else
+    r = ino == known ? send_group(fd, sig) : -ESRCH;
+  pg_sys_close(fd);
+  return r;
+}
+
+int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
+  if (pg_is_guest())
+    return signal_as_guest(pgid, sig, NULL, true, call);
+  struct pg_record *rec = pg_table_hold(pgid);
+  if (!rec)
+    return PG_PASS;
+  uint64_t w = pg_record_word(rec);
+  int fd = pg_word_fd(w), r;
+  bool audit = pg_mode() == PG_MODE_AUDIT;
+  if (!(w & (PG_RECORD_LIVE | PG_RECORD_GROUP))) {
+    r = refuse(-pgid, sig, call);
+  } else {
+    int how = audit ? 0 : sig;
+    r = fd >= 0 ? send_group(fd, how) : -EBADF;
+    if (PG_UNLIKELY(r == -EBADF)) {
+      if (fd >= 0)
+        pg_descriptor_lost(rec, fd);
+      r = group_by_identity(rec, how);
+    }
+    if (r == -EOPNOTSUPP) {
+      /* By number: right while the leader is not reaped, or any member lives. */
+      pg_degraded(call.name, -pgid, r);
+      r = PG_PASS;
+    } else if (r == -ESRCH) {
+      /* Nobody is in the group. For a leader that is reaped that is for ever, for a live child only until now. */
+      if (!(w & PG_RECORD_LIVE)) {
+        pg_record_change(rec, PG_RECORD_GROUP, 0, PG_RECORD_GROUP);
+        r = refuse(-pgid, sig, call);
+      }
+    }
+    if (r != PG_PASS) {
+      pg_count(signals);
+      if (pg_log_on(PG_LOG_INFO))
+        log_signal(-pgid, sig, r, call);
+      if (audit)
+        r = PG_PASS;
+    }
+  }
+  pg_record_drop(rec);
+  return r;
+}

@@ -1,0 +1,47 @@
+/* The map from a PID to its record, and the ring that bounds how many retired numbers are remembered. Lock-free, O(1),
+ * no allocation but pages of its own. Knows nothing of processes: what a number means is told to it. Calls record. */
+#ifndef PG_CHILD_TABLE_H
+#define PG_CHILD_TABLE_H
+
+#include "child/record.h"
+
+#define PG_PID_LIMIT (1 << 22) /* the kernel's PID_MAX_LIMIT on 64 bits */
+#define PG_RETIRED_LIMIT 16384u
+#define PG_RETIRED_LEAST 64u
+
+/* How many retired numbers are kept. The default is worked out from pid_max by `pid_max()` when the ring first fills
+ * to PG_RETIRED_LEAST; a fixed number (0 is one) is set before the first retirement. */
+void pg_table_set_retired_max(uint32_t n);
+void pg_table_set_pid_max_source(int64_t (*pid_max)(void));
+uint32_t pg_table_retired_max(void);
+
+/* The record of a number, with a hold taken that the caller drops by pg_record_drop(); NULL where the number says
+ * nothing to us. */
+struct pg_record *pg_table_hold(pid_t pid);
+
+/* What the number means at this moment, without a hold: for a vfork child, which must not write to the table. */
+struct pg_peek {
+  uint64_t word, ino; /* word 0: unknown */
+};
+struct pg_peek pg_table_peek(pid_t pid);
+
+/* Installs a live child, in the place of whatever was known of the number. Returns it held (fd -1: none; ino 0: none),
+ * or NULL without memory, in which case the descriptor stays the caller's. */
+struct pg_record *pg_table_track(pid_t pid, int fd, uint64_t ino);
+
+/* live → retired, once; false if it was not live any more. The caller holds it. With `group`, the descriptor stays as
+ * the handle of the process group. */
+bool pg_table_retire(struct pg_record *rec, bool group);
+
+/* The number means nothing any more. */
+void pg_table_forget(pid_t pid);
+
+/* Calls fn for every record in a slot. Rare events only: it walks all that is mapped. */
+void pg_table_each(void (*fn)(struct pg_record *rec, void *arg), void *arg);
+
+/* Counts births; a record's seq is the count with itself. A record whose seq is no later than a count read before a
+ * wait began was tracked before that wait. */
+uint32_t pg_table_births(void);
+static inline bool pg_seq_after(uint32_t a, uint32_t b) { return (int32_t)(a - b) > 0; }
+
+#endif

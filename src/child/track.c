@@ -1,0 +1,272 @@
+/* How children come into the table and leave it. */
+#include "child/child.h"
+
+#include "child/descriptor.h"
+#include "kernel/sys.h"
+#include "kernel/status.h"
+#include "runtime/counters.h"
+#include "runtime/log.h"
+#include "runtime/next.h"
+#include "runtime/ours.h"
+#include "runtime/self.h"
+
+#include <sys/auxv.h>
+
+_Atomic int pg_child_mode = PG_MODE_UNREAD;
+
+static int64_t read_pid_max(void) {
+  char text[24];
+  const char *p = text;
+  if (pg_sys_read_file(AT_FDCWD, "/proc/sys/kernel/pid_max", text, sizeof text) <= 0)
+    return 32768;
+  int64_t n = pg_parse_dec(&p);
+  return n > 0 ? n : 32768;
+}
+
+PG_COLD enum pg_mode pg_child_init(void) {
+  extern char **environ;
+  static _Atomic int begun;
+  if (atomic_exchange_explicit(&begun, 1, memory_order_acq_rel)) {
+    int m = atomic_load_explicit(&pg_child_mode, memory_order_acquire);
+    return m == PG_MODE_UNREAD ? PG_MODE_OFF : (enum pg_mode)m; /* a call from within our own initialisation */
+  }
+  pg_next_bind();
+  pg_config_read(environ, getauxval(AT_SECURE) != 0);
+  pg_self.pid = pg_sys_getpid();
+  if (pg_config.mode != PG_MODE_OFF) {
+    pg_table_set_pid_max_source(read_pid_max);
+    if (pg_config.retired_max >= 0)
+      pg_table_set_retired_max((uint32_t)pg_config.retired_max);
+  }
+  if (pg_config.mode != PG_MODE_OFF || pg_config.debug > PG_LOG_OFF)
+    pg_log_init();
+  atomic_store_explicit(&pg_child_mode, pg_config.mode, memory_order_release);
+  return pg_config.mode;
+}
+
+bool pg_child_is_guest_or_off(void) { return pg_mode() == PG_MODE_OFF || pg_is_guest(); }
+
+static void log_child(enum pg_level level, const char *event, pid_t pid, const char *how, int fd) {
+  struct pg_line line;
+  pg_line_begin(&line, level, event);
+  pg_line_int(&line, "target", pid);
+  pg_line_str(&line, "how", how);
+  if (fd >= 0)
+    pg_line_int(&line, "fd", fd);
+  pg_line_end(&line);
+}
+
+/* Is the process behind the pidfd our own child? Whoever reaped it between fork and pidfd_open, and whoever has the
+ * number since: ECHILD. */
+static bool is_our_child(int pidfd, pid_t pid) {
+  siginfo_t si;
+  const int look = WNOHANG | WNOWAIT | WEXITED | __WALL;
+  int r = pg_sys_waitid(PG_P_PIDFD, (id_t)pidfd, &si, look, NULL);
+  if (r == -EINVAL) /* before 5.4 */
+    r = pg_sys_waitid(P_PID, (id_t)pid, &si, look, NULL);
+  return r != -ECHILD;
+}
+
+static bool is_reaped(int fd) { return pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH; }
+
+/* May the group of a reaped leader still have members? Without an answer: perhaps. */
+static bool group_lives(int fd) {
+  return fd < 0 || pg_sys_pidfd_send_signal(fd, 0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP) != -ESRCH;
+}
+
+void pg_child_retire(struct pg_record *rec, const char *how) {
+  pid_t pid = pg_record_pid(rec);
+  int fd = pg_record_fd(rec);
+  if (pg_table_retire(rec, group_lives(fd)) && pg_log_on(PG_LOG_INFO))
+    log_child(PG_LOG_INFO, "reap", pid, how, -1);
+}
+
+/* A record without a descriptor: a number that is not our child's any more is a hint, its identity the proof (a
+ * sibling that we inherited is no child of ours either). */
+static bool is_gone(struct pg_record *rec) {
+  siginfo_t si;
+  pid_t pid = pg_record_pid(rec);
+  if (pg_sys_waitid(P_PID, (id_t)pid, &si, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL) != -ECHILD)
+    return false;
+  int fd = pg_descriptor_reopen(pid, pg_record_ino(rec));
+  if (fd >= 0)
+    pg_sys_close(fd);
+  return fd == -ESRCH;
+}
+
+/* Looks at one record. True if something had died there. */
+static bool collect(struct pg_record *rec) {
+  uint64_t w = pg_record_word(rec);
+  int fd = pg_word_fd(w);
+  if (!(w & PG_RECORD_LIVE)) {
+    if (fd < 0 || !(w & PG_RECORD_GROUP) || group_lives(fd))
+      return false;
+    pg_record_change(rec, PG_RECORD_GROUP, 0, PG_RECORD_GROUP);
+  } else {
+    if (fd >= 0 ? !is_reaped(fd) : !is_gone(rec))
+      return false;
+    pg_count(silent);
+    pg_child_retire(rec, "silent");
+  }
+  return true;
+}
+
+/* Children can die without a wait that we see (SIGCHLD ignored, SA_NOCLDWAIT, a raw wait). Each birth looks at one
+ * descriptor and one record, and goes on while it finds dead ones: so no more are dead than alive in the long run. */
+static void collect_some(void) {
+  static _Atomic uint32_t hand;
+  struct pg_record *rec;
+  bool found = atomic_load_explicit(&pg_ours_held, memory_order_relaxed) > 0;
+  for (int i = 0; found && i < 4; i++) {
+    rec = pg_descriptor_next_held();
+    found = rec && collect(rec);
+    if (rec)
+      pg_record_drop(rec);
+  }
+  uint32_t records = pg_record_count();
+  for (int looked = 0, i = 0; looked < 4 && i < 8 && records; i++) {
+    rec = pg_record_at(atomic_fetch_add_explicit(&hand, 1, memory_order_relaxed) % records + 1);
+    uint64_t w = pg_record_word(rec);
+    if (!(w & PG_RECORD_LIVE) || pg_word_fd(w) >= 0 || !pg_record_try_hold(rec))
+      continue;
+    looked += collect(rec) ? 1 : 4;
+    pg_record_drop(rec);
+  }
+}
+
+/* A number that the program knows though its child is gone already. */
+static void born_dead(pid_t pid, const char *how) {
+  struct pg_record *rec = pg_table_track(pid, -1, 0);
+  if (!rec)
+    return;
+  pg_table_retire(rec, true);
+  pg_record_drop(rec);
+  if (pg_log_on(PG_LOG_INFO))
+    log_child(PG_LOG_INFO, "born-dead", pid, how, -1);
+}
+
+/* Installs the child behind `low`, which is closed. */
+static int install(pid_t pid, int low, const char *how) {
+  uint64_t ino = 0;
+  int known = low >= 0 ? pg_descriptor_identity(low, &ino) : -EOPNOTSUPP;
+  struct pg_record *rec = pg_table_track(pid, -1, ino);
+  bool held = rec && known == 0 && pg_descriptor_give(rec, low);
+  if (low >= 0)
+    pg_sys_close(low);
+  if (!rec) {
+    pg_table_forget(pid);
+    pg_degraded("track", pid, -ENOMEM);
+    return -ENOMEM;
+  }
+  if (!held && !ino)
+    pg_degraded("number-only", pid, low >= 0 ? known : low);
+  if (pg_log_on(PG_LOG_INFO))
+    log_child(PG_LOG_INFO, "birth", pid, how, pg_record_fd(rec));
+  pg_record_drop(rec);
+  return 0;
+}
+
+void pg_child_born(pid_t pid, int pidfd, const char *how) {
+  if (pid <= 0)
+    return;
+  pg_ours_init(pg_config.fd_max, false);
+  collect_some();
+  pg_count(births);
+  if (pidfd < 0) {
+    pidfd = pg_descriptor_open(pid);
+    if (pidfd == -ESRCH || (pidfd >= 0 && !is_our_child(pidfd, pid))) {
+      if (pidfd >= 0)
+        pg_sys_close(pidfd);
+      born_dead(pid, how);
+      return;
+    }
+  }
+  install(pid, pidfd, how);
+}
+
+int pg_child_adopt(pid_t pid) {
+  if (pid <= 0)
+    return -EINVAL;
+  pg_ours_init(pg_config.fd_max, false);
+  int fd = pg_descriptor_open(pid);
+  if (fd < 0)
+    return fd == -EINVAL || fd == -ENOENT ? -ESRCH : fd;
+  if (!is_our_child(fd, pid)) {
+    pg_sys_close(fd);
+    return -ECHILD;
+  }
+  pg_count(adopted);
+  return install(pid, fd, "adopt");
+}
+
+static void forget_one(struct pg_record *rec, void *unused) {
+  (void)unused;
+  pg_table_forget(pg_record_pid(rec));
+}
+
+static void disown_one(struct pg_record *rec, void *unused) {
+  (void)unused;
+  int fd = pg_record_fd(rec);
+  if (fd >= 0)
+    pg_descriptor_lost(rec, fd);
+}
+
+void pg_child_forked(bool own_files) {
+  pg_self.pid = pg_sys_getpid();
+  pg_vfork_mark = 0;
+  atomic_store_explicit(&pg_self.vm_shared, 0, memory_order_relaxed);
+  pg_counters_reset();
+  if (own_files)
+    pg_log_forked();
+  if (!pg_table_births())
+    return;
+  if (!own_files) /* what we close here would be closed in the parent too */
+    pg_table_each(disown_one, NULL);
+  if (pg_self.pid == 1 || pg_sys_getppid() == 0) /* numbers of another pid namespace say nothing in this one */
+    pg_table_each(forget_one, NULL);
+  else
+    pg_table_forget(pg_self.pid); /* our own number may be one that our parent saw die */
+}
+
+void pg_child_reaped(pid_t pid, uint32_t births) {
+  struct pg_record *rec = pg_table_hold(pid);
+  pg_count(reaped);
+  if (!rec) {
+    /* A child that we never saw (made inside libc, by a raw system call, before an exec, or an orphan that came to us):
+     * its number is as stale as any. */
+    if (pg_sys_kill(pid, 0) == -ESRCH)
+      born_dead(pid, "reaped");
+    return;
+  }
+  if (pg_record_word(rec) & PG_RECORD_LIVE) {
+    int fd = pg_record_fd(rec);
+    bool dead = !pg_seq_after(pg_record_seq(rec), births);
+    if (!dead && fd >= 0)
+      dead = is_reaped(fd);
+    else if (!dead) {
+      int again = pg_descriptor_reopen(pid, pg_record_ino(rec));
+      dead = again == -ESRCH || (again < 0 && pg_sys_kill(pid, 0) == -ESRCH);
+      if (again >= 0)
+        pg_sys_close(again);
+    }
+    if (dead)
+      pg_child_retire(rec, "wait");
+  }
+  pg_record_drop(rec);
+}
+
+int pg_child_pidfd(pid_t pid, unsigned flags) {
+  struct pg_record *rec = pg_table_hold(pid);
+  if (!rec)
+    return PG_PASS;
+  uint64_t w = pg_record_word(rec);
+  int fd = pg_word_fd(w), r = -ESRCH;
+  if (w & PG_RECORD_LIVE) {
+    if (fd >= 0 && flags == 0)
+      r = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    else
+      r = pg_descriptor_reopen(pid, pg_record_ino(rec));
+  }
+  pg_record_drop(rec);
+  return r;
+}

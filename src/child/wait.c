@@ -1,0 +1,95 @@
+/* Waiting for one tracked child, by pidfd. */
+#include "child/child.h"
+
+#include "child/descriptor.h"
+#include "kernel/status.h"
+#include "kernel/sys.h"
+#include "runtime/counters.h"
+#include "runtime/log.h"
+#include "runtime/next.h"
+#include "runtime/ours.h"
+#include "runtime/self.h"
+
+#include <pthread.h>
+
+/* In the oldest supported glibc these live in libpthread, which a program without threads does not load. */
+#pragma weak pthread_testcancel
+
+static void drop_cancelled(void *rec) { pg_record_drop(rec); }
+
+/* libc's waitid is the cancellation point; a cancelled wait gives its hold back. */
+static int blocking_waitid(struct pg_record *rec, int fd, siginfo_t *info, int options) {
+  int r, saved = errno;
+  pthread_cleanup_push(drop_cancelled, rec);
+  r = pg_next.waitid((idtype_t)PG_P_PIDFD, (id_t)fd, info, options) < 0 ? -errno : 0;
+  pthread_cleanup_pop(0);
+  errno = saved;
+  return r;
+}
+
+/* rusage comes from the raw call only: block for the event without taking it, then take it. */
+static int wait_held(struct pg_record *rec, int fd, siginfo_t *info, int options, struct rusage *ru) {
+  for (;;) {
+    if (!(options & WNOHANG)) {
+      int r = blocking_waitid(rec, fd, info, ru ? options | WNOWAIT : options);
+      if (r < 0 || !ru)
+        return r;
+    }
+    int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, info, options | WNOHANG, ru);
+    if (r < 0 || info->si_pid || (options & WNOHANG))
+      return r;
+    /* Another thread took the event between the two calls. */
+  }
+}
+
+static PG_COLD void log_wait(pid_t pid, const siginfo_t *info, int r) {
+  struct pg_line line;
+  pg_line_begin(&line, PG_LOG_DEBUG, "wait");
+  pg_line_int(&line, "target", pid);
+  if (r == 0 && info->si_pid)
+    pg_line_int(&line, "status", pg_status_from_siginfo(info));
+  pg_line_result(&line, r);
+  pg_line_end(&line);
+}
+
+/* A descriptor for a record that has none: it is promoted, at the cost of another one. */
+static int promote(struct pg_record *rec) {
+  int low = pg_descriptor_reopen(pg_record_pid(rec), pg_record_ino(rec));
+  if (low < 0)
+    return low;
+  pg_descriptor_give(rec, low);
+  pg_sys_close(low);
+  int fd = pg_record_fd(rec);
+  return fd >= 0 ? fd : -EMFILE;
+}
+
+int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru) {
+  struct pg_record *rec = pg_table_hold(pid);
+  if (!rec)
+    return PG_PASS;
+  int r = PG_PASS, fd = pg_record_fd(rec);
+  bool live = pg_record_word(rec) & PG_RECORD_LIVE;
+  if (!live || (fd < 0 && (fd = promote(rec)) < 0)) {
+    pg_record_drop(rec); /* by number: only a child of ours can answer */
+    return PG_PASS;
+  }
+  info->si_pid = 0;
+  r = wait_held(rec, fd, info, options, ru);
+  if (pg_log_on(PG_LOG_DEBUG))
+    log_wait(pid, info, r);
+  if (r == 0 && info->si_pid && pg_siginfo_is_exit(info) && !(options & WNOWAIT)) {
+    pg_count(reaped);
+    pg_child_retire(rec, "wait");
+  } else if (r == -ECHILD && pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH) {
+    pg_count(silent);
+    pg_child_retire(rec, "silent");
+  } else if (r == -EBADF || (r == -EINVAL && !pg_descriptor_have_identity())) {
+    if (r == -EBADF)
+      pg_descriptor_lost(rec, fd);
+    r = PG_PASS; /* somebody closed our descriptor, or there is no P_PIDFD (before 5.4) */
+  } else if (r == -ENOSYS || r == -EPERM) {
+    r = PG_PASS;
+  }
+  pg_record_drop(rec);
+  return r;
+}

@@ -1,0 +1,4 @@
+/* The mask that tests set. */
+#include "pidfd/feature.h"
+
+_Atomic unsigned pg_feature_mask;

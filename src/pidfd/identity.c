@@ -1,0 +1,107 @@
+#include "pidfd/identity.h"
+
+#include "kernel/sys.h"
+#include "pidfd/feature.h"
+#include "pidfd/open.h"
+#include "pidfd/proc.h"
+
+/* struct file_handle with the eight bytes that pidfs puts into it. */
+struct handle {
+  uint32_t bytes;
+  int32_t type;
+  uint64_t id;
+};
+
+static int get_handle(int fd, struct handle *ret) {
+  int mount_id;
+  if (pg_feature_hidden(PG_FEATURE_HANDLE))
+    return -EOPNOTSUPP;
+  *ret = (struct handle){.bytes = sizeof ret->id};
+  int r = pg_sys_name_to_handle_at(fd, "", ret, &mount_id, PG_AT_EMPTY_PATH);
+  if (r == -EBADF)
+    return r;
+  return r || ret->bytes != sizeof ret->id || ret->type != PG_FILEID_KERNFS ? -EOPNOTSUPP : 0;
+}
+
+static int on_pidfs(int fd) {
+  long type = pg_sys_fstatfs_type(fd);
+  if (type == PG_PIDFS_MAGIC && !pg_feature_hidden(PG_FEATURE_PIDFS))
+    return 0;
+  int r = pg_pidfd_check(fd);
+  return r ? r : -EOPNOTSUPP;
+}
+
+int pg_pidfd_id(int fd, uint64_t *ret) {
+  uint64_t dev, ino;
+  int r = on_pidfs(fd);
+  if (!r)
+    r = pg_sys_fstat_ids(fd, &dev, &ino);
+  if (r)
+    return r;
+  if (sizeof(long) < sizeof ino) { /* there the inode number is only the lower half of the id */
+    struct handle h;
+    r = get_handle(fd, &h);
+    if (r)
+      return r;
+    ino = h.id;
+  }
+  *ret = ino;
+  return 0;
+}
+
+int pg_pidfd_open_id(uint64_t id, unsigned flags) {
+  if (flags & ~(unsigned)PG_PIDFD_NONBLOCK)
+    return -EINVAL;
+  if (pg_feature_hidden(PG_FEATURE_HANDLE) || pg_feature_hidden(PG_FEATURE_PIDFS))
+    return -EOPNOTSUPP;
+  struct handle h = {.bytes = sizeof h.id, .type = PG_FILEID_KERNFS, .id = id};
+  int fd = pg_feature_hidden(PG_FEATURE_PIDFS_ROOT)
+               ? -EBADF
+               : pg_sys_open_by_handle_at(PG_FD_PIDFS_ROOT, &h, (int)flags | O_CLOEXEC);
+  if (fd >= 0 || (fd != -EBADF && fd != -ESTALE))
+    return fd;
+  /* Any pidfd stands for the file system before 6.17; and a kernel that gives no handle for ours has none for anybody. */
+  int self = pg_pidfd_open_self();
+  if (self < 0)
+    return self;
+  struct handle mine;
+  int r = get_handle(self, &mine);
+  if (!r)
+    r = fd == -ESTALE ? fd : pg_sys_open_by_handle_at(self, &h, (int)flags | O_CLOEXEC);
+  pg_sys_close(self);
+  return r == -ESTALE ? -ESRCH : r == -ENOSYS || r == -EPERM ? -EOPNOTSUPP : r;
+}
+
+int pg_pidfd_open_pid_id(pid_t pid, uint64_t id, unsigned flags) {
+  uint64_t now;
+  int fd = pg_pidfd_open(pid, flags);
+  if (fd < 0)
+    return fd == -ENOENT ? -ESRCH : fd;
+  int r = pg_pidfd_id(fd, &now);
+  if (!r && now == id)
+    return fd;
+  pg_sys_close(fd);
+  return r ? r : -ESRCH;
+}
+
+int pg_pidfd_same(int a, int b) {
+  uint64_t ia, ib;
+  int ra = pg_pidfd_id(a, &ia), rb = pg_pidfd_id(b, &ib);
+  if (ra == -EBADF || rb == -EBADF)
+    return -EBADF;
+  if (!ra && !rb)
+    return ia == ib;
+  /* By number: if a has the number both before and after b was seen to have it, they are one. */
+  int first = pg_proc_number(a), other = pg_proc_number(b), last = pg_proc_number(a);
+  if (first == last && first == other)
+    return first > 0 ? 1 : first;
+  if (first == last && first > 0 && other > 0)
+    return 0;
+  if (first == -ESRCH && other != -ESRCH) /* reaped before b was seen not to be */
+    return other == -EOPNOTSUPP ? other : 0;
+  if (other == -ESRCH && last != -ESRCH)
+    return last == -EOPNOTSUPP ? last : 0;
+  if (first == -EOPNOTSUPP || other == -EOPNOTSUPP)
+    return -EOPNOTSUPP;
+  return -ESRCH;
+}

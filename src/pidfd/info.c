@@ -1,0 +1,89 @@
+#include "pidfd/info.h"
+
+#include "kernel/sys.h"
+#include "pidfd/feature.h"
+#include "pidfd/open.h"
+#include "pidfd/proc.h"
+
+#include <poll.h>
+#include <string.h>
+
+#define TASK_BITS (PG_PIDFD_INFO_PID | PG_PIDFD_INFO_CREDS | PG_PIDFD_INFO_CGROUPID)
+#define COREDUMP_BITS (PG_PIDFD_INFO_COREDUMP | PG_PIDFD_INFO_COREDUMP_SIGNAL | PG_PIDFD_INFO_COREDUMP_CODE)
+
+static int get_info(int fd, uint32_t ask, unsigned size, struct pg_pidfd_info *ret) {
+  memset(ret, 0, sizeof *ret);
+  ret->mask = ask;
+  return pg_sys_ioctl(fd, PG_PIDFD_GET_INFO(size), ret);
+}
+
+/* -EOPNOTSUPP where the ioctl is not there. */
+static int native_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
+  if (pg_feature_hidden(PG_FEATURE_INFO))
+    return -EOPNOTSUPP;
+  /* EXIT is asked for always: its presence in the answer tells a reaped process from an old kernel's ESRCH. */
+  uint32_t ask = (want & COREDUMP_BITS ? PG_PIDFD_INFO_COREDUMP : 0) | PG_PIDFD_INFO_EXIT;
+  if (pg_feature_hidden(PG_FEATURE_INFO_EXIT))
+    ask &= ~PG_PIDFD_INFO_EXIT;
+  if (pg_feature_hidden(PG_FEATURE_INFO_COREDUMP))
+    ask &= ~PG_PIDFD_INFO_COREDUMP;
+  int r = pg_feature_hidden(PG_FEATURE_INFO_SIZES) ? -ENOTTY : get_info(fd, ask, sizeof *ret, ret);
+  if (r == -ENOTTY || r == -EINVAL)
+    r = get_info(fd, ask, PG_PIDFD_INFO_SIZE_VER0, ret);
+  if (r == -ENOTTY || r == -EINVAL) /* EINVAL: 6.11 and 6.12 know namespace ioctls only, which take no argument */
+    return -EOPNOTSUPP;
+  /* 6.16 to 6.18 set the bit also when there is nothing to say. */
+  if (!r && !ret->coredump_mask)
+    ret->mask &= ~(uint64_t)COREDUMP_BITS;
+  return r;
+}
+
+/* Why none of the wanted items came with an otherwise good answer. */
+static int missing(uint32_t want, uint64_t got) {
+  if (!(got & PG_PIDFD_INFO_PID) && (want & TASK_BITS))
+    return -ESRCH;
+  if (want & PG_PIDFD_INFO_CGROUPID)
+    return -EOPNOTSUPP;
+  return -ENODATA;
+}
+
+int pg_pidfd_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
+  int r = native_info(fd, want, ret);
+  /* 6.13 and 6.14 say ESRCH also for a process of another pid namespace, and for one whose parent lives in another. */
+  if (r == -EOPNOTSUPP || r == -ESRCH) {
+    int native = r;
+    r = pg_proc_info(fd, want, ret);
+    if (r == -EOPNOTSUPP)
+      r = native == -ESRCH ? -ESRCH : pg_pidfd_check(fd) ? -EBADF : -EOPNOTSUPP;
+    if (!r && !(ret->mask & want))
+      r = -EOPNOTSUPP;
+  }
+  if (r)
+    return r;
+  ret->mask &= want;
+  return ret->mask & want ? 0 : missing(want, ret->mask);
+}
+
+int pg_pidfd_state(int fd) {
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  int r = pg_pidfd_check(fd);
+  if (r)
+    return r;
+  do
+    r = pg_sys_ppoll(&p, 1, 0);
+  while (r == -EINTR);
+  if (r < 0)
+    return r;
+  if (r == 0)
+    return PG_STATE_ALIVE;
+  if ((p.revents & POLLHUP) && !pg_feature_hidden(PG_FEATURE_HANGUP))
+    return PG_STATE_REAPED;
+  /* Signal 0 finds a zombie, and nobody once it was reaped; a refused permission has found somebody too. */
+  r = pg_sys_pidfd_send_signal(fd, 0, NULL, 0);
+  if (r == -ESRCH)
+    return PG_STATE_REAPED;
+  if (r == -EINVAL) /* it has no number here, so no signal reaches it; POLLHUP came with pidfs */
+    return pg_sys_fstatfs_type(fd) == PG_PIDFS_MAGIC && !pg_feature_hidden(PG_FEATURE_HANGUP) ? PG_STATE_ZOMBIE
+                                                                                              : -EREMOTE;
+  return PG_STATE_ZOMBIE;
+}

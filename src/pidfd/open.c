@@ -1,0 +1,58 @@
+#include "pidfd/open.h"
+
+#include "kernel/sys.h"
+#include "pidfd/feature.h"
+
+/* pidfd_open has no permission checks of its own: EPERM is a filter's way of saying that the call is not there. */
+static int open_error(int r) { return r == -ENOSYS || r == -EPERM ? -EOPNOTSUPP : r; }
+
+int pg_pidfd_open(pid_t pid, unsigned flags) {
+  if (pid < 1 || (flags & ~(unsigned)PG_PIDFD_NONBLOCK))
+    return -EINVAL;
+  if (flags && pg_feature_hidden(PG_FEATURE_NONBLOCK))
+    return -EOPNOTSUPP;
+  int fd = pg_sys_pidfd_open(pid, flags);
+  if (fd != -EINVAL)
+    return open_error(fd);
+  if (!flags)
+    return -ESRCH; /* before 6.16: a thread, or a process that is just being reaped */
+  fd = pg_sys_pidfd_open(pid, 0);
+  if (fd < 0)
+    return fd == -EINVAL ? -ESRCH : open_error(fd);
+  pg_sys_close(fd);
+  return -EOPNOTSUPP; /* the flag is what the kernel did not know */
+}
+
+int pg_pidfd_open_thread(pid_t tid, unsigned flags) {
+  if (tid < 1 || (flags & ~(unsigned)PG_PIDFD_NONBLOCK))
+    return -EINVAL;
+  if (pg_feature_hidden(PG_FEATURE_THREAD))
+    return -EOPNOTSUPP;
+  int fd = pg_sys_pidfd_open(tid, flags | PG_PIDFD_THREAD);
+  return fd == -EINVAL ? -EOPNOTSUPP : open_error(fd);
+}
+
+int pg_pidfd_open_self(void) { return pg_pidfd_open(pg_sys_getpid(), 0); }
+
+int pg_pidfd_check(int fd) {
+  long type = pg_sys_fstatfs_type(fd);
+  if (type == PG_PIDFS_MAGIC)
+    return 0;
+  if (type != PG_ANON_INODE_FS_MAGIC)
+    return -EBADF;
+  /* Before 6.9 pidfds share one inode with eventfds and the like; only a pidfd takes a signal. */
+  return pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -EBADF ? -EBADF : 0;
+}
+
+int pg_pidfd_verify_child(int fd) {
+  siginfo_t si;
+  int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL);
+  return r == -EINVAL ? (fd < 0 ? -EBADF : -EOPNOTSUPP) : r;
+}
+
+int pg_pidfd_set_inherit(int fd, int inherit) {
+  int flags = pg_sys_fcntl(fd, F_GETFD, 0);
+  if (flags < 0)
+    return flags;
+  return pg_sys_fcntl(fd, F_SETFD, inherit ? flags & ~FD_CLOEXEC : flags | FD_CLOEXEC);
+}

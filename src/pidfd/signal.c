@@ -1,0 +1,76 @@
+#include "pidfd/signal.h"
+
+#include "kernel/sys.h"
+#include "pidfd/feature.h"
+#include "pidfd/wait.h"
+
+#include <string.h>
+
+static int is_self(int fd) { return fd == PG_PIDFD_SELF_THREAD || fd == PG_PIDFD_SELF_THREAD_GROUP; }
+
+static int raw_send(int fd, int sig, const siginfo_t *info, unsigned scope) {
+  if (scope && pg_feature_hidden(PG_FEATURE_SIGNAL_FLAGS))
+    return -EINVAL;
+  if (is_self(fd) && pg_feature_hidden(PG_FEATURE_SELF))
+    return -EBADF;
+  return pg_sys_pidfd_send_signal(fd, sig, info, scope);
+}
+
+/* Before 6.15 (and for the process in 6.15 and 6.16, where it had another number) the kernel does not know these names.
+ * The caller is alive, so its own numbers are as good. */
+static int send_self(int fd, int sig, siginfo_t *info, unsigned scope) {
+  pid_t pid = pg_sys_getpid();
+  if (scope == PG_PIDFD_SIGNAL_PROCESS_GROUP) {
+    long self = pg_sys_pidfd_open(pid, 0);
+    if (self < 0)
+      return (int)self;
+    int r = raw_send((int)self, sig, info, scope);
+    pg_sys_close((int)self);
+    return r;
+  }
+  if (scope == PG_PIDFD_SIGNAL_THREAD || (!scope && fd == PG_PIDFD_SELF_THREAD)) {
+    long tid = fd == PG_PIDFD_SELF_THREAD ? pg_sys0(SYS_gettid) : pid;
+    return (int)(info ? pg_sys4(SYS_rt_tgsigqueueinfo, pid, tid, sig, info) : pg_sys3(SYS_tgkill, pid, tid, sig));
+  }
+  return info ? (int)pg_sys3(SYS_rt_sigqueueinfo, pid, sig, info) : pg_sys_kill(pid, sig);
+}
+
+static int send_signal(int fd, int sig, siginfo_t *info, unsigned scope) {
+  int r = raw_send(fd, sig, info, scope);
+  if (r == -EBADF && is_self(fd))
+    r = send_self(fd, sig, info, scope);
+  if (r == -ENOSYS)
+    return -EOPNOTSUPP;
+  if (r != -EINVAL)
+    return r;
+  /* EINVAL has three reasons; signal 0 tells them apart. */
+  if (!is_self(fd) && raw_send(fd, 0, NULL, 0) == -EINVAL)
+    return -EREMOTE;
+  return scope && raw_send(fd, 0, NULL, scope) == -EINVAL ? -EOPNOTSUPP : -EINVAL;
+}
+
+int pg_pidfd_signal(int fd, int sig, unsigned scope) { return send_signal(fd, sig, NULL, scope); }
+
+int pg_pidfd_queue(int fd, int sig, union sigval value, unsigned scope) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  info.si_signo = sig;
+  info.si_code = SI_QUEUE;
+  info.si_pid = pg_sys_getpid();
+  info.si_uid = (uid_t)pg_sys0(SYS_getuid);
+  info.si_value = value;
+  return send_signal(fd, sig, &info, scope);
+}
+
+int pg_pidfd_terminate(int fd, int64_t deadline) {
+  int r = pg_pidfd_signal(fd, SIGTERM, 0);
+  if (r)
+    return r;
+  do
+    r = pg_pidfd_poll_end(fd, deadline);
+  while (r == -EINTR);
+  if (r)
+    return r < 0 ? r : 0;
+  r = pg_pidfd_signal(fd, SIGKILL, 0);
+  return r == -ESRCH ? 0 : r ? r : 1; /* ESRCH: it ended, and was reaped, in the last moment */
+}

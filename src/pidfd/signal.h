@@ -1,0 +1,22 @@
+/* Signals through a pidfd: to the process it names, or to nobody. Calls kernel. */
+#ifndef PG_PIDFD_SIGNAL_H
+#define PG_PIDFD_SIGNAL_H
+
+#include "kernel/uapi.h"
+
+#include <stdint.h>
+
+/* As kill(2). fd may be PG_PIDFD_SELF_THREAD or PG_PIDFD_SELF_THREAD_GROUP, on any kernel. scope: 0 for what the descriptor
+ * names, or a PG_PIDFD_SIGNAL_* (6.9).
+ * -ESRCH reaped (with PROCESS_GROUP: nobody is in the group that the process leads or led), -EPERM, -EINVAL no such signal,
+ * -EBADF, -EREMOTE the process has no number in the caller's pid namespace, -EOPNOTSUPP no such scope before 6.9. */
+int pg_pidfd_signal(int fd, int sig, unsigned scope);
+
+/* As sigqueue(3); also -EAGAIN, too many signals are queued. */
+int pg_pidfd_queue(int fd, int sig, union sigval value, unsigned scope);
+
+/* SIGTERM, and SIGKILL if the process has not ended by the deadline (see pidfd/wait.h). 0 ended before, 1 SIGKILL was
+ * sent. Goes on after signal handlers. */
+int pg_pidfd_terminate(int fd, int64_t deadline);
+
+#endif

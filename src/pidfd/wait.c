@@ -1,0 +1,124 @@
+#include "pidfd/wait.h"
+
+#include "kernel/status.h"
+#include "kernel/sys.h"
+#include "pidfd/feature.h"
+#include "pidfd/info.h"
+#include "pidfd/open.h"
+
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int64_t pg_deadline_after_ms(int ms) { return ms < 0 ? PG_NO_DEADLINE : now() + (int64_t)ms * 1000000; }
+
+int64_t pg_deadline_left(int64_t deadline) {
+  if (deadline == PG_NO_DEADLINE)
+    return -1;
+  int64_t left = deadline - now();
+  return left > 0 ? left : 0;
+}
+
+/* Waits for any of the events (or a hang-up). 1, 0, -EINTR, -EBADF. */
+static int poll_for(int fd, short events, int64_t deadline) {
+  struct pollfd p = {.fd = fd, .events = events};
+  int r = pg_pidfd_check(fd); /* a descriptor of another kind would answer, but not what was asked */
+  if (!r)
+    r = pg_sys_ppoll(&p, 1, pg_deadline_left(deadline));
+  return r > 0 && (p.revents & POLLNVAL) ? -EBADF : r;
+}
+
+int pg_pidfd_poll_end(int fd, int64_t deadline) { return poll_for(fd, POLLIN, deadline); }
+
+/* One waitid. 1, 0, -errno. */
+static int wait_once(int fd, siginfo_t *info, int options, struct rusage *usage) {
+  siginfo_t si;
+  struct rusage ru;
+  memset(&si, 0, sizeof si);
+  int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, options, usage ? &ru : NULL);
+  if (r == -EAGAIN) /* PIDFD_NONBLOCK */
+    return 0;
+  if (r == -EINVAL && fd < 0)
+    return -EBADF;
+  if (r)
+    return r;
+  if (!si.si_pid)
+    return 0;
+  if (info)
+    *info = si;
+  if (usage)
+    *usage = ru;
+  return 1;
+}
+
+int pg_pidfd_waitid(int fd, siginfo_t *info, int options, struct rusage *usage, int64_t deadline) {
+  if (deadline == PG_NO_DEADLINE || (options & WNOHANG))
+    return wait_once(fd, info, options, usage);
+  int r = wait_once(fd, info, options | WNOHANG, usage);
+  if (r || !pg_deadline_left(deadline))
+    return r;
+  if (options & (WSTOPPED | WCONTINUED))
+    return -EINVAL;
+  r = poll_for(fd, POLLIN, deadline);
+  if (r <= 0)
+    return r;
+  r = wait_once(fd, info, options | WNOHANG, usage);
+  if (r)
+    return r;
+  /* Ended, and yet not to be had: somebody traces it, and takes it first. Nothing wakes a poller when he lets go. */
+  r = pg_sys_ppoll(NULL, 0, pg_deadline_left(deadline));
+  return r ? r : wait_once(fd, info, options | WNOHANG, usage);
+}
+
+/* The status that the kernel keeps of a reaped process: 0, -ENODATA while it was not reaped, or why there is none. */
+static int kept_status(int fd, int *status) {
+  struct pg_pidfd_info info;
+  int r = pg_pidfd_info(fd, PG_PIDFD_INFO_EXIT, &info);
+  if (!r)
+    *status = info.exit_code;
+  return r == -ESRCH ? -EOPNOTSUPP : r;
+}
+
+static int wait_stranger(int fd, int *status, int64_t deadline) {
+  int r = poll_for(fd, POLLIN, deadline);
+  if (r <= 0 || !status)
+    return r;
+  r = kept_status(fd, status);
+  if (r != -ENODATA)
+    return r ? r : 1;
+  /* A zombie. The kernel that could tell us so (6.13) also hangs up when it is reaped (6.9). */
+  r = poll_for(fd, 0, deadline);
+  if (r <= 0)
+    return r;
+  r = kept_status(fd, status);
+  return r ? r : 1;
+}
+
+int pg_pidfd_wait(int fd, int *status, int64_t deadline) {
+  siginfo_t si;
+  int r = pg_pidfd_waitid(fd, &si, WEXITED | __WALL, NULL, deadline);
+  if (r == 1 && status)
+    *status = pg_status_from_siginfo(&si);
+  if (r != -ECHILD && r != -EINVAL) /* EINVAL: before 5.4, or a thread's pidfd */
+    return r;
+  return wait_stranger(fd, status, deadline);
+}
+
+int pg_pidfd_exit_status(int fd, int *status) {
+  siginfo_t si;
+  int r = pg_pidfd_waitid(fd, &si, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL, PG_NO_DEADLINE);
+  if (r == 1)
+    *status = pg_status_from_siginfo(&si);
+  if (r != -ECHILD && r != -EINVAL)
+    return r == 1 ? 0 : r ? r : -EAGAIN;
+  r = kept_status(fd, status);
+  if (r == -EOPNOTSUPP && pg_pidfd_state(fd) != PG_STATE_REAPED)
+    return -EAGAIN;
+  return r == -ENODATA ? -EAGAIN : r;
+}

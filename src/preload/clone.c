@@ -1,0 +1,64 @@
+/* clone(): whatever the flags ask for, the caller gets; a child that is a process is tracked as well. */
+#include "preload/border.h"
+
+#include <sched.h>
+#include <stdarg.h>
+
+#ifndef CLONE_DETACHED
+#define CLONE_DETACHED 0x00400000
+#endif
+
+struct start {
+  int (*fn)(void *);
+  void *arg;
+  bool own_files;
+};
+
+/* Runs in a child with a memory of its own, so its parent's stack, where `start` lies, is there as a copy. */
+static int child(void *p) {
+  struct start start = *(struct start *)p;
+  pg_child_forked(start.own_files);
+  return start.fn(start.arg);
+}
+
+/* A pidfd that the kernel made with the child tells more than one that is opened later. The caller's own is
+ * duplicated; where the argument is taken for something else (CLONE_PARENT_SETTID), the child is opened by number. */
+static int pidfd_of(int flags, void *ptid, int pidfd) {
+  if (flags & CLONE_PIDFD)
+    return pg_sys_fcntl(*(int *)ptid, F_DUPFD_CLOEXEC, 0);
+  return pidfd;
+}
+
+PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
+  va_list ap;
+  va_start(ap, arg);
+  void *ptid = va_arg(ap, void *);
+  void *tls = va_arg(ap, void *);
+  void *ctid = va_arg(ap, void *);
+  va_end(ap);
+  if (!pg_is_on() || !fn || !stack || (flags & CLONE_THREAD))
+    return pg_next.clone(fn, stack, flags, arg, ptid, tls, ctid);
+
+  struct start start = {fn, arg, !(flags & CLONE_FILES)};
+  bool vm = flags & CLONE_VM;
+  if (vm && !(flags & CLONE_VFORK))
+    atomic_store_explicit(&pg_self.vm_shared, 1, memory_order_relaxed);
+  else if (vm)
+    pg_vfork_mark++;
+  int pidfd = -1, saved = errno, pid = -1;
+  if (!(flags & (CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_DETACHED)))
+    pid = pg_next.clone(vm ? fn : child, stack, flags | CLONE_PIDFD, vm ? arg : &start, &pidfd, tls, ctid);
+  if (pid < 0) { /* no descriptor left, or the flags are in use: without a pidfd of ours */
+    errno = saved;
+    pid = pg_next.clone(vm ? fn : child, stack, flags, vm ? arg : &start, ptid, tls, ctid);
+  }
+  if (vm && (flags & CLONE_VFORK))
+    pg_vfork_mark--;
+  if (pid > 0) {
+    pidfd = pidfd_of(flags, ptid, pidfd);
+    if (pidfd >= 0 || !(flags & CLONE_PARENT)) /* a sibling can not be verified as a child of ours */
+      pg_child_born(pid, pidfd, "clone");
+  }
+  return pid;
+}
+PG_ALSO(clone, __clone);

@@ -1,0 +1,42 @@
+/* posix_spawn and posix_spawnp, in both of glibc's versions: the old one runs a script without #! through the shell.
+ * The caller's pid pointer goes to libc as it is: libc sets it before it lets signals through, and a SIGCHLD handler
+ * may rely on that. */
+#include "preload/border.h"
+
+#include <spawn.h>
+
+typedef int spawn_fn(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+                     char *const[], char *const[]);
+
+static int spawn(spawn_fn *next, const char *how, pid_t *pid, const char *path,
+                 const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr, char *const argv[],
+                 char *const envp[]) {
+  pid_t own = -1;
+  pid_t *at = pid ? pid : &own;
+  bool on = pg_is_on();
+  int r = next(at, path, actions, attr, argv, envp);
+  if (r == 0 && on)
+    pg_child_born(*at, -1, how);
+  return r;
+}
+
+#define SPAWN(exported, next)                                                                                          \
+  PG_EXPORT int exported(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,                      \
+                         const posix_spawnattr_t *attr, char *const argv[], char *const envp[]) {                      \
+    pg_mode(); /* binds the next names */                                                                              \
+    return spawn(pg_next.next, #next, pid, path, actions, attr, argv, envp);                                           \
+  }
+
+#if defined(__GLIBC__) && defined(__x86_64__)
+SPAWN(pg_posix_spawn_new, posix_spawn)
+SPAWN(pg_posix_spawnp_new, posix_spawnp)
+SPAWN(pg_posix_spawn_old, posix_spawn_2_2_5)
+SPAWN(pg_posix_spawnp_old, posix_spawnp_2_2_5)
+__asm__(".symver pg_posix_spawn_new, posix_spawn@@GLIBC_2.15");
+__asm__(".symver pg_posix_spawnp_new, posix_spawnp@@GLIBC_2.15");
+__asm__(".symver pg_posix_spawn_old, posix_spawn@GLIBC_2.2.5");
+__asm__(".symver pg_posix_spawnp_old, posix_spawnp@GLIBC_2.2.5");
+#else
+SPAWN(posix_spawn, posix_spawn)
+SPAWN(posix_spawnp, posix_spawnp)
+#endif

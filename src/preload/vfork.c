@@ -1,0 +1,32 @@
+/* The two halves in C of vfork_<arch>.S, which is the rest. Both run in the parent, on a stack that the child can not
+ * touch; what must outlive the child is in registers or in a record that is the call's own. */
+#include "preload/border.h"
+
+/* Before the system call. Returns where the kernel is to write the pidfd, or NULL: without one. */
+int32_t *pg_vfork_prepare(void);
+int32_t *pg_vfork_prepare(void) {
+  if (!pg_is_on())
+    return NULL;
+  struct pg_record *rec = pg_record_alloc();
+  if (!rec)
+    return NULL;
+  atomic_store_explicit(&rec->pid, -1, memory_order_relaxed);
+  pg_vfork_mark++; /* seen by the child, which shares our memory; asked about by whoever finds it */
+  return (int32_t *)(void *)&rec->pid;
+}
+
+/* After it. ret: what the kernel returned. */
+pid_t pg_vfork_parent(long ret, int32_t *slot);
+pid_t pg_vfork_parent(long ret, int32_t *slot) {
+  if (slot) {
+    struct pg_record *rec = (struct pg_record *)(void *)((char *)slot - offsetof(struct pg_record, pid));
+    int pidfd = *slot;
+    pg_vfork_mark--;
+    pg_record_free(rec);
+    if (ret > 0)
+      pg_child_born((pid_t)ret, pidfd, "vfork");
+  } else if (ret > 0 && pg_is_on()) {
+    pg_child_born((pid_t)ret, -1, "vfork");
+  }
+  return (pid_t)pg_ret((int)ret);
+}

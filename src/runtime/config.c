@@ -1,0 +1,122 @@
+#include "runtime/config.h"
+
+#include "base/attr.h"
+#include "base/fmt.h"
+
+#include <stddef.h>
+
+struct pg_config pg_config = {.retired_max = -1, .fd_max = -1};
+
+static const char *const modes[] = {NULL, "off", "audit", "enforce"};
+static const char *const levels[] = {"off", "error", "warn", "info", "debug"};
+
+static bool same(const char *a, const char *b) {
+  while (*a && *a == *b)
+    a++, b++;
+  return *a == *b;
+}
+
+static int word_of(const char *value, const char *const *words, int n) {
+  for (int i = 0; i < n; i++)
+    if (words[i] && same(value, words[i]))
+      return i;
+  return -1;
+}
+
+static int64_t number_of(const char *value, int64_t max) {
+  int64_t n = pg_parse_dec(&value);
+  return *value || n > max ? -1 : n;
+}
+
+/* Each reader says whether it could use the value. */
+static bool read_mode(const char *value) {
+  int m = word_of(value, modes, PG_ARRAY_LEN(modes));
+  if (m > 0)
+    pg_config.mode = (enum pg_mode)m;
+  return m > 0;
+}
+
+static bool read_debug(const char *value) {
+  int64_t l = word_of(value, levels, PG_ARRAY_LEN(levels));
+  if (l < 0)
+    l = number_of(value, PG_LOG_DEBUG);
+  if (l >= 0)
+    pg_config.debug = (enum pg_level)l;
+  return l >= 0;
+}
+
+static bool read_log(const char *value) {
+  size_t n = 0;
+  while (value[n])
+    n++;
+  if (n == 0 || n >= PG_LOG_PATH_MAX)
+    return false;
+  if (same(value, "stderr"))
+    n = 0;
+  for (size_t i = 0; i < n; i++)
+    pg_config.log_path[i] = value[i];
+  pg_config.log_path[n] = '\0';
+  return true;
+}
+
+static bool read_retired_max(const char *value) {
+  pg_config.retired_max = number_of(value, 16384);
+  return pg_config.retired_max >= 0;
+}
+
+static bool read_fd_max(const char *value) {
+  pg_config.fd_max = number_of(value, PG_FD_MAX_LIMIT);
+  return pg_config.fd_max >= 0;
+}
+
+static bool read_summary(const char *value) {
+  int64_t n = number_of(value, 1);
+  pg_config.summary = n == 1;
+  return n >= 0;
+}
+
+static struct {
+  const char *name; /* behind PIDGUARD_ */
+  bool (*read)(const char *value);
+  const char *fallback;
+  const char *unusable; /* the value, where it was */
+} variables[] = {
+    {"MODE", read_mode, "enforce", NULL},
+    {"DEBUG", read_debug, "off", NULL},
+    {"LOG", read_log, "stderr", NULL},
+    {"RETIRED_MAX", read_retired_max, "pid_max/256", NULL},
+    {"FD_MAX", read_fd_max, "64", NULL},
+    {"SUMMARY", read_summary, "0", NULL},
+};
+
+/* The value if `entry` is PIDGUARD_name=value. */
+static const char *value_of(const char *entry, const char *name) {
+  for (const char *prefix = "PIDGUARD_"; *prefix; prefix++, entry++)
+    if (*entry != *prefix)
+      return NULL;
+  for (; *name; name++, entry++)
+    if (*entry != *name)
+      return NULL;
+  return *entry == '=' ? entry + 1 : NULL;
+}
+
+void pg_config_read(char **env, bool secure) {
+  pg_config.mode = PG_MODE_ENFORCE;
+  for (char **e = env; !secure && e && *e; e++) {
+    if ((*e)[0] != 'P' || (*e)[1] != 'I')
+      continue;
+    for (size_t v = 0; v < PG_ARRAY_LEN(variables); v++) {
+      const char *value = value_of(*e, variables[v].name);
+      if (value && *value && !variables[v].read(value))
+        variables[v].unusable = value;
+    }
+  }
+}
+
+void pg_config_complain(void (*fn)(const char *name, const char *value, const char *used)) {
+  for (size_t v = 0; v < PG_ARRAY_LEN(variables); v++) {
+    if (variables[v].unusable)
+      fn(variables[v].name, variables[v].unusable, variables[v].fallback);
+    variables[v].unusable = NULL;
+  }
+}

@@ -1,0 +1,33 @@
+/* The environment, read once into one structure. Calls kernel and base. */
+#ifndef PG_RUNTIME_CONFIG_H
+#define PG_RUNTIME_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum pg_mode { PG_MODE_UNREAD, PG_MODE_OFF, PG_MODE_AUDIT, PG_MODE_ENFORCE }; /* wrappers compare by < and > */
+enum pg_level { PG_LOG_OFF, PG_LOG_ERROR, PG_LOG_WARN, PG_LOG_INFO, PG_LOG_DEBUG };
+
+#define PG_LOG_PATH_MAX 1024
+#define PG_FD_MAX_DEFAULT 64
+#define PG_FD_MAX_LIMIT 16384
+
+struct pg_config {
+  enum pg_mode mode;
+  enum pg_level debug;
+  int64_t retired_max;            /* -1: from pid_max */
+  int64_t fd_max;                 /* -1: the default */
+  bool summary;                   /* one line of counters at exit */
+  char log_path[PG_LOG_PATH_MAX]; /* empty: standard error */
+};
+
+extern struct pg_config pg_config;
+
+/* Reads the environment; secure: nothing is read from it (AT_SECURE). Unusable values are kept for
+ * pg_config_complain(). */
+void pg_config_read(char **env, bool secure);
+
+/* Calls fn(name, value, used) for each variable whose value could not be used, once. */
+void pg_config_complain(void (*fn)(const char *name, const char *value, const char *used));
+
+#endif

@@ -1,0 +1,255 @@
+#include "runtime/log.h"
+
+#include "kernel/sys.h"
+#include "runtime/counters.h"
+#include "runtime/ours.h"
+#include "runtime/self.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <stdatomic.h>
+
+_Atomic int pg_log_level = PG_LOG_OFF;
+
+static struct {
+  _Atomic int fd; /* -1: none */
+  uint64_t dev, ino;
+  char comm[24];
+} out = {.fd = -1};
+
+static bool still_out(int fd, uint64_t unused) {
+  (void)unused;
+  uint64_t dev, ino;
+  return pg_sys_fstat_ids(fd, &dev, &ino) == 0 && dev == out.dev && ino == out.ino;
+}
+
+static int open_path(void) {
+  char path[PG_LOG_PATH_MAX + 32];
+  struct pg_buf b;
+  pg_buf_init(&b, path, sizeof path);
+  for (const char *p = pg_config.log_path; *p; p++) {
+    if (p[0] == '%' && p[1] == 'p') {
+      pg_buf_dec(&b, pg_sys_getpid());
+      p++;
+    } else {
+      pg_buf_char(&b, *p);
+    }
+  }
+  /* O_NONBLOCK: a FIFO that nobody reads must not stop the program. */
+  return pg_sys_openat(AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+}
+
+static void open_out(void) {
+  pg_ours_init(pg_config.fd_max, false);
+  int low = pg_config.log_path[0] ? open_path() : STDERR_FILENO;
+  int fd = low < 0 ? low : pg_ours_lift(low, low);
+  if (pg_config.log_path[0] && low >= 0)
+    pg_sys_close(low);
+  struct pg_ours occupant;
+  if (fd >= 0 && (pg_sys_fstat_ids(fd, &out.dev, &out.ino) < 0 || !pg_ours_register(fd, PG_OWNER_LOG, &occupant))) {
+    pg_sys_close(fd);
+    fd = -1;
+  }
+  if (fd < 0)
+    pg_count(log_failures);
+  atomic_store_explicit(&out.fd, fd < 0 ? -1 : fd, memory_order_release);
+}
+
+static void complain(const char *name, const char *value, const char *used) {
+  struct pg_line line;
+  char variable[32];
+  struct pg_buf b;
+  pg_buf_init(&b, variable, sizeof variable);
+  pg_buf_str(&b, "PIDGUARD_");
+  pg_buf_str(&b, name);
+  if (atomic_load_explicit(&out.fd, memory_order_relaxed) < 0)
+    open_out();
+  pg_line_begin(&line, PG_LOG_ERROR, "bad-environment");
+  pg_line_str(&line, "variable", variable);
+  pg_line_str(&line, "value", value);
+  pg_line_str(&line, "used", used);
+  pg_line_end(&line);
+}
+
+void pg_log_init(void) {
+  if (pg_config.debug > PG_LOG_OFF || pg_config.summary) {
+    ssize_t n = pg_sys_read_file(AT_FDCWD, "/proc/self/comm", out.comm, sizeof out.comm);
+    while (n > 0 && out.comm[n - 1] == '\n')
+      out.comm[--n] = '\0';
+    open_out();
+  }
+  atomic_store_explicit(&pg_log_level, (int)pg_config.debug, memory_order_relaxed);
+  pg_config_complain(complain);
+}
+
+void pg_log_forked(void) {
+  bool own_file = false;
+  for (const char *p = pg_config.log_path; *p; p++)
+    own_file |= p[0] == '%' && p[1] == 'p';
+  int fd = atomic_load_explicit(&out.fd, memory_order_relaxed);
+  if (!own_file || fd < 0)
+    return;
+  pg_ours_close(fd, PG_OWNER_LOG, still_out, 0);
+  open_out();
+}
+
+void pg_line_str(struct pg_line *line, const char *key, const char *value) {
+  size_t n = 0;
+  while (value[n])
+    n++;
+  pg_buf_char(&line->buf, ' ');
+  pg_buf_str(&line->buf, key);
+  pg_buf_char(&line->buf, '=');
+  pg_buf_value(&line->buf, value, n);
+}
+
+void pg_line_int(struct pg_line *line, const char *key, int64_t value) {
+  pg_buf_char(&line->buf, ' ');
+  pg_buf_str(&line->buf, key);
+  pg_buf_char(&line->buf, '=');
+  pg_buf_dec(&line->buf, value);
+}
+
+void pg_line_begin(struct pg_line *line, enum pg_level level, const char *event) {
+  static const char levels[][8] = {"off", "error", "warn", "info", "debug"};
+  pg_buf_init(&line->buf, line->text, sizeof line->text - 1); /* the newline always fits */
+  pg_buf_str(&line->buf, "pidguard");
+  pg_line_str(line, "level", levels[level]);
+  pg_line_str(line, "event", event);
+  pg_line_int(line, "pid", pg_sys_getpid());
+  pg_line_str(line, "comm", out.comm);
+}
+
+void pg_line_result(struct pg_line *line, int64_t result) {
+  static const struct {
+    int err;
+    char name[12];
+  } names[] = {{EPERM, "EPERM"},   {ESRCH, "ESRCH"},   {EINTR, "EINTR"},   {EBADF, "EBADF"},   {ECHILD, "ECHILD"},
+               {EAGAIN, "EAGAIN"}, {ENOMEM, "ENOMEM"}, {EINVAL, "EINVAL"}, {ENFILE, "ENFILE"}, {EMFILE, "EMFILE"},
+               {ENOSYS, "ENOSYS"}, {EACCES, "EACCES"}};
+  for (size_t i = 0; i < PG_ARRAY_LEN(names); i++) {
+    if (result == -names[i].err) {
+      pg_line_str(line, "result", names[i].name);
+      return;
+    }
+  }
+  pg_line_int(line, "result", result);
+}
+
+void pg_line_now(struct pg_line *line, pid_t pid) {
+  char path[40], comm[24];
+  struct pg_buf b;
+  pg_buf_init(&b, path, sizeof path);
+  pg_buf_str(&b, "/proc/");
+  pg_buf_dec(&b, pid);
+  pg_buf_str(&b, "/comm");
+  ssize_t n = pg_sys_read_file(AT_FDCWD, path, comm, sizeof comm);
+  while (n > 0 && comm[n - 1] == '\n')
+    comm[--n] = '\0';
+  pg_line_str(line, "now", n > 0 ? comm : "nobody");
+}
+
+/* One line of /proc/self/maps, if it covers the address: object+offset. dladdr() takes the loader's lock and may not be
+ * called in a signal handler. */
+static bool maps_line(struct pg_line *line, const char *text, uint64_t address) {
+  uint64_t number[3] = {0, 0, 0}; /* start, end, offset */
+  for (int i = 0; i < 3; i++) {
+    for (; *text && *text != '-' && *text != ' '; text++)
+      number[i] = number[i] << 4 | (uint64_t)(*text <= '9' ? *text - '0' : (*text | 32) - 'a' + 10);
+    if (i == 1) { /* permissions stand between the addresses and the offset */
+      while (*text == ' ')
+        text++;
+      while (*text && *text != ' ')
+        text++;
+    }
+    if (*text)
+      text++;
+  }
+  if (address < number[0] || address >= number[1])
+    return false;
+  while (*text && *text != '/' && *text != '[')
+    text++;
+  char where[512];
+  struct pg_buf b;
+  pg_buf_init(&b, where, sizeof where);
+  pg_buf_str(&b, *text ? text : "anonymous");
+  pg_buf_char(&b, '+');
+  pg_buf_hex(&b, address - number[0] + number[2]);
+  pg_line_str(line, "caller", where);
+  return true;
+}
+
+void pg_line_caller(struct pg_line *line, const void *address) {
+  int fd = pg_sys_openat(AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+  char chunk[512], text[512];
+  size_t len = 0;
+  bool found = false;
+  ssize_t n;
+  while (fd >= 0 && !found && (n = pg_sys_read(fd, chunk, sizeof chunk)) > 0) {
+    for (ssize_t i = 0; i < n && !found; i++) {
+      if (chunk[i] == '\n') {
+        text[len] = '\0';
+        found = maps_line(line, text, (uint64_t)(uintptr_t)address);
+        len = 0;
+      } else if (len + 1 < sizeof text) {
+        text[len++] = chunk[i];
+      }
+    }
+  }
+  if (fd >= 0)
+    pg_sys_close(fd);
+  if (!found) {
+    pg_buf_str(&line->buf, " caller=");
+    pg_buf_hex(&line->buf, (uint64_t)(uintptr_t)address);
+  }
+}
+
+/* A write that can neither block nor raise a signal: SIGPIPE, SIGXFSZ and SIGTTOU are held off, and taken away again
+ * if it was this write that raised them. */
+static bool write_quietly(int fd, const char *text, size_t n) {
+  struct pollfd room = {.fd = fd, .events = POLLOUT};
+  struct {
+    int64_t sec, nsec;
+  } now = {0, 0};
+  if (pg_sys5(SYS_ppoll, &room, 1, &now, NULL, 0) != 1 || !(room.revents & POLLOUT) || (room.revents & POLLERR))
+    return false;
+  const uint64_t held = (uint64_t)1 << (SIGPIPE - 1) | (uint64_t)1 << (SIGXFSZ - 1) | (uint64_t)1 << (SIGTTOU - 1);
+  uint64_t before = 0, pending = 0;
+  pg_sys4(SYS_rt_sigprocmask, SIG_BLOCK, &held, &before, sizeof held);
+  pg_sys2(SYS_rt_sigpending, &pending, sizeof pending);
+  ssize_t r = pg_sys_write(fd, text, n);
+  uint64_t raised = r == -EPIPE ? (uint64_t)1 << (SIGPIPE - 1) : r == -EFBIG ? (uint64_t)1 << (SIGXFSZ - 1) : 0;
+  raised &= ~pending;
+  if (raised)
+    pg_sys4(SYS_rt_sigtimedwait, &raised, NULL, &now, sizeof raised);
+  pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
+  return r == (ssize_t)n;
+}
+
+void pg_line_end(struct pg_line *line) {
+  line->text[line->buf.len++] = '\n';
+  int fd = atomic_load_explicit(&out.fd, memory_order_acquire);
+  if (fd < 0 || !still_out(fd, 0) || !write_quietly(fd, line->text, line->buf.len))
+    pg_count(log_failures);
+}
+
+void pg_log_summary(void) {
+  struct pg_line line;
+  pg_line_begin(&line, PG_LOG_INFO, "summary");
+  for (int c = 0; c < PG_COUNTER_COUNT; c++)
+    pg_line_int(&line, pg_counter_name((enum pg_counter)c),
+                (int64_t)atomic_load_explicit(&pg_counters[c], memory_order_relaxed));
+  pg_line_end(&line);
+}
+
+PG_COLD void pg_degraded(const char *what, pid_t target, int err) {
+  pg_count(degraded);
+  if (!pg_log_on(PG_LOG_WARN))
+    return;
+  struct pg_line line;
+  pg_line_begin(&line, PG_LOG_WARN, "degraded");
+  pg_line_str(&line, "what", what);
+  pg_line_int(&line, "target", target);
+  pg_line_result(&line, err);
+  pg_line_end(&line);
+}

@@ -1,0 +1,62 @@
+/* Which descriptor numbers are ours, and where they live: above those that the program gets, in a direct-mapped array
+ * of cells (number modulo size), so that asking costs one load. Lock-free. Calls kernel.
+ *
+ * A descriptor is disposed of by whoever claims its cell: the owner to close it, a dup2() of the program onto the
+ * number to move it away first. */
+#ifndef PG_RUNTIME_OURS_H
+#define PG_RUNTIME_OURS_H
+
+#include "base/attr.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PG_OURS_MAX 32768u
+#define PG_OWNER_LOG UINT32_MAX /* owners are record indices, but for the log's descriptor */
+
+struct pg_ours {
+  int fd;         /* -1: the cell is empty */
+  uint32_t owner; /* a record's index, or PG_OWNER_LOG */
+};
+
+extern _Atomic uint64_t pg_ours_cells[PG_OURS_MAX];
+extern uint32_t pg_ours_mask;          /* cells in use - 1 */
+extern _Atomic int32_t pg_ours_budget; /* how many may be held */
+extern _Atomic int32_t pg_ours_held;   /* how many are */
+
+/* fd_max < 0: the default. Idempotent; without it nothing is held. */
+void pg_ours_init(int64_t fd_max, bool need_quarter);
+
+#define PG_CELL_CLOSING ((uint64_t)1 << 31)
+static inline int pg_cell_fd(uint64_t cell) { return (int)(cell & 0x7fffffff) - 1; }
+static inline uint32_t pg_cell_owner(uint64_t cell) { return (uint32_t)(cell >> 32); }
+static inline uint64_t pg_cell_make(int fd, uint32_t owner) {
+  return (uint64_t)owner << 32 | (uint32_t)(fd + 1);
+}
+static inline _Atomic uint64_t *pg_cell_of(int fd) { return &pg_ours_cells[(uint32_t)fd & pg_ours_mask]; }
+
+/* Is the number ours at this moment? (One load; inlined in close().) */
+static inline bool pg_is_ours(int fd) {
+  return PG_UNLIKELY(pg_cell_fd(atomic_load_explicit(pg_cell_of(fd), memory_order_relaxed)) == fd) && fd >= 0;
+}
+
+/* A duplicate of fd above the program's numbers, close-on-exec, not yet registered; -errno. `low` is a number that
+ * the kernel just gave as the lowest free one: it tells how far up the program is. */
+int pg_ours_lift(int fd, int low);
+/* Like pg_ours_lift(), but not on the number fd itself or a lower one. */
+int pg_ours_lift_above(int fd);
+
+/* Registers fd as the owner's. False if its cell is another's: *ret_occupant. An occupant with the same number is an
+ * old claim that somebody made void behind our back, and is replaced; *ret_occupant names it (owner 0: none). */
+bool pg_ours_register(int fd, uint32_t owner, struct pg_ours *ret_occupant);
+/* Takes the number off the register without touching the descriptor; false if it was not the owner's. */
+bool pg_ours_unregister(int fd, uint32_t owner);
+/* Closes fd if it is registered to the owner and `still_ours` says that it is still what we opened. */
+void pg_ours_close(int fd, uint32_t owner, bool (*still_ours)(int fd, uint64_t arg), uint64_t arg);
+/* The next occupied cell of a clock hand that goes round all of them; fd -1 when there is none. */
+struct pg_ours pg_ours_next(_Atomic uint32_t *hand);
+/* Waits a moment for a pg_ours_close() of this number that another thread is in the middle of. */
+void pg_ours_settle(int fd);
+
+#endif
