@@ -60,7 +60,8 @@ int pg_pidfd_open_id(uint64_t id, unsigned flags) {
                : pg_sys_open_by_handle_at(PG_FD_PIDFS_ROOT, &h, (int)flags | O_CLOEXEC);
   if (fd >= 0 || (fd != -EBADF && fd != -ESTALE))
     return fd;
-  /* Any pidfd stands for the file system before 6.17; and a kernel that gives no handle for ours has none for anybody. */
+  /* Any pidfd stands for the file system before 6.17; and a kernel that gives no handle for ours has none for anybody.
+   */
   int self = pg_pidfd_open_self();
   if (self < 0)
     return self;

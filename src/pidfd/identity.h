@@ -1,5 +1,5 @@
-/* Which process a pidfd names: an id that no other process ever gets while the system runs, and the way back from the id
- * to a pidfd. Calls kernel. */
+/* Which process a pidfd names: an id that no other process ever gets while the system runs, and the way back from the
+ * id to a pidfd. Calls kernel. */
 #ifndef PG_PIDFD_IDENTITY_H
 #define PG_PIDFD_IDENTITY_H
 
@@ -9,8 +9,8 @@
 /* The pidfs inode number (6.9), also of a reaped process. -EBADF, -EOPNOTSUPP. */
 int pg_pidfd_id(int fd, uint64_t *ret);
 
-/* A pidfd of the process with this id (6.14); flags: 0 or PG_PIDFD_NONBLOCK. -ESRCH it was reaped or has no number in the
- * caller's pid namespace, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOMEM. */
+/* A pidfd of the process with this id (6.14); flags: 0 or PG_PIDFD_NONBLOCK. -ESRCH it was reaped or has no number in
+ * the caller's pid namespace, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOMEM. */
 int pg_pidfd_open_id(uint64_t id, unsigned flags);
 
 /* A pidfd of the process that has this number, if its id is `id` (6.9). -ESRCH if not; else as pg_pidfd_open. */

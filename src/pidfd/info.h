@@ -1,5 +1,5 @@
-/* What the kernel knows of a process, in the kernel's own form (struct pg_pidfd_info), from PIDFD_GET_INFO or, where that
- * is missing, from /proc. Calls pidfd/proc, kernel. */
+/* What the kernel knows of a process, in the kernel's own form (struct pg_pidfd_info), from PIDFD_GET_INFO or, where
+ * that is missing, from /proc. Calls pidfd/proc, kernel. */
 #ifndef PG_PIDFD_INFO_H
 #define PG_PIDFD_INFO_H
 
@@ -12,7 +12,8 @@ int pg_pidfd_info(int fd, uint32_t want, struct pg_pidfd_info *ret);
 
 enum pg_state { PG_STATE_ALIVE = 1, PG_STATE_ZOMBIE, PG_STATE_REAPED };
 
-/* An enum pg_state, -EBADF, or -EREMOTE (before 6.9, ended in another pid namespace: zombie or reaped, nobody can say). */
+/* An enum pg_state, -EBADF, or -EREMOTE (before 6.9, ended in another pid namespace: zombie or reaped, nobody can say).
+ */
 int pg_pidfd_state(int fd);
 
 #endif

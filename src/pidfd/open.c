@@ -4,7 +4,9 @@
 #include "pidfd/feature.h"
 
 /* pidfd_open has no permission checks of its own: EPERM is a filter's way of saying that the call is not there. */
-static int open_error(int r) { return r == -ENOSYS || r == -EPERM ? -EOPNOTSUPP : r; }
+static int open_error(int r) {
+  return r == -ENOSYS || r == -EPERM ? -EOPNOTSUPP : r;
+}
 
 int pg_pidfd_open(pid_t pid, unsigned flags) {
   if (pid < 1 || (flags & ~(unsigned)PG_PIDFD_NONBLOCK))
@@ -32,7 +34,9 @@ int pg_pidfd_open_thread(pid_t tid, unsigned flags) {
   return fd == -EINVAL ? -EOPNOTSUPP : open_error(fd);
 }
 
-int pg_pidfd_open_self(void) { return pg_pidfd_open(pg_sys_getpid(), 0); }
+int pg_pidfd_open_self(void) {
+  return pg_pidfd_open(pg_sys_getpid(), 0);
+}
 
 int pg_pidfd_check(int fd) {
   long type = pg_sys_fstatfs_type(fd);

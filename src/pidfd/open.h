@@ -6,7 +6,8 @@
 #include <sys/types.h>
 
 /* The process that has this number now. flags: 0 or PG_PIDFD_NONBLOCK (5.10).
- * -EINVAL pid < 1, -ESRCH nobody has it, -ENOENT it is a thread (6.16; -ESRCH before), -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOMEM. */
+ * -EINVAL pid < 1, -ESRCH nobody has it, -ENOENT it is a thread (6.16; -ESRCH before), -EOPNOTSUPP, -EMFILE, -ENFILE,
+ * -ENOMEM. */
 int pg_pidfd_open(pid_t pid, unsigned flags);
 
 /* One thread (6.9). As above; -EOPNOTSUPP on older kernels. */

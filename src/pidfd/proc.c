@@ -39,7 +39,8 @@ int pg_proc_number(int fd) {
   int r = pg_sys_fcntl(fd, F_GETFD, 0);
   if (r < 0)
     return r;
-  /* thread-self: this thread may have a descriptor table of its own, and /proc/self is empty once the main thread ended. */
+  /* thread-self: this thread may have a descriptor table of its own, and /proc/self is empty once the main thread
+   * ended. */
   char path[64], text[512];
   struct pg_buf b;
   pg_buf_init(&b, path, sizeof path);

@@ -13,8 +13,8 @@ int pg_proc_number(int fd);
 /* As above, but -EOPNOTSUPP also where /proc belongs to another pid namespace than the caller's. */
 int pg_proc_pid(int fd);
 
-/* An O_DIRECTORY descriptor of the process's /proc/PID, the caller's to close; errors as for pg_proc_number, -EACCES where
- * /proc hides the process (hidepid), -EMFILE, -ENFILE, -ENOMEM. */
+/* An O_DIRECTORY descriptor of the process's /proc/PID, the caller's to close; errors as for pg_proc_number, -EACCES
+ * where /proc hides the process (hidepid), -EMFILE, -ENFILE, -ENOMEM. */
 int pg_proc_dir(int fd);
 
 /* The /proc form of PIDFD_GET_INFO: fills what is wanted of pid, credentials and cgroup id, and sets the mask. */

@@ -2,11 +2,14 @@
 
 #include "kernel/sys.h"
 #include "pidfd/feature.h"
+#include "pidfd/open.h"
 #include "pidfd/wait.h"
 
 #include <string.h>
 
-static int is_self(int fd) { return fd == PG_PIDFD_SELF_THREAD || fd == PG_PIDFD_SELF_THREAD_GROUP; }
+static int is_self(int fd) {
+  return fd == PG_PIDFD_SELF_THREAD || fd == PG_PIDFD_SELF_THREAD_GROUP;
+}
 
 static int raw_send(int fd, int sig, const siginfo_t *info, unsigned scope) {
   if (scope && pg_feature_hidden(PG_FEATURE_SIGNAL_FLAGS))
@@ -49,7 +52,9 @@ static int send_signal(int fd, int sig, siginfo_t *info, unsigned scope) {
   return scope && raw_send(fd, 0, NULL, scope) == -EINVAL ? -EOPNOTSUPP : -EINVAL;
 }
 
-int pg_pidfd_signal(int fd, int sig, unsigned scope) { return send_signal(fd, sig, NULL, scope); }
+int pg_pidfd_signal(int fd, int sig, unsigned scope) {
+  return send_signal(fd, sig, NULL, scope);
+}
 
 int pg_pidfd_queue(int fd, int sig, union sigval value, unsigned scope) {
   siginfo_t info;
@@ -63,7 +68,9 @@ int pg_pidfd_queue(int fd, int sig, union sigval value, unsigned scope) {
 }
 
 int pg_pidfd_terminate(int fd, int64_t deadline) {
-  int r = pg_pidfd_signal(fd, SIGTERM, 0);
+  int r = pg_pidfd_check(fd); /* a directory of /proc takes signals too, but its end could not be waited for */
+  if (!r)
+    r = pg_pidfd_signal(fd, SIGTERM, 0);
   if (r)
     return r;
   do

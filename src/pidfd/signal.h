@@ -6,10 +6,10 @@
 
 #include <stdint.h>
 
-/* As kill(2). fd may be PG_PIDFD_SELF_THREAD or PG_PIDFD_SELF_THREAD_GROUP, on any kernel. scope: 0 for what the descriptor
- * names, or a PG_PIDFD_SIGNAL_* (6.9).
- * -ESRCH reaped (with PROCESS_GROUP: nobody is in the group that the process leads or led), -EPERM, -EINVAL no such signal,
- * -EBADF, -EREMOTE the process has no number in the caller's pid namespace, -EOPNOTSUPP no such scope before 6.9. */
+/* As kill(2). fd may be PG_PIDFD_SELF_THREAD or PG_PIDFD_SELF_THREAD_GROUP, on any kernel. scope: 0 for what the
+ * descriptor names, or a PG_PIDFD_SIGNAL_* (6.9). -ESRCH reaped (with PROCESS_GROUP: nobody is in the group that the
+ * process leads or led), -EPERM, -EINVAL no such signal, -EBADF, -EREMOTE the process has no number in the caller's pid
+ * namespace, -EOPNOTSUPP no such scope before 6.9. */
 int pg_pidfd_signal(int fd, int sig, unsigned scope);
 
 /* As sigqueue(3); also -EAGAIN, too many signals are queued. */

@@ -16,7 +16,9 @@ static int64_t now(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-int64_t pg_deadline_after_ms(int ms) { return ms < 0 ? PG_NO_DEADLINE : now() + (int64_t)ms * 1000000; }
+int64_t pg_deadline_after_ms(int ms) {
+  return ms < 0 ? PG_NO_DEADLINE : now() + (int64_t)ms * 1000000;
+}
 
 int64_t pg_deadline_left(int64_t deadline) {
   if (deadline == PG_NO_DEADLINE)
@@ -34,7 +36,14 @@ static int poll_for(int fd, short events, int64_t deadline) {
   return r > 0 && (p.revents & POLLNVAL) ? -EBADF : r;
 }
 
-int pg_pidfd_poll_end(int fd, int64_t deadline) { return poll_for(fd, POLLIN, deadline); }
+int pg_pidfd_poll_end(int fd, int64_t deadline) {
+  return poll_for(fd, POLLIN, deadline);
+}
+
+static int valid(int options) {
+  const int states = WEXITED | WSTOPPED | WCONTINUED;
+  return (options & states) && !(options & ~(states | WNOHANG | WNOWAIT | __WNOTHREAD | (int)__WCLONE | __WALL));
+}
 
 /* One waitid. 1, 0, -errno. */
 static int wait_once(int fd, siginfo_t *info, int options, struct rusage *usage) {
@@ -44,8 +53,8 @@ static int wait_once(int fd, siginfo_t *info, int options, struct rusage *usage)
   int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, options, usage ? &ru : NULL);
   if (r == -EAGAIN) /* PIDFD_NONBLOCK */
     return 0;
-  if (r == -EINVAL && fd < 0)
-    return -EBADF;
+  if (r == -EINVAL)
+    return fd < 0 ? -EBADF : valid(options) ? -EOPNOTSUPP : -EINVAL;
   if (r)
     return r;
   if (!si.si_pid)
@@ -101,21 +110,21 @@ static int wait_stranger(int fd, int *status, int64_t deadline) {
 }
 
 int pg_pidfd_wait(int fd, int *status, int64_t deadline) {
-  siginfo_t si;
+  siginfo_t si = {0};
   int r = pg_pidfd_waitid(fd, &si, WEXITED | __WALL, NULL, deadline);
   if (r == 1 && status)
     *status = pg_status_from_siginfo(&si);
-  if (r != -ECHILD && r != -EINVAL) /* EINVAL: before 5.4, or a thread's pidfd */
+  if (r != -ECHILD)
     return r;
   return wait_stranger(fd, status, deadline);
 }
 
 int pg_pidfd_exit_status(int fd, int *status) {
-  siginfo_t si;
+  siginfo_t si = {0};
   int r = pg_pidfd_waitid(fd, &si, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL, PG_NO_DEADLINE);
   if (r == 1)
     *status = pg_status_from_siginfo(&si);
-  if (r != -ECHILD && r != -EINVAL)
+  if (r != -ECHILD)
     return r == 1 ? 0 : r ? r : -EAGAIN;
   r = kept_status(fd, status);
   if (r == -EOPNOTSUPP && pg_pidfd_state(fd) != PG_STATE_REAPED)

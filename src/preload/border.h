@@ -4,7 +4,7 @@
 
 #include "base/attr.h"
 #include "base/errno.h"
-#include "child/child.h"
+#include "child/call.h"
 #include "runtime/next.h"
 #include "runtime/self.h"
 
@@ -20,12 +20,10 @@
 #define PG_LIKE(name)
 #endif
 #ifdef __GLIBC__
-#define PG_ALSO(name, other) extern __typeof__(name) other PG_LIKE(name) __attribute__((alias(#name), visibility("default")))
+#define PG_ALSO(name, other)                                                                                           \
+  extern __typeof__(name) other PG_LIKE(name) __attribute__((alias(#name), visibility("default")))
 #else
 #define PG_ALSO(name, other) extern int pg_unused_##other
 #endif
-
-/* Wrapper work is due: switched on, and called by the process that owns the table. */
-static inline bool pg_is_on(void) { return PG_LIKELY(pg_mode() != PG_MODE_OFF) && PG_LIKELY(!pg_is_guest()); }
 
 #endif

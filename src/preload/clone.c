@@ -36,7 +36,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   void *tls = va_arg(ap, void *);
   void *ctid = va_arg(ap, void *);
   va_end(ap);
-  if (!pg_is_on() || !fn || !stack || (flags & CLONE_THREAD))
+  if (!pg_call_before_fork() || !fn || !stack || (flags & CLONE_THREAD))
     return pg_next.clone(fn, stack, flags, arg, ptid, tls, ctid);
 
   struct start start = {fn, arg, !(flags & CLONE_FILES)};

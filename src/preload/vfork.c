@@ -5,7 +5,7 @@
 /* Before the system call. Returns where the kernel is to write the pidfd, or NULL: without one. */
 int32_t *pg_vfork_prepare(void);
 int32_t *pg_vfork_prepare(void) {
-  if (!pg_is_on())
+  if (!pg_call_before_fork())
     return NULL;
   struct pg_record *rec = pg_record_alloc();
   if (!rec)
@@ -25,7 +25,7 @@ pid_t pg_vfork_parent(long ret, int32_t *slot) {
     pg_record_free(rec);
     if (ret > 0)
       pg_child_born((pid_t)ret, pidfd, "vfork");
-  } else if (ret > 0 && pg_is_on()) {
+  } else if (ret > 0 && pg_call_before_fork()) {
     pg_child_born((pid_t)ret, -1, "vfork");
   }
   return (pid_t)pg_ret((int)ret);

@@ -1,0 +1,23 @@
+/* pidfds over UNIX sockets. */
+#include "pidfd/socket.h"
+#include "api/internal.h"
+
+int pidguard_socket_peer(int sock) {
+  return pg_ret(pg_socket_peer(sock));
+}
+
+int pidguard_socket_send(int sock, int pidfd) {
+  return pg_ret(pg_socket_send(sock, pidfd));
+}
+
+int pidguard_socket_receive(int sock) {
+  return pg_ret(pg_socket_receive(sock));
+}
+
+int pidguard_socket_pass_sender(int sock, int on) {
+  return pg_ret(pg_socket_pass_sender(sock, on));
+}
+
+ssize_t pidguard_socket_receive_from(int sock, void *data, size_t size, int flags, int *ret_pidfd) {
+  return pg_retl(pg_socket_receive_from(sock, data, size, flags, ret_pidfd));
+}

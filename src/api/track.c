@@ -1,0 +1,116 @@
+/* The shim's services, called directly: children by PID, protected as the preload object protects them. */
+#include "api/internal.h"
+
+#include "child/call.h"
+#include "kernel/sys.h"
+#include "runtime/counters.h"
+#include "runtime/next.h"
+
+
+#define CALL(name) ((struct pg_call){name, __builtin_return_address(0)})
+
+pid_t pidguard_fork(void) {
+  bool on = pg_call_before_fork();
+  return pg_call_after_fork(pg_next.fork(), on, "pidguard_fork");
+}
+
+pid_t pidguard_fork_pidfd(int *ret_pidfd) {
+  /* What would fail afterwards fails before there is a child. */
+  int reserve = pg_sys_pidfd_open(pg_sys_getpid(), 0);
+  if (reserve < 0)
+    return (pid_t)pg_ret(reserve == -ENOSYS || reserve == -EPERM ? -EOPNOTSUPP : reserve);
+  pid_t pid = pidguard_fork();
+  pg_sys_close(reserve);
+  if (pid <= 0)
+    return pid;
+  int fd = pidguard_pidfd_of(pid);
+  if (fd < 0 && errno == EOPNOTSUPP) /* switched off, or known by its number only */
+    fd = pg_sys_pidfd_open(pid, 0);
+  *ret_pidfd = fd < 0 ? -1 : fd;
+  return pid;
+}
+
+int pidguard_kill(pid_t pid, int sig) { return pg_ret(pg_call_kill(pid, sig, CALL("pidguard_kill"))); }
+
+int pidguard_killpg(pid_t pgrp, int sig) { return pg_ret(pg_call_killpg(pgrp, sig, CALL("pidguard_killpg"))); }
+
+int pidguard_sigqueue(pid_t pid, int sig, const union sigval value) {
+  return pg_ret(pg_call_sigqueue(pid, sig, value, CALL("pidguard_sigqueue")));
+}
+
+pid_t pidguard_wait(int *status) { return pg_ret(pg_call_wait(PG_WAIT, -1, status, 0, NULL)); }
+
+pid_t pidguard_waitpid(pid_t pid, int *status, int options) {
+  return pg_ret(pg_call_wait(PG_WAITPID, pid, status, options, NULL));
+}
+
+pid_t pidguard_wait3(int *status, int options, struct rusage *usage) {
+  return pg_ret(pg_call_wait(PG_WAIT3, -1, status, options, usage));
+}
+
+pid_t pidguard_wait4(pid_t pid, int *status, int options, struct rusage *usage) {
+  return pg_ret(pg_call_wait(PG_WAIT4, pid, status, options, usage));
+}
+
+int pidguard_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
+  return pg_ret(pg_call_waitid(type, id, info, options));
+}
+
+int pidguard_pidfd_of(pid_t pid) {
+  if (pid <= 0)
+    return pg_ret(-EINVAL);
+  if (pg_mode() == PG_MODE_OFF)
+    return pg_ret(-EOPNOTSUPP);
+  int r = pg_child_pidfd(pid, 0);
+  return pg_ret(r == PG_PASS ? -ECHILD : r);
+}
+
+int pidguard_adopt(pid_t pid) {
+  return pg_ret(pg_mode() == PG_MODE_OFF ? -EOPNOTSUPP : pg_child_adopt(pid));
+}
+
+int pidguard_forget(pid_t pid) {
+  struct pg_record *rec = pg_mode() == PG_MODE_OFF ? NULL : pg_table_hold(pid);
+  if (!rec)
+    return pg_ret(-ESRCH);
+  pg_record_drop(rec);
+  pg_table_forget(pid);
+  return 0;
+}
+
+int pidguard_counters(struct pidguard_counters *ret, size_t size) {
+  struct pidguard_counters now = {
+      .births = pg_counter(births),
+      .signals = pg_counter(signals),
+      .refused = pg_counter(refused),
+      .reaped = pg_counter(reaped),
+      .silent = pg_counter(silent),
+      .reopened = pg_counter(reopened),
+      .evicted = pg_counter(evicted),
+      .moved = pg_counter(moved),
+      .adopted = pg_counter(adopted),
+      .lost = pg_counter(lost),
+      .degraded = pg_counter(degraded),
+      .log_failures = pg_counter(log_failures),
+  };
+  char *to = (char *)ret;
+  const char *from = (const char *)&now;
+  for (size_t i = 0; i < size; i++) /* a caller built against another version has more of them, or fewer */
+    to[i] = i < sizeof now ? from[i] : 0;
+  return 0;
+}
+
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+
+const char *pidguard_version(void) {
+  return TEXT(PIDGUARD_VERSION_MAJOR) "." TEXT(PIDGUARD_VERSION_MINOR) "." TEXT(PIDGUARD_VERSION_PATCH);
+}
+
+int pidguard_is_preloaded(void) {
+#ifdef PG_PRELOAD
+  return pg_mode() != PG_MODE_OFF;
+#else
+  return 0;
+#endif
+}

@@ -1,0 +1,90 @@
+/* The wait family. One tracked child is waited for by its pidfd; every other wait is libc's, and retires whom it took. */
+#include "child/call.h"
+
+#include "kernel/status.h"
+#include "kernel/sys.h"
+#include "runtime/next.h"
+#include "runtime/self.h"
+
+#include <pthread.h>
+
+#pragma weak pthread_testcancel
+
+#define WAIT4_OPTIONS (WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | (int)__WCLONE | __WALL)
+#define WAITID_EVENTS (WEXITED | WSTOPPED | WCONTINUED)
+#define WAITID_OPTIONS (WAITID_EVENTS | WNOHANG | WNOWAIT | __WNOTHREAD | (int)__WCLONE | __WALL)
+
+static inline bool is_on(void) { return PG_LIKELY(pg_mode() != PG_MODE_OFF) && PG_LIKELY(!pg_is_guest()); }
+
+/* The wait for one child; PG_PASS where it is libc's. Raw calls are no cancellation points, so a wait that does not
+ * block asks first. */
+static int wait_child(pid_t pid, siginfo_t *info, int options, struct rusage *ru) {
+  if (pg_mode() != PG_MODE_ENFORCE)
+    return PG_PASS;
+  if ((options & WNOHANG) && pthread_testcancel)
+    pthread_testcancel();
+  return pg_child_wait(pid, info, options, ru);
+}
+
+static pid_t next_wait(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru) {
+  switch (which) {
+  case PG_WAIT:
+    return pg_next.wait(status);
+  case PG_WAITPID:
+    return pg_next.waitpid(pid, status, options);
+  case PG_WAIT3:
+    return pg_next.wait3(status, options, ru);
+  default:
+    return pg_next.wait4(pid, status, options, ru);
+  }
+}
+
+pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru) {
+  bool on = is_on();
+  if (on && pid > 0 && !(options & ~WAIT4_OPTIONS)) {
+    siginfo_t si;
+    int r = wait_child(pid, &si, options | WEXITED, ru);
+    if (r == 0 && si.si_pid && status)
+      *status = pg_status_from_siginfo(&si);
+    if (r != PG_PASS)
+      return r < 0 ? r : si.si_pid;
+  }
+  int own = 0, *at = status ? status : &own;
+  uint32_t births = pg_table_births();
+  pid_t r = next_wait(which, pid, on ? at : status, options, ru);
+  if (r < 0)
+    return -errno;
+  if (on && r > 0 && (WIFEXITED(*at) || WIFSIGNALED(*at)))
+    pg_child_reaped(r, births);
+  return r;
+}
+
+/* The kernel writes these six fields and leaves the rest of the caller's structure alone. */
+static void give_info(siginfo_t *to, const siginfo_t *from) {
+  to->si_signo = from->si_signo;
+  to->si_errno = from->si_errno;
+  to->si_code = from->si_code;
+  to->si_pid = from->si_pid;
+  to->si_uid = from->si_uid;
+  to->si_status = from->si_status;
+}
+
+int pg_call_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
+  bool on = is_on();
+  siginfo_t own;
+  own.si_pid = 0;
+  if (on && type == P_PID && (pid_t)id > 0 && !(options & ~WAITID_OPTIONS) && (options & WAITID_EVENTS)) {
+    int r = wait_child((pid_t)id, &own, options, NULL);
+    if (r == 0 && info)
+      give_info(info, &own);
+    if (r != PG_PASS)
+      return r;
+  }
+  uint32_t births = pg_table_births();
+  siginfo_t *at = info || !on ? info : &own;
+  if (pg_next.waitid(type, id, at, options) < 0)
+    return -errno;
+  if (on && !(options & WNOWAIT) && at->si_pid > 0 && pg_siginfo_is_exit(at))
+    pg_child_reaped(at->si_pid, births);
+  return 0;
+}

@@ -1,0 +1,136 @@
+#include "pidfd/namespace.h"
+
+#include "base/fmt.h"
+#include "kernel/sys.h"
+#include "pidfd/feature.h"
+#include "pidfd/info.h"
+#include "pidfd/open.h"
+#include "pidfd/proc.h"
+
+static const char *const names[] = {
+    [PG_NS_CGROUP] = "cgroup", [PG_NS_IPC] = "ipc",   [PG_NS_MNT] = "mnt",
+    [PG_NS_NET] = "net",       [PG_NS_PID] = "pid",   [PG_NS_PID_FOR_CHILDREN] = "pid_for_children",
+    [PG_NS_TIME] = "time",     [PG_NS_USER] = "user", [PG_NS_TIME_FOR_CHILDREN] = "time_for_children",
+    [PG_NS_UTS] = "uts",
+};
+
+static int open_link(int dir, const char *prefix, enum pg_ns kind) {
+  char path[48];
+  struct pg_buf b;
+  pg_buf_init(&b, path, sizeof path);
+  pg_buf_str(&b, prefix);
+  pg_buf_str(&b, names[kind]);
+  return pg_sys_openat(dir, path, O_RDONLY | O_CLOEXEC, 0);
+}
+
+static int open_mine_in_proc(enum pg_ns kind) {
+  int ns = open_link(AT_FDCWD, "/proc/thread-self/ns/", kind);
+  return ns == -ENOENT ? -EOPNOTSUPP : ns;
+}
+
+static int open_in_proc(int fd, enum pg_ns kind) {
+  /* A zombie keeps some of its links; the ioctl refuses them all. */
+  int r = pg_pidfd_state(fd);
+  if (r != PG_STATE_ALIVE)
+    return r < 0 ? r : -ESRCH;
+  int dir = pg_proc_dir(fd);
+  if (dir < 0)
+    return dir;
+  int ns = open_link(dir, "ns/", kind);
+  pg_sys_close(dir);
+  if (ns != -ENOENT)
+    return ns;
+  int mine = open_mine_in_proc(kind);
+  if (mine < 0)
+    return mine;
+  pg_sys_close(mine);
+  return -ESRCH; /* there is such a kind, so the process is on its way out */
+}
+
+int pg_ns_open(int fd, enum pg_ns kind) {
+  if (kind < PG_NS_CGROUP || kind > PG_NS_UTS)
+    return -EINVAL;
+  int r = pg_pidfd_check(fd); /* the request means something else to other files */
+  if (r)
+    return r;
+  r = pg_feature_hidden(PG_FEATURE_NS_IOCTL) ? -ENOTTY : pg_sys_ioctl(fd, PG_PIDFD_GET_NS(kind), NULL);
+  return r == -ENOTTY || r == -EINVAL ? open_in_proc(fd, kind) : r;
+}
+
+static int open_mine(enum pg_ns kind) {
+  int self = pg_pidfd_open_thread((pid_t)pg_sys0(SYS_gettid), 0);
+  if (self == -EOPNOTSUPP)
+    return open_mine_in_proc(kind);
+  if (self < 0)
+    return self;
+  int ns = pg_ns_open(self, kind);
+  pg_sys_close(self);
+  return ns;
+}
+
+int pg_ns_is_mine(int fd, enum pg_ns kind) {
+  uint64_t dev[2], ino[2];
+  int theirs = pg_ns_open(fd, kind);
+  if (theirs < 0)
+    return theirs;
+  int mine = open_mine(kind);
+  int r = mine < 0 ? mine : pg_sys_fstat_ids(theirs, &dev[0], &ino[0]);
+  if (!r)
+    r = pg_sys_fstat_ids(mine, &dev[1], &ino[1]);
+  if (mine >= 0)
+    pg_sys_close(mine);
+  pg_sys_close(theirs);
+  return r < 0 ? r : dev[0] == dev[1] && ino[0] == ino[1];
+}
+
+/* Whoever must be entered before others comes first: a user namespace gives the rights for the rest. The mount
+ * namespace comes last, because it changes what paths mean. */
+static const struct {
+  int flag;
+  enum pg_ns kind;
+} order[] = {
+    {CLONE_NEWUSER, PG_NS_USER}, {CLONE_NEWCGROUP, PG_NS_CGROUP}, {CLONE_NEWIPC, PG_NS_IPC}, {CLONE_NEWNET, PG_NS_NET},
+    {CLONE_NEWPID, PG_NS_PID},   {CLONE_NEWTIME, PG_NS_TIME},     {CLONE_NEWUTS, PG_NS_UTS}, {CLONE_NEWNS, PG_NS_MNT},
+};
+
+static int enter_one_by_one(int fd, int flags) {
+  int ns[PG_ARRAY_LEN(order)], r = 0;
+  size_t n = 0;
+  for (; n < PG_ARRAY_LEN(order) && r >= 0; n++) {
+    ns[n] = r = flags & order[n].flag ? pg_ns_open(fd, order[n].kind) : 0;
+  }
+  for (size_t i = 0; i < n; i++) {
+    if (!(flags & order[i].flag) || ns[i] < 0)
+      continue;
+    if (r >= 0)
+      r = pg_sys_setns(ns[i], order[i].flag);
+    pg_sys_close(ns[i]);
+  }
+  return r < 0 ? r : 0;
+}
+
+/* EINVAL may also be a lack of pidfd support: entering the own UTS namespace changes nothing and would be let through,
+ * or refused for want of rights. */
+static int knows_pidfds(void) {
+  int self = pg_pidfd_open_self();
+  if (self < 0)
+    return 1;
+  int r = pg_sys_setns(self, CLONE_NEWUTS);
+  pg_sys_close(self);
+  return r != -EINVAL;
+}
+
+int pg_ns_enter(int fd, int flags) {
+  int all = 0;
+  for (size_t i = 0; i < PG_ARRAY_LEN(order); i++)
+    all |= order[i].flag;
+  if (!flags || (flags & ~all))
+    return -EINVAL;
+  int r = pg_pidfd_check(fd); /* setns takes other descriptors as well */
+  if (r)
+    return r;
+  if (pg_feature_hidden(PG_FEATURE_SETNS))
+    return enter_one_by_one(fd, flags);
+  r = pg_sys_setns(fd, flags);
+  return r == -EINVAL && !knows_pidfds() ? enter_one_by_one(fd, flags) : r;
+}

@@ -1,0 +1,175 @@
+#include "pidfd/socket.h"
+
+#include "kernel/sys.h"
+#include "pidfd/feature.h"
+#include "pidfd/info.h"
+#include "pidfd/open.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+/* struct ucred, which libcs show only with _GNU_SOURCE. */
+struct peer_cred {
+  int32_t pid;
+  uint32_t uid, gid;
+};
+
+/* SO_PEERCRED records a number, and the number may be somebody else's by now. As long as the connection stands,
+ * somebody holds its other end: in all ordinary cases the peer, and then nobody else has the number. The recorded
+ * credentials guard against a peer that left its end to a child and died. */
+static int verify_peer(int sock, int fd, const struct peer_cred *cred) {
+  struct pg_pidfd_info info;
+  int type = 0;
+  unsigned len = sizeof type;
+  int r = pg_sys_getsockopt(sock, SOL_SOCKET, SO_TYPE, &type, &len);
+  if (r)
+    return r;
+  if (type != SOCK_STREAM && type != SOCK_SEQPACKET) /* the others do not notice that their peer is gone */
+    return -EOPNOTSUPP;
+  r = pg_pidfd_info(fd, PG_PIDFD_INFO_CREDS, &info);
+  if (r)
+    return r;
+  if (info.euid != cred->uid || info.egid != cred->gid)
+    return -EOPNOTSUPP;
+  struct pollfd p = {.fd = sock, .events = 0};
+  r = pg_sys_ppoll(&p, 1, 0);
+  if (r < 0)
+    return r;
+  return p.revents & (POLLHUP | POLLERR) ? -EOPNOTSUPP : 0;
+}
+
+static int peer_by_number(int sock) {
+  struct peer_cred cred = {0, 0, 0};
+  unsigned len = sizeof cred;
+  int r = pg_sys_getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+  if (r)
+    return r == -ENOPROTOOPT ? -ENODATA : r;
+  if (cred.pid <= 0)
+    return cred.uid == UINT32_MAX ? -ENODATA : -EREMOTE;
+  int fd = pg_pidfd_open(cred.pid, 0);
+  if (fd < 0)
+    return fd == -ENOENT ? -ESRCH : fd;
+  r = verify_peer(sock, fd, &cred);
+  if (!r)
+    return fd;
+  pg_sys_close(fd);
+  return r;
+}
+
+int pg_socket_peer(int sock) {
+  int fd = -1;
+  unsigned len = sizeof fd;
+  int r = pg_feature_hidden(PG_FEATURE_PEERPIDFD) ? -ENOPROTOOPT
+                                                  : pg_sys_getsockopt(sock, SOL_SOCKET, PG_SO_PEERPIDFD, &fd, &len);
+  if (r == -ENOPROTOOPT)
+    return peer_by_number(sock);
+  return r == -EINVAL ? -ESRCH : r ? r : fd; /* EINVAL: before 6.16, reaped */
+}
+
+int pg_socket_send(int sock, int fd) {
+  int r = pg_pidfd_check(fd);
+  if (r)
+    return r;
+  char byte = 0;
+  struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+  union {
+    struct cmsghdr head;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control;
+  struct msghdr msg;
+  memset(&msg, 0, sizeof msg);
+  memset(&control, 0, sizeof control);
+  msg.msg_iov = &iov;
+  msg.msg_iovlen = 1;
+  msg.msg_control = &control;
+  msg.msg_controllen = sizeof control;
+  control.head.cmsg_level = SOL_SOCKET;
+  control.head.cmsg_type = SCM_RIGHTS;
+  control.head.cmsg_len = CMSG_LEN(sizeof fd);
+  memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+  ssize_t n = pg_sys_sendmsg(sock, &msg, MSG_NOSIGNAL);
+  return n < 0 ? (int)n : 0;
+}
+
+/* Takes every descriptor out of a message: the sender's pidfd, the first one sent, and how many were sent. */
+struct cargo {
+  int sender, first, count;
+};
+
+static void unload(struct msghdr *msg, struct cargo *ret) {
+  *ret = (struct cargo){.sender = -1, .first = -1};
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+    if (c->cmsg_level != SOL_SOCKET)
+      continue;
+    size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < n; i++) {
+      int fd;
+      memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+      if (c->cmsg_type == PG_SCM_PIDFD && i == 0) {
+        ret->sender = fd >= 0 ? fd : -1; /* before 6.16 an errno stands here if the sender was reaped */
+      } else if (c->cmsg_type == SCM_RIGHTS) {
+        if (ret->count++ == 0)
+          ret->first = fd;
+        else
+          pg_sys_close(fd);
+      }
+    }
+  }
+}
+
+static ssize_t receive(int sock, void *data, size_t size, int flags, struct cargo *cargo) {
+  struct iovec iov = {.iov_base = data, .iov_len = size};
+  union {
+    struct cmsghdr head;
+    char space[512];
+  } control;
+  struct msghdr msg;
+  memset(&msg, 0, sizeof msg);
+  memset(&control, 0, sizeof control);
+  msg.msg_iov = &iov;
+  msg.msg_iovlen = 1;
+  msg.msg_control = &control;
+  msg.msg_controllen = sizeof control;
+  ssize_t n = pg_sys_recvmsg(sock, &msg, flags | MSG_CMSG_CLOEXEC);
+  if (n >= 0)
+    unload(&msg, cargo);
+  if (n >= 0 && (msg.msg_flags & MSG_CTRUNC))
+    cargo->count = -1;
+  return n;
+}
+
+int pg_socket_receive(int sock) {
+  char byte;
+  struct cargo cargo;
+  ssize_t n = receive(sock, &byte, 1, 0, &cargo);
+  if (n < 0)
+    return (int)n;
+  if (cargo.sender >= 0)
+    pg_sys_close(cargo.sender);
+  if (cargo.count == 1 && !pg_pidfd_check(cargo.first))
+    return cargo.first;
+  if (cargo.first >= 0)
+    pg_sys_close(cargo.first);
+  return n == 0 && cargo.count == 0 ? -EPIPE : -EBADMSG;
+}
+
+int pg_socket_pass_sender(int sock, int on) {
+  int value = !!on;
+  if (pg_feature_hidden(PG_FEATURE_PASSPIDFD))
+    return -EOPNOTSUPP;
+  int r = pg_sys_setsockopt(sock, SOL_SOCKET, PG_SO_PASSPIDFD, &value, sizeof value);
+  return r == -ENOPROTOOPT ? -EOPNOTSUPP : r;
+}
+
+ssize_t pg_socket_receive_from(int sock, void *data, size_t size, int flags, int *ret_fd) {
+  struct cargo cargo;
+  ssize_t n = receive(sock, data, size, flags, &cargo);
+  if (n < 0)
+    return n;
+  if (cargo.first >= 0)
+    pg_sys_close(cargo.first);
+  *ret_fd = cargo.sender;
+  return n;
+}

@@ -1,0 +1,18 @@
+# Unit tests of src/pidfd and src/api: the sources alone, without the core, so that kernel features can be hidden.
+include(${PROJECT_SOURCE_DIR}/src/pidfd/sources.cmake)
+include(${PROJECT_SOURCE_DIR}/src/api/sources.cmake)
+
+add_library(pg_unit_api STATIC pidfd_support.c ${PG_PIDFD_SOURCES} ${PG_API_SOURCES}
+  ${PROJECT_SOURCE_DIR}/src/kernel/sys.c ${PROJECT_SOURCE_DIR}/src/base/fmt.c)
+target_include_directories(pg_unit_api PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+target_compile_definitions(pg_unit_api PUBLIC _GNU_SOURCE)
+target_link_libraries(pg_unit_api PUBLIC pg_test_support Threads::Threads)
+
+foreach(name pidfd_open pidfd_identity pidfd_signal pidfd_wait pidfd_set pidfd_info pidfd_proc pidfd_namespace
+        pidfd_socket pidfd_act pidfd_kernel api_spawn api_border)
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}.c)
+  add_executable(pg_unit_${name} ${name}.c)
+  target_link_libraries(pg_unit_${name} PRIVATE pg_unit_api)
+  pg_add_test(NAME unit-${name} EXECUTABLE pg_unit_${name} LABELS unit)
+  endif()
+endforeach()

@@ -1,0 +1,183 @@
+/* Ids, text and file handles: the same process, and nobody else after it. */
+#include "pidfd_support.h"
+
+#include "pidfd/feature.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* False, with a skip, where the kernel has no pidfs. */
+static bool have_ids(void) {
+  uint64_t id;
+  int self = pidguard_pidfd_self();
+  bool have = pidguard_pidfd_get_id(self, &id) == 0;
+  close(self);
+  if (!have)
+    pg_test_skip("ids are 6.9");
+  return have;
+}
+
+static void ids(void) {
+  struct child a = child_paused(), b = child_paused();
+  uint64_t ia = 0, ib = 0, again = 0;
+  struct stat st;
+  if (have_ids()) {
+    CHECK_EQ(pidguard_pidfd_get_id(a.fd, &ia), 0);
+    CHECK_EQ(pidguard_pidfd_get_id(b.fd, &ib), 0);
+    PG_CHECK(ia != ib && ia && ib, "%" PRIu64 " and %" PRIu64, ia, ib);
+    fstat(a.fd, &st);
+    CHECK_EQ(st.st_ino, ia);
+    child_reap(&a);
+    CHECK_EQ(pidguard_pidfd_get_id(a.fd, &again), 0);
+    CHECK_EQ(again, ia);
+  }
+  hide(PG_FEATURE_PIDFS);
+  again = 42;
+  CHECK_ERRNO(pidguard_pidfd_get_id(b.fd, &again), EOPNOTSUPP);
+  CHECK_EQ(again, 42);
+  hide(0);
+  child_done(&a);
+  child_done(&b);
+}
+
+static void by_id(void) {
+  struct child c = child_paused();
+  uint64_t id = 0;
+  if (have_ids() && pidguard_pidfd_get_id(c.fd, &id) == 0) {
+    const unsigned ways[] = {0, PG_FEATURE_PIDFS_ROOT};
+    int fd = pidguard_pidfd_open_id(id, 0);
+    if (fd < 0 && errno == EOPNOTSUPP)
+      pg_test_skip("pidfs file handles are 6.14");
+    else
+      for (size_t i = 0; i < 2; i++) {
+        hide(ways[i]);
+        int other = pidguard_pidfd_open_id(id, PIDGUARD_NONBLOCK);
+        CHECK_EQ(pidguard_pidfd_same(other, c.fd), 1);
+        CHECK_EQ(fcntl(other, F_GETFD), FD_CLOEXEC);
+        PG_CHECK(fcntl(other, F_GETFL) & O_NONBLOCK, "flag not set");
+        close(other);
+        CHECK_ERRNO(pidguard_pidfd_open_id(UINT64_MAX, 0), ESRCH);
+        CHECK_ERRNO(pidguard_pidfd_open_id(0, 0), ESRCH);
+        hide(0);
+      }
+    if (fd >= 0) {
+      /* A zombie can still be opened, a reaped process cannot: not even while somebody holds a pidfd of it. */
+      pidguard_pidfd_kill(c.fd);
+      child_await_zombie(&c);
+      int zombie = pidguard_pidfd_open_id(id, 0);
+      CHECK_EQ(pidguard_pidfd_get_state(zombie), PIDGUARD_ZOMBIE);
+      close(zombie);
+      child_reap(&c);
+      for (size_t i = 0; i < 2; i++) {
+        hide(ways[i]);
+        CHECK_ERRNO(pidguard_pidfd_open_id(id, 0), ESRCH);
+        hide(0);
+      }
+      close(fd);
+    }
+  }
+  hide(PG_FEATURE_HANDLE);
+  CHECK_ERRNO(pidguard_pidfd_open_id(id, 0), EOPNOTSUPP);
+  hide(0);
+  CHECK_ERRNO(pidguard_pidfd_open_id(id, 2), EINVAL);
+  child_done(&c);
+}
+
+static void text(void) {
+  char buf[PIDGUARD_TEXT_MAX], want[64], small[4] = "xyz";
+  struct child c = child_paused();
+  uint64_t id = 0;
+  if (!have_ids()) {
+    child_done(&c);
+    return;
+  }
+  pidguard_pidfd_get_id(c.fd, &id);
+  int n = pidguard_pidfd_to_text(c.fd, buf, sizeof buf);
+  int m = snprintf(want, sizeof want, "%d:%" PRIu64, (int)c.pid, id);
+  CHECK_EQ(n, m);
+  PG_CHECK(!strcmp(buf, want), "%s, wanted %s", buf, want);
+  CHECK_ERRNO(pidguard_pidfd_to_text(c.fd, small, sizeof small), ERANGE);
+  PG_CHECK(!strcmp(small, "xyz"), "the buffer was touched");
+  CHECK_ERRNO(pidguard_pidfd_to_text(c.fd, buf, (size_t)n), ERANGE);
+  CHECK_EQ(pidguard_pidfd_to_text(c.fd, buf, (size_t)n + 1), n);
+
+  int fd = pidguard_pidfd_from_text(buf, 0);
+  CHECK_EQ(pidguard_pidfd_same(fd, c.fd), 1);
+  close(fd);
+
+  static const struct {
+    const char *text;
+    int error;
+  } bad[] = {
+      {"", EINVAL},          {"12", EINVAL},    {"12:", EINVAL},
+      {":12", EINVAL},       {"12:13x", EINVAL}, {" 12:13", EINVAL},
+      {"+12:13", EINVAL},    {"-1:13", EINVAL},  {"12:13:14", EINVAL},
+      {"0:13", ERANGE},      {"12:0", ERANGE},   {"2147483648:13", ERANGE},
+      {"99999999999999:1", ERANGE},              {"12:18446744073709551616", ERANGE},
+  };
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    int error = ERRNO_OF(pidguard_pidfd_from_text(bad[i].text, 0));
+    PG_CHECK(error == bad[i].error, "\"%s\" gives %s", bad[i].text, strerror(error));
+  }
+  snprintf(want, sizeof want, "%d:18446744073709551615", (int)c.pid);
+  CHECK_ERRNO(pidguard_pidfd_from_text(want, 0), ESRCH);
+  hide(PG_FEATURE_PIDFS);
+  CHECK_ERRNO(pidguard_pidfd_from_text(buf, 0), EOPNOTSUPP);
+  CHECK_ERRNO(pidguard_pidfd_to_text(c.fd, buf, sizeof buf), EOPNOTSUPP);
+  hide(0);
+
+  /* Once it is gone, the text names nobody, also when a stranger has the number. */
+  pid_t pid = c.pid;
+  child_reap(&c);
+  CHECK_ERRNO(pidguard_pidfd_from_text(buf, 0), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_to_text(c.fd, want, sizeof want), ESRCH);
+  struct pg_test_stranger s;
+  int r = pg_test_take_pid(pid, false, &s);
+  if (r) {
+    pg_test_skip("no process with a given number: %s", strerror(-r));
+  } else {
+    CHECK_ERRNO(pidguard_pidfd_from_text(buf, 0), ESRCH);
+    pg_test_stranger_release(&s);
+  }
+  child_done(&c);
+}
+
+static void same(void) {
+  const unsigned ways[] = {0, PG_FEATURE_PIDFS};
+  for (size_t i = 0; i < 2; i++) {
+    hide(ways[i]);
+    struct child a = child_paused(), b = child_paused();
+    int copy = pidguard_pidfd_open(a.pid, 0);
+    CHECK_EQ(pidguard_pidfd_same(a.fd, a.fd), 1);
+    CHECK_EQ(pidguard_pidfd_same(a.fd, copy), 1);
+    CHECK_EQ(pidguard_pidfd_same(copy, a.fd), 1);
+    CHECK_EQ(pidguard_pidfd_same(a.fd, b.fd), 0);
+    child_reap(&a);
+    CHECK_EQ(pidguard_pidfd_same(a.fd, b.fd), 0);
+    CHECK_EQ(pidguard_pidfd_same(b.fd, a.fd), 0);
+    if (ways[i]) {
+      CHECK_ERRNO(pidguard_pidfd_same(a.fd, copy), ESRCH);
+    } else if (have_ids()) {
+      CHECK_EQ(pidguard_pidfd_same(a.fd, copy), 1);
+      child_reap(&b);
+      CHECK_EQ(pidguard_pidfd_same(a.fd, b.fd), 0);
+    }
+    close(copy);
+    child_done(&a);
+    child_done(&b);
+    hide(0);
+  }
+}
+
+void pg_test_plan(int argc, char **argv) {
+  (void)argc;
+  (void)argv;
+  add("ids", ids);
+  add("by_id", by_id);
+  add("text", text);
+  add("same", same);
+}

@@ -1,0 +1,213 @@
+/* Obtaining pidfds, and telling what a descriptor is. */
+#include "pidfd_support.h"
+
+#include "pidfd/feature.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void by_number(void) {
+  struct child c = child_paused();
+  int fd = pidguard_pidfd_open(c.pid, 0);
+  PG_CHECK(fd >= 0, "errno %d", errno);
+  CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+  CHECK_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+  CHECK_EQ(pidguard_pidfd_get_pid(fd), c.pid);
+  CHECK_EQ(pidguard_pidfd_same(fd, c.fd), 1);
+  close(fd);
+  pid_t pid = c.pid;
+  child_reap(&c);
+  CHECK_ERRNO(pidguard_pidfd_open(pid, 0), ESRCH);
+  child_done(&c);
+  CHECK_ERRNO(pidguard_pidfd_open(0, 0), EINVAL);
+  CHECK_ERRNO(pidguard_pidfd_open(-1, 0), EINVAL);
+  CHECK_ERRNO(pidguard_pidfd_open(getpid(), 0x40), EINVAL);
+}
+
+static void nonblocking(void) {
+  struct child c = child_paused();
+  int fd = pidguard_pidfd_open(c.pid, PIDGUARD_NONBLOCK);
+  if (fd < 0 && errno == EOPNOTSUPP) {
+    pg_test_skip("PIDFD_NONBLOCK is 5.10");
+  } else {
+    PG_CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK, "flag not set");
+    close(fd);
+  }
+  hide(PG_FEATURE_NONBLOCK);
+  CHECK_ERRNO(pidguard_pidfd_open(c.pid, PIDGUARD_NONBLOCK), EOPNOTSUPP);
+  hide(0);
+  child_done(&c);
+}
+
+static void self(void) {
+  int fd = pidguard_pidfd_self();
+  CHECK_EQ(pidguard_pidfd_get_pid(fd), getpid());
+  CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+  CHECK_EQ(pidguard_pidfd_is_child(fd), 0);
+  close(fd);
+}
+
+static pid_t other_tid;
+static int told[2], done[2];
+
+static void *other_thread(void *unused) {
+  char byte = 0;
+  (void)unused;
+  other_tid = (pid_t)syscall(SYS_gettid);
+  if (write(told[1], &byte, 1) != 1 || read(done[0], &byte, 1) != 1)
+    abort();
+  return NULL;
+}
+
+static void threads(void) {
+  pthread_t thread;
+  char byte = 0;
+  if (pipe2(told, O_CLOEXEC) || pipe2(done, O_CLOEXEC) || pthread_create(&thread, NULL, other_thread, NULL) ||
+      read(told[0], &byte, 1) != 1)
+    abort();
+  int fd = pidguard_pidfd_open_thread(other_tid, 0);
+  if (fd < 0 && errno == EOPNOTSUPP) {
+    pg_test_skip("PIDFD_THREAD is 6.9");
+  } else {
+    CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    CHECK_EQ(pidguard_pidfd_get_pid(fd), other_tid);
+    CHECK_EQ(pidguard_pidfd_get_tgid(fd), getpid());
+    CHECK_EQ(pidguard_pidfd_get_state(fd), PIDGUARD_ALIVE);
+    CHECK_EQ(pidguard_pidfd_wait_end(fd, 0), 0);
+  }
+  /* Its number is no process's: ENOENT since 6.16, ESRCH before. */
+  int error = ERRNO_OF(pidguard_pidfd_open(other_tid, 0));
+  PG_CHECK(error == ENOENT || error == ESRCH, "%s", strerror(error));
+  hide(PG_FEATURE_THREAD);
+  CHECK_ERRNO(pidguard_pidfd_open_thread(other_tid, 0), EOPNOTSUPP);
+  hide(0);
+  if (write(done[1], &byte, 1) != 1)
+    abort();
+  pthread_join(thread, NULL);
+  if (fd >= 0) {
+    CHECK_EQ(pidguard_pidfd_wait_end(fd, 5000), 1);
+    CHECK_EQ(pidguard_pidfd_wait(fd, NULL, 5000), 1);
+    CHECK_EQ(pidguard_pidfd_get_state(fd), PIDGUARD_REAPED);
+    close(fd);
+  }
+  CHECK_ERRNO(pidguard_pidfd_open_thread(other_tid, 0), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_open_thread(0, 0), EINVAL);
+  for (int i = 0; i < 2; i++) {
+    close(told[i]);
+    close(done[i]);
+  }
+}
+
+/* Descriptors that are no pidfds, and every function that must say so. */
+static void check_kinds(void) {
+  char name[] = "/proc/self";
+  int kinds[] = {open("/dev/null", O_RDWR | O_CLOEXEC), open(name, O_RDONLY | O_CLOEXEC), eventfd(0, EFD_CLOEXEC), -1,
+                 1000000};
+  struct child c = child_paused();
+  CHECK_EQ(pidguard_pidfd_check(c.fd), 0);
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    struct pidguard_creds creds;
+    struct pidguard_info info = {.mask = PIDGUARD_INFO_ALL};
+    struct pidguard_coredump dump;
+    uint64_t id;
+    char text[PIDGUARD_TEXT_MAX];
+    int fd = kinds[i], status;
+    CHECK_ERRNO(pidguard_pidfd_check(fd), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_is_child(fd), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_inherit(fd, 1), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_to_text(fd, text, sizeof text), EBADF);
+    if (i != 1) /* the kernel takes a directory of /proc for a pidfd here, and it is as safe */
+      CHECK_ERRNO(pidguard_pidfd_signal(fd, 0), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_wait(fd, &status, 0), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_wait_end(fd, 0), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_waitid(fd, NULL, WEXITED, NULL, 0), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_get_pid(fd), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_get_creds(fd, &creds), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_get_cgroup_id(fd, &id), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_get_id(fd, &id), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_get_state(fd), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_get_exit_status(fd, &status), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_get_coredump(fd, &dump), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_get_info(fd, &info, sizeof info), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_same(fd, c.fd), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_same(c.fd, fd), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_namespace(fd, PIDGUARD_NS_UTS), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_same_namespace(fd, PIDGUARD_NS_UTS), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_setns(fd, CLONE_NEWUTS), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_getfd(fd, 0), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_mrelease(fd), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_proc_dir(fd), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_terminate(fd, 0), EBADF);
+    if (fd >= 0 && fd < 1000000)
+      close(fd);
+  }
+  child_done(&c);
+}
+
+static void is_child(void) {
+  struct child c = child_paused(), z = child_exited(0);
+  struct grandchild g = grandchild_paused();
+  CHECK_EQ(pidguard_pidfd_is_child(c.fd), 1);
+  CHECK_EQ(pidguard_pidfd_is_child(z.fd), 1);
+  CHECK_EQ(pidguard_pidfd_is_child(g.fd), 0);
+  child_reap(&z);
+  CHECK_EQ(pidguard_pidfd_is_child(z.fd), 0);
+  /* The number taken by somebody else: a pidfd of the newcomer is no child's, and the old one still nobody's. */
+  struct pg_test_stranger s;
+  pid_t pid = c.pid;
+  child_reap(&c);
+  int r = pg_test_take_pid(pid, false, &s);
+  if (r) {
+    pg_test_skip("no process with a given number: %s", strerror(-r));
+  } else {
+    int fd = pidguard_pidfd_open(pid, 0);
+    CHECK_EQ(pidguard_pidfd_is_child(fd), 0);
+    CHECK_EQ(pidguard_pidfd_is_child(c.fd), 0);
+    CHECK_EQ(pidguard_pidfd_same(fd, c.fd), 0);
+    close(fd);
+    pg_test_stranger_release(&s);
+  }
+  child_done(&c);
+  child_done(&z);
+  grandchild_done(&g);
+}
+
+static void inherit(void) {
+  struct child c = child_paused();
+  fcntl(c.fd, F_SETFD, FD_CLOEXEC);
+  CHECK_EQ(pidguard_pidfd_inherit(c.fd, 1), 0);
+  CHECK_EQ(fcntl(c.fd, F_GETFD), 0);
+  CHECK_EQ(pidguard_pidfd_inherit(c.fd, 0), 0);
+  CHECK_EQ(fcntl(c.fd, F_GETFD), FD_CLOEXEC);
+  /* Through a real exec: the program finds the descriptor, or does not. */
+  for (int keep = 0; keep < 2; keep++) {
+    pidguard_pidfd_inherit(c.fd, keep);
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", c.fd);
+    char *argv[] = {"test", "-e", path, NULL};
+    char *envp[] = {NULL};
+    int status = -1, fd = pidguard_spawn("/usr/bin/test", NULL, NULL, argv, envp);
+    CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 1);
+    CHECK_EQ(WEXITSTATUS(status), keep ? 0 : 1);
+    close(fd);
+  }
+  child_done(&c);
+}
+
+void pg_test_plan(int argc, char **argv) {
+  (void)argc;
+  (void)argv;
+  add("by_number", by_number);
+  add("nonblocking", nonblocking);
+  add("self", self);
+  add("threads", threads);
+  add("check_kinds", check_kinds);
+  add("is_child", is_child);
+  add("inherit", inherit);
+}

@@ -1,0 +1,372 @@
+/* Signals: plain, with a value, to groups and threads, and the way from SIGTERM to SIGKILL. */
+#include "pidfd_support.h"
+
+#include "pidfd/feature.h"
+#include "pidfd/signal.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void plain(void) {
+  struct child c = child_paused();
+  CHECK_EQ(pidguard_pidfd_signal(c.fd, 0), 0);
+  CHECK_ERRNO(pidguard_pidfd_signal(c.fd, 999), EINVAL);
+  CHECK_ERRNO(pidguard_pidfd_signal(c.fd, -1), EINVAL);
+  CHECK_EQ(pidguard_pidfd_signal(c.fd, SIGUSR1), 0);
+  child_await_zombie(&c);
+  CHECK_EQ(pidguard_pidfd_signal(c.fd, SIGKILL), 0); /* a zombie is still there */
+  int status = child_reap(&c);
+  PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1, "status %x", status);
+  CHECK_ERRNO(pidguard_pidfd_signal(c.fd, 0), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_signal(c.fd, SIGKILL), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_kill(c.fd), ESRCH);
+  child_done(&c);
+}
+
+static void kills(void) {
+  struct child c = child_paused();
+  CHECK_EQ(pidguard_pidfd_kill(c.fd), 0);
+  child_await_zombie(&c);
+  int status = child_reap(&c);
+  PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", status);
+  child_done(&c);
+}
+
+/* What came, written by the receiver into a pipe. */
+static int report[2];
+
+static void tell(int sig, siginfo_t *info, void *context) {
+  (void)sig;
+  (void)context;
+  struct {
+    siginfo_t info;
+    pid_t tid;
+  } news = {*info, (pid_t)syscall(SYS_gettid)};
+  if (write(report[1], &news, sizeof news) != sizeof news)
+    _exit(1);
+}
+
+struct news {
+  siginfo_t info;
+  pid_t tid;
+};
+
+static struct news read_news(void) {
+  struct news news;
+  if (read(report[0], &news, sizeof news) != sizeof news)
+    abort();
+  return news;
+}
+
+static void install(int sig) {
+  struct sigaction action = {.sa_sigaction = tell, .sa_flags = SA_SIGINFO};
+  sigaction(sig, &action, NULL);
+}
+
+static int body_listen(void *ready) {
+  char byte = 0;
+  install(SIGUSR1);
+  install(SIGRTMIN);
+  if (write(*(int *)ready, &byte, 1) != 1)
+    return 1;
+  for (;;)
+    pause();
+  return 0;
+}
+
+static struct child child_listening(void) {
+  int ready[2];
+  char byte;
+  if (pipe2(ready, O_CLOEXEC))
+    abort();
+  struct child c = child_running(body_listen, &ready[1]);
+  if (read(ready[0], &byte, 1) != 1)
+    abort();
+  close(ready[0]);
+  close(ready[1]);
+  return c;
+}
+
+static void what_arrives(void) {
+  if (pipe2(report, O_CLOEXEC))
+    abort();
+  struct child c = child_listening();
+  CHECK_EQ(pidguard_pidfd_signal(c.fd, SIGUSR1), 0);
+  struct news n = read_news();
+  CHECK_EQ(n.info.si_signo, SIGUSR1);
+  CHECK_EQ(n.info.si_code, SI_USER);
+  CHECK_EQ(n.info.si_pid, getpid());
+  CHECK_EQ(n.info.si_uid, getuid());
+
+  union sigval value = {.sival_ptr = (void *)(uintptr_t)0x1234567};
+  CHECK_EQ(pidguard_pidfd_sigqueue(c.fd, SIGRTMIN, value), 0);
+  n = read_news();
+  CHECK_EQ(n.info.si_signo, SIGRTMIN);
+  CHECK_EQ(n.info.si_code, SI_QUEUE);
+  CHECK_EQ(n.info.si_pid, getpid());
+  CHECK_EQ(n.info.si_uid, getuid());
+  PG_CHECK(n.info.si_value.sival_ptr == value.sival_ptr, "value %p", n.info.si_value.sival_ptr);
+  CHECK_ERRNO(pidguard_pidfd_sigqueue(c.fd, 999, value), EINVAL);
+  child_reap(&c);
+  CHECK_ERRNO(pidguard_pidfd_sigqueue(c.fd, SIGRTMIN, value), ESRCH);
+  child_done(&c);
+  close(report[0]);
+  close(report[1]);
+}
+
+/* To ourselves, without a descriptor: on this kernel, and as on one that does not know how. */
+static void oneself(void) {
+  const unsigned ways[] = {0, PG_FEATURE_SELF};
+  const int names[] = {PIDGUARD_SELF, PIDGUARD_SELF_THREAD};
+  if (pipe2(report, O_CLOEXEC))
+    abort();
+  install(SIGUSR1);
+  for (size_t w = 0; w < 2; w++)
+    for (size_t i = 0; i < 2; i++) {
+      hide(ways[w]);
+      CHECK_EQ(pidguard_pidfd_signal(names[i], 0), 0);
+      CHECK_EQ(pidguard_pidfd_signal(names[i], SIGUSR1), 0);
+      struct news n = read_news();
+      CHECK_EQ(n.info.si_pid, getpid());
+      CHECK_EQ(n.info.si_code, i ? SI_TKILL : SI_USER);
+      union sigval value = {.sival_int = (int)(100 + i)};
+      CHECK_EQ(pidguard_pidfd_sigqueue(names[i], SIGUSR1, value), 0);
+      n = read_news();
+      CHECK_EQ(n.info.si_code, SI_QUEUE);
+      CHECK_EQ(n.info.si_value.sival_int, 100 + (int)i);
+      CHECK_ERRNO(pidguard_pidfd_signal(names[i], 999), EINVAL);
+      hide(0);
+    }
+  signal(SIGUSR1, SIG_DFL);
+  close(report[0]);
+  close(report[1]);
+}
+
+static int body_group(void *ready) {
+  char byte = 0;
+  setpgid(0, 0);
+  pid_t member = fork();
+  if (member < 0)
+    return 1;
+  if (write(*(int *)ready, &byte, 1) != 1)
+    return 1;
+  for (;;)
+    pause();
+  return 0;
+}
+
+static void groups(void) {
+  int ready[2];
+  char bytes[2];
+  struct child loner = child_paused(); /* made first: it must not hold the pipe open */
+  if (pipe2(ready, O_CLOEXEC))
+    abort();
+  struct child leader = child_running(body_group, &ready[1]);
+  close(ready[1]);
+  if (read(ready[0], bytes, 1) != 1 || read(ready[0], bytes, 1) != 1)
+    abort();
+
+  int r = pidguard_pidfd_signal_group(leader.fd, 0);
+  if (r < 0 && errno == EOPNOTSUPP) {
+    pg_test_skip("PIDFD_SIGNAL_PROCESS_GROUP is 6.9");
+    child_done(&leader);
+  } else {
+    CHECK_EQ(r, 0);
+    CHECK_ERRNO(pidguard_pidfd_signal_group(leader.fd, 999), EINVAL);
+    CHECK_ERRNO(pidguard_pidfd_signal_group(loner.fd, 0), ESRCH); /* leads nothing */
+    hide(PG_FEATURE_SIGNAL_FLAGS);
+    CHECK_ERRNO(pidguard_pidfd_signal_group(leader.fd, SIGTERM), EOPNOTSUPP);
+    hide(0);
+    /* The leader goes, its member stays: the group is reachable. The pipe tells when the member is gone. */
+    child_reap(&leader);
+    CHECK_ERRNO(pidguard_pidfd_signal(leader.fd, 0), ESRCH);
+    CHECK_EQ(pidguard_pidfd_signal_group(leader.fd, SIGTERM), 0);
+    int error = 0;
+    for (int i = 0; i < 500 && error != ESRCH; i++, sleep_ms(2))
+      error = ERRNO_OF(pidguard_pidfd_signal_group(leader.fd, 0));
+    CHECK_EQ(error, ESRCH);
+    child_done(&leader);
+  }
+  CHECK_EQ(read(ready[0], bytes, 1), 0);
+  close(ready[0]);
+  CHECK_EQ(pidguard_pidfd_get_state(loner.fd), PIDGUARD_ALIVE);
+  child_done(&loner);
+}
+
+static void *thread_pauses(void *unused) {
+  char byte = 0;
+  pid_t tid = (pid_t)syscall(SYS_gettid);
+  (void)unused;
+  (void)byte;
+  if (write(report[1], &tid, sizeof tid) != sizeof tid)
+    abort();
+  for (;;)
+    pause();
+  return NULL;
+}
+
+static int body_threads(void *unused) {
+  pthread_t thread;
+  (void)unused;
+  install(SIGUSR1);
+  if (pthread_create(&thread, NULL, thread_pauses, NULL))
+    return 1;
+  for (;;)
+    pause();
+  return 0;
+}
+
+static void one_thread(void) {
+  pid_t tid = 0;
+  if (pipe2(report, O_CLOEXEC))
+    abort();
+  struct child c = child_running(body_threads, NULL);
+  if (read(report[0], &tid, sizeof tid) != sizeof tid)
+    abort();
+  int thread = pidguard_pidfd_open_thread(tid, 0);
+  if (thread < 0 && errno == EOPNOTSUPP) {
+    pg_test_skip("PIDFD_THREAD is 6.9");
+  } else {
+    const int fds[] = {thread, thread, c.fd};
+    for (int i = 0; i < 3; i++) {
+      CHECK_EQ(i == 1 ? pidguard_pidfd_signal(fds[i], SIGUSR1) : pidguard_pidfd_signal_thread(fds[i], SIGUSR1), 0);
+      struct news n = read_news();
+      CHECK_EQ(n.tid, i < 2 ? tid : c.pid);
+      CHECK_EQ(n.info.si_code, SI_TKILL);
+    }
+    hide(PG_FEATURE_SIGNAL_FLAGS);
+    CHECK_ERRNO(pidguard_pidfd_signal_thread(thread, SIGUSR1), EOPNOTSUPP);
+    hide(0);
+    close(thread);
+  }
+  child_done(&c);
+  close(report[0]);
+  close(report[1]);
+}
+
+static int body_stubborn(void *ready) {
+  char byte = 0;
+  signal(SIGTERM, SIG_IGN);
+  if (write(*(int *)ready, &byte, 1) != 1)
+    return 1;
+  for (;;)
+    pause();
+  return 0;
+}
+
+static struct child child_stubborn(void) {
+  int ready[2];
+  char byte;
+  if (pipe2(ready, O_CLOEXEC))
+    abort();
+  struct child c = child_running(body_stubborn, &ready[1]);
+  if (read(ready[0], &byte, 1) != 1)
+    abort();
+  close(ready[0]);
+  close(ready[1]);
+  return c;
+}
+
+static void interrupt(int sig) { (void)sig; }
+
+static void terminate(void) {
+  int status = 0;
+  struct child willing = child_paused(), stubborn = child_stubborn(), zombie = child_exited(3);
+  int64_t start = now_ms();
+  CHECK_EQ(pidguard_pidfd_terminate(willing.fd, 10000), 0);
+  PG_CHECK(now_ms() - start < 5000, "it took %lld ms", (long long)(now_ms() - start));
+  CHECK_EQ(pidguard_pidfd_wait(willing.fd, &status, 0), 1);
+  PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "status %x", status);
+  CHECK_ERRNO(pidguard_pidfd_terminate(willing.fd, 0), ESRCH);
+  CHECK_EQ(pidguard_pidfd_terminate(zombie.fd, 1000), 0);
+
+  /* A handler that runs in between does not cut the patience short, and nothing spins meanwhile. */
+  struct sigaction action = {.sa_handler = interrupt};
+  sigaction(SIGALRM, &action, NULL);
+  struct itimerval soon = {.it_value = {.tv_usec = 20000}};
+  int64_t cpu = cpu_ms();
+  start = now_ms();
+  setitimer(ITIMER_REAL, &soon, NULL);
+  CHECK_EQ(pidguard_pidfd_terminate(stubborn.fd, 150), 1);
+  int64_t took = now_ms() - start;
+  PG_CHECK(took >= 149 && took < 3000, "it took %lld ms", (long long)took);
+  PG_CHECK(cpu_ms() - cpu < 50, "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
+  CHECK_EQ(pidguard_pidfd_wait(stubborn.fd, &status, 5000), 1);
+  PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", status);
+  signal(SIGALRM, SIG_DFL);
+  child_done(&willing);
+  child_done(&stubborn);
+  child_done(&zombie);
+}
+
+static int body_drop(void *ready) {
+  char byte = 0;
+  struct child c = *(struct child *)ready;
+  if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+    return 77;
+  (void)byte;
+  if (pidguard_pidfd_signal(c.fd, 0) != -1 || errno != EPERM)
+    return 1;
+  if (pidguard_pidfd_signal(c.fd, SIGKILL) != -1 || errno != EPERM)
+    return 2;
+  return pidguard_pidfd_terminate(c.fd, 0) != -1 || errno != EPERM ? 3 : 0;
+}
+
+static void permission(void) {
+  struct child target = child_paused();
+  struct child c = child_running(body_drop, &target);
+  child_await_zombie(&c);
+  int status = child_reap(&c);
+  if (WEXITSTATUS(status) == 77)
+    pg_test_skip("cannot change identity here");
+  else
+    CHECK_EQ(status, 0);
+  CHECK_EQ(pidguard_pidfd_get_state(target.fd), PIDGUARD_ALIVE);
+  child_done(&c);
+  child_done(&target);
+}
+
+/* A stranger that has taken the number is not reached, by any function. */
+static void no_stranger(void) {
+  struct child c = child_paused();
+  struct pg_test_stranger s;
+  pid_t pid = c.pid;
+  child_reap(&c);
+  int r = pg_test_take_pid(pid, true, &s);
+  if (r) {
+    pg_test_skip("no process with a given number: %s", strerror(-r));
+    child_done(&c);
+    return;
+  }
+  union sigval value = {.sival_int = 1};
+  CHECK_ERRNO(pidguard_pidfd_signal(c.fd, SIGKILL), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_kill(c.fd), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_sigqueue(c.fd, SIGUSR1, value), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_terminate(c.fd, 0), ESRCH);
+  int error = ERRNO_OF(pidguard_pidfd_signal_group(c.fd, SIGKILL));
+  PG_CHECK(error == ESRCH || error == EOPNOTSUPP, "%s", strerror(error));
+  error = ERRNO_OF(pidguard_pidfd_signal_thread(c.fd, SIGKILL));
+  PG_CHECK(error == ESRCH || error == EOPNOTSUPP, "%s", strerror(error));
+  PG_CHECK(pg_test_stranger_untouched(&s), "the stranger was hit");
+  pg_test_stranger_release(&s);
+  child_done(&c);
+}
+
+void pg_test_plan(int argc, char **argv) {
+  (void)argc;
+  (void)argv;
+  add("plain", plain);
+  add("kills", kills);
+  add("what_arrives", what_arrives);
+  add("oneself", oneself);
+  add("groups", groups);
+  add("one_thread", one_thread);
+  add("terminate", terminate);
+  add("permission", permission);
+  add("no_stranger", no_stranger);
+}

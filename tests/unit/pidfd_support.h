@@ -1,0 +1,80 @@
+/* Processes in every state, hidden kernel features and descriptor leaks, for the tests of src/pidfd and src/api.
+ * Built on pg_test.h: everything runs in a pid namespace of its own. */
+#ifndef PIDFD_SUPPORT_H
+#define PIDFD_SUPPORT_H
+
+#include "pg_test.h"
+#include "pidguard/pidguard.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/types.h>
+
+/* A child and its pidfd. */
+struct child {
+  pid_t pid;
+  int fd;
+};
+
+/* Children that do nothing until they are killed; that have ended with this code, or by this signal, and are zombies. */
+struct child child_paused(void);
+struct child child_exited(int code);
+struct child child_killed(int sig);
+/* Runs `body` in a child, and `_exit(body(arg))`. Does not wait. */
+struct child child_running(int (*body)(void *), void *arg);
+/* Waits for a child to be a zombie; for it to be stopped. */
+void child_await_zombie(struct child *c);
+/* Reaps (killing first if it lives): the pidfd stays open. The wait status. */
+int child_reap(struct child *c);
+/* Reaps if that was not done, and closes. */
+void child_done(struct child *c);
+
+/* A grandchild, that is nobody's child here: its parent kills and reaps it when told. */
+struct grandchild {
+  struct child parent;
+  int fd;      /* its pidfd */
+  int control; /* 'k' kill it, 'r' reap it, 'x' exit normally (code 7) instead of a kill */
+};
+struct grandchild grandchild_paused(void);
+void grandchild_tell(struct grandchild *g, char what);
+void grandchild_done(struct grandchild *g);
+
+/* The lowest kernel feature set: hides PG_FEATURE_* bits until called with 0. */
+void hide(unsigned features);
+/* All features, with a name for messages, to be looped over. */
+struct feature {
+  unsigned bit;
+  const char *name;
+};
+extern const struct feature all_features[];
+extern const size_t all_features_count;
+
+/* How many descriptors are open. */
+int open_descriptors(void);
+/* Milliseconds of CLOCK_MONOTONIC, and of CPU time used by this process. */
+int64_t now_ms(void);
+int64_t cpu_ms(void);
+void sleep_ms(int ms);
+
+/* True if the caller may make namespaces, take numbers and change identities here. */
+bool is_privileged(void);
+
+/* Adds a test that also fails when it leaves a descriptor open, a feature hidden, or a child behind. */
+void add(const char *name, void (*run)(void));
+
+/* The errno of a call that must fail with -1; 0 if it did not fail. */
+#define ERRNO_OF(call) (errno = 0, (call) == -1 ? errno : 0)
+#define CHECK_ERRNO(call, want)                                                                                        \
+  do {                                                                                                                 \
+    int got_ = ERRNO_OF(call);                                                                                         \
+    PG_CHECK(got_ == (want), "%s: %s, wanted %s", #call, strerror(got_), strerror(want));                \
+  } while (0)
+#define CHECK_EQ(a, b)                                                                                                 \
+  do {                                                                                                                 \
+    long long a_ = (long long)(a), b_ = (long long)(b);                                                                \
+    PG_CHECK(a_ == b_, "%s is %lld, wanted %lld (errno %s)", #a, a_, b_, strerror(errno));                      \
+  } while (0)
+
+#endif

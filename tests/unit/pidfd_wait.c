@@ -1,0 +1,342 @@
+/* Waiting: children and strangers, with and without a time limit, and what the kernel keeps afterwards. */
+#include "pidfd_support.h"
+
+#include "pidfd/feature.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* True where the kernel keeps the status of a reaped process. */
+static bool keeps_status(void) {
+  struct child c = child_exited(0);
+  int status;
+  child_reap(&c);
+  bool keeps = pidguard_pidfd_get_exit_status(c.fd, &status) == 0;
+  child_done(&c);
+  if (!keeps)
+    pg_test_skip("the kernel keeps an exit status since 6.15");
+  return keeps;
+}
+
+static void children(void) {
+  int status = -1;
+  struct child c = child_paused();
+  CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 0), 0);
+  CHECK_EQ(status, -1);
+  int64_t start = now_ms(), cpu = cpu_ms();
+  CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 60), 0);
+  PG_CHECK(now_ms() - start >= 59 && now_ms() - start < 3000, "it took %lld ms", (long long)(now_ms() - start));
+  PG_CHECK(cpu_ms() - cpu < 30, "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
+  pidguard_pidfd_signal(c.fd, SIGKILL);
+  CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, -1), 1);
+  PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", status);
+  CHECK_EQ(pidguard_pidfd_is_child(c.fd), 0);
+  child_done(&c);
+
+  /* Any exit code, blocking, with a limit, and without a wish to know. */
+  const int limits[] = {-1, 5000, 0};
+  for (size_t i = 0; i < 3; i++) {
+    c = child_exited(40 + (int)i);
+    CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, limits[i]), 1);
+    PG_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 40 + (int)i, "status %x", status);
+    child_done(&c);
+  }
+  c = child_exited(0);
+  CHECK_EQ(pidguard_pidfd_wait(c.fd, NULL, 5000), 1);
+  CHECK_EQ(pidguard_pidfd_is_child(c.fd), 0);
+  child_done(&c);
+}
+
+static void *late_killer(void *fd) {
+  sleep_ms(50);
+  pidguard_pidfd_kill(*(int *)fd);
+  return NULL;
+}
+
+
+static void wakes_up(void) {
+  for (int blocking = 0; blocking < 2; blocking++) {
+    struct child c = child_paused();
+    pthread_t thread;
+    int status = 0;
+    int64_t start = now_ms();
+    pthread_create(&thread, NULL, late_killer, &c.fd);
+    CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, blocking ? -1 : 20000), 1);
+    int64_t took = now_ms() - start;
+    PG_CHECK(took >= 40 && took < 5000, "it took %lld ms", (long long)took);
+    CHECK_EQ(WTERMSIG(status), SIGKILL);
+    pthread_join(thread, NULL);
+    child_done(&c);
+  }
+}
+
+static void nonblocking_pidfd(void) {
+  struct child c = child_paused();
+  int status, fd = pidguard_pidfd_open(c.pid, PIDGUARD_NONBLOCK);
+  siginfo_t si;
+  if (fd < 0) {
+    pg_test_skip("PIDFD_NONBLOCK is 5.10");
+  } else {
+    CHECK_EQ(pidguard_pidfd_wait(fd, &status, -1), 0);
+    CHECK_EQ(pidguard_pidfd_waitid(fd, &si, WEXITED, NULL, -1), 0);
+    CHECK_EQ(pidguard_pidfd_wait_end(fd, 20), 0);
+    pidguard_pidfd_kill(fd);
+    CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 1);
+    close(fd);
+  }
+  child_done(&c);
+}
+
+static void full_form(void) {
+  siginfo_t si;
+  struct rusage ru;
+  memset(&si, 7, sizeof si);
+  struct child c = child_paused();
+  siginfo_t untouched = si;
+  CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WEXITED, NULL, 0), 0);
+  CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WEXITED | WNOHANG, NULL, -1), 0);
+  CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WEXITED, NULL, 30), 0);
+  PG_CHECK(!memcmp(&si, &untouched, sizeof si), "siginfo was touched");
+  CHECK_ERRNO(pidguard_pidfd_waitid(c.fd, &si, 0, NULL, 0), EINVAL);
+  CHECK_ERRNO(pidguard_pidfd_waitid(c.fd, &si, WEXITED | 0x100, NULL, 0), EINVAL);
+  CHECK_ERRNO(pidguard_pidfd_waitid(c.fd, &si, WEXITED | WSTOPPED, NULL, 20), EINVAL);
+
+  /* Stop, continue, end; looked at without taking first. */
+  static const struct {
+    int sig, option, code, status;
+  } steps[] = {
+      {SIGSTOP, WSTOPPED, CLD_STOPPED, SIGSTOP},
+      {SIGCONT, WCONTINUED, CLD_CONTINUED, SIGCONT},
+      {SIGTERM, WEXITED, CLD_KILLED, SIGTERM},
+  };
+  for (size_t i = 0; i < 3; i++) {
+    pidguard_pidfd_signal(c.fd, steps[i].sig);
+    CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, steps[i].option | WNOWAIT, NULL, -1), 1);
+    CHECK_EQ(si.si_code, steps[i].code);
+    memset(&si, 0, sizeof si);
+    CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, steps[i].option, &ru, 0), 1);
+    CHECK_EQ(si.si_code, steps[i].code);
+    CHECK_EQ(si.si_status, steps[i].status);
+    CHECK_EQ(si.si_pid, c.pid);
+    CHECK_EQ(si.si_signo, SIGCHLD);
+  }
+  CHECK_ERRNO(pidguard_pidfd_waitid(c.fd, &si, WEXITED, NULL, 0), ECHILD);
+  CHECK_ERRNO(pidguard_pidfd_waitid(c.fd, &si, WEXITED, NULL, -1), ECHILD);
+  child_done(&c);
+}
+
+static int body_burn(void *unused) {
+  volatile unsigned long n = 0;
+  struct rusage ru;
+  (void)unused;
+  do {
+    for (int i = 0; i < 1000000; i++)
+      n++;
+    getrusage(RUSAGE_SELF, &ru);
+  } while (ru.ru_utime.tv_sec == 0 && ru.ru_utime.tv_usec < 30000);
+  return 0;
+}
+
+static void usage(void) {
+  struct rusage ru;
+  siginfo_t si;
+  memset(&ru, 0, sizeof ru);
+  struct child c = child_running(body_burn, NULL);
+  CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WEXITED, &ru, 20000), 1);
+  PG_CHECK(ru.ru_utime.tv_sec > 0 || ru.ru_utime.tv_usec >= 20000, "user time %ld us", (long)ru.ru_utime.tv_usec);
+  PG_CHECK(ru.ru_maxrss > 0, "maxrss %ld", ru.ru_maxrss);
+  child_done(&c);
+}
+
+static void status_conversion(void) {
+  static const int codes[] = {0, 1, 127, 255};
+  for (size_t i = 0; i < 4; i++) {
+    struct child c = child_exited(codes[i]);
+    siginfo_t si;
+    CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WEXITED | WNOWAIT, NULL, 5000), 1);
+    CHECK_EQ(pidguard_siginfo_to_status(&si), codes[i] << 8);
+    CHECK_EQ(child_reap(&c), codes[i] << 8);
+    child_done(&c);
+  }
+  struct child c = child_paused();
+  siginfo_t si;
+  int status;
+  pidguard_pidfd_signal(c.fd, SIGSTOP);
+  CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WSTOPPED | WNOWAIT, NULL, -1), 1);
+  CHECK_EQ(waitpid(c.pid, &status, WUNTRACED), c.pid);
+  CHECK_EQ(pidguard_siginfo_to_status(&si), status);
+  pidguard_pidfd_signal(c.fd, SIGCONT);
+  CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WCONTINUED | WNOWAIT, NULL, -1), 1);
+  CHECK_EQ(waitpid(c.pid, &status, WCONTINUED), c.pid);
+  CHECK_EQ(pidguard_siginfo_to_status(&si), status);
+  child_done(&c);
+}
+
+static void strangers(void) {
+  struct grandchild g = grandchild_paused();
+  int status = -1;
+  siginfo_t si;
+  CHECK_ERRNO(pidguard_pidfd_waitid(g.fd, &si, WEXITED, NULL, 0), ECHILD);
+  CHECK_EQ(pidguard_pidfd_wait(g.fd, &status, 0), 0);
+  CHECK_EQ(pidguard_pidfd_wait(g.fd, &status, 30), 0);
+  CHECK_EQ(pidguard_pidfd_wait_end(g.fd, 0), 0);
+  CHECK_ERRNO(pidguard_pidfd_get_exit_status(g.fd, &status), EAGAIN);
+  grandchild_tell(&g, 'k');
+  CHECK_EQ(pidguard_pidfd_wait_end(g.fd, 5000), 1);
+  CHECK_EQ(pidguard_pidfd_wait(g.fd, NULL, 5000), 1);
+  CHECK_ERRNO(pidguard_pidfd_get_exit_status(g.fd, &status), EAGAIN); /* a zombie of its parent's */
+  if (keeps_status()) {
+    CHECK_EQ(pidguard_pidfd_wait(g.fd, &status, 30), 0); /* ended, not reaped: not known yet */
+    grandchild_tell(&g, 'r');
+    CHECK_EQ(pidguard_pidfd_wait(g.fd, &status, 5000), 1);
+    PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", status);
+    CHECK_EQ(pidguard_pidfd_wait(g.fd, &status, 0), 1);
+    CHECK_EQ(pidguard_pidfd_get_exit_status(g.fd, &status), 0);
+  }
+  CHECK_EQ(status == -1 ? -1 : WTERMSIG(status), status == -1 ? -1 : SIGKILL);
+  grandchild_done(&g);
+}
+
+/* The same on kernels that keep no status, cannot tell anything, and do not hang up. */
+static void strangers_on_old_kernels(void) {
+  const unsigned ways[] = {PG_FEATURE_INFO_EXIT, PG_FEATURE_INFO, PG_FEATURE_INFO | PG_FEATURE_HANGUP};
+  for (size_t i = 0; i < 3; i++) {
+    struct grandchild g = grandchild_paused();
+    int status = -1;
+    hide(ways[i]);
+    CHECK_EQ(pidguard_pidfd_wait(g.fd, &status, 0), 0);
+    CHECK_EQ(pidguard_pidfd_wait_end(g.fd, 20), 0);
+    CHECK_ERRNO(pidguard_pidfd_get_exit_status(g.fd, &status), EAGAIN);
+    grandchild_tell(&g, 'k');
+    CHECK_EQ(pidguard_pidfd_wait_end(g.fd, 5000), 1);
+    CHECK_EQ(pidguard_pidfd_wait(g.fd, NULL, 5000), 1);
+    CHECK_ERRNO(pidguard_pidfd_get_exit_status(g.fd, &status), EAGAIN);
+    grandchild_tell(&g, 'r');
+    CHECK_ERRNO(pidguard_pidfd_wait(g.fd, &status, 5000), EOPNOTSUPP);
+    CHECK_ERRNO(pidguard_pidfd_get_exit_status(g.fd, &status), EOPNOTSUPP);
+    CHECK_EQ(status, -1);
+    CHECK_EQ(pidguard_pidfd_wait_end(g.fd, 0), 1);
+    hide(0);
+    grandchild_done(&g);
+  }
+}
+
+static void exit_status(void) {
+  int status = -1;
+  struct child e = child_exited(9), k = child_killed(SIGABRT), alive = child_paused();
+  CHECK_EQ(pidguard_pidfd_get_exit_status(e.fd, &status), 0);
+  CHECK_EQ(status, 9 << 8);
+  CHECK_EQ(pidguard_pidfd_get_exit_status(e.fd, &status), 0); /* nothing was reaped */
+  CHECK_EQ(pidguard_pidfd_get_exit_status(k.fd, &status), 0);
+  CHECK_EQ(WTERMSIG(status), SIGABRT);
+  status = -1;
+  CHECK_ERRNO(pidguard_pidfd_get_exit_status(alive.fd, &status), EAGAIN);
+  child_reap(&e);
+  child_reap(&k);
+  if (keeps_status()) {
+    CHECK_EQ(pidguard_pidfd_get_exit_status(e.fd, &status), 0);
+    CHECK_EQ(status, 9 << 8);
+    CHECK_EQ(pidguard_pidfd_get_exit_status(k.fd, &status), 0);
+    CHECK_EQ(WTERMSIG(status), SIGABRT);
+    CHECK_EQ(pidguard_pidfd_wait(k.fd, &status, -1), 1); /* somebody else was faster, and it is no loss */
+    CHECK_EQ(WTERMSIG(status), SIGABRT);
+  }
+  hide(PG_FEATURE_INFO_EXIT);
+  CHECK_ERRNO(pidguard_pidfd_get_exit_status(e.fd, &status), EOPNOTSUPP);
+  hide(0);
+  child_done(&e);
+  child_done(&k);
+  child_done(&alive);
+}
+
+static void on_alarm(int sig) { (void)sig; }
+
+static void interrupted(void) {
+  struct child c = child_paused();
+  struct grandchild g = grandchild_paused();
+  int status, restart;
+  for (restart = 0; restart < 2; restart++) {
+    struct sigaction action = {.sa_handler = on_alarm, .sa_flags = restart ? SA_RESTART : 0};
+    sigaction(SIGALRM, &action, NULL);
+    struct itimerval often = {.it_value = {.tv_usec = 20000}, .it_interval = {.tv_usec = 20000}}, never = {0};
+    setitimer(ITIMER_REAL, &often, NULL);
+    CHECK_ERRNO(pidguard_pidfd_wait(c.fd, &status, 5000), EINTR);
+    CHECK_ERRNO(pidguard_pidfd_wait_end(c.fd, -1), EINTR);
+    CHECK_ERRNO(pidguard_pidfd_wait(g.fd, &status, -1), EINTR);
+    if (!restart)
+      CHECK_ERRNO(pidguard_pidfd_wait(c.fd, &status, -1), EINTR);
+    setitimer(ITIMER_REAL, &never, NULL);
+  }
+  signal(SIGALRM, SIG_DFL);
+  child_done(&c);
+  grandchild_done(&g);
+}
+
+/* A child that another process traces ends for the tracer first: a time limit is kept, and nothing spins. */
+static int body_trace(void *arg) {
+  struct {
+    pid_t pid;
+    int ready, go;
+  } *a = arg;
+  char byte = 0;
+  if (ptrace(PTRACE_SEIZE, a->pid, NULL, NULL))
+    return 77;
+  if (write(a->ready, &byte, 1) != 1 || read(a->go, &byte, 1) < 0)
+    return 1;
+  return 0;
+}
+
+static void traced(void) {
+  struct child c = child_paused();
+  int ready[2], go[2], status = -1;
+  char byte;
+  if (pipe2(ready, O_CLOEXEC) || pipe2(go, O_CLOEXEC))
+    return;
+  struct {
+    pid_t pid;
+    int ready, go;
+  } arg = {c.pid, ready[1], go[0]};
+  struct child tracer = child_running(body_trace, &arg);
+  close(ready[1]);
+  if (read(ready[0], &byte, 1) != 1) {
+    pg_test_skip("cannot trace here");
+  } else {
+    pidguard_pidfd_kill(c.fd);
+    CHECK_EQ(pidguard_pidfd_wait_end(c.fd, 5000), 1);
+    int64_t start = now_ms(), cpu = cpu_ms();
+    CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 80), 0);
+    PG_CHECK(now_ms() - start >= 79, "it took %lld ms", (long long)(now_ms() - start));
+    PG_CHECK(cpu_ms() - cpu < 30, "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
+  }
+  if (write(go[1], &byte, 1) != 1)
+    PG_CHECK(false, "write: %d", errno);
+  child_await_zombie(&tracer);
+  child_done(&tracer);
+  pidguard_pidfd_kill(c.fd);
+  CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 5000), 1);
+  close(ready[0]);
+  close(go[0]);
+  close(go[1]);
+  child_done(&c);
+}
+
+void pg_test_plan(int argc, char **argv) {
+  (void)argc;
+  (void)argv;
+  add("children", children);
+  add("wakes_up", wakes_up);
+  add("nonblocking_pidfd", nonblocking_pidfd);
+  add("full_form", full_form);
+  add("usage", usage);
+  add("status_conversion", status_conversion);
+  add("strangers", strangers);
+  add("strangers_on_old_kernels", strangers_on_old_kernels);
+  add("exit_status", exit_status);
+  add("interrupted", interrupted);
+  add("traced", traced);
+}
