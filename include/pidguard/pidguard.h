@@ -58,7 +58,9 @@
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 #if defined(__GNUC__)
 #define PIDGUARD_API __attribute__((visibility("default")))
@@ -333,9 +335,11 @@ PIDGUARD_API int pidguard_pidfd_get_state(int pidfd);
  * Kernel: 5.4 for zombie children, 6.15 for reaped processes; before, EOPNOTSUPP. */
 PIDGUARD_API int pidguard_pidfd_get_exit_status(int pidfd, int *status);
 
-/* About its core dump. flags tells what happened, or, while it lives, what would happen.
- * Errors: ENODATA it has ended, and there was no dump.
- * Kernel: 6.16, signal 6.19, code later; before, EOPNOTSUPP, or PIDGUARD_UNKNOWN in the member. */
+/* About its core dump (core(5)). flags tells what happened, or, while it lives, what would happen.
+ * Errors: ENODATA it has ended, and there was no dump, or it is somebody else's zombie and nothing was recorded.
+ * Kernel: 6.16, code later (it keeps record of dumps that a program or socket takes; of others the wait status tells
+ *   that they were done, and the signal). Before, EOPNOTSUPP as long as there is no wait status, and flags can only be
+ *   PIDGUARD_COREDUMP_DONE. */
 #define PIDGUARD_COREDUMP_DONE 1u    /* a core was dumped */
 #define PIDGUARD_COREDUMP_SKIPPED 2u /* it is, or was, not dumpable: see prctl(2), PR_SET_DUMPABLE */
 #define PIDGUARD_COREDUMP_USER 4u    /* with the rights of its user */
@@ -399,7 +403,8 @@ PIDGUARD_API int pidguard_pidfd_get_info(int pidfd, struct pidguard_info *info, 
  * Errors: ESRCH it has ended (a zombie has none any more); EACCES the caller may not look into it (ptrace(2),
  *   PTRACE_MODE_READ_FSCREDS); EINVAL no such kind; EOPNOTSUPP the kernel is built without; EBADF; EMFILE, ENFILE,
  *   ENOMEM; before 6.11 EREMOTE.
- * Kernel: 6.11; before, from /proc. See ioctl_pidfd(2). */
+ * Kernel: 6.11; before, from /proc (where a new PID_FOR_CHILDREN without any process is EOPNOTSUPP). See
+ *   ioctl_pidfd(2). */
 PIDGUARD_API int pidguard_pidfd_namespace(int pidfd, int kind);
 
 /* 1 if the process and the calling thread are in the same namespace of this kind, 0 if not. Errors and kernel as
@@ -408,9 +413,10 @@ PIDGUARD_API int pidguard_pidfd_same_namespace(int pidfd, int kind);
 
 /* Moves the calling thread into namespaces of the process, all at once or none: flags is any set of CLONE_NEWCGROUP,
  * CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS.
- * Errors: EINVAL flags, or the caller cannot (it has several threads and wants CLONE_NEWUSER or CLONE_NEWTIME, shares
- *   its file system root and wants CLONE_NEWNS, wants its own user namespace, or a pid namespace that is not below its
- *   own); EPERM; ESRCH it has ended; EBADF; ENOMEM; EUSERS.
+ * CLONE_NEWPID means the pid namespace that the process is in, and concerns the caller's next children.
+ * Errors: EINVAL flags, or the caller cannot: it has several threads and wants CLONE_NEWUSER or CLONE_NEWTIME (or
+ *   CLONE_NEWNS alone), it wants its own user namespace, or a pid namespace that is not its own or below; EPERM; ESRCH
+ *   it has ended; EBADF; ENOMEM; EUSERS.
  * Kernel: 5.8; before, one by one, so that a failure may leave the thread in some of them. See setns(2). */
 PIDGUARD_API int pidguard_pidfd_setns(int pidfd, int flags);
 

@@ -15,9 +15,7 @@ _Static_assert(PIDGUARD_INFO_PID == PG_PIDFD_INFO_PID && PIDGUARD_INFO_CREDS == 
                "the public mask begins as the kernel's");
 
 #define COREDUMP_ALL (PG_PIDFD_INFO_COREDUMP | PG_PIDFD_INFO_COREDUMP_SIGNAL | PG_PIDFD_INFO_COREDUMP_CODE)
-#define KERNEL_BITS                                                                                                    \
-  (PIDGUARD_INFO_PID | PIDGUARD_INFO_CREDS | PIDGUARD_INFO_CGROUP_ID | PIDGUARD_INFO_EXIT_STATUS |                     \
-   PIDGUARD_INFO_COREDUMP)
+#define KERNEL_BITS (PIDGUARD_INFO_PID | PIDGUARD_INFO_CREDS | PIDGUARD_INFO_CGROUP_ID | PIDGUARD_INFO_EXIT_STATUS)
 #define INFO_SIZE_VER0 88 /* the first published struct pidguard_info */
 _Static_assert(sizeof(struct pidguard_info) == INFO_SIZE_VER0, "members are only ever added, at the end");
 
@@ -82,20 +80,34 @@ int pidguard_pidfd_get_exit_status(int pidfd, int *status) {
   return pg_ret(pg_pidfd_exit_status(pidfd, status));
 }
 
-static void copy_coredump(const struct pg_pidfd_info *info, struct pidguard_coredump *ret) {
-  int has_signal = !!(info->mask & PG_PIDFD_INFO_COREDUMP_SIGNAL),
-      has_code = !!(info->mask & PG_PIDFD_INFO_COREDUMP_CODE);
-  *ret = (struct pidguard_coredump){.flags = info->coredump_mask,
-                                    .signal = has_signal ? (int32_t)info->coredump_signal : PIDGUARD_UNKNOWN,
-                                    .code = has_code ? (int32_t)info->coredump_code : PIDGUARD_UNKNOWN};
+/* The kernel keeps a record only of dumps that a program or a socket took, see core(5); but the wait status tells every
+ * one, and of which signal. */
+static int get_coredump(int pidfd, struct pidguard_coredump *ret) {
+  struct pg_pidfd_info info;
+  struct pidguard_coredump d = {.flags = 0, .signal = PIDGUARD_UNKNOWN, .code = PIDGUARD_UNKNOWN};
+  int status, r = pg_pidfd_info(pidfd, COREDUMP_ALL, &info);
+  if (!r) {
+    d.flags = info.coredump_mask;
+    if (info.mask & PG_PIDFD_INFO_COREDUMP_SIGNAL)
+      d.signal = (int32_t)info.coredump_signal;
+    if (info.mask & PG_PIDFD_INFO_COREDUMP_CODE)
+      d.code = (int32_t)info.coredump_code;
+  }
+  if (r != -EBADF && r != -EREMOTE && d.signal == PIDGUARD_UNKNOWN && !pg_pidfd_exit_status(pidfd, &status)) {
+    int dumped = WIFSIGNALED(status) && (status & 0x80);
+    if (dumped) {
+      d.flags |= PIDGUARD_COREDUMP_DONE;
+      d.signal = WTERMSIG(status);
+    }
+    r = dumped || d.flags ? 0 : -ENODATA;
+  }
+  if (!r)
+    *ret = d;
+  return r;
 }
 
 int pidguard_pidfd_get_coredump(int pidfd, struct pidguard_coredump *ret) {
-  struct pg_pidfd_info info;
-  int r = pg_pidfd_info(pidfd, COREDUMP_ALL, &info);
-  if (!r)
-    copy_coredump(&info, ret);
-  return pg_ret(r);
+  return pg_ret(get_coredump(pidfd, ret));
 }
 
 int pidguard_pidfd_same(int a, int b) {
@@ -116,42 +128,36 @@ static void copy_kernel(const struct pg_pidfd_info *from, uint64_t want, struct 
     to->cgroup_id = from->cgroupid;
   if (got & PIDGUARD_INFO_EXIT_STATUS)
     to->exit_status = from->exit_code;
-  if (got & PIDGUARD_INFO_COREDUMP)
-    copy_coredump(from, &to->coredump);
 }
 
-/* Fills what it can; the error is that of the first item that could not be had. */
+/* Notes one item's outcome; the error that stays is the first one. */
+static void note(struct pidguard_info *to, uint64_t item, int r, int *error) {
+  if (r >= 0)
+    to->mask |= item;
+  else if (!*error)
+    *error = r;
+}
+
 static int get_info(int pidfd, uint64_t want, struct pidguard_info *to) {
-  int error = 0, r = 0;
+  int error = 0;
   if (want & KERNEL_BITS) {
     struct pg_pidfd_info info;
-    uint32_t ask = (uint32_t)(want & KERNEL_BITS);
-    r = pg_pidfd_info(pidfd, want & PIDGUARD_INFO_COREDUMP ? ask | COREDUMP_ALL : ask, &info);
-    if (r)
-      error = r;
-    else
+    int r = pg_pidfd_info(pidfd, (uint32_t)(want & KERNEL_BITS), &info);
+    if (!r)
       copy_kernel(&info, want, to);
-  }
-  if ((want & ~to->mask) & PIDGUARD_INFO_EXIT_STATUS) { /* a zombie child's is not in the kernel's answer */
-    int status = 0;
-    r = pg_pidfd_exit_status(pidfd, &status);
-    if (!r) {
-      to->exit_status = status;
-      to->mask |= PIDGUARD_INFO_EXIT_STATUS;
-    } else if (!error || want == PIDGUARD_INFO_EXIT_STATUS) {
+    else if (want & KERNEL_BITS & ~PIDGUARD_INFO_EXIT_STATUS)
       error = r;
-    }
   }
-  if (want & PIDGUARD_INFO_ID) {
-    r = pg_pidfd_id(pidfd, &to->id);
-    to->mask |= r ? 0 : PIDGUARD_INFO_ID;
-    error = error ? error : r;
-  }
+  if (want & ~to->mask & PIDGUARD_INFO_EXIT_STATUS) /* a zombie child's is not in the kernel's answer */
+    note(to, PIDGUARD_INFO_EXIT_STATUS, pg_pidfd_exit_status(pidfd, &to->exit_status), &error);
+  if (want & PIDGUARD_INFO_COREDUMP)
+    note(to, PIDGUARD_INFO_COREDUMP, get_coredump(pidfd, &to->coredump), &error);
+  if (want & PIDGUARD_INFO_ID)
+    note(to, PIDGUARD_INFO_ID, pg_pidfd_id(pidfd, &to->id), &error);
   if (want & PIDGUARD_INFO_STATE) {
-    r = pg_pidfd_state(pidfd);
-    to->state = r > 0 ? r : 0;
-    to->mask |= r > 0 ? PIDGUARD_INFO_STATE : 0;
-    error = error || r > 0 ? error : r;
+    int state = pg_pidfd_state(pidfd);
+    note(to, PIDGUARD_INFO_STATE, state, &error);
+    to->state = state > 0 ? state : 0;
   }
   return to->mask ? 0 : error;
 }

@@ -16,6 +16,9 @@
 
 static inline bool is_on(void) { return PG_LIKELY(pg_mode() != PG_MODE_OFF) && PG_LIKELY(!pg_is_guest()); }
 
+/* Addresses that can not be the program's at all: the kernel takes the child first, and then says EFAULT. */
+static bool is_writable(const void *p) { return (uintptr_t)p >= 4096 && (intptr_t)p > 0; }
+
 /* The wait for one child; PG_PASS where it is libc's. Raw calls are no cancellation points, so a wait that does not
  * block asks first. */
 static int wait_child(pid_t pid, siginfo_t *info, int options, struct rusage *ru) {
@@ -44,8 +47,11 @@ pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, stru
   if (on && pid > 0 && !(options & ~WAIT4_OPTIONS)) {
     siginfo_t si;
     int r = wait_child(pid, &si, options | WEXITED, ru);
-    if (r == 0 && si.si_pid && status)
+    if (r == 0 && si.si_pid && status) {
+      if (!is_writable(status))
+        return -EFAULT;
       *status = pg_status_from_siginfo(&si);
+    }
     if (r != PG_PASS)
       return r < 0 ? r : si.si_pid;
   }
@@ -59,7 +65,7 @@ pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, stru
   return r;
 }
 
-/* The kernel writes these six fields and leaves the rest of the caller's structure alone. */
+/* The kernel writes these six fields, also when it fails, and leaves the rest of the caller's structure alone. */
 static void give_info(siginfo_t *to, const siginfo_t *from) {
   to->si_signo = from->si_signo;
   to->si_errno = from->si_errno;
@@ -72,13 +78,11 @@ static void give_info(siginfo_t *to, const siginfo_t *from) {
 int pg_call_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
   bool on = is_on();
   siginfo_t own;
-  own.si_pid = 0;
+  own = (siginfo_t){.si_signo = 0};
   if (on && type == P_PID && (pid_t)id > 0 && !(options & ~WAITID_OPTIONS) && (options & WAITID_EVENTS)) {
     int r = wait_child((pid_t)id, &own, options, NULL);
-    if (r == 0 && info)
-      give_info(info, &own);
     if (r != PG_PASS)
-      return r;
+      return !info ? r : is_writable(info) ? (give_info(info, &own), r) : -EFAULT;
   }
   uint32_t births = pg_table_births();
   siginfo_t *at = info || !on ? info : &own;

@@ -135,17 +135,17 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
 
 /* The leader has no descriptor. While its group lives, nobody else gets the number; so if the number is another
  * process's, the group is gone, and if the leader itself is there, its pidfd reaches the group. */
-static int group_by_identity(struct pg_record *rec, int sig) {
+static int group_by_identity(struct pg_record *rec, bool live, int sig) {
   pid_t pid = pg_record_pid(rec);
   int fd = pg_descriptor_open(pid);
   if (fd < 0)
     return -EOPNOTSUPP;
   uint64_t ino = 0, known = pg_record_ino(rec);
-  int r = pg_descriptor_identity(fd, &ino);
-  if (r < 0 || !known || !ino)
+  int r = -ESRCH;
+  if (live && (pg_descriptor_identity(fd, &ino) < 0 || !known || !ino))
     r = -EOPNOTSUPP;
-  else
-    r = ino == known ? send_group(fd, sig) : -ESRCH;
+  else if (live && ino == known)
+    r = send_group(fd, sig);
   pg_sys_close(fd);
   return r;
 }
@@ -167,7 +167,7 @@ int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
     if (PG_UNLIKELY(r == -EBADF)) {
       if (fd >= 0)
         pg_descriptor_lost(rec, fd);
-      r = group_by_identity(rec, how);
+      r = group_by_identity(rec, w & PG_RECORD_LIVE, how);
     }
     if (r == -EOPNOTSUPP) {
       /* By number: right while the leader is not reaped, or any member lives. */

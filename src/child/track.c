@@ -69,15 +69,16 @@ static bool is_our_child(int pidfd, pid_t pid) {
 
 static bool is_reaped(int fd) { return pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH; }
 
-/* May the group of a reaped leader still have members? Without an answer: perhaps. */
-static bool group_lives(int fd) {
-  return fd < 0 || pg_sys_pidfd_send_signal(fd, 0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP) != -ESRCH;
+/* May the group of a reaped leader still have members? By number "perhaps" can be wrong: it may be a stranger's. */
+static bool group_lives(int fd, pid_t pid) {
+  int r = fd >= 0 ? pg_sys_pidfd_send_signal(fd, 0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP) : pg_sys_kill(-pid, 0);
+  return r != -ESRCH;
 }
 
 void pg_child_retire(struct pg_record *rec, const char *how) {
   pid_t pid = pg_record_pid(rec);
   int fd = pg_record_fd(rec);
-  if (pg_table_retire(rec, group_lives(fd)) && pg_log_on(PG_LOG_INFO))
+  if (pg_table_retire(rec, group_lives(fd, pid)) && pg_log_on(PG_LOG_INFO))
     log_child(PG_LOG_INFO, "reap", pid, how, -1);
 }
 
@@ -99,7 +100,7 @@ static bool collect(struct pg_record *rec) {
   uint64_t w = pg_record_word(rec);
   int fd = pg_word_fd(w);
   if (!(w & PG_RECORD_LIVE)) {
-    if (fd < 0 || !(w & PG_RECORD_GROUP) || group_lives(fd))
+    if (fd < 0 || !(w & PG_RECORD_GROUP) || group_lives(fd, 0))
       return false;
     pg_record_change(rec, PG_RECORD_GROUP, 0, PG_RECORD_GROUP);
   } else {
@@ -139,7 +140,7 @@ static void born_dead(pid_t pid, const char *how) {
   struct pg_record *rec = pg_table_track(pid, -1, 0);
   if (!rec)
     return;
-  pg_table_retire(rec, true);
+  pg_table_retire(rec, group_lives(-1, pid));
   pg_record_drop(rec);
   if (pg_log_on(PG_LOG_INFO))
     log_child(PG_LOG_INFO, "born-dead", pid, how, -1);

@@ -12,17 +12,40 @@
 
 #include <pthread.h>
 
-/* In the oldest supported glibc these live in libpthread, which a program without threads does not load. */
-#pragma weak pthread_testcancel
+/* glibc runs the handlers of these buffers when a thread is cancelled, and also when it jumps out of a signal handler
+ * (longjmp) past the frame that holds them: either way the hold is given back. pthread_cleanup_push() does the first
+ * only. Weak: in the oldest supported glibc they are in libpthread, which a program without threads does not load. */
+#ifdef __GLIBC__
+struct cleanup {
+  void (*routine)(void *);
+  void *arg;
+  int canceltype;
+  struct cleanup *prev;
+};
+extern void _pthread_cleanup_push(struct cleanup *, void (*)(void *), void *) __attribute__((weak));
+extern void _pthread_cleanup_pop(struct cleanup *, int) __attribute__((weak));
+#define CLEANUP_PUSH(fn, arg)                                                                                          \
+  {                                                                                                                    \
+    struct cleanup cleanup;                                                                                            \
+    if (_pthread_cleanup_push)                                                                                         \
+    _pthread_cleanup_push(&cleanup, fn, arg)
+#define CLEANUP_POP()                                                                                                  \
+  if (_pthread_cleanup_push)                                                                                           \
+    _pthread_cleanup_pop(&cleanup, 0);                                                                                 \
+  }
+#else
+#define CLEANUP_PUSH(fn, arg) pthread_cleanup_push(fn, arg)
+#define CLEANUP_POP() pthread_cleanup_pop(0)
+#endif
 
-static void drop_cancelled(void *rec) { pg_record_drop(rec); }
+static void drop_abandoned(void *rec) { pg_record_drop(rec); }
 
-/* libc's waitid is the cancellation point; a cancelled wait gives its hold back. */
+/* libc's waitid is the cancellation point. */
 static int blocking_waitid(struct pg_record *rec, int fd, siginfo_t *info, int options) {
   int r, saved = errno;
-  pthread_cleanup_push(drop_cancelled, rec);
+  CLEANUP_PUSH(drop_abandoned, rec);
   r = pg_next.waitid((idtype_t)PG_P_PIDFD, (id_t)fd, info, options) < 0 ? -errno : 0;
-  pthread_cleanup_pop(0);
+  CLEANUP_POP();
   errno = saved;
   return r;
 }

@@ -29,12 +29,9 @@ static int native_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
     ask &= ~PG_PIDFD_INFO_COREDUMP;
   int r = pg_feature_hidden(PG_FEATURE_INFO_SIZES) ? -ENOTTY : get_info(fd, ask, sizeof *ret, ret);
   if (r == -ENOTTY || r == -EINVAL)
-    r = get_info(fd, ask, PG_PIDFD_INFO_SIZE_VER0, ret);
+    r = get_info(fd, ask & ~PG_PIDFD_INFO_COREDUMP, PG_PIDFD_INFO_SIZE_VER0, ret); /* there is no room for it */
   if (r == -ENOTTY || r == -EINVAL) /* EINVAL: 6.11 and 6.12 know namespace ioctls only, which take no argument */
     return -EOPNOTSUPP;
-  /* 6.16 to 6.18 set the bit also when there is nothing to say. */
-  if (!r && !ret->coredump_mask)
-    ret->mask &= ~(uint64_t)COREDUMP_BITS;
   return r;
 }
 
@@ -44,7 +41,9 @@ static int missing(uint32_t want, uint64_t got) {
     return -ESRCH;
   if (want & PG_PIDFD_INFO_CGROUPID)
     return -EOPNOTSUPP;
-  return -ENODATA;
+  if (want & PG_PIDFD_INFO_EXIT)
+    return -ENODATA;
+  return got & PG_PIDFD_INFO_COREDUMP ? -ENODATA : -EOPNOTSUPP;
 }
 
 int pg_pidfd_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
@@ -60,8 +59,11 @@ int pg_pidfd_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
   }
   if (r)
     return r;
+  uint64_t got = ret->mask;
+  if (!ret->coredump_mask) /* 6.16 to 6.18 set the bit also when there is nothing to say */
+    ret->mask &= ~(uint64_t)COREDUMP_BITS;
   ret->mask &= want;
-  return ret->mask & want ? 0 : missing(want, ret->mask);
+  return ret->mask ? 0 : missing(want, got);
 }
 
 int pg_pidfd_state(int fd) {

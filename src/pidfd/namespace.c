@@ -44,7 +44,9 @@ static int open_in_proc(int fd, enum pg_ns kind) {
   if (mine < 0)
     return mine;
   pg_sys_close(mine);
-  return -ESRCH; /* there is such a kind, so the process is on its way out */
+  /* There is such a kind. So the process is on its way out; or its next child will be the first process of a new pid
+   * namespace, which /proc does not show until then. */
+  return kind == PG_NS_PID_FOR_CHILDREN ? -EOPNOTSUPP : -ESRCH;
 }
 
 int pg_ns_open(int fd, enum pg_ns kind) {
