@@ -3,7 +3,7 @@
 
 #include "child/call.h"
 #include "kernel/sys.h"
-#include "runtime/counters.h"
+#include "runtime/hot.h"
 #include "runtime/next.h"
 
 
@@ -70,10 +70,8 @@ int pidguard_adopt(pid_t pid) {
 }
 
 int pidguard_forget(pid_t pid) {
-  struct pg_record *rec = pg_mode() == PG_MODE_OFF ? NULL : pg_table_hold(pid);
-  if (!rec)
+  if (pg_mode() == PG_MODE_OFF || pg_table_peek(pid).meaning == PG_UNKNOWN)
     return pg_ret(-ESRCH);
-  pg_record_drop(rec);
   pg_table_forget(pid);
   return 0;
 }

@@ -1,13 +1,12 @@
 #include "child/descriptor.h"
 
+#include "child/table.h"
 #include "kernel/sys.h"
-#include "runtime/counters.h"
 #include "runtime/ours.h"
 
 /* Before pidfs all pidfds share one anonymous inode: good enough to prove that a number is still some pidfd. */
 static _Atomic uint64_t shared_ino;
 static _Atomic int identity; /* 0 not known yet, 1 unique, -1 shared */
-static _Atomic uint32_t evict_hand, look_hand;
 
 int pg_descriptor_identity(int fd, uint64_t *ret_ino) {
   uint64_t dev, ino;
@@ -58,15 +57,25 @@ int pg_descriptor_open(pid_t pid) {
   return fd;
 }
 
-/* Takes the descriptor from the record behind a cell, if that record can go on by its identity. */
+/* Takes the descriptor from the record behind a cell, if that record can go on without: a child by its identity, a group
+ * by its number. */
 static bool give_up(struct pg_ours ours) {
   if (ours.fd < 0 || ours.owner == PG_OWNER_LOG)
     return false;
   struct pg_record *rec = pg_record_at(ours.owner);
-  uint64_t ino = pg_record_ino(rec);
-  if (!ino || !pg_record_swap_fd(rec, ours.fd, -1, 0))
+  uint64_t ino = pg_record_ino(rec), w = pg_record_word(rec);
+  if (pg_word_fd(w) != ours.fd)
     return false;
-  pg_descriptor_release(ours.fd, ino, ours.owner);
+  if (w & PG_RECORD_GROUP) {
+    if (!pg_record_try_hold(rec))
+      return false;
+    pg_table_bury(rec, true);
+    pg_record_drop(rec);
+  } else {
+    if (!ino || !pg_record_swap_fd(rec, ours.fd, -1, 0))
+      return false;
+    pg_descriptor_release(ours.fd, ino, ours.owner);
+  }
   pg_count(evicted);
   return true;
 }
@@ -74,13 +83,13 @@ static bool give_up(struct pg_ours ours) {
 int pg_descriptor_evict(int n) {
   int done = 0;
   for (int tries = 0; done < n && tries < 4 * n + 8; tries++)
-    done += give_up(pg_ours_next(&evict_hand));
+    done += give_up(pg_ours_next(&pg_hot.evict_hand));
   return done;
 }
 
 bool pg_descriptor_give(struct pg_record *rec, int low) {
-  int32_t budget = atomic_load_explicit(&pg_ours_budget, memory_order_relaxed);
-  int32_t over = atomic_load_explicit(&pg_ours_held, memory_order_relaxed) - budget;
+  int32_t budget = pg_ours_budget();
+  int32_t over = pg_ours_held() - budget;
   if (budget <= 0 || (over >= 0 && pg_descriptor_evict(over < 4 ? over + 1 : 4) <= over))
     return false;
   int fd = pg_ours_lift(low, low);
@@ -139,7 +148,7 @@ void pg_descriptor_lost(struct pg_record *rec, int fd) {
 }
 
 struct pg_record *pg_descriptor_next_held(void) {
-  struct pg_ours ours = pg_ours_next(&look_hand);
+  struct pg_ours ours = pg_ours_next(&pg_hot.look_hand);
   if (ours.fd < 0 || ours.owner == PG_OWNER_LOG)
     return NULL;
   struct pg_record *rec = pg_record_at(ours.owner);

@@ -1,5 +1,5 @@
 /* Our pidfds as descriptors: lifted above the program's numbers, few, verified before they are closed, given up when
- * there are too many of them. Calls record, runtime, kernel. */
+ * there are too many of them. Calls table, runtime, kernel. */
 #ifndef PG_CHILD_DESCRIPTOR_H
 #define PG_CHILD_DESCRIPTOR_H
 

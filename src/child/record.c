@@ -5,16 +5,15 @@
 #include <sys/mman.h>
 
 #define CHUNK_RECORDS 512u
-#define CHUNKS 8448u /* 4,325,376 records: every number of the largest pid_max alive, and the full ring besides */
+#define CHUNKS 8448u /* 4,325,376 records: every number of the largest pid_max alive, and some being replaced */
 
-/* The first chunk is there from the start, so that the first fork of a small program maps nothing. */
-static struct pg_record first_chunk[CHUNK_RECORDS];
 static _Atomic(struct pg_record *) chunks[CHUNKS];
-static _Atomic uint32_t bump;      /* records handed out for the first time */
-static _Atomic uint64_t free_head; /* tag << 32 | index; the tag changes with every pop, against ABA */
 
 struct pg_record *pg_record_at(uint32_t index) {
   uint32_t i = index - 1;
+  if (PG_LIKELY(i < PG_HOT_RECORDS))
+    return &pg_hot.first_records[i];
+  i -= PG_HOT_RECORDS;
   struct pg_record *chunk = atomic_load_explicit(&chunks[i / CHUNK_RECORDS], memory_order_acquire);
   return &chunk[i % CHUNK_RECORDS];
 }
@@ -26,10 +25,6 @@ static struct pg_record *chunk_map(uint32_t c) {
   struct pg_record *chunk = atomic_load_explicit(&chunks[c], memory_order_acquire);
   if (chunk)
     return chunk;
-  if (c == 0) {
-    atomic_store_explicit(&chunks[0], first_chunk, memory_order_release);
-    return first_chunk;
-  }
   size_t size = sizeof(struct pg_record) * CHUNK_RECORDS;
   long p = pg_sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p < 0 && p > -4096)
@@ -42,34 +37,34 @@ static struct pg_record *chunk_map(uint32_t c) {
 }
 
 struct pg_record *pg_record_alloc(void) {
-  uint64_t head = atomic_load_explicit(&free_head, memory_order_acquire);
+  uint64_t head = atomic_load_explicit(&pg_hot.free_head, memory_order_acquire);
   while ((uint32_t)head) {
     struct pg_record *rec = pg_record_at((uint32_t)head);
     uint32_t next = atomic_load_explicit(&rec->next, memory_order_relaxed);
     uint64_t want = ((head >> 32) + 1) << 32 | next;
-    if (atomic_compare_exchange_weak_explicit(&free_head, &head, want, memory_order_acq_rel, memory_order_acquire)) {
+    if (atomic_compare_exchange_weak_explicit(&pg_hot.free_head, &head, want, memory_order_acq_rel, memory_order_acquire)) {
       atomic_store_explicit(&rec->next, (uint32_t)head, memory_order_relaxed);
       return rec;
     }
   }
-  uint32_t i = atomic_load_explicit(&bump, memory_order_relaxed);
+  uint32_t i = atomic_load_explicit(&pg_hot.records, memory_order_relaxed);
   do {
-    if (i >= CHUNK_RECORDS * CHUNKS || !chunk_map(i / CHUNK_RECORDS))
+    if (i >= CHUNK_RECORDS * CHUNKS || (i >= PG_HOT_RECORDS && !chunk_map((i - PG_HOT_RECORDS) / CHUNK_RECORDS)))
       return NULL;
-  } while (!atomic_compare_exchange_weak_explicit(&bump, &i, i + 1, memory_order_acq_rel, memory_order_relaxed));
+  } while (!atomic_compare_exchange_weak_explicit(&pg_hot.records, &i, i + 1, memory_order_acq_rel, memory_order_relaxed));
   struct pg_record *rec = pg_record_at(i + 1);
   atomic_store_explicit(&rec->next, i + 1, memory_order_relaxed);
   return rec;
 }
 
-uint32_t pg_record_count(void) { return atomic_load_explicit(&bump, memory_order_acquire); }
+uint32_t pg_record_count(void) { return atomic_load_explicit(&pg_hot.records, memory_order_acquire); }
 
 static void push_free(struct pg_record *rec, uint32_t index) {
-  uint64_t head = atomic_load_explicit(&free_head, memory_order_relaxed), want;
+  uint64_t head = atomic_load_explicit(&pg_hot.free_head, memory_order_relaxed), want;
   do {
     atomic_store_explicit(&rec->next, (uint32_t)head, memory_order_relaxed);
     want = (head & ~(uint64_t)UINT32_MAX) | index;
-  } while (!atomic_compare_exchange_weak_explicit(&free_head, &head, want, memory_order_acq_rel, memory_order_relaxed));
+  } while (!atomic_compare_exchange_weak_explicit(&pg_hot.free_head, &head, want, memory_order_acq_rel, memory_order_relaxed));
 }
 
 void pg_record_free(struct pg_record *rec) { push_free(rec, pg_record_index(rec)); }
@@ -80,7 +75,7 @@ static uint64_t settled(uint64_t w) {
     return w;
   if (!(w & (PG_RECORD_LIVE | PG_RECORD_GROUP)))
     w = pg_word_with_fd(w, -1);
-  if (!(w & (PG_RECORD_SLOT | PG_RECORD_RING)))
+  if (!(w & PG_RECORD_SLOT))
     w = 0;
   return w;
 }

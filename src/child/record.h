@@ -1,12 +1,10 @@
 /* One tracked process: a record, with one atomic word that holds everything that changes. What a record is, and every
  * way in which its word may change, is in this pair of files. Calls only pg_descriptor_release().
  *
- *   word    meaning                                          the number means     ends when
- *   LIVE    the child was not reaped, as far as is known     the child            retire, replace, forget
- *   -       retired: the program was told, or nobody can be  nobody (ESRCH)       pushed out of the ring, replaced
- *   GROUP   retired, but its process group may have members  as above; the group  the group was found empty
- *   SLOT    the table's slot for the number points here
- *   RING    the ring of retired numbers points here
+ *   word    meaning
+ *   LIVE    the child was not reaped, as far as is known
+ *   GROUP   it was, but members of its process group live: the descriptor is the handle of the group
+ *   SLOT    the table's slot for the number points here; without it the record is on its way out
  *   holders readers that use the descriptor right now: it is not closed, moved or given away under them
  *   fd      the pidfd that we hold, or none (known by identity only; bare where there is no identity either)
  *
@@ -16,19 +14,12 @@
 #define PG_CHILD_RECORD_H
 
 #include "base/attr.h"
+#include "runtime/hot.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-struct pg_record {
-  _Atomic uint64_t word;
-  _Atomic uint64_t ino;  /* pidfs inode, or 0 where it says nothing (before 6.9) */
-  _Atomic int32_t pid;
-  _Atomic uint32_t seq;  /* the birth's number, see pg_table_births() */
-  _Atomic uint32_t next; /* free list */
-};
 
 #define PG_RECORD_FD_BITS 24
 #define PG_RECORD_FD_MAX ((1 << PG_RECORD_FD_BITS) - 2)
@@ -37,7 +28,6 @@ struct pg_record {
 #define PG_RECORD_LIVE ((uint64_t)1 << 44)
 #define PG_RECORD_GROUP ((uint64_t)1 << 45)
 #define PG_RECORD_SLOT ((uint64_t)1 << 46)
-#define PG_RECORD_RING ((uint64_t)1 << 47)
 
 static inline int pg_word_fd(uint64_t w) { return (int)(w & ((1u << PG_RECORD_FD_BITS) - 1)) - 1; }
 static inline uint64_t pg_word_with_fd(uint64_t w, int fd) {

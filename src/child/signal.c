@@ -3,7 +3,7 @@
 
 #include "child/descriptor.h"
 #include "kernel/sys.h"
-#include "runtime/counters.h"
+#include "runtime/hot.h"
 #include "runtime/log.h"
 #include "runtime/self.h"
 
@@ -68,9 +68,9 @@ static int signal_as_guest(pid_t pid, int sig, const siginfo_t *info, bool group
   if (pid == self || self == 1 || pg_sys_getppid() == 0)
     return PG_PASS;
   struct pg_peek peek = pg_table_peek(pid);
-  if (!peek.word || (group && (peek.word & (PG_RECORD_LIVE | PG_RECORD_GROUP))))
+  if (peek.meaning == PG_UNKNOWN || (group && peek.meaning != PG_RETIRED))
     return PG_PASS;
-  if (!(peek.word & PG_RECORD_LIVE))
+  if (peek.meaning != PG_TRACKED || !(peek.word & PG_RECORD_LIVE))
     return refuse(group ? -pid : pid, sig, call);
   int fd = pg_descriptor_reopen(pid, peek.ino);
   if (fd == -ESRCH)
@@ -96,9 +96,10 @@ static int signal_by_identity(struct pg_record *rec, int sig, const siginfo_t *i
 int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
   if (pg_is_guest())
     return signal_as_guest(pid, sig, info, false, call);
-  struct pg_record *rec = pg_table_hold(pid);
-  if (!rec)
-    return PG_PASS;
+  struct pg_record *rec;
+  enum pg_meaning meaning = pg_table_look(pid, &rec);
+  if (meaning != PG_TRACKED)
+    return meaning == PG_UNKNOWN ? PG_PASS : refuse(pid, sig, call);
   int r;
   uint64_t w = pg_record_word(rec);
   int fd = pg_word_fd(w);
@@ -133,18 +134,18 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
   return r;
 }
 
-/* The leader has no descriptor. While its group lives, nobody else gets the number; so if the number is another
- * process's, the group is gone, and if the leader itself is there, its pidfd reaches the group. */
-static int group_by_identity(struct pg_record *rec, bool live, int sig) {
-  pid_t pid = pg_record_pid(rec);
-  int fd = pg_descriptor_open(pid);
+/* A group without a descriptor of its leader. While it lives, nobody else gets the number; so if the number is another
+ * process's, the group is gone, and if the leader itself is there, its pidfd reaches the group. rec NULL: the leader
+ * was reaped, so whoever has the number is another. */
+static int group_by_number(pid_t pgid, struct pg_record *rec, int sig) {
+  int fd = pg_descriptor_open(pgid);
   if (fd < 0)
     return -EOPNOTSUPP;
-  uint64_t ino = 0, known = pg_record_ino(rec);
+  uint64_t ino = 0, known = rec ? pg_record_ino(rec) : 0;
   int r = -ESRCH;
-  if (live && (pg_descriptor_identity(fd, &ino) < 0 || !known || !ino))
+  if (rec && (pg_descriptor_identity(fd, &ino) < 0 || !known || !ino))
     r = -EOPNOTSUPP;
-  else if (live && ino == known)
+  else if (rec && ino == known)
     r = send_group(fd, sig);
   pg_sys_close(fd);
   return r;
@@ -153,41 +154,37 @@ static int group_by_identity(struct pg_record *rec, bool live, int sig) {
 int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
   if (pg_is_guest())
     return signal_as_guest(pgid, sig, NULL, true, call);
-  struct pg_record *rec = pg_table_hold(pgid);
-  if (!rec)
+  struct pg_record *rec = NULL;
+  enum pg_meaning meaning = pg_table_look(pgid, &rec);
+  if (meaning == PG_UNKNOWN)
     return PG_PASS;
-  uint64_t w = pg_record_word(rec);
-  int fd = pg_word_fd(w), r;
+  if (meaning == PG_RETIRED)
+    return refuse(-pgid, sig, call);
   bool audit = pg_mode() == PG_MODE_AUDIT;
-  if (!(w & (PG_RECORD_LIVE | PG_RECORD_GROUP))) {
-    r = refuse(-pgid, sig, call);
+  int how = audit ? 0 : sig, r = -EBADF;
+  uint64_t w = rec ? pg_record_word(rec) : 0;
+  int fd = pg_word_fd(w);
+  if (fd >= 0 && (r = send_group(fd, how)) == -EBADF)
+    pg_descriptor_lost(rec, fd);
+  if (r == -EBADF)
+    r = group_by_number(pgid, w & PG_RECORD_LIVE ? rec : NULL, how);
+  if (r == -EOPNOTSUPP) {
+    pg_degraded(call.name, -pgid, r);
+    r = PG_PASS; /* right while the leader is not reaped, or any member lives */
   } else {
-    int how = audit ? 0 : sig;
-    r = fd >= 0 ? send_group(fd, how) : -EBADF;
-    if (PG_UNLIKELY(r == -EBADF)) {
-      if (fd >= 0)
-        pg_descriptor_lost(rec, fd);
-      r = group_by_identity(rec, w & PG_RECORD_LIVE, how);
-    }
-    if (r == -EOPNOTSUPP) {
-      /* By number: right while the leader is not reaped, or any member lives. */
-      pg_degraded(call.name, -pgid, r);
+    /* Nobody in the group of a reaped leader: that is for ever; of a live child: until now. */
+    bool stale = r == -ESRCH && !(w & PG_RECORD_LIVE);
+    if (stale && rec)
+      pg_table_bury(rec, false);
+    pg_count(signals);
+    if (stale)
+      r = refuse(-pgid, sig, call);
+    else if (pg_log_on(PG_LOG_INFO))
+      log_signal(-pgid, sig, r, call);
+    if (audit)
       r = PG_PASS;
-    } else if (r == -ESRCH) {
-      /* Nobody is in the group. For a leader that is reaped that is for ever, for a live child only until now. */
-      if (!(w & PG_RECORD_LIVE)) {
-        pg_record_change(rec, PG_RECORD_GROUP, 0, PG_RECORD_GROUP);
-        r = refuse(-pgid, sig, call);
-      }
-    }
-    if (r != PG_PASS) {
-      pg_count(signals);
-      if (pg_log_on(PG_LOG_INFO))
-        log_signal(-pgid, sig, r, call);
-      if (audit)
-        r = PG_PASS;
-    }
   }
-  pg_record_drop(rec);
+  if (rec)
+    pg_record_drop(rec);
   return r;
 }

@@ -1,6 +1,7 @@
 #include "child/table.h"
 
 #include "kernel/sys.h"
+#include "runtime/hot.h"
 
 #include <sys/mman.h>
 
@@ -11,43 +12,44 @@ typedef _Atomic uint32_t slot;
 
 /* Two leaves are there from the start: a small program maps nothing. */
 #define FIRST_LEAVES 2u
-static slot first_leaves[FIRST_LEAVES][LEAF_SLOTS];
-static _Atomic uint32_t first_leaves_used;
+static slot first_leaves[FIRST_LEAVES][LEAF_SLOTS] __attribute__((aligned(4096)));
 static _Atomic(slot *) root[LEAVES];
 
-static _Atomic uint32_t births;
-static _Atomic uint32_t ring[PG_RETIRED_LIMIT];
-static _Atomic uint64_t ring_tickets;
-static _Atomic uint32_t ring_size = UINT32_MAX; /* not known yet */
+/* What a slot holds besides 0 and indices: a retired number, perhaps one whose group lives on, and its ticket. */
+#define MARK_RETIRED 0x80000000u
+#define MARK_GROUP 0x40000000u
+#define MARK_TICKET 0x3fffffffu
+
+/* An entry of the ring is mark << 32 | pid. The first ones are in pg_hot. */
+static _Atomic uint64_t more_ring[PG_RETIRED_LIMIT - PG_HOT_RING];
 static int64_t (*pid_max_source)(void);
 
+#define RING_UNKNOWN UINT32_MAX
+
+static uint32_t ring_size(void) { return atomic_load_explicit(&pg_hot.ring_size, memory_order_relaxed) - 1; }
+
 void pg_table_set_retired_max(uint32_t n) {
-  atomic_store_explicit(&ring_size, n > PG_RETIRED_LIMIT ? PG_RETIRED_LIMIT : n, memory_order_relaxed);
+  atomic_store_explicit(&pg_hot.ring_size, (n > PG_RETIRED_LIMIT ? PG_RETIRED_LIMIT : n) + 1, memory_order_relaxed);
 }
 
 void pg_table_set_pid_max_source(int64_t (*pid_max)(void)) { pid_max_source = pid_max; }
 
 uint32_t pg_table_retired_max(void) {
-  uint32_t n = atomic_load_explicit(&ring_size, memory_order_relaxed);
-  if (n != UINT32_MAX)
-    return n;
-  int64_t keep = (pid_max_source ? pid_max_source() : 32768) / 256;
-  n = keep < (int64_t)PG_RETIRED_LEAST ? PG_RETIRED_LEAST : keep > PG_RETIRED_LIMIT ? PG_RETIRED_LIMIT : (uint32_t)keep;
-  uint32_t unknown = UINT32_MAX;
-  if (!atomic_compare_exchange_strong_explicit(&ring_size, &unknown, n, memory_order_relaxed, memory_order_relaxed))
-    n = unknown;
-  return n;
+  if (ring_size() == RING_UNKNOWN) {
+    int64_t keep = (pid_max_source ? pid_max_source() : 32768) / 256;
+    keep = keep < (int64_t)PG_RETIRED_LEAST ? PG_RETIRED_LEAST : keep > PG_RETIRED_LIMIT ? PG_RETIRED_LIMIT : keep;
+    uint32_t unknown = 0;
+    atomic_compare_exchange_strong_explicit(&pg_hot.ring_size, &unknown, (uint32_t)keep + 1, memory_order_relaxed,
+                                            memory_order_relaxed);
+  }
+  return ring_size();
 }
 
 /* Until the ring has gone round its least size once, its real size makes no difference to where things lie. */
-static uint32_t ring_position(uint64_t ticket) {
-  uint32_t n = atomic_load_explicit(&ring_size, memory_order_relaxed);
-  if (n == UINT32_MAX) {
-    if (ticket < PG_RETIRED_LEAST)
-      return (uint32_t)ticket;
-    n = pg_table_retired_max();
-  }
-  return (uint32_t)(ticket % n);
+static _Atomic uint64_t *ring_position(uint32_t ticket) {
+  bool early = ring_size() == RING_UNKNOWN && ticket < PG_RETIRED_LEAST;
+  uint32_t at = early ? ticket : ticket % pg_table_retired_max();
+  return at < PG_HOT_RING ? &pg_hot.ring[at] : &more_ring[at - PG_HOT_RING];
 }
 
 static slot *slot_of(pid_t pid) {
@@ -63,9 +65,9 @@ static slot *slot_make(pid_t pid) {
     return s;
   _Atomic(slot *) *at = &root[(uint32_t)pid / LEAF_SLOTS];
   slot *leaf, *seen = NULL;
-  uint32_t first = atomic_load_explicit(&first_leaves_used, memory_order_relaxed);
+  uint32_t first = atomic_load_explicit(&pg_hot.first_leaves_used, memory_order_relaxed);
   bool mapped = first >= FIRST_LEAVES ||
-                (first = atomic_fetch_add_explicit(&first_leaves_used, 1, memory_order_relaxed)) >= FIRST_LEAVES;
+                (first = atomic_fetch_add_explicit(&pg_hot.first_leaves_used, 1, memory_order_relaxed)) >= FIRST_LEAVES;
   if (mapped) {
     long p = pg_sys6(SYS_mmap, 0, sizeof(slot) * LEAF_SLOTS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p < 0 && p > -4096)
@@ -82,41 +84,46 @@ static slot *slot_make(pid_t pid) {
   return &leaf[(uint32_t)pid % LEAF_SLOTS];
 }
 
-struct pg_record *pg_table_hold(pid_t pid) {
+enum pg_meaning pg_table_look(pid_t pid, struct pg_record **ret) {
   slot *s = slot_of(pid);
   if (!s)
-    return NULL;
+    return PG_UNKNOWN;
   for (;;) {
     uint32_t index = atomic_load_explicit(s, memory_order_acquire);
     if (!index)
-      return NULL;
+      return PG_UNKNOWN;
+    if (index & MARK_RETIRED)
+      return index & MARK_GROUP ? PG_RETIRED_GROUP : PG_RETIRED;
     struct pg_record *rec = pg_record_at(index);
     if (!pg_record_try_hold(rec))
       continue; /* it left the slot since we looked: the slot says something else by now */
-    if (PG_LIKELY(atomic_load_explicit(s, memory_order_acquire) == index && pg_record_pid(rec) == pid))
-      return rec;
+    if (PG_LIKELY(atomic_load_explicit(s, memory_order_acquire) == index && pg_record_pid(rec) == pid)) {
+      *ret = rec;
+      return PG_TRACKED;
+    }
     pg_record_drop(rec);
   }
 }
 
 struct pg_peek pg_table_peek(pid_t pid) {
-  struct pg_peek peek = {0, 0};
   slot *s = slot_of(pid);
   uint32_t index;
   while (s && (index = atomic_load_explicit(s, memory_order_acquire))) {
+    if (index & MARK_RETIRED)
+      return (struct pg_peek){index & MARK_GROUP ? PG_RETIRED_GROUP : PG_RETIRED, 0, 0};
     struct pg_record *rec = pg_record_at(index);
-    peek.word = pg_record_word(rec);
+    struct pg_peek peek = {PG_TRACKED, pg_record_word(rec), 0};
     peek.ino = atomic_load_explicit(&rec->ino, memory_order_acquire);
     if (atomic_load_explicit(s, memory_order_acquire) == index && pg_record_pid(rec) == pid)
       return peek;
   }
-  return (struct pg_peek){0, 0};
+  return (struct pg_peek){PG_UNKNOWN, 0, 0};
 }
 
-/* Takes what a slot held out of it, whoever it was. */
-static void unslot(uint32_t index) {
-  if (index)
-    pg_record_change(pg_record_at(index), 0, 0, PG_RECORD_SLOT | PG_RECORD_LIVE | PG_RECORD_GROUP);
+/* What a slot held is out of it, whatever it was. */
+static void unslot(uint32_t was) {
+  if (was && !(was & MARK_RETIRED))
+    pg_record_change(pg_record_at(was), 0, 0, PG_RECORD_SLOT | PG_RECORD_LIVE | PG_RECORD_GROUP);
 }
 
 struct pg_record *pg_table_track(pid_t pid, int fd, uint64_t ino) {
@@ -127,7 +134,7 @@ struct pg_record *pg_table_track(pid_t pid, int fd, uint64_t ino) {
   uint32_t index = pg_record_index(rec);
   atomic_store_explicit(&rec->pid, pid, memory_order_relaxed);
   atomic_store_explicit(&rec->ino, ino, memory_order_relaxed);
-  atomic_store_explicit(&rec->seq, atomic_fetch_add_explicit(&births, 1, memory_order_relaxed) + 1,
+  atomic_store_explicit(&rec->seq, atomic_fetch_add_explicit(&pg_hot.births, 1, memory_order_relaxed) + 1,
                         memory_order_relaxed);
   atomic_store_explicit(&rec->word, pg_word_with_fd(PG_RECORD_LIVE | PG_RECORD_SLOT | PG_RECORD_HOLDER, fd),
                         memory_order_release);
@@ -135,31 +142,47 @@ struct pg_record *pg_table_track(pid_t pid, int fd, uint64_t ino) {
   return rec;
 }
 
-/* The ring's hold on a record ends; if the number still means this record, it means nothing from now on. */
-static void unring(uint32_t index) {
-  struct pg_record *rec = pg_record_at(index);
-  slot *s = slot_of(pg_record_pid(rec));
-  uint32_t expected = index;
-  uint64_t clear = PG_RECORD_RING;
-  if (s && atomic_compare_exchange_strong_explicit(s, &expected, 0, memory_order_acq_rel, memory_order_relaxed))
-    clear |= PG_RECORD_SLOT | PG_RECORD_GROUP;
-  pg_record_change(rec, 0, 0, clear);
+/* Enters a number into the ring, which pushes out the oldest: that one means nothing any more, if it still is what it
+ * was then. */
+static void push(pid_t pid, uint32_t mark) {
+  uint64_t out = (uint64_t)mark << 32 | (uint32_t)pid;
+  if (ring_size() != 0)
+    out = atomic_exchange_explicit(ring_position(mark & MARK_TICKET), out, memory_order_acq_rel);
+  uint32_t expected = (uint32_t)(out >> 32);
+  slot *s = slot_of((pid_t)(uint32_t)out);
+  if (s)
+    atomic_compare_exchange_strong_explicit(s, &expected, 0, memory_order_acq_rel, memory_order_relaxed);
+}
+
+static uint32_t new_mark(bool group) {
+  uint32_t ticket = atomic_fetch_add_explicit(&pg_hot.ring_tickets, 1, memory_order_relaxed) & MARK_TICKET;
+  return MARK_RETIRED | (group ? MARK_GROUP : 0) | ticket;
+}
+
+bool pg_table_bury(struct pg_record *rec, bool group) {
+  pid_t pid = pg_record_pid(rec);
+  slot *s = slot_of(pid);
+  uint32_t expected = pg_record_index(rec), mark = new_mark(group);
+  if (!s || !atomic_compare_exchange_strong_explicit(s, &expected, mark, memory_order_acq_rel, memory_order_relaxed))
+    return false;
+  push(pid, mark);
+  unslot(pg_record_index(rec));
+  return true;
+}
+
+void pg_table_bury_number(pid_t pid, bool group) {
+  slot *s = slot_make(pid);
+  if (!s)
+    return;
+  uint32_t mark = new_mark(group);
+  unslot(atomic_exchange_explicit(s, mark, memory_order_acq_rel));
+  push(pid, mark);
 }
 
 bool pg_table_retire(struct pg_record *rec, bool group) {
-  uint64_t set = PG_RECORD_RING | (group ? PG_RECORD_GROUP : 0);
-  if (!(pg_record_change(rec, PG_RECORD_LIVE, set, PG_RECORD_LIVE) & PG_RECORD_LIVE))
-    return false; /* somebody else retired or replaced it */
-  uint32_t index = pg_record_index(rec);
-  if (atomic_load_explicit(&ring_size, memory_order_relaxed) == 0) {
-    unring(index);
-    return true;
-  }
-  uint32_t at = ring_position(atomic_fetch_add_explicit(&ring_tickets, 1, memory_order_relaxed));
-  uint32_t evicted = atomic_exchange_explicit(&ring[at], index, memory_order_acq_rel);
-  if (evicted)
-    unring(evicted);
-  return true;
+  if (group && pg_record_fd(rec) >= 0)
+    return pg_record_change(rec, PG_RECORD_LIVE, PG_RECORD_GROUP, PG_RECORD_LIVE) & PG_RECORD_LIVE;
+  return pg_table_bury(rec, group);
 }
 
 void pg_table_forget(pid_t pid) {
@@ -168,18 +191,31 @@ void pg_table_forget(pid_t pid) {
     unslot(atomic_exchange_explicit(s, 0, memory_order_acq_rel));
 }
 
+/* Every number that may mean something. */
+static pid_t next_number(pid_t pid) {
+  for (pid++; pid < PG_PID_LIMIT; pid++) {
+    slot *s = slot_of(pid);
+    if (!s)
+      pid |= LEAF_SLOTS - 1;
+    else if (atomic_load_explicit(s, memory_order_relaxed))
+      return pid;
+  }
+  return 0;
+}
+
 void pg_table_each(void (*fn)(struct pg_record *rec, void *arg), void *arg) {
-  for (uint32_t l = 0; l < LEAVES; l++) {
-    slot *leaf = atomic_load_explicit(&root[l], memory_order_acquire);
-    for (uint32_t i = 0; leaf && i < LEAF_SLOTS; i++) {
-      pid_t pid = (pid_t)(l * LEAF_SLOTS + i);
-      struct pg_record *rec = atomic_load_explicit(&leaf[i], memory_order_relaxed) ? pg_table_hold(pid) : NULL;
-      if (rec) {
-        fn(rec, arg);
-        pg_record_drop(rec);
-      }
+  for (pid_t pid = 0; (pid = next_number(pid));) {
+    struct pg_record *rec = pg_table_hold(pid);
+    if (rec) {
+      fn(rec, arg);
+      pg_record_drop(rec);
     }
   }
 }
 
-uint32_t pg_table_births(void) { return atomic_load_explicit(&births, memory_order_relaxed); }
+void pg_table_clear(void) {
+  for (pid_t pid = 0; (pid = next_number(pid));)
+    pg_table_forget(pid);
+}
+
+uint32_t pg_table_births(void) { return atomic_load_explicit(&pg_hot.births, memory_order_relaxed); }

@@ -1,9 +1,14 @@
-/* The map from a PID to its record, and the ring that bounds how many retired numbers are remembered. Lock-free, O(1),
- * no allocation but pages of its own. Knows nothing of processes: what a number means is told to it. Calls record. */
+/* The map from a PID to what it means, and the ring that bounds how many retired numbers are remembered. Lock-free, O(1),
+ * no allocation but pages of its own. Knows nothing of processes: what a number means is told to it. Calls record.
+ *
+ * A slot holds 0, the index of a record, or the mark of a retired number: it needs no more than the ticket by which the
+ * ring finds it again. */
 #ifndef PG_CHILD_TABLE_H
 #define PG_CHILD_TABLE_H
 
 #include "child/record.h"
+
+#include <stddef.h>
 
 #define PG_PID_LIMIT (1 << 22) /* the kernel's PID_MAX_LIMIT on 64 bits */
 #define PG_RETIRED_LIMIT 16384u
@@ -15,13 +20,26 @@ void pg_table_set_retired_max(uint32_t n);
 void pg_table_set_pid_max_source(int64_t (*pid_max)(void));
 uint32_t pg_table_retired_max(void);
 
-/* The record of a number, with a hold taken that the caller drops by pg_record_drop(); NULL where the number says
- * nothing to us. */
-struct pg_record *pg_table_hold(pid_t pid);
+enum pg_meaning {
+  PG_UNKNOWN,       /* nothing: the number is libc's business */
+  PG_RETIRED,       /* a child that is gone, and its group too */
+  PG_RETIRED_GROUP, /* a child that is gone; its process group may live on, without a handle of ours */
+  PG_TRACKED,       /* a record: LIVE, or GROUP */
+};
+
+/* What a number means. For PG_TRACKED *ret is its record, held: the caller drops it by pg_record_drop(). */
+enum pg_meaning pg_table_look(pid_t pid, struct pg_record **ret);
+
+/* The same for those who want a record only: NULL otherwise. */
+static inline struct pg_record *pg_table_hold(pid_t pid) {
+  struct pg_record *rec;
+  return pg_table_look(pid, &rec) == PG_TRACKED ? rec : NULL;
+}
 
 /* What the number means at this moment, without a hold: for a vfork child, which must not write to the table. */
 struct pg_peek {
-  uint64_t word, ino; /* word 0: unknown */
+  enum pg_meaning meaning;
+  uint64_t word, ino; /* of PG_TRACKED */
 };
 struct pg_peek pg_table_peek(pid_t pid);
 
@@ -29,15 +47,21 @@ struct pg_peek pg_table_peek(pid_t pid);
  * or NULL without memory, in which case the descriptor stays the caller's. */
 struct pg_record *pg_table_track(pid_t pid, int fd, uint64_t ino);
 
-/* live → retired, once; false if it was not live any more. The caller holds it. With `group`, the descriptor stays as
- * the handle of the process group. */
+/* The child behind a held record is gone. If its group lives and there is a descriptor, the record stays as the handle
+ * of the group (LIVE becomes GROUP); else the number is retired. False if somebody else was faster. */
 bool pg_table_retire(struct pg_record *rec, bool group);
+/* Retires the number of a held record, whatever it was. */
+bool pg_table_bury(struct pg_record *rec, bool group);
+/* Retires a number that has no record. */
+void pg_table_bury_number(pid_t pid, bool group);
 
 /* The number means nothing any more. */
 void pg_table_forget(pid_t pid);
 
 /* Calls fn for every record in a slot. Rare events only: it walks all that is mapped. */
 void pg_table_each(void (*fn)(struct pg_record *rec, void *arg), void *arg);
+/* Forgets every number. */
+void pg_table_clear(void);
 
 /* Counts births; a record's seq is the count with itself. A record whose seq is no later than a count read before a
  * wait began was tracked before that wait. */

@@ -4,7 +4,6 @@
 #include "child/descriptor.h"
 #include "kernel/sys.h"
 #include "kernel/status.h"
-#include "runtime/counters.h"
 #include "runtime/log.h"
 #include "runtime/next.h"
 #include "runtime/ours.h"
@@ -32,7 +31,7 @@ PG_COLD enum pg_mode pg_child_init(void) {
   }
   pg_next_bind();
   pg_config_read(environ, getauxval(AT_SECURE) != 0);
-  pg_self.pid = pg_sys_getpid();
+  pg_hot.pid = pg_sys_getpid();
   if (pg_config.mode != PG_MODE_OFF) {
     pg_table_set_pid_max_source(read_pid_max);
     if (pg_config.retired_max >= 0)
@@ -100,9 +99,9 @@ static bool collect(struct pg_record *rec) {
   uint64_t w = pg_record_word(rec);
   int fd = pg_word_fd(w);
   if (!(w & PG_RECORD_LIVE)) {
-    if (fd < 0 || !(w & PG_RECORD_GROUP) || group_lives(fd, 0))
+    if (fd < 0 || group_lives(fd, 0))
       return false;
-    pg_record_change(rec, PG_RECORD_GROUP, 0, PG_RECORD_GROUP);
+    pg_table_bury(rec, false);
   } else {
     if (fd >= 0 ? !is_reaped(fd) : !is_gone(rec))
       return false;
@@ -115,9 +114,8 @@ static bool collect(struct pg_record *rec) {
 /* Children can die without a wait that we see (SIGCHLD ignored, SA_NOCLDWAIT, a raw wait). Each birth looks at one
  * descriptor and one record, and goes on while it finds dead ones: so no more are dead than alive in the long run. */
 static void collect_some(void) {
-  static _Atomic uint32_t hand;
   struct pg_record *rec;
-  bool found = atomic_load_explicit(&pg_ours_held, memory_order_relaxed) > 0;
+  bool found = pg_ours_held() > 0;
   for (int i = 0; found && i < 4; i++) {
     rec = pg_descriptor_next_held();
     found = rec && collect(rec);
@@ -126,7 +124,7 @@ static void collect_some(void) {
   }
   uint32_t records = pg_record_count();
   for (int looked = 0, i = 0; looked < 4 && i < 8 && records; i++) {
-    rec = pg_record_at(atomic_fetch_add_explicit(&hand, 1, memory_order_relaxed) % records + 1);
+    rec = pg_record_at(atomic_fetch_add_explicit(&pg_hot.record_hand, 1, memory_order_relaxed) % records + 1);
     uint64_t w = pg_record_word(rec);
     if (!(w & PG_RECORD_LIVE) || pg_word_fd(w) >= 0 || !pg_record_try_hold(rec))
       continue;
@@ -137,11 +135,7 @@ static void collect_some(void) {
 
 /* A number that the program knows though its child is gone already. */
 static void born_dead(pid_t pid, const char *how) {
-  struct pg_record *rec = pg_table_track(pid, -1, 0);
-  if (!rec)
-    return;
-  pg_table_retire(rec, group_lives(-1, pid));
-  pg_record_drop(rec);
+  pg_table_bury_number(pid, group_lives(-1, pid));
   if (pg_log_on(PG_LOG_INFO))
     log_child(PG_LOG_INFO, "born-dead", pid, how, -1);
 }
@@ -200,11 +194,6 @@ int pg_child_adopt(pid_t pid) {
   return install(pid, fd, "adopt");
 }
 
-static void forget_one(struct pg_record *rec, void *unused) {
-  (void)unused;
-  pg_table_forget(pg_record_pid(rec));
-}
-
 static void disown_one(struct pg_record *rec, void *unused) {
   (void)unused;
   int fd = pg_record_fd(rec);
@@ -213,9 +202,10 @@ static void disown_one(struct pg_record *rec, void *unused) {
 }
 
 void pg_child_forked(bool own_files) {
-  pg_self.pid = pg_sys_getpid();
-  pg_vfork_mark = 0;
-  atomic_store_explicit(&pg_self.vm_shared, 0, memory_order_relaxed);
+  pg_hot.pid = pg_sys_getpid();
+  if (pg_vfork_mark) /* each page that is written here is a page fault */
+    pg_vfork_mark = 0;
+  atomic_store_explicit(&pg_hot.vm_shared, 0, memory_order_relaxed);
   pg_counters_reset();
   if (own_files)
     pg_log_forked();
@@ -223,16 +213,16 @@ void pg_child_forked(bool own_files) {
     return;
   if (!own_files) /* what we close here would be closed in the parent too */
     pg_table_each(disown_one, NULL);
-  if (pg_self.pid == 1 || pg_sys_getppid() == 0) /* numbers of another pid namespace say nothing in this one */
-    pg_table_each(forget_one, NULL);
+  if (pg_hot.pid == 1 || pg_sys_getppid() == 0) /* numbers of another pid namespace say nothing in this one */
+    pg_table_clear();
   else
-    pg_table_forget(pg_self.pid); /* our own number may be one that our parent saw die */
+    pg_table_forget(pg_hot.pid); /* our own number may be one that our parent saw die */
 }
 
 void pg_child_reaped(pid_t pid, uint32_t births) {
-  struct pg_record *rec = pg_table_hold(pid);
+  struct pg_record *rec;
   pg_count(reaped);
-  if (!rec) {
+  if (pg_table_look(pid, &rec) != PG_TRACKED) {
     /* A child that we never saw (made inside libc, by a raw system call, before an exec, or an orphan that came to us):
      * its number is as stale as any. */
     if (pg_sys_kill(pid, 0) == -ESRCH)
@@ -257,13 +247,21 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
 }
 
 int pg_child_pidfd(pid_t pid, unsigned flags) {
-  struct pg_record *rec = pg_table_hold(pid);
-  if (!rec)
+  struct pg_record *rec;
+  switch (pg_table_look(pid, &rec)) {
+  case PG_UNKNOWN:
     return PG_PASS;
+  case PG_TRACKED:
+    break;
+  default:
+    return -ESRCH;
+  }
   uint64_t w = pg_record_word(rec);
   int fd = pg_word_fd(w), r = -ESRCH;
   if (w & PG_RECORD_LIVE) {
-    if (fd >= 0 && flags == 0)
+    if (fd >= 0 && is_reaped(fd))
+      pg_child_retire(rec, "silent");
+    else if (fd >= 0 && flags == 0)
       r = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
     else
       r = pg_descriptor_reopen(pid, pg_record_ino(rec));

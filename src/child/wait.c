@@ -4,7 +4,7 @@
 #include "child/descriptor.h"
 #include "kernel/status.h"
 #include "kernel/sys.h"
-#include "runtime/counters.h"
+#include "runtime/hot.h"
 #include "runtime/log.h"
 #include "runtime/next.h"
 #include "runtime/ours.h"

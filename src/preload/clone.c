@@ -42,7 +42,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   struct start start = {fn, arg, !(flags & CLONE_FILES)};
   bool vm = flags & CLONE_VM;
   if (vm && !(flags & CLONE_VFORK))
-    atomic_store_explicit(&pg_self.vm_shared, 1, memory_order_relaxed);
+    atomic_store_explicit(&pg_hot.vm_shared, 1, memory_order_relaxed);
   else if (vm)
     pg_vfork_mark++;
   int pidfd = -1, saved = errno, pid = -1;

@@ -17,10 +17,24 @@ PG_EXPORT pid_t _Fork(void) {
 }
 #endif
 
-PG_EXPORT pid_t forkpty(int *master, char *name, const struct termios *termp, const struct winsize *winp) {
+static pid_t fork_pty(int *master, char *name, const struct termios *termp, const struct winsize *winp) {
   bool on = pg_call_before_fork();
   return pg_call_after_fork(pg_next.forkpty(master, name, termp, winp), on, "forkpty");
 }
+
+#define FORKPTY(exported)                                                                                              \
+  PG_EXPORT pid_t exported(int *master, char *name, const struct termios *termp, const struct winsize *winp) {         \
+    return fork_pty(master, name, termp, winp);                                                                        \
+  }
+
+#if PG_VERSIONED /* since 2.34 it lives in libc under a new version; old programs ask for the old one */
+FORKPTY(pg_forkpty_new)
+FORKPTY(pg_forkpty_old)
+__asm__(".symver pg_forkpty_new, forkpty@@GLIBC_2.34");
+__asm__(".symver pg_forkpty_old, forkpty@GLIBC_2.2.5");
+#else
+FORKPTY(forkpty)
+#endif
 
 /* Returns in the child alone. */
 PG_EXPORT int daemon(int nochdir, int noclose) {

@@ -27,7 +27,7 @@ static int spawn(spawn_fn *next, const char *how, pid_t *pid, const char *path,
     return spawn(pg_next.next, #next, pid, path, actions, attr, argv, envp);                                           \
   }
 
-#if defined(__GLIBC__) && defined(__x86_64__)
+#if PG_VERSIONED
 SPAWN(pg_posix_spawn_new, posix_spawn)
 SPAWN(pg_posix_spawnp_new, posix_spawnp)
 SPAWN(pg_posix_spawn_old, posix_spawn_2_2_5)

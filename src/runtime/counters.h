@@ -26,10 +26,9 @@ enum pg_counter {
       PG_COUNTER_COUNT
 };
 
-extern _Atomic uint64_t pg_counters[PG_COUNTER_COUNT];
-
-#define pg_count(name) ((void)atomic_fetch_add_explicit(&pg_counters[PG_COUNT_##name], 1, memory_order_relaxed))
-#define pg_counter(name) atomic_load_explicit(&pg_counters[PG_COUNT_##name], memory_order_relaxed)
+/* They are kept in runtime/hot.h, which whoever counts includes. */
+#define pg_count(name) ((void)atomic_fetch_add_explicit(&pg_hot.counters[PG_COUNT_##name], 1, memory_order_relaxed))
+#define pg_counter(name) atomic_load_explicit(&pg_hot.counters[PG_COUNT_##name], memory_order_relaxed)
 
 const char *pg_counter_name(enum pg_counter c);
 void pg_counters_reset(void);

@@ -1,7 +1,7 @@
 #include "runtime/log.h"
 
 #include "kernel/sys.h"
-#include "runtime/counters.h"
+#include "runtime/hot.h"
 #include "runtime/ours.h"
 #include "runtime/self.h"
 
@@ -238,7 +238,7 @@ void pg_log_summary(void) {
   pg_line_begin(&line, PG_LOG_INFO, "summary");
   for (int c = 0; c < PG_COUNTER_COUNT; c++)
     pg_line_int(&line, pg_counter_name((enum pg_counter)c),
-                (int64_t)atomic_load_explicit(&pg_counters[c], memory_order_relaxed));
+                (int64_t)atomic_load_explicit(&pg_hot.counters[c], memory_order_relaxed));
   pg_line_end(&line);
 }
 

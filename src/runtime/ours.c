@@ -2,15 +2,14 @@
 
 #include "kernel/sys.h"
 
+#include <sys/mman.h>
+
 /* Where our numbers start at most. Every fork copies the descriptor table up to its highest number (measured: a
  * descriptor at 1,023 costs a fork about 1 us, one at 4,095 about 10 us), so "high" must not mean the limit. */
 #define HIGHEST_BASE 1024
 
-_Atomic uint64_t pg_ours_cells[PG_OURS_MAX];
-uint32_t pg_ours_mask;
-_Atomic int32_t pg_ours_budget;
-_Atomic int32_t pg_ours_held;
-static _Atomic int32_t base = INT32_MAX; /* lift to this number or above */
+_Atomic uint64_t *pg_ours_cells = pg_hot.cells;
+uint32_t pg_ours_mask = PG_HOT_CELLS - 1;
 static int32_t wanted;
 
 /* A quarter of the soft limit at the most, whatever was asked for. */
@@ -34,19 +33,28 @@ static void place(int32_t least) {
   if (limit < 0)
     limit = 1024;
   int32_t budget = budget_for(limit);
-  atomic_store_explicit(&pg_ours_budget, budget, memory_order_relaxed);
-  atomic_store_explicit(&base, base_for(limit, budget, least), memory_order_relaxed);
+  atomic_store_explicit(&pg_hot.budget, budget, memory_order_relaxed);
+  atomic_store_explicit(&pg_hot.base, base_for(limit, budget, least), memory_order_relaxed);
 }
 
 void pg_ours_init(int64_t fd_max, bool need_quarter) {
-  if (atomic_load_explicit(&base, memory_order_relaxed) != INT32_MAX)
+  if (atomic_load_explicit(&pg_hot.base, memory_order_relaxed))
     return;
   wanted = fd_max >= 0 ? (int32_t)fd_max : need_quarter ? (int32_t)PG_OURS_MAX / 2 : 64;
   int64_t limit = pg_sys_nofile_soft();
-  int32_t cells = 16;
-  while (cells < 2 * budget_for(limit < 0 ? 1024 : limit) && cells < (int32_t)PG_OURS_MAX)
+  uint32_t cells = PG_HOT_CELLS;
+  while (cells < 2 * (uint32_t)budget_for(limit < 0 ? 1024 : limit) && cells < PG_OURS_MAX)
     cells *= 2;
-  pg_ours_mask = (uint32_t)cells - 1;
+  if (cells > PG_HOT_CELLS) {
+    long p = pg_sys6(SYS_mmap, 0, (long)(cells * sizeof *pg_ours_cells), PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p < 0 && p > -4096) {
+      wanted = PG_HOT_CELLS / 2;
+    } else {
+      pg_ours_cells = (_Atomic uint64_t *)p;
+      pg_ours_mask = cells - 1;
+    }
+  }
   place(0);
 }
 
@@ -54,7 +62,7 @@ static int lift(int fd, int32_t least) {
   int r = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, least);
   if (r == -EINVAL) { /* the limit is lower than it was */
     place(0);
-    int32_t b = atomic_load_explicit(&base, memory_order_relaxed);
+    int32_t b = atomic_load_explicit(&pg_hot.base, memory_order_relaxed);
     if (b < least)
       r = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, b);
   }
@@ -62,16 +70,16 @@ static int lift(int fd, int32_t least) {
 }
 
 int pg_ours_lift(int fd, int low) {
-  int32_t b = atomic_load_explicit(&base, memory_order_relaxed);
+  int32_t b = atomic_load_explicit(&pg_hot.base, memory_order_relaxed);
   if (PG_UNLIKELY(low + low / 4 + 16 > b)) { /* the program's numbers come close: make room before it needs it */
     place(low * 2);
-    b = atomic_load_explicit(&base, memory_order_relaxed);
+    b = atomic_load_explicit(&pg_hot.base, memory_order_relaxed);
   }
   return lift(fd, b);
 }
 
 int pg_ours_lift_above(int fd) {
-  int32_t b = atomic_load_explicit(&base, memory_order_relaxed);
+  int32_t b = atomic_load_explicit(&pg_hot.base, memory_order_relaxed);
   int r = lift(fd, fd + 1 > b ? fd + 1 : b);
   return r == -EINVAL || r == -EMFILE ? lift(fd, b) : r;
 }
@@ -86,7 +94,7 @@ bool pg_ours_register(int fd, uint32_t owner, struct pg_ours *ret_occupant) {
   } while (!atomic_compare_exchange_weak_explicit(cell, &old, pg_cell_make(fd, owner), memory_order_acq_rel,
                                                   memory_order_acquire));
   if (!old)
-    atomic_fetch_add_explicit(&pg_ours_held, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pg_hot.held, 1, memory_order_relaxed);
   else if (old & PG_CELL_CLOSING)
     ret_occupant->owner = 0;
   return true;
@@ -95,7 +103,7 @@ bool pg_ours_register(int fd, uint32_t owner, struct pg_ours *ret_occupant) {
 static bool empty_cell(_Atomic uint64_t *cell, uint64_t was) {
   if (!atomic_compare_exchange_strong_explicit(cell, &was, 0, memory_order_acq_rel, memory_order_relaxed))
     return false;
-  atomic_fetch_sub_explicit(&pg_ours_held, 1, memory_order_relaxed);
+  atomic_fetch_sub_explicit(&pg_hot.held, 1, memory_order_relaxed);
   return true;
 }
 

@@ -7,6 +7,7 @@
 #define PG_RUNTIME_OURS_H
 
 #include "base/attr.h"
+#include "runtime/hot.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -20,10 +21,10 @@ struct pg_ours {
   uint32_t owner; /* a record's index, or PG_OWNER_LOG */
 };
 
-extern _Atomic uint64_t pg_ours_cells[PG_OURS_MAX];
-extern uint32_t pg_ours_mask;          /* cells in use - 1 */
-extern _Atomic int32_t pg_ours_budget; /* how many may be held */
-extern _Atomic int32_t pg_ours_held;   /* how many are */
+extern _Atomic uint64_t *pg_ours_cells;
+extern uint32_t pg_ours_mask; /* cells - 1 */
+static inline int32_t pg_ours_budget(void) { return atomic_load_explicit(&pg_hot.budget, memory_order_relaxed); }
+static inline int32_t pg_ours_held(void) { return atomic_load_explicit(&pg_hot.held, memory_order_relaxed); }
 
 /* fd_max < 0: the default. Idempotent; without it nothing is held. */
 void pg_ours_init(int64_t fd_max, bool need_quarter);

@@ -2,28 +2,24 @@
  *
  * Code of this object can run in a process that shares our memory but is not us: the child of vfork(), or of a
  * clone() with CLONE_VM. Such a child has descriptors and children of its own, so it must not change the table. The
- * mark says "perhaps"; only then is the kernel asked. */
+ * mark, or vm_shared (a child with CLONE_VM was made and may still run), says "perhaps"; only then is the kernel
+ * asked. */
 #ifndef PG_RUNTIME_SELF_H
 #define PG_RUNTIME_SELF_H
 
 #include "base/attr.h"
 #include "kernel/sys.h"
+#include "runtime/hot.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 
-struct pg_self {
-  pid_t pid;
-  _Atomic int vm_shared; /* a child with CLONE_VM was made and may still run */
-};
-
-extern struct pg_self pg_self;
 extern PG_TLS int pg_vfork_mark; /* this thread is in a vfork, on either side of it */
 
 static inline bool pg_is_guest(void) {
-  if (PG_LIKELY(!(pg_vfork_mark | atomic_load_explicit(&pg_self.vm_shared, memory_order_relaxed))))
+  if (PG_LIKELY(!(pg_vfork_mark | atomic_load_explicit(&pg_hot.vm_shared, memory_order_relaxed))))
     return false;
-  return pg_sys_getpid() != pg_self.pid;
+  return pg_sys_getpid() != pg_hot.pid;
 }
 
 #endif

@@ -9,10 +9,13 @@ target_compile_definitions(pg_unit_api PUBLIC _GNU_SOURCE)
 target_link_libraries(pg_unit_api PUBLIC pg_test_support Threads::Threads)
 
 foreach(name pidfd_open pidfd_identity pidfd_signal pidfd_wait pidfd_set pidfd_info pidfd_proc pidfd_namespace
-        pidfd_socket pidfd_act pidfd_kernel api_spawn api_border)
-  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}.c)
+        pidfd_socket pidfd_act pidfd_kernel api_spawn api_races api_border)
   add_executable(pg_unit_${name} ${name}.c)
   target_link_libraries(pg_unit_${name} PRIVATE pg_unit_api)
   pg_add_test(NAME unit-${name} EXECUTABLE pg_unit_${name} LABELS unit)
-  endif()
 endforeach()
+target_sources(pg_unit_api_border PRIVATE api_uapi.c)
+
+# The public header by itself, in every language and with every compiler at hand.
+add_test(NAME unit-api_header COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/api_header.sh ${PROJECT_SOURCE_DIR}/include)
+set_tests_properties(unit-api_header PROPERTIES SKIP_RETURN_CODE 77 LABELS unit TIMEOUT 120)

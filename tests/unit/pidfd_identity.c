@@ -113,11 +113,20 @@ static void text(void) {
     const char *text;
     int error;
   } bad[] = {
-      {"", EINVAL},          {"12", EINVAL},    {"12:", EINVAL},
-      {":12", EINVAL},       {"12:13x", EINVAL}, {" 12:13", EINVAL},
-      {"+12:13", EINVAL},    {"-1:13", EINVAL},  {"12:13:14", EINVAL},
-      {"0:13", ERANGE},      {"12:0", ERANGE},   {"2147483648:13", ERANGE},
-      {"99999999999999:1", ERANGE},              {"12:18446744073709551616", ERANGE},
+      {"", EINVAL},
+      {"12", EINVAL},
+      {"12:", EINVAL},
+      {":12", EINVAL},
+      {"12:13x", EINVAL},
+      {" 12:13", EINVAL},
+      {"+12:13", EINVAL},
+      {"-1:13", EINVAL},
+      {"12:13:14", EINVAL},
+      {"0:13", ERANGE},
+      {"12:0", ERANGE},
+      {"2147483648:13", ERANGE},
+      {"99999999999999:1", ERANGE},
+      {"12:18446744073709551616", ERANGE},
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     int error = ERRNO_OF(pidguard_pidfd_from_text(bad[i].text, 0));

@@ -69,7 +69,9 @@ static void pollable(void) {
   child_done(&c);
 }
 
-static void on_alarm(int sig) { (void)sig; }
+static void on_alarm(int sig) {
+  (void)sig;
+}
 
 static void interrupted(void) {
   uint64_t data;

@@ -272,7 +272,9 @@ static struct child child_stubborn(void) {
   return c;
 }
 
-static void interrupt(int sig) { (void)sig; }
+static void interrupt(int sig) {
+  (void)sig;
+}
 
 static void terminate(void) {
   int status = 0;

@@ -25,7 +25,9 @@ static int raw_pidfd_open(pid_t pid) {
   return fd;
 }
 
-static void raw_kill(int fd, int sig) { syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0); }
+static void raw_kill(int fd, int sig) {
+  syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0);
+}
 
 struct child child_running(int (*body)(void *), void *arg) {
   struct child c;
@@ -52,7 +54,9 @@ static int body_pause(void *unused) {
   return 0;
 }
 
-static int body_exit(void *code) { return *(int *)code; }
+static int body_exit(void *code) {
+  return *(int *)code;
+}
 
 static int body_raise(void *sig) {
   struct rlimit none = {0, 0};
@@ -62,7 +66,9 @@ static int body_raise(void *sig) {
   return 99;
 }
 
-struct child child_paused(void) { return child_running(body_pause, NULL); }
+struct child child_paused(void) {
+  return child_running(body_pause, NULL);
+}
 
 void child_await_zombie(struct child *c) {
   siginfo_t si;
@@ -154,13 +160,17 @@ void grandchild_done(struct grandchild *g) {
   close(g->fd);
 }
 
-void hide(unsigned features) { pg_feature_mask = features; }
+void hide(unsigned features) {
+  pg_feature_mask = features;
+}
 
-#define F(name) {PG_FEATURE_##name, #name}
+#define F(name)                                                                                                        \
+  { PG_FEATURE_##name, #name }
 const struct feature all_features[] = {
-    F(NONBLOCK),   F(GETFD),     F(SETNS),        F(MADVISE),      F(MRELEASE),    F(PEERPIDFD),     F(PASSPIDFD),
-    F(PIDFS),      F(THREAD),    F(SIGNAL_FLAGS), F(HANGUP),       F(NS_IOCTL),    F(INFO),          F(HANDLE),
-    F(SELF),       F(INFO_EXIT), F(INFO_SIZES),   F(INFO_COREDUMP), F(PIDFS_ROOT), {PG_FEATURE_ALL, "ALL"},
+    F(NONBLOCK),  F(GETFD),      F(SETNS),         F(MADVISE),    F(MRELEASE),
+    F(PEERPIDFD), F(PASSPIDFD),  F(PIDFS),         F(THREAD),     F(SIGNAL_FLAGS),
+    F(HANGUP),    F(NS_IOCTL),   F(INFO),          F(HANDLE),     F(SELF),
+    F(INFO_EXIT), F(INFO_SIZES), F(INFO_COREDUMP), F(PIDFS_ROOT), {PG_FEATURE_ALL, "ALL"},
 };
 const size_t all_features_count = PG_ARRAY_LEN(all_features);
 
@@ -181,13 +191,21 @@ static int64_t clock_ms(clockid_t id) {
   return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-int64_t now_ms(void) { return clock_ms(CLOCK_MONOTONIC); }
+int64_t now_ms(void) {
+  return clock_ms(CLOCK_MONOTONIC);
+}
 
-int64_t cpu_ms(void) { return clock_ms(CLOCK_PROCESS_CPUTIME_ID); }
+int64_t cpu_ms(void) {
+  return clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+}
 
-void sleep_ms(int ms) { poll(NULL, 0, ms); }
+void sleep_ms(int ms) {
+  poll(NULL, 0, ms);
+}
 
-bool is_privileged(void) { return geteuid() == 0; }
+bool is_privileged(void) {
+  return geteuid() == 0;
+}
 
 /* CUnit knows no arguments: the test behind a name is looked up again. */
 static struct {

@@ -18,7 +18,8 @@ struct child {
   int fd;
 };
 
-/* Children that do nothing until they are killed; that have ended with this code, or by this signal, and are zombies. */
+/* Children that do nothing until they are killed; that have ended with this code, or by this signal, and are zombies.
+ */
 struct child child_paused(void);
 struct child child_exited(int code);
 struct child child_killed(int sig);
@@ -69,12 +70,12 @@ void add(const char *name, void (*run)(void));
 #define CHECK_ERRNO(call, want)                                                                                        \
   do {                                                                                                                 \
     int got_ = ERRNO_OF(call);                                                                                         \
-    PG_CHECK(got_ == (want), "%s: %s, wanted %s", #call, strerror(got_), strerror(want));                \
+    PG_CHECK(got_ == (want), "%s: %s, wanted %s", #call, strerror(got_), strerror(want));                              \
   } while (0)
 #define CHECK_EQ(a, b)                                                                                                 \
   do {                                                                                                                 \
     long long a_ = (long long)(a), b_ = (long long)(b);                                                                \
-    PG_CHECK(a_ == b_, "%s is %lld, wanted %lld (errno %s)", #a, a_, b_, strerror(errno));                      \
+    PG_CHECK(a_ == b_, "%s is %lld, wanted %lld (errno %s)", #a, a_, b_, strerror(errno));                             \
   } while (0)
 
 #endif

@@ -58,7 +58,6 @@ static void *late_killer(void *fd) {
   return NULL;
 }
 
-
 static void wakes_up(void) {
   for (int blocking = 0; blocking < 2; blocking++) {
     struct child c = child_paused();
@@ -254,7 +253,9 @@ static void exit_status(void) {
   child_done(&alive);
 }
 
-static void on_alarm(int sig) { (void)sig; }
+static void on_alarm(int sig) {
+  (void)sig;
+}
 
 static void interrupted(void) {
   struct child c = child_paused();

@@ -1,0 +1,138 @@
+# Shared by the scripts of the source tree (sourced, bash): what is missing here, how it is installed, how the tree is
+# built, and how a command gets a pid namespace of its own. Talks on stderr only, reads nothing from stdin.
+# Expects pg_root (the top of the tree) and pg_build (the build directory).
+# shellcheck shell=bash disable=SC2154
+
+pg_say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+
+pg_have() { type -P -- "$1" >/dev/null; }
+
+# The C compiler that CMake would take.
+pg_compiler() { type -P "${CC:-cc}" || type -P gcc || type -P clang; }
+
+# True when the C preprocessor finds a header; with no compiler nothing can be found.
+pg_have_header() {
+  local cc
+  cc=$(pg_compiler) || return 1
+  printf '#include <%s>\n' "$1" | "$cc" -E - >/dev/null 2>&1
+}
+
+# Debian packages for what this machine lacks, one a line. Arguments: what is wanted, as PACKAGE or PACKAGE=COMMAND or
+# PACKAGE=HEADER.h.
+pg_missing() {
+  local want package thing
+  for want; do
+    package=${want%%=*}
+    thing=${want#*=}
+    case $thing in
+    cc) pg_compiler >/dev/null || printf '%s\n' "$package" ;;
+    *.h) pg_have_header "$thing" || printf '%s\n' "$package" ;;
+    *) pg_have "$thing" || printf '%s\n' "$package" ;;
+    esac
+  done
+}
+
+pg_build_wants=(cmake make gcc=cc libc6-dev=stdio.h)
+
+# Installs Debian packages as root, quietly; the log is shown when it fails.
+pg_apt_install() {
+  local log status=0
+  log=$(mktemp) || return 1
+  pg_say "installing: $*"
+  {
+    DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+      DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+  } </dev/null >"$log" 2>&1 || status=$?
+  ((status == 0)) || tail -n 20 "$log" >&2
+  rm -f "$log"
+  return "$status"
+}
+
+# Makes sure that the packages are there. Anybody but root is told what to ask for.
+pg_require() {
+  local -a missing
+  mapfile -t missing < <(pg_missing "$@")
+  ((${#missing[@]})) || return 0
+  if ((EUID == 0)) && pg_have apt-get; then
+    pg_apt_install "${missing[@]}" || {
+      pg_say "could not install: ${missing[*]}"
+      return 1
+    }
+    mapfile -t missing < <(pg_missing "$@")
+    ((${#missing[@]})) || return 0
+  fi
+  pg_say "missing: ${missing[*]} (on Debian, as root: apt-get install ${missing[*]})"
+  return 1
+}
+
+# Configures when there is no build yet or when options are given, then builds. Arguments: CMake options, then
+# optionally `--` and targets. One builder at a time; what was printed is shown only when it fails. The stamp carries
+# the time before the build began, so a source saved meanwhile counts as newer.
+pg_build_tree() {
+  local -a options=() targets=()
+  while (($#)) && [[ $1 != -- ]]; do
+    options+=("$1")
+    shift
+  done
+  (($#)) && shift && targets=("$@")
+  mkdir -p "$pg_build" || return 1
+  (
+    flock 9 || exit 1
+    pg_build_locked 9>&-
+  ) 9>"$pg_build/.lock"
+}
+
+pg_build_locked() {
+  local log=$pg_build/build.log target
+  if [[ ${targets[*]} == pidguard_preload ]] && pg_is_built; then
+    return 0 # somebody else was faster
+  fi
+  : >"$pg_build/.stamp-new" || return 1
+  {
+    if [[ ! -e $pg_build/CMakeCache.txt ]] || ((${#options[@]})); then
+      cmake -S "$pg_root" -B "$pg_build" "${options[@]}" || exit 1
+    fi
+    if ((${#targets[@]})); then
+      for target in "${targets[@]}"; do
+        cmake --build "$pg_build" --target "$target" -- -j"$(nproc)" || exit 1
+      done
+    else
+      cmake --build "$pg_build" -- -j"$(nproc)" || exit 1
+    fi
+  } </dev/null >"$log" 2>&1 &
+  if ! wait $!; then
+    tail -n 40 "$log" >&2
+    pg_say "the build failed; the whole log: $log"
+    return 1
+  fi
+  mv "$pg_build/.stamp-new" "$pg_build/.stamp"
+}
+
+# True when the preload object is there and no source is newer than the build. One find, no cmake.
+pg_is_built() {
+  local lib=$pg_build/lib/libpidguard-preload.so stamp=$pg_build/.stamp
+  [[ -e $lib && -e $stamp ]] || return 1
+  [[ -z $(find "$pg_root/CMakeLists.txt" "$pg_root/src" "$pg_root/include" -newer "$stamp" -print -quit) ]]
+}
+
+# What the launcher calls when pg_is_built says no.
+pg_build_library() {
+  if [[ -e $pg_build/lib/libpidguard-preload.so && ! -w $pg_build ]]; then
+    pg_say "the sources are newer than $pg_build, which cannot be written: using it as it is"
+    return 0
+  fi
+  pg_require "${pg_build_wants[@]}" || return 1
+  [[ -e $pg_build/lib/libpidguard-preload.so ]] || pg_say "building in $pg_build (once)"
+  local -a options=()
+  [[ -e $pg_build/CMakeCache.txt ]] || options=(-DPIDGUARD_TESTS=OFF)
+  pg_build_tree "${options[@]}" -- pidguard_preload
+}
+
+# Sets pg_unshare to the command that gives a pid namespace with its own /proc: as root, or through a user namespace as
+# an ordinary user, who stays one in it. False where neither can be had.
+pg_find_namespace() {
+  pg_unshare=(unshare --pid --fork --mount-proc --kill-child)
+  "${pg_unshare[@]}" true 2>/dev/null && return 0
+  pg_unshare=(unshare --user --map-current-user "${pg_unshare[@]:1}")
+  "${pg_unshare[@]}" true 2>/dev/null
+}

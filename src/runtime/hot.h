@@ -1,0 +1,49 @@
+/* Everything that a birth or a reap writes to, but for the number's own slot, on one page: after a fork the first write
+ * of the parent to a page is a page fault (copy-on-write), about 1-2 us each. Calls nothing. */
+#ifndef PG_RUNTIME_HOT_H
+#define PG_RUNTIME_HOT_H
+
+#include "runtime/counters.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PG_HOT_CELLS 128
+#define PG_HOT_RING 192
+#define PG_HOT_RECORDS 24
+
+/* See child/record.h. */
+struct pg_record {
+  _Atomic uint64_t word;
+  _Atomic uint64_t ino;  /* pidfs inode, or 0 where it says nothing (before 6.9) */
+  _Atomic int32_t pid;
+  _Atomic uint32_t seq;  /* the birth's number, see pg_table_births() */
+  _Atomic uint32_t next; /* free list; while in use its own index */
+};
+
+struct pg_hot {
+  /* self */
+  pid_t pid;
+  _Atomic int vm_shared;
+  /* table */
+  _Atomic uint32_t births;
+  _Atomic uint32_t ring_size; /* + 1; 0: not known yet */
+  _Atomic uint32_t ring_tickets;
+  _Atomic uint32_t first_leaves_used;
+  _Atomic uint64_t ring[PG_HOT_RING];
+  /* record */
+  _Atomic uint32_t records;   /* handed out so far */
+  _Atomic uint64_t free_head; /* tag << 32 | index; the tag changes with every pop, against ABA */
+  struct pg_record first_records[PG_HOT_RECORDS];
+  /* ours */
+  _Atomic int32_t budget, held, base;
+  _Atomic uint32_t evict_hand, look_hand, record_hand;
+  _Atomic uint64_t cells[PG_HOT_CELLS];
+  /* counters */
+  _Atomic uint64_t counters[PG_COUNTER_COUNT];
+};
+
+extern struct pg_hot pg_hot;
+
+#endif

@@ -1,0 +1,387 @@
+/* pg_diff: runs random programs of process steps with and without the preload object and compares everything they
+ * saw. What differs is shrunk to the fewest steps and shown with both traces. Exit status: 0 none differed, 1 some
+ * did, 2 wrong usage, 77 no pid namespace to run in. */
+#include "driver.h"
+#include "report.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define TRACE_CAP 300000
+#define OBJECTS 32
+
+struct options {
+  struct pgd_config config;
+  uint64_t seed;
+  long first, count;
+  int seconds, jobs, max_found, max_tries, max_steps;
+  const char *replay, *save;
+  const char *must_find[OBJECTS];
+  int must_find_count;
+  bool show;
+};
+
+/* Added up by all jobs. */
+struct totals {
+  _Atomic long programs, differences, unstable, broken, hung;
+  _Atomic int stop;
+  _Atomic int steps; /* of the last program that was shrunk */
+};
+
+static struct options options = {
+    .config = {.timeout_ms = 10000}, .count = 2000, .jobs = 2, .max_found = 3, .max_tries = 1500, .max_steps = 10};
+static struct totals *totals;
+static struct pgd_arena arena;
+static char traces[3][TRACE_CAP];
+
+static int64_t now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Runs one side; ends the job when programs cannot be run at all. */
+static void run_side(const struct pgd_program *program, bool shim, char *trace) {
+  int err = pgd_run_program(&arena, program, shim, trace, TRACE_CAP);
+  if (err < 0) {
+    fprintf(stderr, "pg_diff: cannot run a program: %s\n", strerror(-err));
+    atomic_fetch_add(&totals->broken, 1);
+    _exit(1);
+  }
+}
+
+static bool differs(const struct pgd_program *program, void *data) {
+  (void)data;
+  run_side(program, false, traces[0]);
+  run_side(program, true, traces[1]);
+  return strcmp(traces[0], traces[1]) != 0;
+}
+
+static void print_command(FILE *out, long index) {
+  fprintf(out, "replay the whole: pg_diff --seed %llu --first %ld --count 1", (unsigned long long)options.seed, index);
+  if (options.config.preload)
+    fprintf(out, " --preload %s", options.config.preload);
+  for (int i = 0; i < options.config.env_count; i++)
+    fprintf(out, " --env %s", options.config.env[i]);
+  fprintf(out, "\nreplay the small one: the same with --replay FILE, FILE holding its lines without their numbers\n");
+}
+
+static void save(const struct pgd_program *program, long index) {
+  char path[PATH_MAX];
+  static char text[PGD_TEXT_SIZE];
+  snprintf(path, sizeof path, "%s/%llu-%ld.steps", options.save, (unsigned long long)options.seed, index);
+  FILE *f = fopen(path, "w");
+  if (!f) {
+    fprintf(stderr, "pg_diff: %s: %s\n", path, strerror(errno));
+    return;
+  }
+  pgd_program_print(program, false, text, sizeof text);
+  fputs(text, f);
+  fclose(f);
+}
+
+/* A program whose traces differed. When plain differs from plain too, the tester is to blame. */
+static void found(struct pgd_program *program, long index) {
+  static char text[PGD_TEXT_SIZE];
+  char *report = NULL;
+  size_t len = 0;
+  FILE *out = open_memstream(&report, &len);
+  for (int again = 0; again < 3; again++) {
+    run_side(program, false, traces[2]);
+    if (strcmp(traces[0], traces[2]) == 0)
+      continue;
+    atomic_fetch_add(&totals->unstable, 1);
+    pgd_program_print(program, true, text, sizeof text);
+    fprintf(out, "UNSTABLE: program %ld gives two traces without the object; a defect of the tester\n%s", index, text);
+    pgd_print_diff(out, traces[0], traces[2]);
+    print_command(out, index);
+    goto print;
+  }
+  long number = atomic_fetch_add(&totals->differences, 1) + 1;
+  if (number >= options.max_found)
+    atomic_store(&totals->stop, 1);
+  int before = program->count, tries = pgd_shrink(program, differs, NULL, options.max_tries), same = 0;
+  for (int k = 0; k < 5; k++)
+    same += differs(program, NULL);
+  if (same == 0) /* it was the fifth that was kept: show that it does not always happen */
+    fprintf(out, "(the shrunk program did not differ again in 5 runs)\n");
+  for (int k = 0; k < 20 && !differs(program, NULL); k++)
+    ;
+  atomic_store(&totals->steps, program->count);
+  pgd_program_print(program, true, text, sizeof text);
+  fprintf(out, "DIFFERENCE: program %ld, %d steps shrunk to %d in %d tries, seen again in %d of 5 runs\n%s", index, before,
+          program->count, tries, same, text);
+  fprintf(out, "traces (- without the object, + with it):\n");
+  pgd_print_diff(out, traces[0], traces[1]);
+  print_command(out, index);
+  if (options.save)
+    save(program, index);
+print:
+  fclose(out);
+  fputs(report, stdout);
+  fflush(stdout);
+  free(report);
+}
+
+/* The seed of one program: jobs take turns, and what program 17 is does not depend on how many there are. */
+static uint64_t program_seed(long index) {
+  uint64_t state = options.seed ^ (uint64_t)index * 0xd1342543de82ef95u;
+  return pgd_random(&state);
+}
+
+static void job(int number, int64_t deadline) {
+  static struct pgd_program program;
+  int err = pgd_arena_open(&arena, &options.config);
+  if (err < 0) {
+    fprintf(stderr, "pg_diff: no shared memory: %s\n", strerror(-err));
+    atomic_fetch_add(&totals->broken, 1);
+    _exit(1);
+  }
+  for (long i = number; i < options.count && !atomic_load(&totals->stop); i += options.jobs) {
+    if (options.seconds && now_ms() >= deadline)
+      break;
+    pgd_generate(&program, program_seed(options.first + i));
+    bool different = differs(&program, NULL);
+    if (strstr(traces[0], "HUNG")) { /* the same on both sides is no difference, but it wastes time */
+      atomic_fetch_add(&totals->hung, 1);
+      if (getenv("PGD_HUNG"))
+        printf("program %ld hangs without the object\n", options.first + i);
+      fflush(stdout);
+    }
+    if (different)
+      found(&program, options.first + i);
+    atomic_fetch_add(&totals->programs, 1);
+  }
+  _exit(0);
+}
+
+/* All jobs once, over options.count programs. */
+static void run_jobs(void) {
+  int64_t deadline = now_ms() + options.seconds * INT64_C(1000);
+  memset(totals, 0, sizeof *totals);
+  fflush(stdout);
+  int started = 0;
+  for (; started < options.jobs; started++) {
+    pid_t pid = fork();
+    if (pid == 0)
+      job(started, deadline);
+    if (pid < 0)
+      break;
+  }
+  int status;
+  if (started < options.jobs)
+    atomic_fetch_add(&totals->broken, 1);
+  for (; started > 0; started--)
+    if (wait(&status) < 0 || status != 0)
+      atomic_fetch_add(&totals->broken, 1);
+}
+
+/* The tester must find what is wrong with each of these objects, and make it small. */
+static int self_test(void) {
+  int failed = 0;
+  options.max_found = 1;
+  for (int i = 0; i < options.must_find_count; i++) {
+    options.config.preload = options.must_find[i];
+    const char *name = strrchr(options.must_find[i], '/');
+    name = name ? name + 1 : options.must_find[i];
+    printf("== %s\n", name);
+    run_jobs();
+    bool ok = totals->differences > 0 && !totals->unstable && !totals->broken && totals->steps <= options.max_steps;
+    printf("%s: %s: %s after %ld programs, shrunk to %d steps\n\n", ok ? "ok" : "FAILED", name,
+           totals->differences ? "found" : "not found", totals->programs, totals->steps);
+    failed += !ok;
+  }
+  printf("%d passed, %d failed\n", options.must_find_count - failed, failed);
+  return failed != 0;
+}
+
+static int replay(void) {
+  static struct pgd_program program;
+  static char text[PGD_TEXT_SIZE];
+  FILE *f = fopen(options.replay, "r");
+  size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+  int line = f ? pgd_program_parse(&program, text) : -1;
+  if (!f || n == 0 || line != 0) {
+    fprintf(stderr, "pg_diff: %s: %s, line %d\n", options.replay, f ? "not a program" : strerror(errno), line);
+    return 2;
+  }
+  int err = pgd_arena_open(&arena, &options.config);
+  if (err < 0) {
+    fprintf(stderr, "pg_diff: no shared memory: %s\n", strerror(-err));
+    return 1;
+  }
+  long count = options.count < 1 ? 1 : options.count, different = 0;
+  for (long i = 0; i < count; i++)
+    if (differs(&program, NULL) && different++ == 0)
+      pgd_print_diff(stdout, traces[0], traces[1]);
+  if (!different && options.show)
+    fputs(traces[0], stdout);
+  printf("%ld passed, %ld failed\n", count - different, different);
+  return different != 0;
+}
+
+static void show_programs(void) {
+  static struct pgd_program program;
+  static char text[PGD_TEXT_SIZE];
+  for (long i = 0; i < options.count; i++) {
+    pgd_generate(&program, program_seed(options.first + i));
+    pgd_program_print(&program, false, text, sizeof text);
+    printf("# program %ld\n%s", options.first + i, text);
+  }
+}
+
+static void usage(void) {
+  puts("usage: pg_diff [OPTION...]\n"
+       "  --preload PATH     the object under test (none: plain against plain)\n"
+       "  --env VAR=VALUE    for the side with the object; may be repeated\n"
+       "  --seed N           default: from the clock, and printed\n"
+       "  --count N          programs (2000); with --replay: runs (1)\n"
+       "  --first N          number of the first program (0)\n"
+       "  --seconds N        stop after so long\n"
+       "  --jobs N           programs at a time (2)\n"
+       "  --replay FILE      run this program instead of random ones; --show prints its trace\n"
+       "  --max-found N      stop after so many differences (3)\n"
+       "  --max-tries N      runs spent on shrinking one (1500)\n"
+       "  --timeout MS       without a step before a program counts as hung (10000)\n"
+       "  --save DIR         keep each shrunk program there\n"
+       "  --interp PATH      pg_diff_interp (default: beside this program)\n"
+       "  --must-find PATH   self-test: a wrong object that must be found and shrunk; may be repeated\n"
+       "  --max-steps N      ... to so many steps (10)\n"
+       "  --show             only print the random programs");
+}
+
+static const struct option long_options[] = {
+    {"preload", 1, 0, 'p'},   {"env", 1, 0, 'e'},       {"seed", 1, 0, 's'},      {"count", 1, 0, 'c'},
+    {"first", 1, 0, 'f'},     {"seconds", 1, 0, 't'},   {"jobs", 1, 0, 'j'},      {"replay", 1, 0, 'r'},
+    {"max-found", 1, 0, 'm'}, {"max-tries", 1, 0, 'x'}, {"timeout", 1, 0, 'o'},   {"save", 1, 0, 'S'},
+    {"interp", 1, 0, 'i'},    {"must-find", 1, 0, 'F'}, {"max-steps", 1, 0, 'M'}, {"show", 0, 0, 'v'},
+    {"help", 0, 0, 'h'},      {0, 0, 0, 0}};
+
+static const char *real(const char *path) {
+  char *full = realpath(path, NULL);
+  if (!full) {
+    fprintf(stderr, "pg_diff: %s: %s\n", path, strerror(errno));
+    exit(2);
+  }
+  return full;
+}
+
+/* False on wrong usage. */
+static bool parse_options(int argc, char **argv) {
+  bool counted = false;
+  for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
+    switch (c) {
+    case 'p':
+      options.config.preload = real(optarg);
+      break;
+    case 'e':
+      if (options.config.env_count == PGD_ENV - 4)
+        return false;
+      options.config.env[options.config.env_count++] = optarg;
+      break;
+    case 's':
+      options.seed = strtoull(optarg, NULL, 0);
+      break;
+    case 'c':
+      options.count = atol(optarg);
+      counted = true;
+      break;
+    case 'f':
+      options.first = atol(optarg);
+      break;
+    case 't':
+      options.seconds = atoi(optarg);
+      break;
+    case 'j':
+      options.jobs = atoi(optarg);
+      break;
+    case 'r':
+      options.replay = real(optarg);
+      break;
+    case 'm':
+      options.max_found = atoi(optarg);
+      break;
+    case 'x':
+      options.max_tries = atoi(optarg);
+      break;
+    case 'o':
+      options.config.timeout_ms = atoi(optarg);
+      break;
+    case 'S':
+      options.save = optarg;
+      break;
+    case 'i':
+      options.config.interp = real(optarg);
+      break;
+    case 'F':
+      if (options.must_find_count == OBJECTS)
+        return false;
+      options.must_find[options.must_find_count++] = real(optarg);
+      break;
+    case 'M':
+      options.max_steps = atoi(optarg);
+      break;
+    case 'v':
+      options.show = true;
+      break;
+    default:
+      return false;
+    }
+  }
+  if (!counted && (options.seconds || options.replay))
+    options.count = options.replay ? 1 : LONG_MAX / 2;
+  return optind == argc && options.jobs > 0;
+}
+
+int main(int argc, char **argv) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  options.seed = (uint64_t)t.tv_sec * 1000000007u ^ (uint64_t)t.tv_nsec;
+  if (!parse_options(argc, argv)) {
+    usage();
+    return 2;
+  }
+  if (options.show && !options.replay) {
+    show_programs();
+    return 0;
+  }
+  if (!options.config.interp) {
+    char path[PATH_MAX], *slash;
+    const char *own = real("/proc/self/exe");
+    snprintf(path, sizeof path, "%s", own);
+    slash = strrchr(path, '/');
+    snprintf(slash, sizeof path - (size_t)(slash - path), "/pg_diff_interp");
+    options.config.interp = real(path);
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL); /* what the caller ignores or blocks must not colour the programs */
+  for (int sig = 1; sig < 32; sig++)
+    signal(sig, SIG_DFL);
+  pgd_enter_namespace();
+  totals = mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (totals == MAP_FAILED) {
+    fprintf(stderr, "pg_diff: no shared memory: %s\n", strerror(errno));
+    return 1;
+  }
+  if (options.replay)
+    return replay();
+  printf("seed %llu\n", (unsigned long long)options.seed);
+  if (options.must_find_count)
+    return self_test();
+  int64_t start = now_ms();
+  run_jobs();
+  long failed = totals->differences + totals->unstable + totals->broken;
+  printf("%ld programs in %.1f s%s, %ld differed, %ld unstable, %ld hung both ways, %ld jobs broken\n", totals->programs,
+         (double)(now_ms() - start) / 1000, options.config.preload ? "" : " (plain against plain)", totals->differences,
+         totals->unstable, totals->hung, totals->broken);
+  printf("%ld passed, %ld failed\n", totals->programs - totals->differences - totals->unstable, failed);
+  return failed != 0;
+}

@@ -1,0 +1,185 @@
+/* Steps about groups and sessions, and steps that do several things at once: libc's own children (system, popen), a
+ * traced child, many children together, resource usage. They are not split into turns, so each of them leaves itself
+ * out when a handler that reaps could come between. */
+#include "interp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+void pgd_do_group(int i) {
+  const struct pgd_step *s = &program.step[i];
+  int ret, err;
+  pid_t pid, group;
+  switch (s->op) {
+  case OP_SETSID:
+    PGD_CALL(ret, err, setsid());
+    pgd_result(i, "setsid", ret, err, true, "");
+    return;
+  case OP_SUBREAPER:
+    PGD_CALL(ret, err, prctl(PR_SET_CHILD_SUBREAPER, s->arg[0], 0, 0, 0));
+    if (s->arg[0])
+      atomic_store(&board->subreaper, 1);
+    pgd_result(i, "subreaper", ret, err, false, "");
+    return;
+  case OP_GETPGID:
+    if (pgd_resolve(i, s->arg[0], &pid)) {
+      PGD_CALL(ret, err, getpgid(pid));
+      pgd_result(i, "getpgid", ret, err, true, "");
+    }
+    return;
+  default:
+    if (pgd_resolve(i, s->arg[0], &pid) && pgd_resolve(i, s->arg[1], &group)) {
+      PGD_CALL(ret, err, setpgid(pid, group));
+      pgd_result(i, "setpgid", ret, err, false, "");
+    }
+  }
+}
+
+static void do_system(int i) {
+  static const char *const commands[] = {[WHAT_TRUE] = "true",        [WHAT_EXIT3] = "exit 3",
+                                         [WHAT_KILLED] = "kill -9 $$", [WHAT_STOPS] = "exit 4",
+                                         [WHAT_SCRIPT] = "sh -c 'exit 7'", [WHAT_MISSING] = "/no/such/program"};
+  int ret, err;
+  PGD_CALL(ret, err, system(commands[program.step[i].arg[0]]));
+  self->reaped_unsure++;
+  pgd_result(i, "system", ret, err, false, "");
+}
+
+static void do_popen(int i) {
+  char command[32], more[32];
+  int ret, err;
+  snprintf(command, sizeof command, "exit %d", program.step[i].arg[0]);
+  FILE *f = popen(command, "r");
+  if (!f) {
+    pgd_trace("s%d popen failed", i);
+    return;
+  }
+  snprintf(more, sizeof more, "fd %d", fileno(f));
+  PGD_CALL(ret, err, pclose(f));
+  self->reaped_unsure++;
+  pgd_result(i, "pclose", ret, err, false, more);
+}
+
+/* One wait for a traced child, as a line of the trace. False when there is nothing more to trace. */
+static bool wait_traced(int i, int form, pid_t pid) {
+  int status = 0, ret, err;
+  siginfo_t si;
+  struct rusage ru;
+  char more[96];
+  memset(&si, 0, sizeof si);
+  if (form >= FORM_WAITID) {
+    PGD_CALL(ret, err, waitid(P_PID, (id_t)pid, &si, WEXITED | WSTOPPED));
+    snprintf(more, sizeof more, "code %d pid %s status 0x%x", si.si_code, pgd_name(si.si_pid), (unsigned)si.si_status);
+    pgd_result(i, "ptrace wait", ret, err, false, more);
+    return ret == 0 && (si.si_code == CLD_TRAPPED || si.si_code == CLD_STOPPED);
+  }
+  if (form == FORM_WAIT4 || form == FORM_WAIT3)
+    PGD_CALL(ret, err, wait4(pid, &status, 0, &ru));
+  else
+    PGD_CALL(ret, err, waitpid(pid, &status, 0));
+  snprintf(more, sizeof more, "status 0x%x", (unsigned)status);
+  pgd_result(i, "ptrace wait", ret, err, true, more);
+  return ret > 0 && WIFSTOPPED(status);
+}
+
+static void do_ptrace(int i) {
+  int form = program.step[i].arg[0];
+  int sub = ++self->extras;
+  pid_t pid = fork();
+  if (pid == 0) {
+    if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+      _exit(99);
+    raise(SIGSTOP);
+    _exit(7);
+  }
+  if (pid < 0) {
+    pgd_trace("s%d ptrace: no child", i);
+    return;
+  }
+  pgd_set_name(pid, self->label, sub);
+  long options = 0;
+  for (int round = 0; wait_traced(i, form, pid); round++) {
+    if (round == 0)
+      options = ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_TRACEEXIT);
+    ptrace(PTRACE_CONT, pid, NULL, NULL);
+  }
+  self->reaped_unsure++;
+  pgd_trace("s%d ptrace options %ld", i, options);
+}
+
+/* Many children that live at the same time, killed and waited for one by one from either end. */
+static void do_burst(int i) {
+  int count = program.step[i].arg[0], backwards = program.step[i].arg[1];
+  int made = 0, killed = 0, waited = 0, stale = 0;
+  pid_t pids[32];
+  for (; made < count; made++) {
+    pids[made] = fork();
+    if (pids[made] == 0)
+      for (;;)
+        pg_sys2(SYS_ppoll, NULL, 0);
+    if (pids[made] < 0)
+      break;
+    pgd_set_name(pids[made], self->label, ++self->extras);
+  }
+  for (int k = 0; k < made; k++) {
+    pid_t pid = pids[backwards ? made - 1 - k : k];
+    int status = 0;
+    if (pid <= 1)
+      continue;
+    killed += kill(pid, SIGKILL) == 0;
+    int ret = waitpid(pid, &status, 0);
+    waited += ret == pid && status == SIGKILL;
+    self->reaped_unsure += ret != pid;
+    self->reaped_sure += ret == pid;
+    /* A child that the kernel reaps keeps its number for a moment after the wait has said ECHILD. */
+    stale += ret == pid && kill(pid, SIGKILL) == -1 && errno == ESRCH;
+  }
+  pgd_trace("s%d burst made %d killed %d waited %d stale %d", i, made, killed, waited, stale);
+}
+
+long pgd_child_faults(void) {
+  struct rusage ru;
+  return getrusage(RUSAGE_CHILDREN, &ru) == 0 ? ru.ru_minflt : 0;
+}
+
+/* Children that were waited for add to RUSAGE_CHILDREN, those that nobody waited for do not. Only a child that cannot
+ * have run without a page fault tells. */
+static void do_rusage(int i) {
+  long before = self->child_faults;
+  self->child_faults = pgd_child_faults();
+  bool grew = self->child_faults > before;
+  bool known = self->reaped_unsure == 0;
+  bool expected = self->reaped_sure > 0;
+  self->reaped_sure = self->reaped_unsure = 0;
+  pgd_trace("s%d rusage of children %s, waited for some: %s", i, known || expected ? grew ? "grew" : "same" : "-",
+            known || expected ? expected ? "yes" : "no" : "-");
+}
+
+void pgd_do_composite(int i) {
+  int op = program.step[i].op;
+  bool thread = atomic_load(&self->entry->tid) != 0;
+  if (op == OP_RUSAGE) {
+    do_rusage(i);
+    return;
+  }
+  if (self->chld == CHLD_REAPER) {
+    pgd_trace("s%d skipped: the handler may reap first", i);
+    return;
+  }
+  /* In a thread, the main thread's handler runs beside the step: how many SIGCHLDs it sees is open. */
+  if (thread && op != OP_SYSTEM)
+    atomic_store(&board->fuzzy, atomic_load(&board->round));
+  if (op == OP_SYSTEM)
+    do_system(i);
+  else if (op == OP_POPEN)
+    do_popen(i);
+  else if (op == OP_PTRACE)
+    do_ptrace(i);
+  else
+    do_burst(i);
+}

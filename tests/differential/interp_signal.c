@@ -1,0 +1,217 @@
+/* Steps that send signals, and that say what happens when one comes. */
+#include "interp.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+/* Runs in every process, vfork children too (which share their parent's memory but not its handlers' fate): the
+ * context is the one that has our pid. */
+static void on_signal(int sig, siginfo_t *si, void *unused) {
+  (void)unused;
+  int saved = errno;
+  struct pgd_ctx *c = self;
+  pid_t pid = pg_sys_getpid();
+  while (c->up && c->pid != pid)
+    c = c->up;
+  int slot = atomic_fetch_add(&c->events, 1); /* another signal may interrupt right here */
+  if (slot < PGD_EVENTS) {
+    struct pgd_event *e = &c->event[slot];
+    e->sig = sig;
+    e->code = si->si_code;
+    e->pid = si->si_pid;
+    e->uid = si->si_uid;
+    e->value = si->si_code == SI_QUEUE ? si->si_value.sival_int : si->si_code > 0 && sig == SIGCHLD ? si->si_status : 0;
+    e->reaped = 0;
+    e->last = -2; /* it did not wait */
+    if (sig == SIGCHLD && c->chld == CHLD_REAPER) {
+      int status = 0;
+      while ((e->last = waitpid(-1, &status, WNOHANG)) > 0 && e->reaped < PGD_REAPED) {
+        e->reap[e->reaped].pid = e->last;
+        e->reap[e->reaped++].status = status;
+      }
+      e->last_errno = errno;
+    }
+  }
+  errno = saved;
+  if (sig < 32 && c->jumping & 1u << sig && c->jump_tid && c->jump_tid == pgd_gettid())
+    siglongjmp(c->jump, 1);
+}
+
+void pgd_catch(int sig, int flags) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_sigaction = on_signal;
+  action.sa_flags = SA_SIGINFO | flags;
+  sigaction(sig, &action, NULL);
+}
+
+void pgd_do_chld(int i) {
+  static const int flags[] = {[CHLD_DEFAULT] = 0,
+                              [CHLD_HANDLER] = 0,
+                              [CHLD_REAPER] = SA_RESTART,
+                              [CHLD_IGNORE] = 0,
+                              [CHLD_NOCLDWAIT] = SA_NOCLDWAIT,
+                              [CHLD_NOCLDWAIT_HANDLER] = SA_NOCLDWAIT,
+                              [CHLD_NOCLDSTOP] = SA_NOCLDSTOP,
+                              [CHLD_RESTART] = SA_RESTART};
+  int mode = program.step[i].arg[0];
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_flags = flags[mode];
+  self->chld = mode;
+  if (mode == CHLD_DEFAULT || mode == CHLD_NOCLDWAIT || mode == CHLD_IGNORE) {
+    action.sa_handler = mode == CHLD_IGNORE ? SIG_IGN : SIG_DFL;
+    sigaction(SIGCHLD, &action, NULL);
+  } else {
+    pgd_catch(SIGCHLD, flags[mode]);
+  }
+  pgd_trace("s%d chld", i);
+}
+
+void pgd_do_disp(int i) {
+  int sig = pgd_signal_number(program.step[i].arg[0]), mode = program.step[i].arg[1], ret, err;
+  struct sigaction action;
+  if (sig == SIGCHLD) {
+    pgd_trace("s%d skipped: chld does that", i);
+    return;
+  }
+  if (sig < 32)
+    self->jumping &= ~(1u << sig);
+  if (mode <= DISP_IGNORE) {
+    memset(&action, 0, sizeof action);
+    action.sa_handler = mode == DISP_IGNORE ? SIG_IGN : SIG_DFL;
+    PGD_CALL(ret, err, sigaction(sig, &action, NULL));
+    pgd_result(i, "disp", ret, err, false, "");
+    return;
+  }
+  if (mode == DISP_JUMP && sig < 32)
+    self->jumping |= 1u << sig;
+  pgd_catch(sig, mode == DISP_RESTART ? SA_RESTART : 0);
+  pgd_trace("s%d disp", i);
+}
+
+void pgd_do_mask(int i) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, pgd_signal_number(program.step[i].arg[0]));
+  int ret = sigprocmask(program.step[i].arg[1] ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
+  pgd_trace("s%d mask = %d", i, ret);
+}
+
+void pgd_do_take(int i) {
+  static const struct timespec now = {0, 0};
+  sigset_t set;
+  siginfo_t si;
+  char more[96] = "";
+  int sig = pgd_signal_number(program.step[i].arg[0]), ret, err;
+  memset(&si, 0, sizeof si);
+  sigemptyset(&set);
+  sigaddset(&set, sig);
+  PGD_CALL(ret, err, sigtimedwait(&set, &si, &now));
+  if (ret > 0)
+    snprintf(more, sizeof more, "code %d from %s uid %u value %d", si.si_code, pgd_name(si.si_pid),
+             (unsigned)si.si_uid, si.si_code == SI_QUEUE ? si.si_value.sival_int : 0);
+  pgd_result(i, "take", ret, err, false, more);
+}
+
+/* A stopped process that will end as soon as it goes on tells its parent two things at once. */
+static bool ends_when_continued(int label, pid_t pid) {
+  static char buf[2048];
+  char path[32];
+  if (atomic_load(&board->entry[label].state) == PGD_FOREIGN)
+    return true;
+  snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+  int fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+  ssize_t n = fd < 0 ? -1 : pg_sys_read(fd, buf, sizeof buf - 1);
+  if (fd >= 0)
+    pg_sys_close(fd);
+  buf[n > 0 ? n : 0] = '\0';
+  const char *thread = strstr(buf, "SigPnd:"), *process = strstr(buf, "ShdPnd:");
+  return (thread && strtoull(thread + 7, NULL, 16)) || (process && strtoull(process + 7, NULL, 16));
+}
+
+/* Whether what a blocked wait gives is open when SIGCONT goes to a process, or to all of a group. */
+static bool continue_is_free(pid_t pid, pid_t group) {
+  bool twofold = false, blocked = false;
+  for (int k = 0; k < PGD_LABELS; k++) {
+    pid_t member = atomic_load(&board->entry[k].pid);
+    if (member <= 1)
+      continue;
+    blocked |= atomic_load(&board->entry[k].in_call) != PGD_CALL_NO;
+    if (pid > 0 ? member == pid : pg_sys1(SYS_getpgid, member) == group)
+      twofold |= ends_when_continued(k, member);
+  }
+  return !blocked || !twofold;
+}
+
+/* The order in which the members of a group get a signal is the kernel's free choice. A step that would make the
+ * outcome of somebody's blocked wait, or the order of a subreaper's new children, depend on it is left out: the same
+ * decision in each run, since it is taken while everybody is quiet. */
+static bool group_is_free(pid_t group) {
+  int members = 0;
+  bool blocked = false;
+  for (int k = 0; k < PGD_LABELS; k++) {
+    struct pgd_entry *e = &board->entry[k];
+    pid_t pid = atomic_load(&e->pid);
+    if (pid <= 1)
+      continue;
+    bool member = pg_sys1(SYS_getpgid, pid) == group;
+    int call = atomic_load(&e->in_call);
+    members += member;
+    blocked |= call == PGD_CALL_MANY || (member && call != PGD_CALL_NO);
+  }
+  return members < 2 || (!blocked && !atomic_load(&board->subreaper));
+}
+
+void pgd_do_signal(int i) {
+  const struct pgd_step *s = &program.step[i];
+  int sig = s->op == OP_STOP ? SIGSTOP : pgd_signal_number(s->arg[1]), ret, err;
+  pid_t target = self->pid;
+  if (s->op != OP_STOP && !pgd_resolve(i, s->arg[0], &target))
+    return;
+  bool group = s->op == OP_KILLPG || (s->op == OP_KILL && target <= 0);
+  pid_t leader = 0; /* the group meant, 0 for none (INT_MIN has no negative) */
+  if (s->op == OP_KILLPG)
+    leader = target;
+  else if (target == 0)
+    leader = (pid_t)pg_sys1(SYS_getpgid, 0);
+  else if (target < 0 && target != INT_MIN)
+    leader = -target;
+  if (sig != 0 && (target == 1 || target == -1 || leader == 1)) { /* never the monitor, never everybody */
+    pgd_trace("s%d skipped: not for that one", i);
+    return;
+  }
+  if ((group && sig != 0 && leader > 0 && !group_is_free(leader)) ||
+      (sig == SIGCONT && !continue_is_free(group ? 0 : target, leader))) {
+    pgd_trace("s%d skipped: the order would be open", i);
+    return;
+  }
+  if (group && sig != 0)
+    atomic_store(&board->unordered, atomic_load(&board->round));
+  /* What this does to our own process, the main thread may do to it while this thread goes on. */
+  bool own = target == self->pid || (group && leader == (pid_t)pg_sys1(SYS_getpgid, 0));
+  bool silent = own && sig != 0 && s->op != OP_STOP && atomic_load(&self->entry->tid) != 0;
+  if (silent)
+    pgd_trace("s%d signals its own process", i);
+  union sigval value = {.sival_int = s->arg[2]};
+  switch (s->op) {
+  case OP_STOP:
+    PGD_CALL(ret, err, raise(SIGSTOP));
+    break;
+  case OP_KILL:
+    PGD_CALL(ret, err, kill(target, sig));
+    break;
+  case OP_KILLPG:
+    PGD_CALL(ret, err, killpg(target, sig));
+    break;
+  default:
+    PGD_CALL(ret, err, sigqueue(target, sig, value));
+  }
+  if (!silent)
+    pgd_result(i, pgd_ops[s->op].name, ret, err, false, "");
+}

@@ -1,0 +1,7 @@
+/* Wrong: a signal to nobody is reported as sent. */
+#include "wrong.h"
+
+WRONG int kill(pid_t pid, int sig) {
+  long ret = pg_sys_kill(pid, sig);
+  return (int)wrong_border(ret == -ESRCH ? 0 : ret);
+}

@@ -1,0 +1,9 @@
+/* Wrong: a forked child takes its siblings for its own children: its waitpid for one gives 0 where ECHILD is right. */
+#include "wrong.h"
+
+WRONG pid_t waitpid(pid_t pid, int *status, int options) {
+  long ret = pg_sys4(SYS_wait4, pid, status, options, NULL);
+  if (ret == -ECHILD && pid > 1 && options & WNOHANG && pg_sys_kill(pid, 0) == 0)
+    return 0;
+  return (pid_t)wrong_border(ret);
+}

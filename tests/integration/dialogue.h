@@ -1,0 +1,31 @@
+/* Dialogues with tests/programs/puppet.c, for the tests of the log, the modes and the bounds. */
+#ifndef DIALOGUE_H
+#define DIALOGUE_H
+
+#include "pg_test.h"
+
+#include <stdio.h>
+
+/* The path of the program `puppet`; each test sets it from its arguments. */
+extern const char *puppet_path;
+
+/* Starts the puppet; env as in struct pg_test_command. False if it did not start. */
+bool puppet_start(struct pg_test_process *puppet, const char *preload, const char *const *env, const char *errors);
+/* Says a line and reads the answer, which must begin with the word given; the numbers after it go to ret[0..2]. */
+bool puppet_ask(struct pg_test_process *puppet, const char *word, int ret[3], const char *format, ...) PG_PRINTF(4, 5);
+/* A child of the puppet that has exited and was waited for; its PID, or -1. */
+int puppet_reaped_child(struct pg_test_process *puppet);
+/* Ends the puppet. True if it exited with 0. */
+bool puppet_finish(struct pg_test_process *puppet, struct pg_test_outcome *ret);
+
+/* One whole story: a child is made and reaped, a stranger takes its number, the puppet sends it SIGTERM. */
+struct puppet_story {
+  bool told;         /* false: something went wrong, nothing else is meaningful */
+  int puppet, child; /* PIDs */
+  int result, error;
+  bool untouched, got;
+  struct pg_test_outcome outcome;
+};
+void puppet_tell_story(const char *preload, const char *const *env, const char *errors, struct puppet_story *ret);
+
+#endif

@@ -1,0 +1,78 @@
+/* No leak: after a hundred thousand children there are as many descriptors open as before, and as much memory in use.
+ * pid_max is small in this namespace, so that after the warm-up every slot that there can be has been used.
+ * The argument is the program `leak`. */
+#define _GNU_SOURCE
+#include "pg_test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SMALL_PID_MAX 2000
+#define REAPED_ROUNDS 100000
+#define ANY_ROUNDS 4000
+#define IGNORED_ROUNDS 20000
+#define MEMORY_SLACK_KB 256 /* stdio, the allocator and the kernel's own rounding */
+#define DESCRIPTOR_BUDGET                                                                                              \
+  64 /* the default of PIDGUARD_FD_MAX: what silent deaths may hold until they are collected                           \
+      */
+
+static const char *program;
+
+/* Runs one mode and compares. Without the shim the figures show what the program itself needs. */
+static void run(const char *mode, int rounds, const char *preload, int descriptor_slack) {
+  char warm_up[16], count[16];
+  int before, before_kb, after, after_kb;
+  snprintf(warm_up, sizeof warm_up, "%d", 2 * SMALL_PID_MAX);
+  snprintf(count, sizeof count, "%d", rounds);
+  const char *const argv[] = {program, mode, warm_up, count, NULL};
+  struct pg_test_command command = {.argv = argv, .preload = preload, .limit_ms = 100000};
+  struct pg_test_outcome outcome;
+  pg_test_run(&command, &outcome);
+  if (PG_CHECK(pg_test_exited(&outcome, 0) &&
+                   sscanf(outcome.out, "before %d %d after %d %d", &before, &before_kb, &after, &after_kb) == 4,
+               "%s: status %#x%s: %s %s", mode, (unsigned)outcome.status, outcome.timed_out ? " (time-out)" : "",
+               outcome.out, outcome.err)) {
+    printf("\n    %s, %d rounds, %s: descriptors %d -> %d, memory %d -> %d kB ...", mode, rounds,
+           preload ? "with" : "without", before, after, before_kb, after_kb);
+    PG_CHECK(after <= before + descriptor_slack, "%s: descriptors grew from %d to %d", mode, before, after);
+    PG_CHECK(after_kb <= before_kb + MEMORY_SLACK_KB, "%s: memory grew from %d to %d kB", mode, before_kb, after_kb);
+  }
+  pg_test_outcome_free(&outcome);
+}
+
+static void with_shim(const char *mode, int rounds, int slack) {
+  const char *preload = pg_test_preload();
+  if (preload)
+    run(mode, rounds, preload, slack);
+  else
+    pg_test_skip("no shim");
+}
+
+static void small_pid_max(void) {
+  int error = pg_test_set_pid_max(SMALL_PID_MAX);
+  if (error)
+    printf("\n    pid_max is not the namespace's: %s; slots may be used for the first time late ...", strerror(-error));
+}
+
+static void reaped(void) {
+  small_pid_max();
+  run("reap", REAPED_ROUNDS / 20, NULL, 0);
+  with_shim("reap", REAPED_ROUNDS, 0);
+}
+
+static void any(void) {
+  run("any", ANY_ROUNDS / 4, NULL, 0);
+  with_shim("any", ANY_ROUNDS, 0);
+}
+
+static void ignored(void) {
+  run("ignored", IGNORED_ROUNDS / 4, NULL, 0);
+  with_shim("ignored", IGNORED_ROUNDS, DESCRIPTOR_BUDGET);
+}
+
+void pg_test_plan(int argc, char **argv) {
+  program = argc > 1 ? argv[1] : "leak";
+  pg_test_add("leak", "reaped", reaped);
+  pg_test_add("leak", "reaped-by-wait", any);
+  pg_test_add("leak", "ignored", ignored);
+}

@@ -1,0 +1,91 @@
+/* Same scenarios: each case of a same_* program (the argument) is run without the shim and with it, and everything that
+ * it observed must be equal: the trace it printed, what came on stderr, how it ended. */
+#define _GNU_SOURCE
+#include "pg_test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static const char *program;
+
+static void run_case(const char *name, const char *preload, struct pg_test_outcome *ret) {
+  const char *const argv[] = {program, name, NULL};
+  struct pg_test_command command = {.argv = argv, .preload = preload, .limit_ms = 30000};
+  pg_test_run(&command, ret);
+  int leftovers = pg_test_kill_leftovers();
+  PG_CHECK(leftovers == 0, "%s %s the shim left %d processes behind", name, preload ? "with" : "without", leftovers);
+}
+
+/* The first line in which two traces differ, from each of them. */
+static void first_difference(const char *plain, const char *shim, char *text, size_t size) {
+  const char *line = plain, *other = shim;
+  for (size_t i = 0; plain[i] && plain[i] == shim[i]; i++)
+    if (plain[i] == '\n') {
+      line = plain + i + 1;
+      other = shim + i + 1;
+    }
+  snprintf(text, size, "without: \"%.*s\", with: \"%.*s\"", (int)strcspn(line, "\n"), line, (int)strcspn(other, "\n"),
+           other);
+}
+
+static bool ends_well(const struct pg_test_outcome *outcome) {
+  return pg_test_exited(outcome, 0) && outcome->out_size >= 4 &&
+         strcmp(outcome->out + outcome->out_size - 4, "end\n") == 0;
+}
+
+/* For messages: the last line, in a static buffer. */
+static const char *last_line(const struct pg_test_outcome *outcome) {
+  static char text[256];
+  size_t end = outcome->out_size;
+  while (end > 0 && outcome->out[end - 1] == '\n')
+    end--;
+  size_t start = end;
+  while (start > 0 && outcome->out[start - 1] != '\n')
+    start--;
+  snprintf(text, sizeof text, "%.*s", (int)(end - start), outcome->out + start);
+  return text;
+}
+
+static void test_case(void) {
+  const char *name = pg_test_name(), *preload = pg_test_preload();
+  struct pg_test_outcome plain, shim;
+  run_case(name, NULL, &plain);
+  if (pg_test_exited(&plain, PG_TEST_SKIPPED)) {
+    const char *reason = last_line(&plain); /* "SKIP: ..." */
+    pg_test_skip("%s", strncmp(reason, "SKIP: ", 6) == 0 ? reason + 6 : reason);
+    pg_test_outcome_free(&plain);
+    return;
+  }
+  bool well = ends_well(&plain);
+  PG_CHECK(well, "%s without the shim: status %#x%s, last line \"%s\", stderr \"%.300s\"", name, (unsigned)plain.status,
+           plain.timed_out ? " (time-out)" : "", last_line(&plain), plain.err);
+  if (!preload)
+    pg_test_skip("no shim: run without it only");
+  if (well && preload) {
+    char difference[1024];
+    run_case(name, preload, &shim);
+    first_difference(plain.out, shim.out, difference, sizeof difference);
+    PG_CHECK(strcmp(plain.out, shim.out) == 0, "%s: the traces differ: %s", name, difference);
+    PG_CHECK(strcmp(plain.err, shim.err) == 0, "%s: stderr differs: \"%.300s\"", name, shim.err);
+    PG_CHECK(ends_well(&shim), "%s with the shim: status %#x%s, last line \"%s\"", name, (unsigned)shim.status,
+             shim.timed_out ? " (time-out)" : "", last_line(&shim));
+    pg_test_outcome_free(&shim);
+  }
+  pg_test_outcome_free(&plain);
+}
+
+void pg_test_plan(int argc, char **argv) {
+  if (argc < 2)
+    return;
+  program = argv[1];
+  const char *const list[] = {program, NULL};
+  struct pg_test_command command = {.argv = list};
+  struct pg_test_outcome outcome;
+  pg_test_run(&command, &outcome);
+  const char *suite = strrchr(program, '/') ? strrchr(program, '/') + 1 : program;
+  for (char *rest = outcome.out, *name; (name = strtok_r(rest, "\n", &rest));)
+    pg_test_add(suite, name, test_case);
+  pg_test_outcome_free(&outcome);
+}

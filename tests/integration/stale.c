@@ -1,0 +1,189 @@
+/* Stale scenarios: a program signals the number of a child that is gone, after a stranger has got the number. Each way
+ * to make a child × each way to have it reaped × each way to signal is run without the shim, where the stranger must be
+ * hit, and with it, where it must be untouched and the call fail with ESRCH. Arguments: the program, then the ways to
+ * make. */
+#define _GNU_SOURCE
+#include "pg_test.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { NO_HOLD = 1, SESSION = 2, WALL = 4, ORPHAN = 8, DETACHED = 16 };
+enum { LATE = 1, GROUP = 2, OWN_GROUP = 4, NO_OPTIONS = 8, SILENT = 16, EXEC_LOST = 32 };
+enum { TO_GROUP = 1, PROBE = 2 };
+
+struct way {
+  const char *name;
+  int flags;
+};
+
+static const struct way makes[] = {
+    {"fork", 0},
+    {"_Fork", 0},
+    {"vfork", NO_HOLD},
+    {"vfork-exec", 0},
+    {"spawn", 0},
+    {"spawnp", 0},
+    {"spawn-old", 0},
+    {"spawnp-old", 0},
+    {"spawn-dlvsym-2.2.5", 0},
+    {"spawn-dlvsym-2.15", 0},
+    {"clone", 0},
+    {"clone-vm", 0},
+    {"clone-vfork", NO_HOLD},
+    {"clone-files", 0},
+    {"clone-pidfd", 0},
+    {"clone-settid", 0},
+    {"clone-urg", WALL},
+    {"clone-silent", WALL},
+    {"forkpty", SESSION},
+    {"forkpty-old", SESSION},
+    {"thread", 0},
+    {"handler", 0},
+    {"nested", 0},
+    {"daemon", 0},
+    {"orphan", ORPHAN},
+    {"fork-then-exec", 0},
+};
+
+static const struct way reaps[] = {
+    {"wait", NO_OPTIONS},
+    {"waitpid", 0},
+    {"waitpid-nohang", 0},
+    {"waitpid-any", 0},
+    {"waitpid-own-group", OWN_GROUP},
+    {"waitpid-group", GROUP},
+    {"wait3", 0},
+    {"wait4", 0},
+    {"wait4-any", 0},
+    {"waitid-pid", 0},
+    {"waitid-all", 0},
+    {"waitid-pgid", GROUP},
+    {"waitid-pidfd", 0},
+    {"peek", 0},
+    {"greedy", NO_OPTIONS},
+    {"thread", 0},
+    {"handler", NO_OPTIONS},
+    {"ignored", SILENT},
+    {"ignored-late", SILENT | LATE},
+    {"ignored-wait", SILENT},
+    {"nocldwait", SILENT},
+};
+
+static const struct way sends[] = {
+    {"kill", 0},   {"probe", PROBE}, {"kill-group", TO_GROUP}, {"killpg", TO_GROUP}, {"sigqueue", 0}, {"handler", 0},
+    {"thread", 0}, {"forked", 0},    {"vforked", 0},           {"atexit", 0},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static const char *program;
+
+/* What cannot be, by the nature of the thing. */
+static bool possible(const struct way *make, const struct way *reap, const struct way *send) {
+  bool leader = reap->flags & GROUP || send->flags & TO_GROUP || make->flags & SESSION;
+  if (reap->flags & OWN_GROUP && leader)
+    return false;
+  if (make->flags & NO_HOLD && reap->flags & LATE) /* it is a zombie before SIGCHLD can be ignored */
+    return false;
+  if (make->flags & WALL && reap->flags & (NO_OPTIONS | SILENT)) /* wait() does not see it, SIGCHLD is not its signal */
+    return false;
+  if (make->flags & ORPHAN && reap->flags & SILENT) /* never made by the program, never reported to it: unknowable */
+    return false;
+  return true;
+}
+
+struct verdict {
+  int result, error;
+  bool got, untouched;
+  char trouble[512]; /* why there is no verdict; empty if there is one */
+};
+
+/* Between the two lines of the program: a stranger takes the number. */
+static void judge(struct pg_test_process *process, const struct way *send, struct verdict *ret) {
+  char line[256] = "";
+  int pid, error;
+  if (pg_test_read_line(process, line, sizeof line) != 0 || sscanf(line, "ready %d", &pid) != 1) {
+    snprintf(ret->trouble, sizeof ret->trouble, "instead of ready: '%s'", line);
+    return;
+  }
+  struct pg_test_stranger stranger;
+  if ((error = pg_test_take_pid(pid, send->flags & TO_GROUP, &stranger)) != 0) {
+    snprintf(ret->trouble, sizeof ret->trouble, "the number cannot be taken: %s", strerror(-error));
+    return;
+  }
+  if (pg_test_write_line(process, "go") != 0 || pg_test_read_line(process, line, sizeof line) != 0 ||
+      sscanf(line, "result %d %d", &ret->result, &ret->error) != 2)
+    snprintf(ret->trouble, sizeof ret->trouble, "instead of a result: '%s'", line);
+  ret->got = pg_test_stranger_got(&stranger, SIGTERM);
+  ret->untouched = pg_test_stranger_untouched(&stranger);
+  pg_test_stranger_release(&stranger);
+}
+
+static void play(const char *preload, const struct way *make, const struct way *reap, const struct way *send,
+                 struct verdict *ret) {
+  const char *const argv[] = {program, make->name, reap->name, send->name, NULL};
+  struct pg_test_command command = {.argv = argv, .preload = preload};
+  struct pg_test_process process;
+  struct pg_test_outcome outcome;
+  *ret = (struct verdict){.result = -2};
+  int error = pg_test_start(&command, &process);
+  if (error) {
+    snprintf(ret->trouble, sizeof ret->trouble, "cannot start: %s", strerror(-error));
+    return;
+  }
+  judge(&process, send, ret);
+  pg_test_finish(&process, &outcome);
+  if (!ret->trouble[0] && !pg_test_exited(&outcome, 0))
+    snprintf(ret->trouble, sizeof ret->trouble, "ended with status %#x%s", (unsigned)outcome.status,
+             outcome.timed_out ? " (time-out)" : "");
+  if (outcome.err_size)
+    snprintf(ret->trouble, sizeof ret->trouble, "printed on stderr: %.400s", outcome.err);
+  pg_test_outcome_free(&outcome);
+}
+
+#define SHOWN 6 /* failures of a row that are printed one by one; a broken row has hundreds */
+
+/* One row of the matrix: the test's name is the way to make. */
+static void test_make(void) {
+  const struct way *make = makes;
+  while (strcmp(make->name, pg_test_name()) != 0)
+    make++;
+  const char *preload = pg_test_preload();
+  unsigned cells = 0, failed = 0;
+  for (size_t i = 0; i < COUNT(reaps); i++)
+    for (size_t j = 0; j < COUNT(sends); j++) {
+      const struct way *reap = reaps + i, *send = sends + j;
+      struct verdict verdict;
+      if (!possible(make, reap, send))
+        continue;
+      cells++;
+      play(NULL, make, reap, send, &verdict);
+      bool good = !verdict.trouble[0] && verdict.result == 0 && (send->flags & PROBE || verdict.got);
+      failed += !good;
+      PG_CHECK(good || failed > SHOWN, "%s/%s/%s without the shim does not hit the stranger: result %d, errno %d; %s",
+               make->name, reap->name, send->name, verdict.result, verdict.error, verdict.trouble);
+      if (!preload)
+        continue;
+      play(preload, make, reap, send, &verdict);
+      good = !verdict.trouble[0] && verdict.result == -1 && verdict.error == ESRCH && verdict.untouched;
+      failed += !good;
+      PG_CHECK(good || failed > SHOWN, "%s/%s/%s with the shim: result %d, errno %d, stranger %s; %s", make->name,
+               reap->name, send->name, verdict.result, verdict.error, verdict.untouched ? "untouched" : "HIT",
+               verdict.trouble);
+    }
+  PG_CHECK(failed == 0 && cells > 0, "%s: %u failures in %u scenarios", make->name, failed, cells);
+  if (!preload)
+    pg_test_skip("no shim: %u scenarios shown without it only", cells);
+}
+
+void pg_test_plan(int argc, char **argv) {
+  pg_test_need_take_pid();
+  program = argv[1];
+  for (size_t i = 0; i < COUNT(makes); i++)
+    for (int arg = 2; arg < argc; arg++)
+      if (strcmp(argv[arg], makes[i].name) == 0)
+        pg_test_add("stale", makes[i].name, test_make);
+}

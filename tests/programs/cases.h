@@ -1,0 +1,56 @@
+/* The frame of the same_* programs: each is a list of named cases, and a case prints what it observes. A trace must not
+ * contain anything that differs from run to run (PIDs, times): it is compared with the trace of a second run.
+ * Ordinary programs: they know nothing of pidguard. */
+#ifndef CASES_H
+#define CASES_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+
+struct test_case {
+  const char *name;
+  void (*run)(void);
+};
+extern const struct test_case cases[]; /* ends with {NULL, NULL} */
+
+/* One line of the trace; one write, so that children can use it as well. Keeps errno. */
+void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* What must hold in any case: otherwise the program ends with status 1 and says where. */
+#define MUST(condition)                                                                                                \
+  do {                                                                                                                 \
+    if (!(condition))                                                                                                  \
+      must_failed(__FILE__, __LINE__, #condition);                                                                     \
+  } while (0)
+void must_failed(const char *file, int line, const char *text) __attribute__((noreturn));
+/* Ends the program: the case cannot be shown here. */
+void skip(const char *reason) __attribute__((noreturn));
+
+/* Texts for notes; each call uses one of a few static buffers. */
+const char *errno_text(int error); /* its symbolic name, "-" for the marker value */
+const char *status_text(int status);
+const char *siginfo_text(const siginfo_t *info, pid_t child); /* a waitid result; `child` prints as such */
+/* -1 as "-1 ERRNO", 0 as "0", `child` as "child", anything else as "other"; then what errno was left at. */
+const char *wait_text(pid_t result, pid_t child);
+const char *call_text(int result); /* 0 or -1, with errno */
+
+/* errno is set to this before calls that must leave it alone. */
+#define UNTOUCHED 999
+
+/* fork() that must succeed; a child that does nothing until it is killed; one that exits at once. */
+pid_t fork_ok(void);
+pid_t fork_pausing(void);
+pid_t fork_exiting(int code);
+/* kill() for a PID that was checked to be one. */
+int kill_ok(pid_t pid, int sig);
+/* SIGKILL and reap. */
+void finish(pid_t pid);
+/* Blocks until pid is a zombie (does not reap it). */
+void await_zombie(pid_t pid);
+/* The last of kill(pid, 0) until it fails: a child that nobody waits for is gone a moment after waits deny it. */
+int kill_until_gone(pid_t pid);
+void sleep_ms(int ms);
+int count_descriptors(void);
+
+#endif

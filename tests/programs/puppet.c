@@ -1,0 +1,90 @@
+/* A program that does what it is told, one line at a time, and answers with one line. Commands:
+ *   fork           a child that pauses               -> "fork PID"
+ *   fork-exit N    a child that exits with N         -> "fork PID"
+ *   wait PID       waitpid                           -> "wait RETURN ERRNO STATUS"
+ *   kill PID SIG   (PID > 1, or < -1 for a group)    -> "kill RETURN ERRNO"
+ *   open FD PATH   opens PATH as descriptor FD       -> "open RETURN"
+ *   close FD                                         -> "close RETURN ERRNO"
+ *   write FD TEXT                                    -> "write RETURN"
+ *   exit N
+ * An ordinary program: it knows nothing of pidguard. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void answer(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void answer(const char *format, ...) {
+  char line[128];
+  va_list args;
+  va_start(args, format);
+  int length = vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  if (write(STDOUT_FILENO, line, (size_t)length) != length)
+    exit(3);
+}
+
+static int open_as(int fd, const char *path) {
+  int opened = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+  if (opened < 0 || opened == fd)
+    return opened;
+  int result = dup2(opened, fd);
+  close(opened);
+  return result;
+}
+
+static int make_child(int code) {
+  pid_t pid = fork();
+  if (pid == 0 && code >= 0)
+    _exit(code);
+  while (pid == 0)
+    pause();
+  return pid;
+}
+
+/* Unbuffered, one line a call: nothing read ahead is left for a child. */
+static int read_line(char *line, size_t size) {
+  size_t length = 0;
+  while (length + 1 < size && read(STDIN_FILENO, line + length, 1) == 1)
+    if (line[length++] == '\n') {
+      line[length - 1] = '\0';
+      return 1;
+    }
+  return 0;
+}
+
+int main(void) {
+  char line[512], text[256];
+  int a, b, status = 0;
+  while (read_line(line, sizeof line)) {
+    errno = 0;
+    if (strcmp(line, "fork") == 0)
+      answer("fork %d\n", make_child(-1));
+    else if (sscanf(line, "fork-exit %d", &a) == 1)
+      answer("fork %d\n", make_child(a));
+    else if (sscanf(line, "wait %d", &a) == 1) {
+      int result = waitpid(a, &status, 0);
+      answer("wait %d %d %d\n", result, errno, status);
+    } else if (sscanf(line, "kill %d %d", &a, &b) == 2 && (a > 1 || a < -1)) {
+      int result = kill(a, b);
+      answer("kill %d %d\n", result, errno);
+    } else if (sscanf(line, "open %d %255s", &a, text) == 2)
+      answer("open %d\n", open_as(a, text));
+    else if (sscanf(line, "close %d", &a) == 1) {
+      int result = close(a);
+      answer("close %d %d\n", result, errno);
+    } else if (sscanf(line, "write %d %255s", &a, text) == 2)
+      answer("write %d\n", (int)write(a, text, strlen(text)));
+    else if (sscanf(line, "exit %d", &a) == 1)
+      return a;
+    else
+      return 2;
+  }
+  return 0;
+}

@@ -1,0 +1,280 @@
+/* Threads, signal handlers and storms of signals, each making, signalling and waiting for children of its own. Only
+ * what is certain is noted: that each got the right child with the right status. */
+#define _GNU_SOURCE
+#include "cases.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define THREADS 8
+
+struct worker {
+  int number, good, rounds;
+};
+
+/* Forks, kills or lets exit, waits by PID: nobody else's child, nobody else's status. */
+static void *own_children(void *argument) {
+  struct worker *worker = argument;
+  for (volatile int i = 0; i < worker->rounds; i++) {
+    int code = (worker->number * 31 + i) & 0x7f, status = 0;
+    pid_t pid = i % 3 == 1 ? vfork() : fork();
+    if (pid == 0) {
+      while (i % 3 == 2)
+        pause();
+      _exit(code);
+    }
+    if (pid <= 1)
+      continue;
+    if (i % 3 == 2 && kill(pid, i % 2 ? SIGKILL : SIGTERM) != 0)
+      continue;
+    if (waitpid(pid, &status, 0) != pid)
+      continue;
+    bool right = i % 3 == 2 ? WIFSIGNALED(status) && WTERMSIG(status) == (i % 2 ? SIGKILL : SIGTERM)
+                            : WIFEXITED(status) && WEXITSTATUS(status) == code;
+    worker->good += right && waitpid(pid, NULL, 0) == -1 && errno == ECHILD;
+  }
+  return NULL;
+}
+
+static void concurrent(void) {
+  pthread_t threads[THREADS];
+  struct worker workers[THREADS];
+  int good = 0, before = count_descriptors();
+  for (int i = 0; i < THREADS; i++) {
+    workers[i] = (struct worker){.number = i, .rounds = 150};
+    MUST(pthread_create(&threads[i], NULL, own_children, &workers[i]) == 0);
+  }
+  for (int i = 0; i < THREADS; i++) {
+    MUST(pthread_join(threads[i], NULL) == 0);
+    good += workers[i].good;
+  }
+  note("%d good, descriptors left %d", good, count_descriptors() - before);
+}
+
+/* One thread reaps whatever dies, the others make and signal: each child is reported exactly once. */
+#define MADE 300
+static volatile int stopping;
+static int reaped_total, reaped_twice;
+static unsigned char codes_seen[THREADS][MADE];
+static pid_t made[THREADS][MADE];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void *make_and_signal(void *argument) {
+  int me = ((struct worker *)argument)->number;
+  for (int i = 0; i < MADE; i++) {
+    pthread_mutex_lock(&lock); /* the table below is ours, not the shim's: it must know the PID before the reaper */
+    pid_t pid = fork();
+    if (pid == 0) {
+      while (i % 2)
+        pause();
+      _exit(1);
+    }
+    made[me][i] = pid;
+    pthread_mutex_unlock(&lock);
+    if (i % 2 && kill_ok(pid, SIGTERM) != 0)
+      must_failed(__FILE__, __LINE__, "kill of a living child");
+    if (i > 10) {
+      pthread_mutex_lock(&lock);
+      pid_t old = made[me][i - 10];
+      pthread_mutex_unlock(&lock);
+      if (old > 1) /* perhaps reaped by now: no harm in signal 0, whatever the answer */
+        kill_ok(old, 0);
+    }
+  }
+  return NULL;
+}
+
+static void *reap_all(void *unused) {
+  for (;;) {
+    int status;
+    pid_t pid = waitpid(-1, &status, 0);
+    if (pid < 0 && stopping)
+      return unused;
+    if (pid < 0) {
+      usleep(50);
+      continue;
+    }
+    pthread_mutex_lock(&lock);
+    for (int t = 0; t < THREADS; t++)
+      for (int i = 0; i < MADE; i++)
+        if (made[t][i] == pid) {
+          reaped_twice += codes_seen[t][i]++;
+          reaped_total++;
+          made[t][i] = 0; /* a later child may have the number again */
+        }
+    pthread_mutex_unlock(&lock);
+  }
+}
+
+static void one_reaper(void) {
+  pthread_t threads[4], reaper;
+  struct worker workers[4];
+  MUST(pthread_create(&reaper, NULL, reap_all, NULL) == 0);
+  for (int i = 0; i < 4; i++) {
+    workers[i].number = i;
+    MUST(pthread_create(&threads[i], NULL, make_and_signal, &workers[i]) == 0);
+  }
+  for (int i = 0; i < 4; i++)
+    MUST(pthread_join(threads[i], NULL) == 0);
+  stopping = 1;
+  MUST(pthread_join(reaper, NULL) == 0);
+  note("reaped %d, twice %d", reaped_total, reaped_twice);
+}
+
+/* Many threads wait for the same child: one gets it, the others ECHILD. */
+static pid_t the_child;
+static int winners, losers;
+static void *wait_for_it(void *form) {
+  int status = 0;
+  siginfo_t info;
+  bool won = form ? waitid(P_PID, (id_t)the_child, &info, WEXITED) == 0 && info.si_status == 6
+                  : waitpid(the_child, &status, 0) == the_child && WEXITSTATUS(status) == 6;
+  if (won)
+    __atomic_add_fetch(&winners, 1, __ATOMIC_SEQ_CST);
+  else if (errno == ECHILD)
+    __atomic_add_fetch(&losers, 1, __ATOMIC_SEQ_CST);
+  return NULL;
+}
+
+static void contended(void) {
+  for (int round = 0; round < 60; round++) {
+    int gate[2];
+    char byte;
+    pthread_t threads[THREADS];
+    MUST(pipe(gate) == 0);
+    the_child = fork_ok();
+    if (the_child == 0)
+      _exit(read(gate[0], &byte, 1) == 1 ? 6 : 7);
+    for (int i = 0; i < THREADS; i++)
+      MUST(pthread_create(&threads[i], NULL, wait_for_it, i % 2 ? "waitid" : NULL) == 0);
+    MUST(write(gate[1], "", 1) == 1);
+    for (int i = 0; i < THREADS; i++)
+      MUST(pthread_join(threads[i], NULL) == 0);
+    close(gate[0]);
+    close(gate[1]);
+  }
+  note("winners %d, losers %d", winners, losers);
+}
+
+/* A handler that does everything while main does everything. */
+static volatile sig_atomic_t storm_children, storm_bad, storm_alarms;
+static void storm(int sig) {
+  int kept = errno, status;
+  (void)sig;
+  storm_alarms++;
+  pid_t pid = storm_alarms % 2 ? fork() : vfork();
+  if (pid == 0) {
+    if (storm_alarms % 2)
+      while (storm_alarms % 4 == 1)
+        pause();
+    _exit(21);
+  }
+  if (pid <= 1) {
+    storm_bad++;
+    errno = kept;
+    return;
+  }
+  bool killed = storm_alarms % 4 == 1;
+  if (killed && kill(pid, SIGTERM) != 0)
+    storm_bad++;
+  pid_t got;
+  while ((got = waitpid(pid, &status, 0)) < 0 && errno == EINTR)
+    ;
+  bool right =
+      killed ? WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM : WIFEXITED(status) && WEXITSTATUS(status) == 21;
+  storm_bad += got != pid || !right;
+  storm_children++;
+  errno = kept;
+}
+
+static volatile sig_atomic_t sigchlds;
+static void on_child(int sig) {
+  int kept = errno;
+  (void)sig;
+  sigchlds++;
+  kill(getpid(), 0);
+  errno = kept;
+}
+
+static void storms(void) {
+  struct sigaction alarm_action = {.sa_handler = storm, .sa_flags = SA_RESTART};
+  struct sigaction child_action = {.sa_handler = on_child, .sa_flags = SA_RESTART};
+  sigemptyset(&alarm_action.sa_mask);
+  MUST(sigaction(SIGALRM, &alarm_action, NULL) == 0 && sigaction(SIGCHLD, &child_action, NULL) == 0);
+  struct itimerval timer = {.it_interval = {.tv_usec = 700}, .it_value = {.tv_usec = 700}};
+  MUST(setitimer(ITIMER_REAL, &timer, NULL) == 0);
+  struct worker worker = {.number = 3, .rounds = 600};
+  int before = count_descriptors();
+  own_children(&worker);
+  timer = (struct itimerval){.it_value = {.tv_usec = 0}};
+  MUST(setitimer(ITIMER_REAL, &timer, NULL) == 0);
+  note("main %d, handler: bad %d, some %d, SIGCHLD %d, descriptors left %d", worker.good, (int)storm_bad,
+       storm_children > 5, sigchlds > 5, count_descriptors() - before);
+}
+
+/* The handlers run in a forked child of a threaded program, which then forks on its own. */
+static void *idle_main(void *unused) {
+  while (!stopping)
+    usleep(200);
+  return unused;
+}
+
+static void fork_of_a_threaded_program(void) {
+  pthread_t threads[4];
+  struct worker workers[4];
+  for (int i = 0; i < 4; i++) {
+    workers[i] = (struct worker){.number = i, .rounds = 40};
+    MUST(pthread_create(&threads[i], NULL, i < 2 ? own_children : idle_main, &workers[i]) == 0);
+  }
+  int good = 0;
+  for (int round = 0; round < 30; round++) {
+    pid_t pid = fork_ok();
+    if (pid == 0) {
+      struct worker inner = {.number = round, .rounds = 6};
+      own_children(&inner);
+      _exit(inner.good);
+    }
+    int status;
+    MUST(waitpid(pid, &status, 0) == pid);
+    good += WEXITSTATUS(status);
+  }
+  stopping = 1;
+  for (int i = 0; i < 4; i++)
+    MUST(pthread_join(threads[i], NULL) == 0);
+  note("%d, threads %d %d", good, workers[0].good, workers[1].good);
+}
+
+/* A child belongs to the process: the thread that made it may be gone. */
+static void *make_main(void *pid) {
+  *(pid_t *)pid = fork_pausing();
+  return NULL;
+}
+
+static void maker_gone(void) {
+  pthread_t thread;
+  pid_t pid = -1;
+  MUST(pthread_create(&thread, NULL, make_main, &pid) == 0 && pthread_join(thread, NULL) == 0);
+  errno = UNTOUCHED;
+  pid_t got = waitpid(pid, NULL, WNOHANG | __WNOTHREAD);
+  note("wait: %s", wait_text(got, pid));
+  note("kill: %d", kill_ok(pid, SIGTERM));
+  int status;
+  MUST(waitpid(pid, &status, 0) == pid);
+  note("%s", status_text(status));
+}
+
+const struct test_case cases[] = {
+    {"concurrent", concurrent},
+    {"one-reaper", one_reaper},
+    {"contended", contended},
+    {"storms", storms},
+    {"fork-of-a-threaded-program", fork_of_a_threaded_program},
+    {"maker-gone", maker_gone},
+    {NULL, NULL},
+};

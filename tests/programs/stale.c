@@ -1,0 +1,110 @@
+/* stale MAKE REAP SEND: makes a child, has it reaped, says "ready PID", waits for a line, then signals the number that
+ * it still remembers, and says "result RETURN ERRNO". What the classes of bugs of real programs come down to. `stale
+ * --child FD` is the child after an exec; `stale --resume ...` goes on after the program has exec'd itself. */
+#define _GNU_SOURCE
+#include "stale.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct scenario scenario = {.child = -1, .child_pidfd = -1};
+
+void say(const char *format, ...) {
+  char line[256];
+  va_list args;
+  va_start(args, format);
+  int length = vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  if (write(STDOUT_FILENO, line, (size_t)length) != length)
+    _exit(3);
+}
+
+void fail(const char *what) {
+  say("failed %s/%s/%s: %s: %s\n", scenario.make, scenario.reap, scenario.send, what, strerror(errno));
+  _exit(2);
+}
+
+void be_child(void) {
+  char byte;
+  if (scenario.leader)
+    setpgid(0, 0);
+  if (scenario.hold && read(scenario.gate[0], &byte, 1) != 1)
+    _exit(99);
+  _exit(CHILD_STATUS);
+}
+
+static int child_after_exec(int gate) {
+  char byte;
+  if (gate >= 0 && read(gate, &byte, 1) != 1)
+    return 99;
+  return CHILD_STATUS;
+}
+
+static bool one_of(const char *word, const char *list) {
+  size_t length = strlen(word);
+  for (const char *at = list; (at = strstr(at, word)); at += length)
+    if ((at == list || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
+      return true;
+  return false;
+}
+
+static void at_exit(void) {
+  int error, result = send_stale(&error);
+  say("result %d %d\n", result, error);
+}
+
+static void reap_and_send(void) {
+  if (scenario.leader && setpgid(scenario.child, scenario.child) != 0) {
+    /* EACCES: it has exec'd, EPERM: it leads a session, ESRCH: reaped already. It is a leader by then. */
+  }
+  if (strcmp(scenario.reap, "waitid-pidfd") == 0)
+    scenario.child_pidfd = (int)syscall(434 /* pidfd_open */, scenario.child, 0);
+  prepare_reap_late();
+  if (scenario.hold && write(scenario.gate[1], "", 1) != 1)
+    fail("gate");
+  reap_child();
+
+  say("ready %d\n", (int)scenario.child);
+  char line[16];
+  if (read(STDIN_FILENO, line, sizeof line) <= 0)
+    fail("go");
+  if (strcmp(scenario.send, "atexit") == 0) {
+    atexit(at_exit);
+    exit(0);
+  }
+  at_exit();
+  exit(0);
+}
+
+int main(int argc, char **argv) {
+  if (argc == 3 && strcmp(argv[1], "--child") == 0)
+    return child_after_exec(atoi(argv[2]));
+  bool resumed = argc == 8 && strcmp(argv[1], "--resume") == 0;
+  if (!resumed && argc != 4)
+    return 2;
+  char **way = resumed ? argv + 5 : argv + 1;
+  scenario.make = way[0];
+  scenario.reap = way[1];
+  scenario.send = way[2];
+  scenario.leader = one_of(scenario.send, "kill-group killpg") || one_of(scenario.reap, "waitpid-group waitid-pgid");
+  scenario.hold = !one_of(scenario.make, "vfork clone-vfork");
+  scenario.wall = one_of(scenario.make, "clone-urg clone-silent");
+  prepare_reap();
+  if (resumed) {
+    scenario.child = atoi(argv[2]);
+    scenario.gate[0] = atoi(argv[3]);
+    scenario.gate[1] = atoi(argv[4]);
+  } else {
+    if (pipe(scenario.gate) != 0)
+      fail("pipe");
+    make_child();
+  }
+  if (scenario.child <= 1)
+    fail(scenario.make);
+  reap_and_send();
+}

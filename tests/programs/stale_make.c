@@ -1,0 +1,266 @@
+/* Every way in which a C program makes a child. */
+#define _GNU_SOURCE
+#include "stale.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <pty.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x1000
+#endif
+
+/* The two versions of posix_spawn; only some architectures are old enough to have the first. */
+#if defined __x86_64__ && defined __GLIBC__
+int old_posix_spawn(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[],
+                    char *const[]);
+__asm__(".symver old_posix_spawn,posix_spawn@GLIBC_2.2.5");
+int old_posix_spawnp(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+                     char *const[], char *const[]);
+__asm__(".symver old_posix_spawnp,posix_spawnp@GLIBC_2.2.5");
+#else
+#define old_posix_spawn posix_spawn
+#define old_posix_spawnp posix_spawnp
+#endif
+
+extern char **environ;
+typedef int spawn_fn(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+                     char *const[], char *const[]);
+
+static pid_t after_fork(pid_t pid) {
+  if (pid == 0)
+    be_child();
+  return pid;
+}
+
+static pid_t by_fork(void) {
+  return after_fork(fork());
+}
+
+/* Not in older libcs: then it is the same as fork, and the scenario still true. */
+static pid_t by_bare_fork(void) {
+  union {
+    void *object;
+    pid_t (*function)(void);
+  } bare = {dlsym(RTLD_DEFAULT, "_Fork")};
+  return bare.function ? after_fork(bare.function()) : by_fork();
+}
+
+static pid_t by_vfork(void) {
+  pid_t pid = vfork();
+  if (pid == 0) {
+    if (scenario.leader)
+      setpgid(0, 0);
+    _exit(CHILD_STATUS);
+  }
+  return pid;
+}
+
+static char gate_text[16];
+static char *child_argv[] = {"stale", "--child", gate_text, NULL};
+
+static pid_t by_vfork_exec(void) {
+  pid_t pid = vfork();
+  if (pid == 0) {
+    if (scenario.leader)
+      setpgid(0, 0);
+    execv("/proc/self/exe", child_argv);
+    _exit(98);
+  }
+  return pid;
+}
+
+static pid_t by_spawn(spawn_fn *spawn) {
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  if (scenario.leader) {
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setpgroup(&attributes, 0);
+  }
+  pid_t pid = -1;
+  errno = spawn(&pid, "/proc/self/exe", NULL, &attributes, child_argv, environ);
+  posix_spawnattr_destroy(&attributes);
+  return errno ? -1 : pid;
+}
+
+static pid_t by_versioned_spawn(const char *name, const char *version) {
+  union {
+    void *object;
+    spawn_fn *function;
+  } spawn = {dlvsym(RTLD_DEFAULT, name, version)};
+  return by_spawn(spawn.function ? spawn.function : posix_spawn);
+}
+
+static int clone_main(void *unused) {
+  (void)unused;
+  be_child();
+}
+
+static pid_t by_clone(int flags, int exit_signal) {
+  static char stack[64 * 1024] __attribute__((aligned(16)));
+  static int out;
+  pid_t pid = clone(clone_main, stack + sizeof stack, flags | exit_signal, NULL, &out, NULL, &out);
+  if (pid > 0 && flags & CLONE_PARENT_SETTID && out != pid)
+    fail("CLONE_PARENT_SETTID");
+  if (pid > 0 && flags & CLONE_PIDFD && close(out) != 0)
+    fail("CLONE_PIDFD");
+  return pid;
+}
+
+static pid_t by_forkpty(const char *version) {
+  typedef pid_t forkpty_fn(int *, char *, const struct termios *, const struct winsize *);
+  union {
+    void *object;
+    forkpty_fn *function;
+  } old = {version ? dlvsym(RTLD_DEFAULT, "forkpty", version) : NULL};
+  int terminal;
+  pid_t pid = (old.function ? old.function : forkpty)(&terminal, NULL, NULL, NULL);
+  scenario.leader = false; /* it leads a session already, or is about to: setpgid would be in its way */
+  after_fork(pid);
+  while (pid > 0 && getpgid(pid) != pid)
+    usleep(100);
+  return pid;
+}
+
+static void *thread_main(void *unused) {
+  scenario.child = by_fork();
+  return unused;
+}
+
+static pid_t by_thread(void) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, thread_main, NULL) != 0 || pthread_join(thread, NULL) != 0)
+    fail("thread");
+  return scenario.child;
+}
+
+static void handler_main(int sig) {
+  (void)sig;
+  scenario.child = by_fork();
+}
+
+static pid_t by_handler(void) {
+  signal(SIGUSR1, handler_main);
+  raise(SIGUSR1);
+  return scenario.child;
+}
+
+/* The rest of the scenario happens in a child of the program; the program ends as that child ends. */
+static pid_t by_nested_fork(void) {
+  pid_t nested = fork();
+  if (nested < 0)
+    return -1;
+  if (nested > 0) {
+    int status = 0;
+    while (waitpid(nested, &status, 0) < 0 && errno == EINTR)
+      ;
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : errno == ECHILD ? 0 : 4);
+  }
+  return by_fork();
+}
+
+static pid_t by_daemon(void) {
+  if (daemon(1, 1) != 0)
+    fail("daemon");
+  return by_fork();
+}
+
+/* A grandchild that comes to us because its parent died and we are a subreaper. */
+static pid_t by_orphan(void) {
+  int tell[2];
+  pid_t orphan = -1;
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 || pipe(tell) != 0)
+    fail("subreaper");
+  pid_t middle = fork();
+  if (middle == 0) {
+    orphan = by_fork();
+    _exit(write(tell[1], &orphan, sizeof orphan) != sizeof orphan);
+  }
+  if (middle < 0 || read(tell[0], &orphan, sizeof orphan) != sizeof orphan)
+    fail("middle");
+  waitpid(middle, NULL, 0);
+  return orphan;
+}
+
+static pid_t by_fork_then_exec(void) {
+  pid_t pid = by_fork();
+  char child[16], gate0[16], gate1[16];
+  snprintf(child, sizeof child, "%d", (int)pid);
+  snprintf(gate0, sizeof gate0, "%d", scenario.gate[0]);
+  snprintf(gate1, sizeof gate1, "%d", scenario.gate[1]);
+  execl("/proc/self/exe", "stale", "--resume", child, gate0, gate1, scenario.make, scenario.reap, scenario.send,
+        (char *)NULL);
+  return -1;
+}
+
+void make_child(void) {
+  const char *how = scenario.make;
+  snprintf(gate_text, sizeof gate_text, "%d", scenario.gate[0]);
+  pid_t pid = -1;
+  errno = EINVAL;
+  if (strcmp(how, "fork") == 0)
+    pid = by_fork();
+  else if (strcmp(how, "_Fork") == 0)
+    pid = by_bare_fork();
+  else if (strcmp(how, "vfork") == 0)
+    pid = by_vfork();
+  else if (strcmp(how, "vfork-exec") == 0)
+    pid = by_vfork_exec();
+  else if (strcmp(how, "spawn") == 0)
+    pid = by_spawn(posix_spawn);
+  else if (strcmp(how, "spawnp") == 0)
+    pid = by_spawn(posix_spawnp);
+  else if (strcmp(how, "spawn-old") == 0)
+    pid = by_spawn(old_posix_spawn);
+  else if (strcmp(how, "spawnp-old") == 0)
+    pid = by_spawn(old_posix_spawnp);
+  else if (strcmp(how, "spawn-dlvsym-2.2.5") == 0)
+    pid = by_versioned_spawn("posix_spawn", "GLIBC_2.2.5");
+  else if (strcmp(how, "spawn-dlvsym-2.15") == 0)
+    pid = by_versioned_spawn("posix_spawn", "GLIBC_2.15");
+  else if (strcmp(how, "clone") == 0)
+    pid = by_clone(0, SIGCHLD);
+  else if (strcmp(how, "clone-vm") == 0)
+    pid = by_clone(CLONE_VM, SIGCHLD);
+  else if (strcmp(how, "clone-vfork") == 0)
+    pid = by_clone(CLONE_VM | CLONE_VFORK, SIGCHLD);
+  else if (strcmp(how, "clone-files") == 0)
+    pid = by_clone(CLONE_FILES | CLONE_FS | CLONE_IO, SIGCHLD);
+  else if (strcmp(how, "clone-pidfd") == 0)
+    pid = by_clone(CLONE_PIDFD, SIGCHLD);
+  else if (strcmp(how, "clone-settid") == 0)
+    pid = by_clone(CLONE_PARENT_SETTID, SIGCHLD);
+  else if (strcmp(how, "clone-urg") == 0)
+    pid = by_clone(0, SIGURG);
+  else if (strcmp(how, "clone-silent") == 0)
+    pid = by_clone(0, 0);
+  else if (strcmp(how, "forkpty") == 0)
+    pid = by_forkpty(NULL);
+  else if (strcmp(how, "forkpty-old") == 0)
+    pid = by_forkpty("GLIBC_2.2.5");
+  else if (strcmp(how, "thread") == 0)
+    pid = by_thread();
+  else if (strcmp(how, "handler") == 0)
+    pid = by_handler();
+  else if (strcmp(how, "nested") == 0)
+    pid = by_nested_fork();
+  else if (strcmp(how, "daemon") == 0)
+    pid = by_daemon();
+  else if (strcmp(how, "orphan") == 0)
+    pid = by_orphan();
+  else if (strcmp(how, "fork-then-exec") == 0)
+    pid = by_fork_then_exec();
+  if (pid <= 1)
+    fail(how);
+  scenario.child = pid;
+}

@@ -1,0 +1,116 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC1091
+# Programs that cannot be protected are named and still run, or refused with --strict. See check.sh for the arguments.
+. "${BASH_SOURCE[0]%/*}/check.sh"
+
+named() { # named REASON COMMAND [ARG…]
+  local reason=$1
+  shift
+  run "$pidguard" "$@"
+  expect err "*NOT protected: *$reason*"
+  run "$pidguard" --strict "$@"
+  expect status 126
+  expect out ''
+  expect err "*refused: *$reason*"
+}
+
+unnamed() {
+  run "$pidguard" --strict "$@"
+  expect status 0
+  expect err ''
+}
+
+cc=$(type -P "${CC:-cc}" || type -P gcc || type -P clang)
+printf 'int main(void) { return 7; }\n' >seven.c
+
+# Dynamic programs, with and without position independence, and the dynamic linker called by name.
+unnamed true
+unnamed sh -c :
+loader=$("$cc" -print-file-name=ld-linux-x86-64.so.2)
+[[ ! -x $loader ]] || unnamed "$loader" "$(type -P true)"
+"$cc" -no-pie -o nopie seven.c 2>/dev/null && {
+  run "$pidguard" --strict ./nopie
+  expect status 7
+  expect err ''
+}
+
+# Static ones.
+for kind in -static -static-pie; do
+  if "$cc" "$kind" -o "seven$kind" seven.c 2>/dev/null; then
+    named 'statically linked' "./seven$kind"
+    run "$pidguard" "./seven$kind"
+    expect status 7
+    printf '#!%s\n' "$tmp/seven$kind" >"script$kind"
+    printf '#! /usr/bin/env %s\n' "$tmp/seven$kind" >"env$kind"
+    printf '#!%s\n' "$tmp/script$kind" >"chain$kind"
+    chmod 755 "script$kind" "env$kind" "chain$kind"
+    named 'statically linked' "./script$kind"
+    named 'statically linked' "./env$kind"
+    named 'statically linked' "./chain$kind"
+  else
+    skip "$kind: this compiler cannot"
+  fi
+done
+
+# Scripts.
+printf '#! /bin/sh -e\nexit 0\n' >script
+printf 'exit 0\n' >plain
+: >empty
+chmod 755 script plain empty
+unnamed ./script
+unnamed ./empty
+unnamed ./plain
+# Without #! it is still the preloaded shell that runs it, not the launcher's own.
+printf 'grep -c %s /proc/$$/maps\n' "${lib##*/}" >plain
+run "$pidguard" ./plain
+expect out '[1-9]*'
+
+# Other machines: the real thing where a cross compiler is there, and in any case our own with another machine number.
+cp "$(type -P true)" other
+printf '\363\0' | dd of=other bs=1 seek=18 conv=notrunc status=none
+named 'another machine' ./other
+cp "$(type -P true)" class
+printf '\1' | dd of=class bs=1 seek=4 conv=notrunc status=none
+named 'another machine (32-bit' ./class
+if type -P musl-gcc >/dev/null; then
+  musl-gcc -o musl seven.c
+  named 'uses musl' ./musl
+  run "$pidguard" ./musl
+  expect status 7
+else
+  skip 'musl: no musl-gcc'
+fi
+
+# More rights than the caller's: the dynamic linker would ignore us.
+if can_be_other; then
+  cp "$(type -P sleep)" setuid && chown 1 setuid && chmod 4755 setuid
+  cp "$(type -P sleep)" setgid && chgrp 1 setgid && chmod 2755 setgid
+  cp "$(type -P sleep)" own && chmod 6755 own
+  named 'is setuid' ./setuid 0
+  named 'is setgid' ./setgid 0
+  unnamed ./own 0 # root's, for root: nothing is gained, and preloads work
+else
+  for file in /usr/bin/passwd /usr/bin/su /usr/bin/newgrp; do
+    [[ -u $file && ! -O $file ]] || continue
+    run "$pidguard" --strict "$file" --help
+    expect status 126
+    expect err '*is setuid*'
+  done
+fi
+if can_be_other && type -P setcap >/dev/null && cp "$(type -P sleep)" cap && setcap cap_net_raw+ep cap 2>/dev/null; then
+  unnamed ./cap 0 # root gains nothing by it
+  run "${as_other[@]}" "$pidguard" --strict ./cap 0
+  expect status 126
+  expect err '*has file capabilities*'
+  run "${as_other[@]}" "$pidguard" --strict sleep 0
+  expect status 0
+else
+  skip 'file capabilities: needs root and setcap'
+fi
+
+# What cannot be read cannot be judged.
+if ((EUID)); then
+  cp "$(type -P true)" secret
+  chmod 111 secret
+  named 'cannot be read' ./secret
+fi
+finish

@@ -1,0 +1,58 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC1091
+# Sourced by the tests in this folder: runs a command, compares its status and its output, counts. Arguments of each
+# test: the top of the source tree, the preload object that was built. Leaves nothing behind but its exit status.
+set -u
+src=$1
+lib=$2
+unset LD_PRELOAD PIDGUARD_MODE PIDGUARD_DEBUG PIDGUARD_LOG PIDGUARD_BUILD_DIR
+
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+chmod 755 "$tmp"
+cd "$tmp" || exit 1
+checks=0
+failures=0
+
+# The launcher as it looks when installed, with the object of this build.
+sed "s|^PIDGUARD_LIB=.*|PIDGUARD_LIB=$lib|" "$src/scripts/pidguard" >"$tmp/pidguard"
+chmod 755 "$tmp/pidguard"
+pidguard=$tmp/pidguard
+
+# run COMMAND [ARG…]: sets status, out and err.
+run() {
+  ran=$*
+  "$@" >"$tmp/.out" 2>"$tmp/.err" </dev/null
+  status=$?
+  out=$(<"$tmp/.out")
+  err=$(<"$tmp/.err")
+}
+
+# expect status|out|err PATTERN: the last command's, as a shell pattern.
+expect() {
+  checks=$((checks + 1))
+  # shellcheck disable=SC2053
+  [[ ${!1} == $2 ]] && return
+  failures=$((failures + 1))
+  printf 'FAILED: %s\n  %s should match: %s\n  status %s\n  stdout: %s\n  stderr: %s\n' \
+    "$ran" "$1" "$2" "$status" "$out" "$err"
+}
+
+skip() { printf 'SKIP: %s\n' "$*"; }
+
+# True when this test can run commands as somebody else; not even every root can (user namespaces). One does it so:
+as_other=(setpriv --reuid 1 --regid 1 --clear-groups)
+can_be_other() { ((EUID == 0)) && "${as_other[@]}" true 2>/dev/null; }
+
+# Sets in_namespace to the command that gives a pid namespace; false where there is none.
+find_namespace() {
+  in_namespace=(unshare --pid --fork --mount-proc --kill-child)
+  "${in_namespace[@]}" true 2>/dev/null && return
+  in_namespace=(unshare --user --map-root-user "${in_namespace[@]:1}")
+  "${in_namespace[@]}" true 2>/dev/null
+}
+
+finish() {
+  printf '%s checks, %s failed\n' "$checks" "$failures"
+  ((checks > 0 && failures == 0))
+  exit
+}

@@ -1,0 +1,99 @@
+/* CUnit's frame: main(), checks with formatted messages, skips. Calls CUnit, namespace.c. */
+#define _GNU_SOURCE
+#include "pg_test.h"
+
+#include <CUnit/Basic.h>
+#include <CUnit/CUnit.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned added, skipped;
+static CU_pTest last_skipped;
+
+void pg_test_add(const char *suite, const char *name, void (*run)(void)) {
+  char path[512];
+  const char *only = getenv("PG_TEST_ONLY");
+  snprintf(path, sizeof path, "%s/%s", suite, name);
+  if (only && !strstr(path, only))
+    return;
+  CU_pSuite home = CU_get_suite(suite);
+  if (!home)
+    home = CU_add_suite(suite, NULL, NULL);
+  if (!home || !CU_add_test(home, name, run)) {
+    fprintf(stderr, "cannot add test %s: %s\n", path, CU_get_error_msg());
+    exit(1);
+  }
+  added++;
+}
+
+const char *pg_test_name(void) {
+  return CU_get_current_test()->pName;
+}
+
+bool pg_test_check(bool condition, const char *file, int line, const char *text, const char *format, ...) {
+  char message[2048] = "";
+  if (!condition) {
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    if (length >= 0 && (size_t)length < sizeof message)
+      snprintf(message + length, sizeof message - (size_t)length, "  [%s]", text);
+  }
+  CU_assertImplementation(condition, (unsigned)line, message, file, "", CU_FALSE);
+  return condition;
+}
+
+void pg_test_skip(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  printf("\n    SKIP: ");
+  vprintf(format, args);
+  printf(" ...");
+  va_end(args);
+  if (CU_get_current_test() != last_skipped)
+    skipped++;
+  last_skipped = CU_get_current_test();
+}
+
+void pg_test_skip_all(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  printf("SKIP: ");
+  vprintf(format, args);
+  printf("\n");
+  va_end(args);
+  exit(PG_TEST_SKIPPED);
+}
+
+void pg_test_need_take_pid(void) {
+  int error = pg_test_probe_take_pid();
+  if (error)
+    pg_test_skip_all("no process can be given a PID here (clone3 with set_tid): %s", strerror(-error));
+}
+
+int main(int argc, char **argv) {
+  /* Forked children must not print a second time what is still in a buffer. */
+  setvbuf(stdout, NULL, _IONBF, 0);
+  signal(SIGCHLD, SIG_DFL); /* an ignored SIGCHLD may be inherited, and would take our children's statuses */
+  pg_test_enter_namespace();
+
+  if (CU_initialize_registry() != CUE_SUCCESS)
+    return 1;
+  pg_test_plan(argc, argv);
+  if (added == 0) {
+    fprintf(stderr, "no tests\n");
+    return 1;
+  }
+  CU_basic_set_mode(CU_BRM_VERBOSE);
+  CU_ErrorCode error = CU_basic_run_tests();
+  unsigned failures = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
+  if (skipped)
+    printf("%u of %u tests skipped, wholly or in part\n", skipped, added);
+  CU_cleanup_registry();
+  if (error != CUE_SUCCESS || failures)
+    return 1;
+  return skipped == added ? PG_TEST_SKIPPED : 0;
+}

@@ -1,0 +1,215 @@
+/* Strangers: unrelated processes that take a number the program under test still remembers. They are made by a helper
+ * that ends at once, so that they belong to the namespace's init and nobody in the test can wait for them.
+ * Raw system calls where a shim under test might be in the same process. Calls libc only. */
+#define _GNU_SOURCE
+#include "pg_test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_clone3
+#define SYS_clone3 435
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+/* struct clone_args of Linux 5.5, with set_tid. */
+struct clone_args_v1 {
+  uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size;
+};
+
+static void pause_ms(int ms) {
+  struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+  nanosleep(&time, NULL);
+}
+
+static void tell(int report, int32_t answer) {
+  if (write(report, &answer, sizeof answer) != sizeof answer)
+    _exit(1);
+}
+
+/* The stranger's whole life. It holds no descriptor of the test: a pipe must not stay open because of it. */
+static void be_stranger(bool group, int report) {
+  prctl(PR_SET_NAME, "stranger");
+  tell(report, group && setpgid(0, 0) != 0 ? -errno : 0);
+  if (syscall(SYS_close_range, 0, ~0u, 0) != 0)
+    for (int fd = 0; fd < 1024; fd++)
+      close(fd);
+  for (;;)
+    pause();
+}
+
+/* clone3 as fork, with this number if it is not 0. */
+static long fork_as(pid_t pid) {
+  int32_t set_tid = pid;
+  struct clone_args_v1 args = {
+      .exit_signal = SIGCHLD, .set_tid = pid ? (uint64_t)(uintptr_t)&set_tid : 0, .set_tid_size = pid ? 1 : 0};
+  long made = syscall(SYS_clone3, &args, sizeof args);
+  return made < 0 ? -errno : made;
+}
+
+/* Makes the stranger with the number asked for. */
+static void help_take(pid_t pid, bool group, int report) {
+  long made = fork_as(pid);
+  if (made == 0)
+    be_stranger(group, report);
+  if (made < 0)
+    tell(report, (int32_t)made);
+}
+
+/* Makes process after process until one gets the number by itself. */
+static void help_wrap(pid_t pid, int tries, bool group, int report) {
+  while (getpid() != pid && tries-- > 0) {
+    long made = fork_as(0);
+    if (made == 0) {
+      if (getpid() != pid)
+        _exit(0);
+      be_stranger(group, report);
+    }
+    if (made < 0) {
+      tell(report, (int32_t)made);
+      return;
+    }
+    if (made == pid)
+      return;
+    waitpid((pid_t)made, NULL, 0);
+  }
+  tell(report, getpid() == pid ? -EAGAIN : -ETIME); /* the helper itself may get the number: then another must help */
+}
+
+/* Runs one helper. The answer comes through a pipe, from the stranger on success, else from the helper. */
+static int run_helper(pid_t pid, int tries, bool group) {
+  int report[2];
+  if (pipe2(report, O_CLOEXEC) != 0)
+    return -errno;
+  pid_t helper = fork();
+  if (helper < 0)
+    return -errno;
+  if (helper == 0) {
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    if (tries)
+      help_wrap(pid, tries, group, report[1]);
+    else
+      help_take(pid, group, report[1]);
+    _exit(0);
+  }
+  close(report[1]);
+  int32_t answer = -EIO;
+  if (read(report[0], &answer, sizeof answer) != sizeof answer)
+    answer = -EIO;
+  close(report[0]);
+  while (waitpid(helper, NULL, 0) < 0 && errno == EINTR)
+    ;
+  return answer;
+}
+
+static int adopt(pid_t pid, struct pg_test_stranger *ret) {
+  int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (pidfd < 0)
+    return -errno;
+  *ret = (struct pg_test_stranger){.pid = pid, .pidfd = pidfd};
+  return 0;
+}
+
+int pg_test_take_pid(pid_t pid, bool group, struct pg_test_stranger *ret) {
+  if (!pg_test_in_namespace() || pid <= 1)
+    return -EINVAL;
+  int error = 0;
+  for (int tries = 0; tries < 2500; tries++) {
+    error = run_helper(pid, 0, group);
+    if (error != -EEXIST)
+      break;
+    pause_ms(tries < 20 ? 1 : 2);
+  }
+  return error ? error : adopt(pid, ret);
+}
+
+int pg_test_probe_take_pid(void) {
+  enum { ANY_NUMBER = 290 }; /* never handed out after the first wrap; that it is in use would be an answer as well */
+  struct pg_test_stranger stranger;
+  int error = run_helper(ANY_NUMBER, 0, false);
+  if (error == 0 && (error = adopt(ANY_NUMBER, &stranger)) == 0)
+    pg_test_stranger_release(&stranger);
+  return error == -EEXIST ? 0 : error;
+}
+
+int pg_test_wrap_to_pid(pid_t pid, int tries, struct pg_test_stranger *ret) {
+  if (!pg_test_in_namespace() || pid <= 1)
+    return -EINVAL;
+  int error;
+  while ((error = run_helper(pid, tries, true)) == -EAGAIN)
+    ;
+  return error ? error : adopt(pid, ret);
+}
+
+bool pg_test_stranger_alive(const struct pg_test_stranger *stranger) {
+  struct pollfd dead = {.fd = stranger->pidfd, .events = POLLIN};
+  return poll(&dead, 1, 0) == 0;
+}
+
+/* One field of /proc/PID/status as text; empty if there is none. */
+static void status_field(pid_t pid, const char *name, char *value, size_t size) {
+  char path[64], line[256];
+  value[0] = '\0';
+  snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+  FILE *file = fopen(path, "re");
+  if (!file)
+    return;
+  size_t length = strlen(name);
+  while (fgets(line, sizeof line, file)) {
+    if (strncmp(line, name, length) == 0 && line[length] == ':') {
+      snprintf(value, size, "%s", line + length + 1 + strspn(line + length + 1, " \t"));
+      break;
+    }
+  }
+  fclose(file);
+}
+
+static uint64_t pending_signals(const struct pg_test_stranger *stranger) {
+  char shared[64], own[64];
+  status_field(stranger->pid, "ShdPnd", shared, sizeof shared);
+  status_field(stranger->pid, "SigPnd", own, sizeof own);
+  return strtoull(shared, NULL, 16) | strtoull(own, NULL, 16);
+}
+
+bool pg_test_stranger_got(const struct pg_test_stranger *stranger, int sig) {
+  if (!pg_test_stranger_alive(stranger))
+    return sig == SIGKILL;
+  return pending_signals(stranger) >> (sig - 1) & 1;
+}
+
+bool pg_test_stranger_untouched(const struct pg_test_stranger *stranger) {
+  if (!pg_test_stranger_alive(stranger) || pending_signals(stranger) != 0)
+    return false;
+  char state[64];
+  status_field(stranger->pid, "State", state, sizeof state);
+  return state[0] == 'S' || state[0] == 'R';
+}
+
+void pg_test_stranger_release(struct pg_test_stranger *stranger) {
+  syscall(SYS_pidfd_send_signal, stranger->pidfd, SIGKILL, NULL, 0);
+  while (syscall(SYS_pidfd_send_signal, stranger->pidfd, 0, NULL, 0) == 0)
+    pause_ms(0);
+  close(stranger->pidfd);
+  *stranger = (struct pg_test_stranger){.pid = 0, .pidfd = -1};
+}

@@ -1,0 +1,303 @@
+/* The worst moment, on purpose: between two system calls of a function the process is reaped, and a stranger takes its
+ * number. A seccomp filter stops the caller at the second call until that has happened, so nothing is left to chance.
+ */
+#include "pidfd_support.h"
+
+#include "pidfd/feature.h"
+
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* One race: the caller runs `act` and exits with its errno (0: success, 255: wrong in another way). */
+struct race {
+  int (*act)(void);
+  int call;          /* the system call that it is stopped at */
+  uint32_t arg_bits; /* only with one of these bits in its third argument; 0: always */
+  void (*event)(void);
+  int report; /* for the listener */
+};
+
+static struct child target;
+static struct pg_test_stranger stranger;
+static int event_error;
+static bool event_done;
+
+/* The target is reaped and its number taken. */
+static void swap_target(void) {
+  pid_t pid = target.pid;
+  child_reap(&target);
+  event_error = pg_test_take_pid(pid, false, &stranger);
+}
+
+static int install_filter(const struct race *race) {
+  const struct sock_filter all[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)race->call, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, race->arg_bits, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const struct sock_filter any[] = {all[0], BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)race->call, 0, 1), all[4],
+                                    all[5]};
+  const struct sock_fprog program = {.len = race->arg_bits ? 6 : 4,
+                                     .filter = (struct sock_filter *)(uintptr_t)(race->arg_bits ? all : any)};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+}
+
+static void pass_descriptor(int sock, int fd) {
+  char byte = fd >= 0;
+  struct iovec iov = {&byte, 1};
+  union {
+    struct cmsghdr head;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control;
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+  memset(&control, 0, sizeof control);
+  if (fd >= 0) {
+    msg.msg_control = &control;
+    msg.msg_controllen = sizeof control;
+    control.head.cmsg_level = SOL_SOCKET;
+    control.head.cmsg_type = SCM_RIGHTS;
+    control.head.cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+  }
+  if (sendmsg(sock, &msg, 0) != 1)
+    _exit(255);
+}
+
+static int take_descriptor(int sock) {
+  char byte = 0;
+  int fd = -1;
+  struct iovec iov = {&byte, 1};
+  union {
+    struct cmsghdr head;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control;
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) != 1 || !byte || !CMSG_FIRSTHDR(&msg))
+    return -1;
+  memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof fd);
+  return fd;
+}
+
+static int body_racer(void *arg) {
+  struct race *race = arg;
+  int listener = install_filter(race);
+  pass_descriptor(race->report, listener);
+  if (listener < 0)
+    return 255;
+  close(listener);
+  return race->act();
+}
+
+/* Answers one stop: the event happens at the first one that is not about the racer itself. */
+static void answer(int listener, const struct race *race, pid_t racer) {
+  struct seccomp_notif request;
+  struct seccomp_notif_resp response;
+  memset(&request, 0, sizeof request);
+  if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &request))
+    return;
+  if (!event_done && !(race->call == SYS_pidfd_open && request.data.args[0] == (uint64_t)racer)) {
+    if (!target.pid) /* the target is what the racer has made */
+      target.pid = (pid_t)request.data.args[0];
+    race->event();
+    event_done = true;
+  }
+  memset(&response, 0, sizeof response);
+  response.id = request.id;
+  response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+  ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+}
+
+/* The racer's exit code; -1 and a skip where it cannot be run. */
+static int run(struct race *race) {
+  int pair[2];
+  event_done = false;
+  event_error = 0;
+  stranger = (struct pg_test_stranger){.pid = -1, .pidfd = -1};
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+    abort();
+  race->report = pair[1];
+  struct child racer = child_running(body_racer, race);
+  int listener = take_descriptor(pair[0]);
+  close(pair[0]);
+  close(pair[1]);
+  struct pollfd p[] = {{.fd = racer.fd, .events = POLLIN}, {.fd = listener, .events = POLLIN}};
+  while (listener >= 0 && poll(p, 2, 10000) > 0 && !p[0].revents)
+    if (p[1].revents & POLLIN)
+      answer(listener, race, racer.pid);
+  if (listener >= 0)
+    close(listener);
+  child_await_zombie(&racer);
+  int status = child_reap(&racer);
+  child_done(&racer);
+  if (listener < 0)
+    pg_test_skip("no seccomp listener to be had here (5.0)");
+  else if (event_error)
+    pg_test_skip("no process with a given number: %s", strerror(-event_error));
+  else
+    PG_CHECK(event_done, "the caller never came to the call that it was to be stopped at");
+  return listener < 0 || event_error ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+static void stranger_unharmed(void) {
+  if (stranger.pid > 0) {
+    PG_CHECK(pg_test_stranger_untouched(&stranger), "the stranger was hit");
+    pg_test_stranger_release(&stranger);
+  }
+}
+
+static int error_of(long r) {
+  return r < 0 ? errno : 0;
+}
+
+static int act_proc_dir(void) {
+  return error_of(pidguard_pidfd_proc_dir(target.fd));
+}
+
+static int called(int dir, pid_t pid, void *arg) {
+  (void)dir;
+  (void)pid;
+  *(bool *)arg = true;
+  return 0;
+}
+
+static int act_access_proc(void) {
+  bool was_called = false;
+  int r = pidguard_pidfd_access_proc(target.fd, called, &was_called);
+  return was_called ? 255 : error_of(r);
+}
+
+static int act_pid(void) {
+  hide(PG_FEATURE_INFO);
+  return error_of(pidguard_pidfd_get_pid(target.fd));
+}
+
+static int act_creds(void) {
+  struct pidguard_creds creds;
+  hide(PG_FEATURE_INFO);
+  return error_of(pidguard_pidfd_get_creds(target.fd, &creds));
+}
+
+static int act_cgroup(void) {
+  uint64_t id;
+  hide(PG_FEATURE_INFO);
+  return error_of(pidguard_pidfd_get_cgroup_id(target.fd, &id));
+}
+
+static int act_namespace(void) {
+  hide(PG_FEATURE_NS_IOCTL);
+  return error_of(pidguard_pidfd_namespace(target.fd, PIDGUARD_NS_NET));
+}
+
+static int act_setns(void) {
+  hide(PG_FEATURE_NS_IOCTL | PG_FEATURE_SETNS);
+  return error_of(pidguard_pidfd_setns(target.fd, CLONE_NEWUTS));
+}
+
+/* Everything that goes to /proc by number: while /proc/NUMBER is opened, the number changes hands. */
+static void proc_by_number(void) {
+  static int (*const acts[])(void) = {act_proc_dir, act_access_proc, act_pid,  act_creds,
+                                      act_cgroup,   act_namespace,   act_setns};
+  for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) {
+    struct race race = {.act = acts[i], .call = SYS_openat, .arg_bits = O_DIRECTORY, .event = swap_target};
+    target = child_paused();
+    int error = run(&race);
+    if (error >= 0)
+      PG_CHECK(error == ESRCH, "act %zu: %s", i, strerror(error));
+    stranger_unharmed();
+    child_done(&target);
+    if (error < 0)
+      return;
+  }
+}
+
+static int connection;
+
+static int act_peer(void) {
+  hide(PG_FEATURE_PEERPIDFD);
+  return error_of(pidguard_socket_peer(connection));
+}
+
+static int body_peer(void *unused) {
+  (void)unused;
+  for (;;)
+    pause();
+  return 0;
+}
+
+/* The peer ends after its number was read, and before the number is opened. Who has it then is of the same user. */
+static void peer_by_number(void) {
+  int pair[2];
+  struct race race = {.act = act_peer, .call = SYS_pidfd_open, .event = swap_target};
+  /* The pair is made by a child that keeps one end and gives us the other: so it is our peer. */
+  int way[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, way))
+    abort();
+  pid_t pid = fork();
+  if (pid < 0)
+    abort();
+  if (pid == 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+      _exit(1);
+    pass_descriptor(way[1], pair[0]);
+    close(pair[0]);
+    close(way[0]);
+    close(way[1]);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    _exit(body_peer(NULL));
+  }
+  connection = take_descriptor(way[0]);
+  target = (struct child){pid, (int)syscall(SYS_pidfd_open, pid, 0)};
+  close(way[0]);
+  close(way[1]);
+  int error = run(&race);
+  if (error >= 0)
+    PG_CHECK(error == EOPNOTSUPP, "%s", strerror(error));
+  stranger_unharmed();
+  close(connection);
+  child_done(&target);
+}
+
+/* What was started ends at once, the kernel reaps it, and its number is a stranger's when it is opened. */
+static void take_number(void) {
+  event_error = pg_test_take_pid(target.pid, false, &stranger);
+}
+
+static int act_spawn(void) {
+  char *argv[] = {"true", NULL};
+  signal(SIGCHLD, SIG_IGN);
+  return error_of(pidguard_spawn("/bin/true", NULL, NULL, argv, environ));
+}
+
+static void spawned(void) {
+  struct race race = {.act = act_spawn, .call = SYS_pidfd_open, .event = take_number};
+  target = (struct child){0, -1};
+  int error = run(&race);
+  if (error >= 0)
+    PG_CHECK(error == ECHILD, "%s", strerror(error));
+  stranger_unharmed();
+}
+
+void pg_test_plan(int argc, char **argv) {
+  (void)argc;
+  (void)argv;
+  add("proc_by_number", proc_by_number);
+  add("peer_by_number", peer_by_number);
+  add("spawned", spawned);
+}

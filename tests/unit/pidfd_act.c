@@ -1,0 +1,178 @@
+/* Acting on a process: its descriptors, its memory. */
+#include "pidfd_support.h"
+
+#include "pidfd/feature.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
+
+static int number_to_open;
+
+static int body_holding(void *ready) {
+  char byte = 0;
+  int fd = memfd_create("theirs", 0);
+  if (write(fd, "secret", 6) != 6 || lseek(fd, 2, SEEK_SET) != 2 || dup2(fd, number_to_open) < 0)
+    return 1;
+  if (write(*(int *)ready, &byte, 1) != 1)
+    return 1;
+  for (;;)
+    pause();
+  return 0;
+}
+
+static struct child child_holding(int number) {
+  int ready[2];
+  char byte;
+  number_to_open = number;
+  if (pipe2(ready, O_CLOEXEC))
+    abort();
+  struct child c = child_running(body_holding, &ready[1]);
+  close(ready[1]);
+  if (read(ready[0], &byte, 1) != 1)
+    abort();
+  close(ready[0]);
+  return c;
+}
+
+static void remote_descriptor(void) {
+  struct child c = child_holding(123);
+  char text[8] = "";
+  int fd = pidguard_pidfd_getfd(c.fd, 123);
+  if (fd < 0 && errno == EOPNOTSUPP) {
+    pg_test_skip("pidfd_getfd is 5.6");
+  } else {
+    PG_CHECK(fd >= 0, "%s", strerror(errno));
+    CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    CHECK_EQ(read(fd, text, sizeof text), 4); /* the very same open file: its offset is theirs */
+    PG_CHECK(!strcmp(text, "cret"), "%s", text);
+    close(fd);
+    CHECK_ERRNO(pidguard_pidfd_getfd(c.fd, 124), EBADF);
+    CHECK_ERRNO(pidguard_pidfd_getfd(c.fd, -1), EBADF);
+    pidguard_pidfd_kill(c.fd);
+    child_await_zombie(&c);
+    CHECK_ERRNO(pidguard_pidfd_getfd(c.fd, 123), ESRCH);
+    child_reap(&c);
+    CHECK_ERRNO(pidguard_pidfd_getfd(c.fd, 123), ESRCH);
+  }
+  hide(PG_FEATURE_GETFD);
+  CHECK_ERRNO(pidguard_pidfd_getfd(c.fd, 123), EOPNOTSUPP);
+  hide(0);
+  child_done(&c);
+}
+
+/* Who may: the kernel asks as for ptrace. Another user may not, and nobody without privilege once it is not dumpable.
+ */
+static int body_stranger(void *arg) {
+  struct child c = *(struct child *)arg;
+  if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+    return 77;
+  return pidguard_pidfd_getfd(c.fd, 123) == -1 && errno == EPERM ? 0 : 1;
+}
+
+static int body_same_user(void *unused) {
+  (void)unused;
+  if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+    return 77;
+  prctl(PR_SET_DUMPABLE, 1);
+  struct child shy, open_hearted = child_paused();
+  shy = child_paused();
+  int r = 0, fd = pidguard_pidfd_getfd(open_hearted.fd, 0);
+  if (fd < 0)
+    r = errno == EPERM ? 78 : 1; /* a security module may forbid even that */
+  prctl(PR_SET_DUMPABLE, 0);
+  struct child born_shy = child_paused();
+  if (!r && (pidguard_pidfd_getfd(born_shy.fd, 0) != -1 || errno != EPERM))
+    r = 2;
+  child_done(&shy);
+  child_done(&open_hearted);
+  child_done(&born_shy);
+  return r;
+}
+
+static void permission(void) {
+  struct child target = child_holding(123), c;
+  int (*const bodies[])(void *) = {body_stranger, body_same_user};
+  for (size_t i = 0; i < 2; i++) {
+    c = child_running(bodies[i], &target);
+    child_await_zombie(&c);
+    int status = child_reap(&c) >> 8;
+    if (status == 77)
+      pg_test_skip("cannot change identity here");
+    else if (status == 78)
+      pg_test_skip("not even one's own descriptors may be had here");
+    else
+      CHECK_EQ(status, 0);
+    child_done(&c);
+  }
+  child_done(&target);
+}
+
+static void release_memory(void) {
+  struct child c = child_paused();
+  int error = ERRNO_OF(pidguard_pidfd_mrelease(c.fd));
+  if (error == EOPNOTSUPP) {
+    pg_test_skip("process_mrelease is 5.15");
+  } else {
+    CHECK_EQ(error, EINVAL); /* it does not die */
+    CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_ALIVE);
+    pidguard_pidfd_kill(c.fd);
+    /* It may be gone before we get there. */
+    error = ERRNO_OF(pidguard_pidfd_mrelease(c.fd));
+    PG_CHECK(error == 0 || error == ESRCH || error == EAGAIN, "%s", strerror(error));
+    child_reap(&c);
+    CHECK_ERRNO(pidguard_pidfd_mrelease(c.fd), ESRCH);
+  }
+  hide(PG_FEATURE_MRELEASE);
+  CHECK_ERRNO(pidguard_pidfd_mrelease(c.fd), EOPNOTSUPP);
+  hide(0);
+  child_done(&c);
+}
+
+static void advice(void) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  char *memory = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  memset(memory, 1, 4 * page);
+  struct child c = child_paused(); /* has the same memory at the same address */
+  struct iovec ranges[] = {{memory, page}, {memory + 2 * page, 2 * page}};
+  ssize_t n = pidguard_pidfd_madvise(c.fd, ranges, 2, MADV_COLD);
+  if (n < 0 && errno == EOPNOTSUPP) {
+    pg_test_skip("process_madvise is 5.10");
+  } else if (n < 0 && errno == EPERM) {
+    pg_test_skip("process_madvise needs CAP_SYS_NICE");
+  } else {
+    CHECK_EQ(n, 3 * (long long)page);
+    for (size_t i = 0; i < 2; i++) {
+      hide(i ? PG_FEATURE_SELF : 0);
+      CHECK_EQ(pidguard_pidfd_madvise(PIDGUARD_SELF, ranges, 2, MADV_COLD), 3 * (long long)page);
+      hide(0);
+    }
+    CHECK_ERRNO(pidguard_pidfd_madvise(c.fd, ranges, 2, 9999), EINVAL);
+    struct iovec unmapped = {NULL, page};
+    CHECK_ERRNO(pidguard_pidfd_madvise(c.fd, &unmapped, 1, MADV_COLD), ENOMEM);
+    child_reap(&c);
+    CHECK_ERRNO(pidguard_pidfd_madvise(c.fd, ranges, 2, MADV_COLD), ESRCH);
+  }
+  hide(PG_FEATURE_MADVISE);
+  CHECK_ERRNO(pidguard_pidfd_madvise(c.fd, ranges, 2, MADV_COLD), EOPNOTSUPP);
+  hide(0);
+  munmap(memory, 4 * page);
+  child_done(&c);
+}
+
+void pg_test_plan(int argc, char **argv) {
+  (void)argc;
+  (void)argv;
+  add("remote_descriptor", remote_descriptor);
+  add("permission", permission);
+  add("release_memory", release_memory);
+  add("advice", advice);
+}

@@ -1,0 +1,539 @@
+/* Questions: each answered by the running kernel, and again with each feature hidden, as an older kernel would. */
+#include "pidfd_support.h"
+
+#include "pidfd/feature.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* All answers about one process; a member that could not be had is -errno. */
+struct answers {
+  long long pid, ppid, tgid, creds_error, cgroup_error, state, exit_error;
+  struct pidguard_creds creds;
+  uint64_t cgroup;
+  int status;
+};
+
+static long long value(long long r) {
+  return r == -1 ? -errno : r;
+}
+
+static struct answers ask(int fd) {
+  struct answers a;
+  memset(&a, 0, sizeof a);
+  a.pid = value(pidguard_pidfd_get_pid(fd));
+  a.ppid = value(pidguard_pidfd_get_ppid(fd));
+  a.tgid = value(pidguard_pidfd_get_tgid(fd));
+  a.creds_error = value(pidguard_pidfd_get_creds(fd, &a.creds));
+  a.cgroup_error = value(pidguard_pidfd_get_cgroup_id(fd, &a.cgroup));
+  a.state = value(pidguard_pidfd_get_state(fd));
+  a.exit_error = value(pidguard_pidfd_get_exit_status(fd, &a.status));
+  return a;
+}
+
+#define SAME(member)                                                                                                   \
+  PG_CHECK(got.member == want.member, "%s without %s: " #member " %lld, natively %lld", who, without,                  \
+           (long long)got.member, (long long)want.member)
+
+/* Without each feature the answers are the same; cgroup and exit status may be out of an old kernel's reach. */
+static void compare(const char *who, int fd) {
+  struct answers want = ask(fd);
+  for (size_t i = 0; i < all_features_count; i++) {
+    const char *without = all_features[i].name;
+    hide(all_features[i].bit);
+    struct answers got = ask(fd);
+    hide(0);
+    SAME(pid);
+    SAME(ppid);
+    SAME(tgid);
+    SAME(creds_error);
+    SAME(creds.ruid);
+    SAME(creds.euid);
+    SAME(creds.suid);
+    SAME(creds.fsuid);
+    SAME(creds.rgid);
+    SAME(creds.egid);
+    SAME(creds.sgid);
+    SAME(creds.fsgid);
+    SAME(state);
+    if (got.cgroup_error != -EOPNOTSUPP && want.state != PIDGUARD_REAPED) {
+      SAME(cgroup_error);
+      SAME(cgroup);
+    }
+    if (got.exit_error != -EOPNOTSUPP) {
+      SAME(exit_error);
+      SAME(status);
+    } else {
+      PG_CHECK(want.state == PIDGUARD_REAPED, "%s without %s: no exit status", who, without);
+    }
+  }
+}
+
+static int body_changed(void *ready) {
+  char byte = 0;
+  if (setresgid(11, 12, 13) == 0 && setresuid(21, 22, 23) == 0)
+    byte = 1;
+  if (write(*(int *)ready, &byte, 1) != 1)
+    return 1;
+  for (;;)
+    pause();
+  return 0;
+}
+
+static void every_state(void) {
+  struct child alive = child_paused(), zombie = child_exited(3), killed = child_killed(SIGTERM);
+  struct child reaped = child_exited(4), reaped_killed = child_killed(SIGINT);
+  struct grandchild g = grandchild_paused();
+  child_reap(&reaped);
+  child_reap(&reaped_killed);
+  int self = pidguard_pidfd_self(), init = pidguard_pidfd_open(1, 0);
+
+  struct answers a = ask(alive.fd);
+  CHECK_EQ(a.pid, alive.pid);
+  CHECK_EQ(a.tgid, alive.pid);
+  CHECK_EQ(a.ppid, getpid());
+  CHECK_EQ(a.creds.euid, geteuid());
+  CHECK_EQ(a.state, PIDGUARD_ALIVE);
+  CHECK_EQ(a.exit_error, -EAGAIN);
+  a = ask(zombie.fd);
+  CHECK_EQ(a.pid, zombie.pid);
+  CHECK_EQ(a.ppid, getpid());
+  CHECK_EQ(a.state, PIDGUARD_ZOMBIE);
+  CHECK_EQ(a.status, 3 << 8);
+  a = ask(reaped.fd);
+  CHECK_EQ(a.pid, -ESRCH);
+  CHECK_EQ(a.ppid, -ESRCH);
+  CHECK_EQ(a.creds_error, -ESRCH);
+  CHECK_EQ(a.state, PIDGUARD_REAPED);
+  a = ask(self);
+  CHECK_EQ(a.pid, getpid());
+  CHECK_EQ(a.ppid, getppid());
+  a = ask(init);
+  CHECK_EQ(a.pid, 1);
+  CHECK_EQ(a.ppid, 0);
+
+  compare("alive", alive.fd);
+  compare("zombie", zombie.fd);
+  compare("killed zombie", killed.fd);
+  compare("reaped", reaped.fd);
+  compare("reaped after a signal", reaped_killed.fd);
+  compare("self", self);
+  compare("init", init);
+  compare("grandchild", g.fd);
+  grandchild_tell(&g, 'k');
+  compare("zombie grandchild", g.fd);
+  grandchild_tell(&g, 'r');
+  compare("reaped grandchild", g.fd);
+  close(self);
+  close(init);
+  child_done(&alive);
+  child_done(&zombie);
+  child_done(&killed);
+  child_done(&reaped);
+  child_done(&reaped_killed);
+  grandchild_done(&g);
+}
+
+static void credentials(void) {
+  int ready[2];
+  char byte = 0;
+  if (pipe2(ready, O_CLOEXEC))
+    abort();
+  struct child c = child_running(body_changed, &ready[1]);
+  if (read(ready[0], &byte, 1) != 1 || !byte) {
+    pg_test_skip("cannot change identity here");
+  } else {
+    struct pidguard_creds got;
+    CHECK_EQ(pidguard_pidfd_get_creds(c.fd, &got), 0);
+    const uid_t want[] = {21, 22, 23, 22, 11, 12, 13, 12};
+    const uid_t have[] = {got.ruid, got.euid, got.suid, got.fsuid, got.rgid, got.egid, got.sgid, got.fsgid};
+    for (size_t i = 0; i < 8; i++)
+      PG_CHECK(have[i] == want[i], "credential %zu is %u, wanted %u", i, have[i], want[i]);
+    compare("changed credentials", c.fd);
+  }
+  close(ready[0]);
+  close(ready[1]);
+  child_done(&c);
+}
+
+/* A child in a cgroup of its own, where one can be made. */
+static void cgroups(void) {
+  static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+  char path[128] = "", procs[160], text[16];
+  for (size_t i = 0; i < 2; i++) {
+    snprintf(path, sizeof path, "%s/cgroup.controllers", mounts[i]);
+    if (access(path, R_OK) == 0) {
+      snprintf(path, sizeof path, "%s/pidguard-test-%d-%lld", mounts[i], (int)getpid(), (long long)now_ms());
+      break;
+    }
+    path[0] = '\0';
+  }
+  if (!path[0] || mkdir(path, 0755)) {
+    pg_test_skip("cannot make a cgroup here");
+    return;
+  }
+  struct child c = child_paused();
+  struct stat st;
+  snprintf(procs, sizeof procs, "%s/cgroup.procs", path);
+  snprintf(text, sizeof text, "%d", (int)c.pid);
+  int fd = open(procs, O_WRONLY | O_CLOEXEC);
+  bool moved = fd >= 0 && write(fd, text, strlen(text)) > 0;
+  close(fd);
+  if (!moved) {
+    pg_test_skip("cannot move a process to another cgroup here");
+  } else {
+    const unsigned ways[] = {0, PG_FEATURE_INFO};
+    stat(path, &st);
+    for (size_t i = 0; i < 2; i++) {
+      uint64_t id = 0;
+      hide(ways[i]);
+      CHECK_EQ(pidguard_pidfd_get_cgroup_id(c.fd, &id), 0);
+      CHECK_EQ(id, st.st_ino);
+      hide(0);
+    }
+    compare("in a cgroup", c.fd);
+    uint64_t id = 0;
+    child_reap(&c);
+    if (pidguard_pidfd_get_cgroup_id(c.fd, &id) == 0) /* 6.15 */
+      CHECK_EQ(id, st.st_ino);
+    hide(PG_FEATURE_INFO);
+    CHECK_ERRNO(pidguard_pidfd_get_cgroup_id(c.fd, &id), ESRCH);
+    hide(0);
+  }
+  child_done(&c);
+  rmdir(path);
+}
+
+static int body_undumpable(void *ready) {
+  char byte = 0;
+  prctl(PR_SET_DUMPABLE, 0);
+  if (write(*(int *)ready, &byte, 1) != 1)
+    return 1;
+  for (;;)
+    pause();
+  return 0;
+}
+
+static int body_dump(void *unused) {
+  struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+  (void)unused;
+  setrlimit(RLIMIT_CORE, &all);
+  if (chdir("/tmp/pidguard-core"))
+    return 77;
+  abort();
+}
+
+static void coredumps(void) {
+  struct pidguard_coredump d = {0};
+  struct child alive = child_paused(), exited = child_exited(0);
+  int ready[2];
+  char byte;
+  if (pipe2(ready, O_CLOEXEC))
+    abort();
+  struct child shy = child_running(body_undumpable, &ready[1]);
+  if (read(ready[0], &byte, 1) != 1)
+    abort();
+  if (pidguard_pidfd_get_coredump(alive.fd, &d) < 0 && errno == EOPNOTSUPP) {
+    pg_test_skip("PIDFD_INFO_COREDUMP is 6.16");
+  } else {
+    PG_CHECK(!(d.flags & PIDGUARD_COREDUMP_DONE), "flags %x", d.flags);
+    PG_CHECK(d.flags & (PIDGUARD_COREDUMP_USER | PIDGUARD_COREDUMP_ROOT), "flags %x", d.flags);
+    CHECK_EQ(d.signal, PIDGUARD_UNKNOWN);
+    CHECK_EQ(d.code, PIDGUARD_UNKNOWN);
+    CHECK_EQ(pidguard_pidfd_get_coredump(shy.fd, &d), 0);
+    PG_CHECK(d.flags & PIDGUARD_COREDUMP_SKIPPED, "flags %x", d.flags);
+    child_reap(&exited);
+    CHECK_ERRNO(pidguard_pidfd_get_coredump(exited.fd, &d), ENODATA);
+
+    /* A real dump, in a directory of the test's own mount namespace. */
+    mkdir("/tmp/pidguard-core", 0700);
+    if (mount("tmpfs", "/tmp/pidguard-core", "tmpfs", 0, "size=16m") == 0) {
+      struct child dumper = child_running(body_dump, NULL);
+      child_await_zombie(&dumper);
+      struct pidguard_coredump zombie = {0};
+      int told = pidguard_pidfd_get_coredump(dumper.fd, &zombie);
+      int status = child_reap(&dumper);
+      if (WCOREDUMP(status)) {
+        CHECK_EQ(told, 0);
+        PG_CHECK(zombie.flags & PIDGUARD_COREDUMP_DONE, "flags %x", zombie.flags);
+        CHECK_EQ(pidguard_pidfd_get_coredump(dumper.fd, &d), 0);
+        PG_CHECK(d.flags & PIDGUARD_COREDUMP_DONE, "flags %x", d.flags);
+        CHECK_EQ(d.signal, SIGABRT);
+        hide(PG_FEATURE_INFO_COREDUMP);
+        memset(&d, 0, sizeof d);
+        CHECK_EQ(pidguard_pidfd_get_coredump(dumper.fd, &d), 0);
+        CHECK_EQ(d.flags & PIDGUARD_COREDUMP_DONE, PIDGUARD_COREDUMP_DONE);
+        CHECK_EQ(d.signal, SIGABRT);
+        hide(0);
+      } else {
+        pg_test_skip("no core was dumped (status %x): see core(5)", status);
+      }
+      child_done(&dumper);
+      umount("/tmp/pidguard-core");
+    } else {
+      pg_test_skip("cannot mount a file system for the core");
+    }
+    rmdir("/tmp/pidguard-core");
+  }
+  /* Older kernels do not know, of anybody. */
+  const unsigned ways[] = {PG_FEATURE_INFO_SIZES, PG_FEATURE_INFO, PG_FEATURE_INFO_COREDUMP};
+  for (size_t i = 0; i < 3; i++) {
+    hide(ways[i]);
+    int error = ERRNO_OF(pidguard_pidfd_get_coredump(alive.fd, &d));
+    PG_CHECK(error == EOPNOTSUPP, "without %x: %s", ways[i], strerror(error));
+    hide(0);
+  }
+  close(ready[0]);
+  close(ready[1]);
+  child_done(&shy);
+  child_done(&alive);
+  child_done(&exited);
+}
+
+static void several(void) {
+  struct child c = child_paused(), r = child_exited(5);
+  struct pidguard_info i = {.mask = PIDGUARD_INFO_ALL};
+  CHECK_EQ(pidguard_pidfd_get_info(c.fd, &i, sizeof i), 0);
+  PG_CHECK(i.mask & PIDGUARD_INFO_PID, "mask %" PRIx64, i.mask);
+  PG_CHECK(i.mask & PIDGUARD_INFO_CREDS, "mask %" PRIx64, i.mask);
+  PG_CHECK(i.mask & PIDGUARD_INFO_STATE, "mask %" PRIx64, i.mask);
+  PG_CHECK(!(i.mask & PIDGUARD_INFO_EXIT_STATUS), "mask %" PRIx64, i.mask);
+  CHECK_EQ(i.pid, c.pid);
+  CHECK_EQ(i.tgid, c.pid);
+  CHECK_EQ(i.ppid, getpid());
+  CHECK_EQ(i.creds.egid, getegid());
+  CHECK_EQ(i.state, PIDGUARD_ALIVE);
+  CHECK_EQ(i.exit_status, 0);
+  uint64_t id = 0, cgroup = 0;
+  if (pidguard_pidfd_get_id(c.fd, &id) == 0)
+    CHECK_EQ(i.id, id);
+  CHECK_EQ(!!(i.mask & PIDGUARD_INFO_ID), id != 0);
+  if (pidguard_pidfd_get_cgroup_id(c.fd, &cgroup) == 0)
+    CHECK_EQ(i.cgroup_id, cgroup);
+
+  /* Only what was asked for. */
+  i = (struct pidguard_info){.mask = PIDGUARD_INFO_CREDS | 1ull << 60};
+  CHECK_EQ(pidguard_pidfd_get_info(c.fd, &i, sizeof i), 0);
+  CHECK_EQ(i.mask, PIDGUARD_INFO_CREDS);
+  CHECK_EQ(i.pid, 0);
+  CHECK_EQ(i.id, 0);
+
+  /* A zombie child's exit status, and a reaped one's remains. */
+  i = (struct pidguard_info){.mask = PIDGUARD_INFO_ALL};
+  CHECK_EQ(pidguard_pidfd_get_info(r.fd, &i, sizeof i), 0);
+  PG_CHECK(i.mask & PIDGUARD_INFO_EXIT_STATUS, "mask %" PRIx64, i.mask);
+  CHECK_EQ(i.exit_status, 5 << 8);
+  CHECK_EQ(i.state, PIDGUARD_ZOMBIE);
+  CHECK_EQ(i.pid, r.pid);
+  child_reap(&r);
+  i = (struct pidguard_info){.mask = PIDGUARD_INFO_ALL};
+  CHECK_EQ(pidguard_pidfd_get_info(r.fd, &i, sizeof i), 0);
+  PG_CHECK(!(i.mask & (PIDGUARD_INFO_PID | PIDGUARD_INFO_CREDS)), "mask %" PRIx64, i.mask);
+  CHECK_EQ(i.pid, 0);
+  CHECK_EQ(i.state, PIDGUARD_REAPED);
+  if (i.mask & PIDGUARD_INFO_EXIT_STATUS)
+    CHECK_EQ(i.exit_status, 5 << 8);
+
+  /* Nothing of it: the reason. */
+  i = (struct pidguard_info){.mask = PIDGUARD_INFO_PID};
+  CHECK_ERRNO(pidguard_pidfd_get_info(r.fd, &i, sizeof i), ESRCH);
+  i = (struct pidguard_info){.mask = PIDGUARD_INFO_EXIT_STATUS};
+  CHECK_ERRNO(pidguard_pidfd_get_info(c.fd, &i, sizeof i), EAGAIN);
+  hide(PG_FEATURE_PIDFS);
+  i = (struct pidguard_info){.mask = PIDGUARD_INFO_ID};
+  CHECK_ERRNO(pidguard_pidfd_get_info(c.fd, &i, sizeof i), EOPNOTSUPP);
+  hide(0);
+
+  /* Structures of other sizes. */
+  struct {
+    struct pidguard_info known;
+    unsigned char future[64];
+  } big;
+  memset(&big, 0xff, sizeof big);
+  big.known.mask = PIDGUARD_INFO_ALL;
+  CHECK_EQ(pidguard_pidfd_get_info(c.fd, &big.known, sizeof big), 0);
+  CHECK_EQ(big.known.pid, c.pid);
+  for (size_t k = 0; k < sizeof big.future; k++)
+    PG_CHECK(big.future[k] == 0, "byte %zu is %d", k, big.future[k]);
+  CHECK_ERRNO(pidguard_pidfd_get_info(c.fd, &i, sizeof i - 1), EINVAL);
+  i.mask = 1ull << 60;
+  CHECK_ERRNO(pidguard_pidfd_get_info(c.fd, &i, sizeof i), EINVAL);
+
+  /* With each feature hidden: never a different value, at most a missing one. */
+  struct pidguard_info want = {.mask = PIDGUARD_INFO_ALL};
+  CHECK_EQ(pidguard_pidfd_get_info(c.fd, &want, sizeof want), 0);
+  for (size_t k = 0; k < all_features_count; k++) {
+    hide(all_features[k].bit);
+    struct pidguard_info got = {.mask = PIDGUARD_INFO_ALL};
+    CHECK_EQ(pidguard_pidfd_get_info(c.fd, &got, sizeof got), 0);
+    hide(0);
+    const char *without = all_features[k].name;
+    PG_CHECK(!(got.mask & ~want.mask), "without %s: more", without);
+    PG_CHECK(got.pid == want.pid && got.ppid == want.ppid && got.tgid == want.tgid, "without %s", without);
+    PG_CHECK(!memcmp(&got.creds, &want.creds, sizeof got.creds), "without %s", without);
+    PG_CHECK(got.state == want.state, "without %s", without);
+    PG_CHECK(!(got.mask & PIDGUARD_INFO_ID) || got.id == want.id, "without %s", without);
+    PG_CHECK(!(got.mask & PIDGUARD_INFO_CGROUP_ID) || got.cgroup_id == want.cgroup_id, "without %s", without);
+  }
+  child_done(&c);
+  child_done(&r);
+}
+
+/* Asked from inside another pid namespace, where the process has no number. */
+static int body_elsewhere(void *arg) {
+  int fd = *(int *)arg, status;
+  if (unshare(CLONE_NEWPID | CLONE_NEWNS))
+    return 77;
+  pid_t pid = fork();
+  if (pid < 0)
+    return 77;
+  if (pid > 0) {
+    waitpid(pid, &status, 0);
+    return WEXITSTATUS(status);
+  }
+  if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("proc", "/proc", "proc", 0, NULL))
+    _exit(77);
+  struct pidguard_creds creds;
+  uint64_t id;
+  const unsigned ways[] = {0, PG_FEATURE_INFO, PG_FEATURE_INFO_SIZES, PG_FEATURE_NS_IOCTL, PG_FEATURE_ALL};
+  for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+    hide(ways[i]);
+    if (ERRNO_OF(pidguard_pidfd_get_pid(fd)) != EREMOTE || ERRNO_OF(pidguard_pidfd_get_ppid(fd)) != EREMOTE)
+      _exit(1);
+    if (ERRNO_OF(pidguard_pidfd_get_creds(fd, &creds)) != EREMOTE)
+      _exit(2);
+    if (ERRNO_OF(pidguard_pidfd_get_cgroup_id(fd, &id)) != EREMOTE)
+      _exit(3);
+    if (ERRNO_OF(pidguard_pidfd_signal(fd, SIGTERM)) != EREMOTE)
+      _exit(4);
+    if (ERRNO_OF(pidguard_pidfd_proc_dir(fd)) != EREMOTE)
+      _exit(5);
+    if (pidguard_pidfd_get_state(fd) != PIDGUARD_ALIVE)
+      _exit(6);
+    if (pidguard_pidfd_wait_end(fd, 0) != 0)
+      _exit(7);
+    int r = pidguard_pidfd_namespace(fd, PIDGUARD_NS_UTS);
+    if (ways[i] & PG_FEATURE_NS_IOCTL ? r != -1 || errno != EREMOTE : r < 0 && errno != EREMOTE)
+      _exit(8);
+    if (r >= 0)
+      close(r);
+    if (ERRNO_OF(pidguard_pidfd_open_id(1, 0)) == 0)
+      _exit(9);
+  }
+  _exit(0);
+}
+
+static void elsewhere(void) {
+  struct child target = child_paused();
+  struct child c = child_running(body_elsewhere, &target.fd);
+  child_await_zombie(&c);
+  int status = child_reap(&c);
+  if (WEXITSTATUS(status) == 77)
+    pg_test_skip("cannot make a pid namespace here");
+  else
+    CHECK_EQ(status >> 8, 0);
+  CHECK_EQ(pidguard_pidfd_get_state(target.fd), PIDGUARD_ALIVE);
+  child_done(&c);
+  child_done(&target);
+}
+
+/* Without /proc: what the kernel tells itself still works, and the substitutes say that they cannot. */
+static int body_no_proc(void *arg) {
+  int fd = *(int *)arg;
+  struct pidguard_creds creds;
+  uint64_t id;
+  if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+      mount("tmpfs", "/proc", "tmpfs", 0, NULL))
+    return 77;
+  int native = pidguard_pidfd_get_pid(fd) > 0;
+  hide(PG_FEATURE_INFO | PG_FEATURE_NS_IOCTL | PG_FEATURE_PIDFS);
+  if (ERRNO_OF(pidguard_pidfd_get_pid(fd)) != EOPNOTSUPP)
+    return 1;
+  if (ERRNO_OF(pidguard_pidfd_get_creds(fd, &creds)) != EOPNOTSUPP)
+    return 2;
+  if (ERRNO_OF(pidguard_pidfd_get_cgroup_id(fd, &id)) != EOPNOTSUPP)
+    return 3;
+  if (ERRNO_OF(pidguard_pidfd_namespace(fd, PIDGUARD_NS_NET)) != EOPNOTSUPP)
+    return 4;
+  if (ERRNO_OF(pidguard_pidfd_proc_dir(fd)) != EOPNOTSUPP)
+    return 5;
+  int self = pidguard_pidfd_self();
+  if (ERRNO_OF(pidguard_pidfd_same(fd, self)) != EOPNOTSUPP)
+    return 6;
+  if (pidguard_pidfd_get_state(fd) != PIDGUARD_ALIVE)
+    return 7;
+  return native ? 0 : 8;
+}
+
+static void no_proc(void) {
+  struct child target = child_paused();
+  struct child c = child_running(body_no_proc, &target.fd);
+  child_await_zombie(&c);
+  int status = child_reap(&c);
+  if (WEXITSTATUS(status) == 77)
+    pg_test_skip("cannot mount here");
+  else if (WEXITSTATUS(status) == 8)
+    pg_test_skip("PIDFD_GET_INFO is 6.13");
+  else
+    CHECK_EQ(status >> 8, 0);
+  child_done(&c);
+  child_done(&target);
+}
+
+/* With the /proc of another pid namespace, a number from there would be wrong here: none is given. */
+static int body_foreign_proc(void *unused) {
+  int status;
+  (void)unused;
+  if (unshare(CLONE_NEWPID))
+    return 77;
+  pid_t pid = fork();
+  if (pid < 0)
+    return 77;
+  if (pid > 0) {
+    waitpid(pid, &status, 0);
+    return WEXITSTATUS(status);
+  }
+  struct pidguard_creds creds;
+  struct child c = child_paused();
+  hide(PG_FEATURE_INFO);
+  int r = 0;
+  if (ERRNO_OF(pidguard_pidfd_get_pid(c.fd)) != EOPNOTSUPP)
+    r = 1;
+  else if (pidguard_pidfd_get_creds(c.fd, &creds) != 0 || creds.euid != geteuid())
+    r = 2;
+  child_done(&c);
+  _exit(r);
+}
+
+static void foreign_proc(void) {
+  struct child c = child_running(body_foreign_proc, NULL);
+  child_await_zombie(&c);
+  int status = child_reap(&c);
+  if (WEXITSTATUS(status) == 77)
+    pg_test_skip("cannot make a pid namespace here");
+  else
+    CHECK_EQ(status >> 8, 0);
+  child_done(&c);
+}
+
+void pg_test_plan(int argc, char **argv) {
+  (void)argc;
+  (void)argv;
+  add("every_state", every_state);
+  add("credentials", credentials);
+  add("cgroups", cgroups);
+  add("coredumps", coredumps);
+  add("several", several);
+  add("elsewhere", elsewhere);
+  add("no_proc", no_proc);
+  add("foreign_proc", foreign_proc);
+}

@@ -1,0 +1,371 @@
+/* Namespaces: ten kinds, natively and as an older kernel would; entering them. */
+#include "pidfd_support.h"
+
+#include "pidfd/feature.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+static const struct {
+  int kind, flag;
+  const char *name;
+} kinds[] = {
+    {PIDGUARD_NS_CGROUP, CLONE_NEWCGROUP, "cgroup"},
+    {PIDGUARD_NS_IPC, CLONE_NEWIPC, "ipc"},
+    {PIDGUARD_NS_MNT, CLONE_NEWNS, "mnt"},
+    {PIDGUARD_NS_NET, CLONE_NEWNET, "net"},
+    {PIDGUARD_NS_PID, 0, "pid"},
+    {PIDGUARD_NS_PID_FOR_CHILDREN, CLONE_NEWPID, "pid_for_children"},
+    {PIDGUARD_NS_TIME, 0, "time"},
+    {PIDGUARD_NS_TIME_FOR_CHILDREN, CLONE_NEWTIME, "time_for_children"},
+    {PIDGUARD_NS_USER, CLONE_NEWUSER, "user"},
+    {PIDGUARD_NS_UTS, CLONE_NEWUTS, "uts"},
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+/* Moves to new namespaces, as far as it may, tells which, and waits. */
+static int apart_flags;
+static bool apart_childless;
+
+static int body_apart(void *ready) {
+  int done = 0;
+  for (size_t i = 0; i < KINDS; i++)
+    if ((apart_flags & kinds[i].flag) && kinds[i].flag != CLONE_NEWUSER && unshare(kinds[i].flag) == 0)
+      done |= kinds[i].flag;
+  if ((done & CLONE_NEWUTS) && sethostname("apart", 5))
+    return 1;
+  if ((apart_flags & CLONE_NEWUSER) && unshare(CLONE_NEWUSER) == 0)
+    done |= CLONE_NEWUSER;
+  /* A new pid namespace is nobody's until it has a first process. */
+  if ((done & CLONE_NEWPID) && !apart_childless) {
+    pid_t first = fork();
+    if (first < 0)
+      return 1;
+    if (first == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      for (;;)
+        pause();
+    }
+  }
+  if (write(*(int *)ready, &done, sizeof done) != sizeof done)
+    return 1;
+  for (;;)
+    pause();
+  return 0;
+}
+
+static struct child child_apart(int flags, int *ret) {
+  int ready[2];
+  apart_flags = flags;
+  if (pipe2(ready, O_CLOEXEC))
+    abort();
+  struct child c = child_running(body_apart, &ready[1]);
+  close(ready[1]);
+  if (read(ready[0], ret, sizeof *ret) != sizeof *ret)
+    abort();
+  close(ready[0]);
+  return c;
+}
+
+/* What /proc says, by path. */
+static uint64_t link_inode(pid_t pid, const char *name) {
+  char path[64];
+  struct stat st;
+  snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, name);
+  return stat(path, &st) ? 0 : (uint64_t)st.st_ino;
+}
+
+static void every_kind(void) {
+  int moved;
+  struct child apart = child_apart(CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID |
+                                       CLONE_NEWTIME | CLONE_NEWUSER | CLONE_NEWUTS,
+                                   &moved);
+  struct child near = child_paused();
+  const unsigned ways[] = {0, PG_FEATURE_NS_IOCTL, PG_FEATURE_NS_IOCTL | PG_FEATURE_THREAD, PG_FEATURE_ALL};
+  PG_CHECK(moved & CLONE_NEWUTS, "flags %x", moved);
+  for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+    for (size_t i = 0; i < KINDS; i++) {
+      uint64_t want = link_inode(apart.pid, kinds[i].name);
+      struct stat st;
+      hide(ways[w]);
+      int fd = pidguard_pidfd_namespace(apart.fd, kinds[i].kind), error = errno;
+      int mine = pidguard_pidfd_same_namespace(apart.fd, kinds[i].kind);
+      int ours = pidguard_pidfd_same_namespace(near.fd, kinds[i].kind);
+      hide(0);
+      if (!want) {
+        PG_CHECK(fd == -1 && error == EOPNOTSUPP, "%s: %s", kinds[i].name, strerror(error));
+        pg_test_skip("this kernel has no %s namespaces", kinds[i].name);
+        continue;
+      }
+      PG_CHECK(fd >= 0, "%s: %s", kinds[i].name, strerror(error));
+      PG_CHECK(fstat(fd, &st) == 0 && st.st_ino == want, "%s: another namespace", kinds[i].name);
+      PG_CHECK(fcntl(fd, F_GETFD) == FD_CLOEXEC, "%s is not close-on-exec", kinds[i].name);
+      PG_CHECK(mine == !(moved & kinds[i].flag), "%s: same is %d (way %zu)", kinds[i].name, mine, w);
+      PG_CHECK(ours == 1, "%s: same is %d (way %zu)", kinds[i].name, ours, w);
+      close(fd);
+    }
+    hide(ways[w]);
+    CHECK_ERRNO(pidguard_pidfd_namespace(near.fd, 0), EINVAL);
+    CHECK_ERRNO(pidguard_pidfd_namespace(near.fd, 11), EINVAL);
+    CHECK_ERRNO(pidguard_pidfd_namespace(near.fd, -1), EINVAL);
+    hide(0);
+  }
+
+  /* A zombie has none, a reaped process least of all. */
+  pidguard_pidfd_kill(apart.fd);
+  child_await_zombie(&apart);
+  for (int reaped = 0; reaped < 2; reaped++) {
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++)
+      for (size_t i = 0; i < KINDS; i++) {
+        hide(ways[w]);
+        int error = ERRNO_OF(pidguard_pidfd_namespace(apart.fd, kinds[i].kind));
+        int other = ERRNO_OF(pidguard_pidfd_same_namespace(apart.fd, kinds[i].kind));
+        hide(0);
+        PG_CHECK(error == ESRCH && other == ESRCH, "%s: %s (way %zu)", kinds[i].name, strerror(error), w);
+      }
+    if (!reaped)
+      child_reap(&apart);
+  }
+  child_done(&apart);
+  child_done(&near);
+}
+
+static int target_fd;
+static unsigned enter_way;
+static int enter_flags;
+
+/* Enters, and exits with: 0 done and as wanted, 1 refused (errno is sent), 2 done but not there. */
+static int body_enter(void *report) {
+  char name[64] = "";
+  hide(enter_way);
+  errno = 0;
+  int r = pidguard_pidfd_setns(target_fd, enter_flags), error = r ? errno : 0;
+  if (write(*(int *)report, &error, sizeof error) != sizeof error)
+    return 3;
+  if (r)
+    return 1;
+  for (size_t i = 0; i < KINDS; i++)
+    if ((kinds[i].flag & enter_flags & ~(CLONE_NEWNS | CLONE_NEWPID)) &&
+        pidguard_pidfd_same_namespace(target_fd, kinds[i].kind) != 1)
+      return 2;
+  /* What is entered is the namespace that the target is in, and it counts for the next child. */
+  if (enter_flags & CLONE_NEWPID) {
+    int self = pidguard_pidfd_self(), theirs = pidguard_pidfd_namespace(target_fd, PIDGUARD_NS_PID);
+    int mine = pidguard_pidfd_namespace(self, PIDGUARD_NS_PID_FOR_CHILDREN);
+    struct stat a, b;
+    if (fstat(theirs, &a) || fstat(mine, &b) || a.st_ino != b.st_ino)
+      return 2;
+  }
+  if ((enter_flags & CLONE_NEWUTS) && (gethostname(name, sizeof name) || strcmp(name, "apart")))
+    return 2;
+  return 0;
+}
+
+static int enter(int fd, int flags, unsigned way, int *error) {
+  int report[2];
+  target_fd = fd;
+  enter_flags = flags;
+  enter_way = way;
+  if (pipe2(report, O_CLOEXEC))
+    abort();
+  struct child c = child_running(body_enter, &report[1]);
+  close(report[1]);
+  if (read(report[0], error, sizeof *error) != sizeof *error)
+    *error = -1;
+  child_await_zombie(&c);
+  int status = child_reap(&c);
+  child_done(&c);
+  close(report[0]);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -status;
+}
+
+/* Every set of six kinds that can be entered together, natively and one by one. */
+static void entering(void) {
+  static const int flags[] = {CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS};
+  int moved, error, all = 0;
+  for (size_t i = 0; i < 6; i++)
+    all |= flags[i];
+  struct child apart = child_apart(all, &moved);
+  if (moved != all) {
+    pg_test_skip("cannot make all namespaces here (%x)", moved);
+  } else {
+    const unsigned ways[] = {0, PG_FEATURE_SETNS, PG_FEATURE_SETNS | PG_FEATURE_NS_IOCTL};
+    for (unsigned set = 1; set < 1u << 6; set++) {
+      int want = 0;
+      for (size_t i = 0; i < 6; i++)
+        want |= set >> i & 1 ? flags[i] : 0;
+      for (size_t w = 0; w < 3; w++) {
+        int r = enter(apart.fd, want, ways[w], &error);
+        PG_CHECK(r == 0, "flags %x, way %zu: %d, %s", want, w, r, strerror(error));
+      }
+    }
+    CHECK_EQ(enter(apart.fd, 0, 0, &error), 1);
+    CHECK_EQ(error, EINVAL);
+    CHECK_EQ(enter(apart.fd, CLONE_NEWUTS | CLONE_VM, 0, &error), 1);
+    CHECK_EQ(error, EINVAL);
+    child_reap(&apart);
+    for (size_t w = 0; w < 3; w++) {
+      CHECK_EQ(enter(apart.fd, CLONE_NEWUTS, ways[w], &error), 1);
+      CHECK_EQ(error, ESRCH);
+    }
+  }
+  child_done(&apart);
+}
+
+/* With a user namespace: first of all, because it gives the right to the others. */
+static void entering_user(void) {
+  int moved, error;
+  struct child apart = child_apart(CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER, &moved);
+  if (!(moved & CLONE_NEWUSER)) {
+    pg_test_skip("cannot make a user namespace here");
+  } else {
+    const unsigned ways[] = {0, PG_FEATURE_SETNS};
+    for (size_t w = 0; w < 2; w++) {
+      int r = enter(apart.fd, CLONE_NEWUSER, ways[w], &error);
+      PG_CHECK(r == 0, "way %zu: %d, %s", w, r, strerror(error));
+    }
+    /* The own one cannot be entered. */
+    struct child near = child_paused();
+    for (size_t w = 0; w < 2; w++) {
+      CHECK_EQ(enter(near.fd, CLONE_NEWUSER, ways[w], &error), 1);
+      CHECK_EQ(error, EINVAL);
+    }
+    child_done(&near);
+  }
+  child_done(&apart);
+}
+
+/* One part is refused (the own user namespace cannot be entered), and so the thread stays where it is. */
+static int body_refused(void *arg) {
+  const unsigned ways[] = {0, PG_FEATURE_SETNS};
+  struct stat before, after;
+  for (size_t w = 0; w < 2; w++) {
+    if (stat("/proc/thread-self/ns/uts", &before))
+      return 3;
+    hide(ways[w]);
+    if (pidguard_pidfd_setns(*(int *)arg, CLONE_NEWUTS | CLONE_NEWUSER) != -1 || errno != EINVAL)
+      return 1;
+    if (stat("/proc/thread-self/ns/uts", &after) || before.st_ino != after.st_ino)
+      return 2;
+  }
+  return 0;
+}
+
+static void all_or_nothing(void) {
+  int moved;
+  struct child apart = child_apart(CLONE_NEWUTS, &moved);
+  if (!moved) {
+    pg_test_skip("cannot make namespaces here");
+  } else {
+    struct child c = child_running(body_refused, &apart.fd);
+    child_await_zombie(&c);
+    CHECK_EQ(child_reap(&c), 0);
+    child_done(&c);
+  }
+  child_done(&apart);
+}
+
+/* A new pid namespace without any process: the kernel has it, /proc does not. */
+static void without_first_process(void) {
+  int moved;
+  apart_childless = true;
+  struct child apart = child_apart(CLONE_NEWPID, &moved);
+  apart_childless = false;
+  if (!moved) {
+    pg_test_skip("cannot make namespaces here");
+  } else {
+    int fd = pidguard_pidfd_namespace(apart.fd, PIDGUARD_NS_PID_FOR_CHILDREN);
+    PG_CHECK(fd >= 0 || errno == EOPNOTSUPP, "%s", strerror(errno));
+    if (fd >= 0)
+      close(fd);
+    hide(PG_FEATURE_NS_IOCTL);
+    CHECK_ERRNO(pidguard_pidfd_namespace(apart.fd, PIDGUARD_NS_PID_FOR_CHILDREN), EOPNOTSUPP);
+    hide(0);
+  }
+  child_done(&apart);
+}
+
+/* Who may not look into a process gets EACCES, natively and from /proc. */
+static int body_unprivileged(void *arg) {
+  int fd = *(int *)arg;
+  if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+    return 77;
+  const unsigned ways[] = {0, PG_FEATURE_NS_IOCTL};
+  for (size_t w = 0; w < 2; w++) {
+    hide(ways[w]);
+    if (pidguard_pidfd_namespace(fd, PIDGUARD_NS_NET) != -1 || errno != EACCES)
+      return 1 + (int)w;
+    if (pidguard_pidfd_same_namespace(fd, PIDGUARD_NS_NET) != -1 || errno != EACCES)
+      return 3 + (int)w;
+    if (pidguard_pidfd_setns(fd, CLONE_NEWNET) != -1 || errno != EPERM)
+      return 5 + (int)w;
+  }
+  return 0;
+}
+
+static void permission(void) {
+  struct child target = child_paused();
+  struct child c = child_running(body_unprivileged, &target.fd);
+  child_await_zombie(&c);
+  int status = child_reap(&c);
+  if (WEXITSTATUS(status) == 77)
+    pg_test_skip("cannot change identity here");
+  else
+    CHECK_EQ(status >> 8, 0);
+  child_done(&c);
+  child_done(&target);
+}
+
+/* "Mine" is the calling thread's, which may differ from its process's. */
+static void *thread_apart(void *fd) {
+  static int results[3];
+  if (unshare(CLONE_NEWUTS)) {
+    results[0] = -77;
+    return results;
+  }
+  for (int w = 0; w < 3; w++) {
+    const unsigned ways[] = {0, PG_FEATURE_THREAD, PG_FEATURE_NS_IOCTL};
+    hide(ways[w]);
+    results[w] = pidguard_pidfd_same_namespace(*(int *)fd, PIDGUARD_NS_UTS);
+    hide(0);
+  }
+  return results;
+}
+
+static void of_the_thread(void) {
+  struct child c = child_paused();
+  pthread_t thread;
+  void *results = NULL;
+  pthread_create(&thread, NULL, thread_apart, &c.fd);
+  pthread_join(thread, &results);
+  if (*(int *)results == -77)
+    pg_test_skip("cannot make a namespace here");
+  else
+    for (int w = 0; w < 3; w++)
+      CHECK_EQ(((int *)results)[w], 0);
+  CHECK_EQ(pidguard_pidfd_same_namespace(c.fd, PIDGUARD_NS_UTS), 1);
+  child_done(&c);
+}
+
+void pg_test_plan(int argc, char **argv) {
+  (void)argc;
+  (void)argv;
+  add("every_kind", every_kind);
+  add("entering", entering);
+  add("entering_user", entering_user);
+  add("all_or_nothing", all_or_nothing);
+  add("without_first_process", without_first_process);
+  add("permission", permission);
+  add("of_the_thread", of_the_thread);
+}

@@ -1,0 +1,331 @@
+/* pidfds over UNIX sockets: peers, cargo, senders. */
+#include "pidfd_support.h"
+
+#include "pidfd/feature.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void make_pair(int type, int pair[2]) {
+  if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair))
+    abort();
+}
+
+/* A child that connects to an abstract address, and drops its identity afterwards if told so. */
+static struct sockaddr_un address;
+static socklen_t address_size;
+static bool drop;
+
+static int listen_at(const char *name) {
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  address = (struct sockaddr_un){.sun_family = AF_UNIX};
+  int n = snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "pidguard-%d-%s", (int)getpid(), name);
+  address_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+  if (bind(fd, (struct sockaddr *)&address, address_size) || listen(fd, 5))
+    abort();
+  return fd;
+}
+
+static int body_connect(void *unused) {
+  (void)unused;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (connect(fd, (struct sockaddr *)&address, address_size))
+    return 1;
+  if (drop && (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534)))
+    return 77;
+  if (drop && send(fd, "", 1, 0) != 1)
+    return 1;
+  for (;;)
+    pause();
+  return 0;
+}
+
+static void peers(void) {
+  const unsigned ways[] = {0, PG_FEATURE_PEERPIDFD, PG_FEATURE_PEERPIDFD | PG_FEATURE_INFO, PG_FEATURE_ALL};
+  int server = listen_at("peers");
+  struct child c = child_running(body_connect, NULL);
+  int sock = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+  for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+    hide(ways[w]);
+    int fd = pidguard_socket_peer(sock);
+    PG_CHECK(fd >= 0, "way %zu: %s", w, strerror(errno));
+    CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    CHECK_EQ(pidguard_pidfd_same(fd, c.fd), 1);
+    close(fd);
+    hide(0);
+  }
+  /* The peer is gone: natively it is known who it was (6.16) or that it is gone; else nothing can be said safely,
+   * whether the number is free or taken. */
+  pid_t pid = c.pid;
+  child_reap(&c);
+  int fd = pidguard_socket_peer(sock), error = errno;
+  if (fd >= 0) {
+    CHECK_EQ(pidguard_pidfd_get_state(fd), PIDGUARD_REAPED);
+    close(fd);
+  } else {
+    PG_CHECK(error == ESRCH, "%s", strerror(error));
+  }
+  hide(PG_FEATURE_PEERPIDFD);
+  CHECK_ERRNO(pidguard_socket_peer(sock), ESRCH);
+  hide(0);
+  struct pg_test_stranger s;
+  int r = pg_test_take_pid(pid, false, &s);
+  if (r) {
+    pg_test_skip("no process with a given number: %s", strerror(-r));
+  } else {
+    hide(PG_FEATURE_PEERPIDFD);
+    CHECK_ERRNO(pidguard_socket_peer(sock), EOPNOTSUPP); /* hung up: whoever this is, it is not to be believed */
+    hide(0);
+    pg_test_stranger_release(&s);
+  }
+  child_done(&c);
+  close(sock);
+  close(server);
+}
+
+static void self_as_peer(void) {
+  const unsigned ways[] = {0, PG_FEATURE_PEERPIDFD};
+  const int types[] = {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM};
+  int self = pidguard_pidfd_self();
+  for (size_t w = 0; w < 2; w++)
+    for (size_t t = 0; t < 3; t++) {
+      int pair[2];
+      make_pair(types[t], pair);
+      hide(ways[w]);
+      if (w && types[t] == SOCK_DGRAM) { /* a datagram socket does not notice that its peer is gone */
+        CHECK_ERRNO(pidguard_socket_peer(pair[0]), EOPNOTSUPP);
+      } else {
+        int fd = pidguard_socket_peer(pair[0]);
+        CHECK_EQ(pidguard_pidfd_same(fd, self), 1);
+        close(fd);
+      }
+      hide(0);
+      close(pair[0]);
+      close(pair[1]);
+    }
+  close(self);
+}
+
+/* The recorded credentials are no longer those of the process: a stranger, or a peer that has changed. Not believed. */
+static void changed_peer(void) {
+  int server = listen_at("changed");
+  drop = true;
+  struct child c = child_running(body_connect, NULL);
+  drop = false;
+  int sock = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+  char byte;
+  if (recv(sock, &byte, 1, 0) != 1) {
+    pg_test_skip("cannot change identity here");
+  } else {
+    hide(PG_FEATURE_PEERPIDFD);
+    CHECK_ERRNO(pidguard_socket_peer(sock), EOPNOTSUPP);
+    hide(0);
+    int fd = pidguard_socket_peer(sock);
+    if (fd >= 0) {
+      CHECK_EQ(pidguard_pidfd_same(fd, c.fd), 1);
+      close(fd);
+    }
+  }
+  child_done(&c);
+  close(sock);
+  close(server);
+}
+
+static void no_peers(void) {
+  const unsigned ways[] = {0, PG_FEATURE_PEERPIDFD};
+  int lone = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), inet = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int file = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (size_t w = 0; w < 2; w++) {
+    hide(ways[w]);
+    CHECK_ERRNO(pidguard_socket_peer(lone), ENODATA);
+    if (inet >= 0)
+      CHECK_ERRNO(pidguard_socket_peer(inet), ENODATA);
+    CHECK_ERRNO(pidguard_socket_peer(file), ENOTSOCK);
+    CHECK_ERRNO(pidguard_socket_peer(-1), EBADF);
+    hide(0);
+  }
+  close(lone);
+  if (inet >= 0)
+    close(inet);
+  close(file);
+}
+
+static int body_receive(void *sock) {
+  int fd = pidguard_socket_receive(*(int *)sock);
+  if (fd < 0)
+    return 1;
+  return fcntl(fd, F_GETFD) == FD_CLOEXEC && pidguard_pidfd_kill(fd) == 0 ? 0 : 2;
+}
+
+static void handed_over(void) {
+  const int types[] = {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM};
+  for (size_t t = 0; t < 3; t++) {
+    int pair[2];
+    make_pair(types[t], pair);
+    struct child target = child_paused();
+    struct child c = child_running(body_receive, &pair[1]);
+    CHECK_EQ(pidguard_socket_send(pair[0], target.fd), 0);
+    CHECK_EQ(pidguard_pidfd_wait_end(target.fd, 5000), 1);
+    child_await_zombie(&c);
+    CHECK_EQ(child_reap(&c), 0);
+    child_done(&c);
+    child_done(&target);
+    close(pair[0]);
+    close(pair[1]);
+  }
+}
+
+static void send_fds(int sock, const int *fds, size_t count) {
+  char byte = 0;
+  struct iovec iov = {&byte, 1};
+  union {
+    struct cmsghdr head;
+    char space[CMSG_SPACE(sizeof(int) * 200)];
+  } control;
+  memset(&control, 0, sizeof control);
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+  if (count) {
+    msg.msg_control = &control;
+    msg.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+    control.head.cmsg_level = SOL_SOCKET;
+    control.head.cmsg_type = SCM_RIGHTS;
+    control.head.cmsg_len = CMSG_LEN(sizeof(int) * count);
+    memcpy(CMSG_DATA(&control.head), fds, sizeof(int) * count);
+  }
+  if (sendmsg(sock, &msg, 0) != 1)
+    abort();
+}
+
+/* Anything but exactly one pidfd is refused, and none of it stays open (every test checks that). */
+static void bad_cargo(void) {
+  int pair[2], file = open("/dev/null", O_RDWR | O_CLOEXEC), many[200];
+  struct child c = child_paused();
+  make_pair(SOCK_STREAM, pair);
+  send_fds(pair[0], NULL, 0);
+  CHECK_ERRNO(pidguard_socket_receive(pair[1]), EBADMSG);
+  send_fds(pair[0], &file, 1);
+  CHECK_ERRNO(pidguard_socket_receive(pair[1]), EBADMSG);
+  for (size_t i = 0; i < 200; i++)
+    many[i] = c.fd;
+  const size_t counts[] = {2, 3, 50, 120, 200};
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+    int before = open_descriptors();
+    send_fds(pair[0], many, counts[i]);
+    CHECK_ERRNO(pidguard_socket_receive(pair[1]), EBADMSG);
+    CHECK_EQ(open_descriptors(), before);
+  }
+  CHECK_EQ(pidguard_socket_send(pair[0], c.fd), 0);
+  int fd = pidguard_socket_receive(pair[1]);
+  CHECK_EQ(pidguard_pidfd_same(fd, c.fd), 1);
+  close(fd);
+
+  /* No descriptor to be had for it. */
+  struct rlimit saved, low;
+  getrlimit(RLIMIT_NOFILE, &saved);
+  CHECK_EQ(pidguard_socket_send(pair[0], c.fd), 0);
+  low = (struct rlimit){3, saved.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &low);
+  int error = ERRNO_OF(pidguard_socket_receive(pair[1]));
+  setrlimit(RLIMIT_NOFILE, &saved);
+  CHECK_EQ(error, EBADMSG);
+
+  CHECK_ERRNO(pidguard_socket_send(pair[0], file), EBADF);
+  CHECK_ERRNO(pidguard_socket_send(pair[0], -1), EBADF);
+  CHECK_ERRNO(pidguard_socket_send(file, c.fd), ENOTSOCK);
+  CHECK_ERRNO(pidguard_socket_receive(file), ENOTSOCK);
+  fcntl(pair[1], F_SETFL, O_NONBLOCK);
+  CHECK_ERRNO(pidguard_socket_receive(pair[1]), EAGAIN);
+  close(pair[0]);
+  CHECK_ERRNO(pidguard_socket_receive(pair[1]), EPIPE);
+  CHECK_ERRNO(pidguard_socket_send(pair[1], c.fd), EPIPE); /* and no SIGPIPE */
+  close(pair[1]);
+  close(file);
+  child_done(&c);
+}
+
+static int body_say(void *sock) {
+  return send(*(int *)sock, "hello", 5, 0) == 5 ? 0 : 1;
+}
+
+static void senders(void) {
+  const int types[] = {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM};
+  char text[16];
+  int fd;
+  for (size_t t = 0; t < 3; t++) {
+    int pair[2], self = pidguard_pidfd_self();
+    make_pair(types[t], pair);
+    if (pidguard_socket_pass_sender(pair[1], 1)) {
+      CHECK_EQ(errno, EOPNOTSUPP);
+      pg_test_skip("SO_PASSPIDFD is 6.5");
+    } else {
+      struct child c = child_running(body_say, &pair[0]);
+      child_await_zombie(&c);
+      memset(text, 0, sizeof text);
+      CHECK_EQ(pidguard_socket_receive_from(pair[1], text, sizeof text, 0, &fd), 5);
+      PG_CHECK(!strcmp(text, "hello"), "%s", text);
+      CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+      CHECK_EQ(pidguard_pidfd_same(fd, c.fd), 1);
+      close(fd);
+      child_reap(&c);
+      child_done(&c);
+
+      /* A sender that was reaped before: known (6.16), or not, but never somebody else. */
+      c = child_running(body_say, &pair[0]);
+      child_await_zombie(&c);
+      child_reap(&c);
+      CHECK_EQ(pidguard_socket_receive_from(pair[1], text, sizeof text, 0, &fd), 5);
+      if (fd >= 0) {
+        CHECK_EQ(pidguard_pidfd_same(fd, c.fd), 1);
+        close(fd);
+      }
+      child_done(&c);
+
+      /* With cargo, which is closed; and as the receiver of a pidfd, which ignores the sender. */
+      int cargo = self;
+      send_fds(pair[0], &cargo, 1);
+      CHECK_EQ(pidguard_socket_receive_from(pair[1], text, sizeof text, 0, &fd), 1);
+      CHECK_EQ(pidguard_pidfd_same(fd, self), 1);
+      close(fd);
+      CHECK_EQ(pidguard_socket_send(pair[0], self), 0);
+      fd = pidguard_socket_receive(pair[1]);
+      CHECK_EQ(pidguard_pidfd_same(fd, self), 1);
+      close(fd);
+
+      CHECK_EQ(pidguard_socket_pass_sender(pair[1], 0), 0);
+    }
+    if (send(pair[0], "x", 1, 0) != 1)
+      abort();
+    fd = 77;
+    CHECK_EQ(pidguard_socket_receive_from(pair[1], text, sizeof text, 0, &fd), 1);
+    CHECK_EQ(fd, -1);
+    fd = 77;
+    CHECK_ERRNO(pidguard_socket_receive_from(pair[1], text, sizeof text, MSG_DONTWAIT, &fd), EAGAIN);
+    CHECK_EQ(fd, 77);
+    hide(PG_FEATURE_PASSPIDFD);
+    CHECK_ERRNO(pidguard_socket_pass_sender(pair[1], 1), EOPNOTSUPP);
+    hide(0);
+    close(self);
+    close(pair[0]);
+    close(pair[1]);
+  }
+  CHECK_ERRNO(pidguard_socket_pass_sender(-1, 1), EBADF);
+}
+
+void pg_test_plan(int argc, char **argv) {
+  (void)argc;
+  (void)argv;
+  add("peers", peers);
+  add("self_as_peer", self_as_peer);
+  add("changed_peer", changed_peer);
+  add("no_peers", no_peers);
+  add("handed_over", handed_over);
+  add("bad_cargo", bad_cargo);
+  add("senders", senders);
+}
