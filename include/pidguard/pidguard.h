@@ -193,8 +193,8 @@ PIDGUARD_API int pidguard_pidfd_from_text(const char *text, unsigned flags);
  * 2. Signals
  *
  * A signal reaches the process that the pidfd names, or nobody. Signal 0 is no signal: it only checks. A zombie counts
- * as there: signals to it succeed without effect. (The kernel takes a directory descriptor of /proc/PID for a pidfd here. It
- * is as safe.)
+ * as there: signals to it succeed without effect. (The kernel takes a directory descriptor of /proc/PID for a pidfd
+ * here. It is as safe.)
  *
  * Errors of all of them: ESRCH reaped; EPERM the caller may not signal it (kill(2)); EINVAL no such signal; EBADF;
  *   EREMOTE. */
@@ -456,10 +456,10 @@ PIDGUARD_API int pidguard_pidfd_access_proc(int pidfd, int (*look)(int dir, pid_
 /* ---------------------------------------------------------------------------------------------------------------------
  * 6. Tracked children
  *
- * For code that keeps PIDs, and cannot be rewritten to keep pidfds: the calls of libc by other names, with a table behind
- * them that knows each child by its pidfd. A number that was told to be dead is dead: signals to it fail with ESRCH,
- * whoever has it now. The preload object puts the same calls under the names of libc; a program that uses both has one
- * table.
+ * For code that keeps PIDs, and cannot be rewritten to keep pidfds: the calls of libc by other names, with a table
+ * behind them that knows each child by its pidfd. A number that was told to be dead is dead: signals to it fail with
+ * ESRCH, whoever has it now. The preload object puts the same calls under the names of libc; a program that uses both
+ * has one table.
  *
  * They take the same arguments, return the same values and fail with the same errno as the calls of libc that they are
  * named after; the waits are cancellation points. They can be called from signal handlers and from any thread (fork, as
@@ -469,9 +469,9 @@ PIDGUARD_API int pidguard_pidfd_access_proc(int pidfd, int (*look)(int dir, pid_
 /* fork(2): the child is tracked when this returns. */
 PIDGUARD_API pid_t pidguard_fork(void);
 
-/* fork(2) that also gives a pidfd: in the parent *ret_pidfd is the child's, the caller's to close, or -1 if the child is
- * gone already (its number is taken by a wait of another thread or a handler, or SIGCHLD is ignored). In the child it is
- * left alone.
+/* fork(2) that also gives a pidfd: in the parent *ret_pidfd is the child's, the caller's to close, or -1 if the child
+ * is gone already (its number is taken by a wait of another thread or a handler, or SIGCHLD is ignored). In the child
+ * it is left alone.
  * Errors: those of fork(2); EMFILE, ENFILE, ENOMEM, EOPNOTSUPP, before there is a child. */
 PIDGUARD_API pid_t pidguard_fork_pidfd(int *ret_pidfd);
 
@@ -505,8 +505,8 @@ PIDGUARD_API int pidguard_adopt(pid_t pid);
 /* Forgets what is known of a number: it is libc's again. Errors: ESRCH nothing is known of it. */
 PIDGUARD_API int pidguard_forget(pid_t pid);
 
-/* What happened in this process since it was forked. Never fails; size is sizeof(struct pidguard_counters), and counters
- * that the library does not have are 0. */
+/* What happened in this process since it was forked. Never fails; size is sizeof(struct pidguard_counters), and
+ * counters that the library does not have are 0. */
 struct pidguard_counters {
   uint64_t births;       /* children tracked */
   uint64_t signals;      /* signals sent through a pidfd */
@@ -529,7 +529,8 @@ PIDGUARD_API const char *pidguard_version(void);
 #define PIDGUARD_VERSION_MINOR 1
 #define PIDGUARD_VERSION_PATCH 0
 
-/* 1 if libc's own names are protected in this process (the preload object is loaded, or linked, and not switched off). */
+/* 1 if libc's own names are protected in this process (the preload object is loaded, or linked, and not switched
+ * off). */
 PIDGUARD_API int pidguard_is_preloaded(void);
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
-/* The border between -errno (inside) and errno (outside): the one way in which a public function or an interposer fails.
- * A success leaves errno alone. Calls nothing. */
+/* The border between -errno (inside) and errno (outside): the one way in which a public function or an interposer
+ * fails. A success leaves errno alone. Calls nothing. */
 #ifndef PG_BASE_ERRNO_H
 #define PG_BASE_ERRNO_H
 

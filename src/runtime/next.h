@@ -41,6 +41,11 @@ struct winsize;
     (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[],              \
      char *const[]),                                                                                                   \
     "posix_spawnp", "GLIBC_2.2.5")                                                                                     \
+  X(int, close, (int), "close", "")                                                                                    \
+  X(int, dup2, (int, int), "dup2", "")                                                                                 \
+  X(int, dup3, (int, int, int), "dup3", "")                                                                            \
+  X(int, close_range, (unsigned, unsigned, int), "close_range", "")                                                    \
+  X(void, closefrom, (int), "closefrom", "")                                                                           \
   X(int, clone, (int (*)(void *), void *, int, void *, ...), "clone", "")                                            \
   X(int, daemon, (int, int), "daemon", "")                                                                           \
   X(int, forkpty, (int *, char *, const struct termios *, const struct winsize *), "forkpty", "")

@@ -132,6 +132,18 @@ struct pg_ours pg_ours_next(_Atomic uint32_t *hand) {
   return (struct pg_ours){-1, 0};
 }
 
+int pg_ours_first(unsigned first, unsigned last) {
+  int lowest = -1;
+  if (pg_ours_held() <= 0)
+    return -1;
+  for (uint32_t i = 0; i <= pg_ours_mask; i++) {
+    int fd = pg_cell_fd(atomic_load_explicit(&pg_ours_cells[i], memory_order_acquire) & ~PG_CELL_CLOSING);
+    if (fd >= 0 && (unsigned)fd >= first && (unsigned)fd <= last && (lowest < 0 || fd < lowest))
+      lowest = fd;
+  }
+  return lowest;
+}
+
 void pg_ours_settle(int fd) {
   uint64_t cell;
   for (int i = 0; i < 1000; i++) {

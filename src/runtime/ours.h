@@ -55,6 +55,8 @@ bool pg_ours_register(int fd, uint32_t owner, struct pg_ours *ret_occupant);
 bool pg_ours_unregister(int fd, uint32_t owner);
 /* Closes fd if it is registered to the owner and `still_ours` says that it is still what we opened. */
 void pg_ours_close(int fd, uint32_t owner, bool (*still_ours)(int fd, uint64_t arg), uint64_t arg);
+/* The lowest number of ours within [first, last], or -1. */
+int pg_ours_first(unsigned first, unsigned last);
 /* The next occupied cell of a clock hand that goes round all of them; fd -1 when there is none. */
 struct pg_ours pg_ours_next(_Atomic uint32_t *hand);
 /* Waits a moment for a pg_ours_close() of this number that another thread is in the middle of. */

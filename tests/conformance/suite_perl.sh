@@ -58,6 +58,6 @@ conf_verdicts() {
          if (match($0, /# ?(skip|TODO)/)) verdict = verdict " " substr($0, RSTART)
          print "test " number "\t" verdict
        }
-       /^1\.\.[0-9]/ { print "plan\t" $0 }
+       /^1\.\.[0-9]/ { print "plan\tok " $0 }
        /^Bail out/ { print "bail out\t" $0 }' "$2"
 }

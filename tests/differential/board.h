@@ -10,7 +10,7 @@
 #define PGD_LABELS 64          /* c0 (the root) to c63 */
 #define PGD_PIDS 4096          /* numbers that can be named; a program stays far below in its fresh namespace */
 #define PGD_TRACE_SIZE 262144u
-#define PGD_TEXT_SIZE 32768u
+#define PGD_TEXT_SIZE 65536u
 #define PGD_MAGIC 0x70676431u
 #define PGD_BOARD_FD 3         /* in the monitor, so that every interpreter finds the board as /proc/1/fd/3 */
 #define PGD_SCRIPT_FD 4        /* likewise: an executable file without a #! line */
@@ -29,7 +29,7 @@ struct pgd_entry {
   _Atomic int also;      /* a second process that must be gone before all is quiet (what daemon() leaves), else 0 */
   _Atomic unsigned go;   /* futex: the monitor counts it up to give a turn */
   _Atomic int ready;     /* wants a turn */
-  _Atomic int in_call;   /* may be blocked in a wait: see enum pgd_call */
+  _Atomic int in_call;   /* may be blocked in a call: see enum pgd_call */
   _Atomic int in_vfork;  /* may be suspended by the kernel until its child is done */
   _Atomic int held_back; /* signals came while it was suspended: they meet the SIGCHLD of that child in any order */
   _Atomic int forklike;  /* was made by a call that copies memory, so it has page faults of its own */
@@ -39,6 +39,7 @@ enum pgd_call {
   PGD_CALL_NO,
   PGD_CALL_ONE,  /* only one event can end it: the outcome does not depend on which of two deaths came first */
   PGD_CALL_MANY, /* several could */
+  PGD_CALL_PAUSE /* any signal that is handled ends it, and no outcome depends on which */
 };
 
 struct pgd_name {

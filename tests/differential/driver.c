@@ -183,6 +183,13 @@ static void run_jobs(void) {
       atomic_fetch_add(&totals->broken, 1);
 }
 
+static void check_preload(void) {
+  if (options.config.preload && !pgd_preload_works(&options.config)) {
+    fprintf(stderr, "pg_diff: %s cannot be preloaded\n", options.config.preload);
+    exit(2);
+  }
+}
+
 /* The tester must find what is wrong with each of these objects, and make it small. */
 static int self_test(void) {
   int failed = 0;
@@ -192,6 +199,7 @@ static int self_test(void) {
     const char *name = strrchr(options.must_find[i], '/');
     name = name ? name + 1 : options.must_find[i];
     printf("== %s\n", name);
+    check_preload();
     run_jobs();
     bool ok = totals->differences > 0 && !totals->unstable && !totals->broken && totals->steps <= options.max_steps;
     printf("%s: %s: %s after %ld programs, shrunk to %d steps\n\n", ok ? "ok" : "FAILED", name,
@@ -366,6 +374,7 @@ int main(int argc, char **argv) {
   for (int sig = 1; sig < 32; sig++)
     signal(sig, SIG_DFL);
   pgd_enter_namespace();
+  check_preload();
   totals = mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (totals == MAP_FAILED) {
     fprintf(stderr, "pg_diff: no shared memory: %s\n", strerror(errno));

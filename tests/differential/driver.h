@@ -23,6 +23,10 @@ struct pgd_arena {
   struct pgd_board *board;
 };
 
+/* Whether the object really gets into a process: the loader only warns when it does not, and plain would be compared
+ * with plain. */
+bool pgd_preload_works(const struct pgd_config *config);
+
 /* 0 or -errno. Takes descriptors 3 and 4. */
 int pgd_arena_open(struct pgd_arena *arena, const struct pgd_config *config);
 

@@ -1,5 +1,7 @@
-/* Random programs. Nothing here knows what a step does; it only makes the interesting arguments likelier than the
- * absurd ones, so that most programs live long enough to do something. */
+/* Random programs. Most of it does not know what a step does; it only makes the interesting arguments likelier than the
+ * absurd ones, so that programs live long enough to do something. But some things happen only after several steps in
+ * the right order (a child must be stopped before anybody can see it go on), and chance alone does not find those: so
+ * short tales are strewn in, with other steps between theirs. */
 #include "program.h"
 
 #include <string.h>
@@ -132,6 +134,99 @@ static int some_op(struct making *m) {
 }
 
 static void make_block(struct making *m, int steps);
+static void make_step(struct making *m);
+
+/* A step with nothing in it; the same order of writes on every compiler. */
+static struct pgd_step *append(struct pgd_program *p, int op, int first, int second, int third) {
+  struct pgd_step *s = &p->step[p->count];
+  p->count++;
+  *s = (struct pgd_step){.op = op, .end = p->count, .arg = {first, second, third}};
+  return s;
+}
+
+/* Tales and blocks that have begun may still end. */
+static bool room(const struct making *m) { return m->program->count < PGD_STEPS - 120; }
+
+/* One step of a tale, and sometimes another one after it. */
+static void tell(struct making *m, int op, int first, int second, int third) {
+  struct pgd_step *s = append(m->program, op, first, second, third);
+  if (op == OP_WAIT && chance(m, 20))
+    s->arg[3] = pgd_below(&m->random, 4);
+  if (chance(m, 25) && room(m))
+    make_step(m);
+}
+
+/* A wait that may see what the options name; who is a value of ARG_WHO. */
+static void tell_wait(struct making *m, int who, int options) {
+  static const int forms[] = {FORM_WAITPID, FORM_WAITPID, FORM_WAIT4, FORM_WAITID, FORM_WAITID_FD, FORM_WAIT3};
+  int form = forms[pgd_below(&m->random, who < WHO_GROUP ? 6 : 4)];
+  if (form < FORM_WAITID)
+    options &= OPT_NOHANG | OPT_UNTRACED | OPT_CONTINUED | OPT_WALL;
+  else if (!(options & (OPT_UNTRACED | OPT_CONTINUED)))
+    options |= OPT_EXITED;
+  if (chance(m, 30))
+    options |= OPT_NOHANG;
+  tell(m, OP_WAIT, form, who, options);
+}
+
+/* A child that stays until somebody ends it; when it gets to act at all, it first signals `victim` (none: -1). */
+static int tell_child(struct making *m, int victim, int sig) {
+  struct pgd_program *p = m->program;
+  int label = m->labels++;
+  struct pgd_step *s = append(p, OP_MAKE, label, some_how(m), 0);
+  if (s->arg[1] == HOW_VFORK || s->arg[1] == HOW_CLONE_VFORK)
+    s->arg[1] = HOW_FORK;
+  if (victim >= 0)
+    append(p, OP_KILL, victim, sig, 0);
+  append(p, OP_PAUSE, 0, 0, 0);
+  s->end = p->count;
+  if (m->kids_count < 64)
+    m->kids[m->kids_count++] = label;
+  return label;
+}
+
+static void make_tale(struct making *m) {
+  enum { TERM = 1, KILL = 2, USR1 = 3, STOP = 5, CONT = 6 };
+  int child = tell_child(m, -1, 0), other;
+  switch (pgd_below(&m->random, 5)) {
+  case 0: /* stopped, continued, ended */
+    tell(m, OP_KILL, child, STOP, 0);
+    tell_wait(m, child, OPT_UNTRACED | (chance(m, 30) ? OPT_NOWAIT : 0));
+    tell(m, OP_KILL, child, CONT, 0);
+    tell_wait(m, child, OPT_CONTINUED | (chance(m, 30) ? OPT_NOWAIT : 0));
+    tell(m, OP_KILL, child, TERM, 0);
+    tell_wait(m, child, 0);
+    break;
+  case 1: /* signalled after it was waited for */
+    tell(m, OP_KILL, child, KILL, 0);
+    tell_wait(m, child, 0);
+    tell(m, chance(m, 70) ? OP_KILL : OP_QUEUE, child, pgd_below(&m->random, 7), 0);
+    tell_wait(m, child, 0);
+    break;
+  case 2: /* looked at, then waited for */
+    tell(m, OP_KILL, child, TERM, 0);
+    tell_wait(m, chance(m, 70) ? child : WHO_ANY, OPT_NOWAIT);
+    tell(m, OP_KILL, child, 0, 0);
+    tell_wait(m, chance(m, 50) ? child : WHO_ANY, 0);
+    break;
+  case 3: /* a group whose leader goes first */
+    other = tell_child(m, -1, 0);
+    tell(m, OP_SETPGID, child, child, 0);
+    tell(m, OP_SETPGID, other, child, 0);
+    tell(m, chance(m, 50) ? OP_KILLPG : OP_KILL, child, pgd_below(&m->random, 7), 0);
+    tell(m, OP_KILL, child, KILL, 0);
+    tell_wait(m, child, 0);
+    tell(m, OP_KILLPG, child, pgd_below(&m->random, 7), 0);
+    tell(m, OP_KILL, child + WHO_GROUP, TERM, 0);
+    tell_wait(m, child + WHO_GROUP, 0);
+    break;
+  default: /* somebody else does it while we wait */
+    other = tell_child(m, chance(m, 60) ? child : m->label, chance(m, 50) ? USR1 : 1 + pgd_below(&m->random, 6));
+    tell_wait(m, chance(m, 60) ? child : WHO_ANY, pgd_below(&m->random, 32));
+    tell(m, OP_KILL, child, CONT, 0);
+    tell_wait(m, chance(m, 60) ? child : other, pgd_below(&m->random, 32));
+  }
+}
 
 static void make_step(struct making *m) {
   struct pgd_program *p = m->program;
@@ -158,6 +253,8 @@ static void make_step(struct making *m) {
       inner.where |= IN_THREAD;
     }
     make_block(&inner, pgd_below(&m->random, s->op == OP_MAKE ? 6 : 8));
+    if (s->op == OP_MAKE && chance(&inner, 25)) /* stays until somebody ends it */
+      append(p, OP_PAUSE, 0, 0, 0);
     m->random = inner.random;
     m->labels = inner.labels;
     if (s->op != OP_MAKE)
@@ -169,13 +266,12 @@ static void make_step(struct making *m) {
 }
 
 static void make_block(struct making *m, int steps) {
-  for (int i = 0; i < steps && m->program->count < PGD_STEPS - 40; i++)
-    make_step(m);
-}
-
-static void add(struct pgd_program *p, int op, int first, int second) {
-  struct pgd_step *s = &p->step[p->count++];
-  *s = (struct pgd_step){.op = op, .end = p->count, .arg = {first, second}};
+  for (int i = 0; i < steps && room(m); i++) {
+    if (!(m->where & IN_VFORK) && m->labels < 40 && chance(m, m->depth ? 6 : 10))
+      make_tale(m);
+    else
+      make_step(m);
+  }
 }
 
 void pgd_generate(struct pgd_program *program, uint64_t seed) {
@@ -185,10 +281,10 @@ void pgd_generate(struct pgd_program *program, uint64_t seed) {
   program->sched = pgd_random(&m.random) | 1;
   /* Most programs survive the signals that they send each other. */
   if (chance(&m, 80))
-    add(program, OP_DISP, 3, DISP_HANDLER);
+    append(program, OP_DISP, 3, DISP_HANDLER, 0);
   if (chance(&m, 80))
-    add(program, OP_DISP, 4, chance(&m, 30) ? DISP_JUMP : DISP_RESTART);
+    append(program, OP_DISP, 4, chance(&m, 30) ? DISP_JUMP : DISP_RESTART, 0);
   if (chance(&m, 50))
-    add(program, OP_CHLD, pgd_below(&m.random, CHLD_RESTART + 1), 0);
+    append(program, OP_CHLD, pgd_below(&m.random, CHLD_RESTART + 1), 0, 0);
   make_block(&m, 5 + pgd_below(&m.random, 25));
 }

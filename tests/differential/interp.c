@@ -2,6 +2,7 @@
  * steps that exec: pg_diff_interp BOARD LABEL STEP, STEP being the one whose block it runs, or -1 for the whole. */
 #include "interp.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <limits.h>
@@ -85,6 +86,9 @@ static void run_step(int i) {
   case OP_QUEUE:
     pgd_do_signal(i);
     break;
+  case OP_PAUSE:
+    pgd_do_pause(i);
+    break;
   case OP_WAIT:
     pgd_do_wait(i);
     break;
@@ -156,6 +160,8 @@ static void refuse(const char *why) {
 }
 
 int main(int argc, char **argv) {
+  if (argc == 3 && strcmp(argv[1], "--loaded") == 0) /* a preload that cannot be loaded is only warned about */
+    return dlopen(argv[2], RTLD_LAZY | RTLD_NOLOAD) == NULL;
   if (argc != 4)
     refuse("wrong arguments");
   int fd = pg_sys_openat(AT_FDCWD, argv[1], O_RDWR | O_CLOEXEC, 0);

@@ -87,6 +87,7 @@ void pgd_do_execv(int i);
 void pgd_do_thread(int i);
 void pgd_do_daemon(int i);
 void pgd_do_signal(int i);
+void pgd_do_pause(int i);
 void pgd_do_chld(int i);
 void pgd_do_disp(int i);
 void pgd_do_mask(int i);

@@ -142,7 +142,8 @@ static bool continue_is_free(pid_t pid, pid_t group) {
     pid_t member = atomic_load(&board->entry[k].pid);
     if (member <= 1)
       continue;
-    blocked |= atomic_load(&board->entry[k].in_call) != PGD_CALL_NO;
+    int call = atomic_load(&board->entry[k].in_call);
+    blocked |= call == PGD_CALL_ONE || call == PGD_CALL_MANY;
     if (pid > 0 ? member == pid : pg_sys1(SYS_getpgid, member) == group)
       twofold |= ends_when_continued(k, member);
   }
@@ -163,9 +164,18 @@ static bool group_is_free(pid_t group) {
     bool member = pg_sys1(SYS_getpgid, pid) == group;
     int call = atomic_load(&e->in_call);
     members += member;
-    blocked |= call == PGD_CALL_MANY || (member && call != PGD_CALL_NO);
+    blocked |= call == PGD_CALL_MANY || (member && call == PGD_CALL_ONE);
   }
   return members < 2 || (!blocked && !atomic_load(&board->subreaper));
+}
+
+/* Until a handler ran: the monitor's SIGALRM when nobody else has anything left to do. */
+void pgd_do_pause(int i) {
+  int ret, err;
+  atomic_store(&self->entry->in_call, PGD_CALL_PAUSE);
+  PGD_CALL(ret, err, pause());
+  atomic_store(&self->entry->in_call, PGD_CALL_NO);
+  pgd_result(i, "pause", ret, err, false, "");
 }
 
 void pgd_do_signal(int i) {

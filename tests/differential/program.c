@@ -39,6 +39,7 @@ const struct pgd_op_spec pgd_ops[OP_COUNT] = {
     [OP_DAEMON] = {"daemon", false, 1, 0, {{0}}},
     [OP_EXIT] = {"exit", false, 5, BOTH, {{"code", ARG_INT, NULL, 0, 255}, {"by", ARG_WORD, WORDS("_exit", "exit"), 0, 0}}},
     [OP_STOP] = {"stop", false, 3, IN_THREAD, {{0}}},
+    [OP_PAUSE] = {"pause", false, 2, IN_VFORK, {{0}}},
     [OP_KILL] = {"kill", false, 30, BOTH, {{"who", ARG_WHO, NULL, 0, 0}, {"sig", ARG_SIG, pgd_signal_words, 0, 0}}},
     [OP_KILLPG] = {"killpg", false, 6, BOTH, {{"who", ARG_PID, NULL, 0, 0}, {"sig", ARG_SIG, pgd_signal_words, 0, 0}}},
     [OP_QUEUE] = {"queue", false, 8, BOTH, {{"who", ARG_PID, NULL, 0, 0}, {"sig", ARG_SIG, pgd_signal_words, 0, 0},

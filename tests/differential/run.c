@@ -46,6 +46,19 @@ int pgd_arena_open(struct pgd_arena *arena, const struct pgd_config *config) {
   return arena->board == MAP_FAILED ? -errno : 0;
 }
 
+bool pgd_preload_works(const struct pgd_config *config) {
+  char preload[4096], *argv[] = {(char *)config->interp, "--loaded", (char *)config->preload, NULL};
+  char *env[] = {preload, NULL};
+  snprintf(preload, sizeof preload, "LD_PRELOAD=%s", config->preload);
+  int status = -1;
+  pid_t pid = fork();
+  if (pid == 0) {
+    execve(argv[0], argv, env);
+    _exit(126);
+  }
+  return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
 /* Lines in the order of processes, each process's own in the order that it wrote them. */
 static void sort_trace(const struct pgd_board *board, char *trace, size_t cap) {
   size_t len = 0, total = atomic_load(&board->trace_len);

@@ -2,9 +2,9 @@
 #include "wrong.h"
 
 WRONG pid_t waitpid(pid_t pid, int *status, int options) {
-  long ret;
-  do
-    ret = pg_sys4(SYS_wait4, pid, status, options, NULL);
-  while (ret == -EINTR);
-  return (pid_t)wrong_border(ret);
+  int saved = errno;
+  pid_t ret;
+  while ((ret = wait4(pid, status, options, NULL)) == -1 && errno == EINTR)
+    errno = saved;
+  return ret;
 }

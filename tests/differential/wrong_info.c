@@ -3,8 +3,8 @@
 
 WRONG int waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
   siginfo_t si = {0};
-  long ret = pg_sys_waitid((int)type, id, &si, options, NULL);
+  int ret = wrong_next_waitid(type, id, &si, options);
   if (ret == 0 && si.si_pid != 0 && info)
     *info = si;
-  return (int)wrong_border(ret);
+  return ret;
 }

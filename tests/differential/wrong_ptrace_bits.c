@@ -5,12 +5,12 @@
 
 WRONG pid_t waitpid(pid_t pid, int *status, int options) {
   siginfo_t si = {0};
-  if (pid <= 0)
-    return (pid_t)wrong_border(pg_sys4(SYS_wait4, pid, status, options, NULL));
-  long ret = pg_sys_waitid(P_PID, (id_t)pid, &si, options | WEXITED, NULL);
+  if (pid <= 0 || options & ~(WNOHANG | WUNTRACED | WCONTINUED))
+    return wait4(pid, status, options, NULL);
+  int ret = waitid(P_PID, (id_t)pid, &si, options | WEXITED);
   if (ret == 0 && si.si_pid != 0 && status) {
     si.si_status &= 0xff;
     *status = pg_status_from_siginfo(&si);
   }
-  return ret < 0 ? (pid_t)wrong_border(ret) : si.si_pid;
+  return ret < 0 ? ret : si.si_pid;
 }

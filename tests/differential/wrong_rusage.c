@@ -3,5 +3,5 @@
 
 WRONG pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage) {
   (void)usage;
-  return (pid_t)wrong_border(pg_sys4(SYS_wait4, pid, status, options, NULL));
+  return waitpid(pid, status, options);
 }

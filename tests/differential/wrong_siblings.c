@@ -2,8 +2,8 @@
 #include "wrong.h"
 
 WRONG pid_t waitpid(pid_t pid, int *status, int options) {
-  long ret = pg_sys4(SYS_wait4, pid, status, options, NULL);
-  if (ret == -ECHILD && pid > 1 && options & WNOHANG && pg_sys_kill(pid, 0) == 0)
+  pid_t ret = wait4(pid, status, options, NULL);
+  if (ret == -1 && errno == ECHILD && pid > 1 && options & WNOHANG && pg_sys_kill(pid, 0) == 0)
     return 0;
-  return (pid_t)wrong_border(ret);
+  return ret;
 }

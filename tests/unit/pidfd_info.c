@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -163,54 +162,6 @@ static void credentials(void) {
   close(ready[0]);
   close(ready[1]);
   child_done(&c);
-}
-
-/* A child in a cgroup of its own, where one can be made. */
-static void cgroups(void) {
-  static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
-  char path[128] = "", procs[160], text[16];
-  for (size_t i = 0; i < 2; i++) {
-    snprintf(path, sizeof path, "%s/cgroup.controllers", mounts[i]);
-    if (access(path, R_OK) == 0) {
-      snprintf(path, sizeof path, "%s/pidguard-test-%d-%lld", mounts[i], (int)getpid(), (long long)now_ms());
-      break;
-    }
-    path[0] = '\0';
-  }
-  if (!path[0] || mkdir(path, 0755)) {
-    pg_test_skip("cannot make a cgroup here");
-    return;
-  }
-  struct child c = child_paused();
-  struct stat st;
-  snprintf(procs, sizeof procs, "%s/cgroup.procs", path);
-  snprintf(text, sizeof text, "%d", (int)c.pid);
-  int fd = open(procs, O_WRONLY | O_CLOEXEC);
-  bool moved = fd >= 0 && write(fd, text, strlen(text)) > 0;
-  close(fd);
-  if (!moved) {
-    pg_test_skip("cannot move a process to another cgroup here");
-  } else {
-    const unsigned ways[] = {0, PG_FEATURE_INFO};
-    stat(path, &st);
-    for (size_t i = 0; i < 2; i++) {
-      uint64_t id = 0;
-      hide(ways[i]);
-      CHECK_EQ(pidguard_pidfd_get_cgroup_id(c.fd, &id), 0);
-      CHECK_EQ(id, st.st_ino);
-      hide(0);
-    }
-    compare("in a cgroup", c.fd);
-    uint64_t id = 0;
-    child_reap(&c);
-    if (pidguard_pidfd_get_cgroup_id(c.fd, &id) == 0) /* 6.15 */
-      CHECK_EQ(id, st.st_ino);
-    hide(PG_FEATURE_INFO);
-    CHECK_ERRNO(pidguard_pidfd_get_cgroup_id(c.fd, &id), ESRCH);
-    hide(0);
-  }
-  child_done(&c);
-  rmdir(path);
 }
 
 static int body_undumpable(void *ready) {
@@ -388,152 +339,11 @@ static void several(void) {
   child_done(&r);
 }
 
-/* Asked from inside another pid namespace, where the process has no number. */
-static int body_elsewhere(void *arg) {
-  int fd = *(int *)arg, status;
-  if (unshare(CLONE_NEWPID | CLONE_NEWNS))
-    return 77;
-  pid_t pid = fork();
-  if (pid < 0)
-    return 77;
-  if (pid > 0) {
-    waitpid(pid, &status, 0);
-    return WEXITSTATUS(status);
-  }
-  if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("proc", "/proc", "proc", 0, NULL))
-    _exit(77);
-  struct pidguard_creds creds;
-  uint64_t id;
-  const unsigned ways[] = {0, PG_FEATURE_INFO, PG_FEATURE_INFO_SIZES, PG_FEATURE_NS_IOCTL, PG_FEATURE_ALL};
-  for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-    hide(ways[i]);
-    if (ERRNO_OF(pidguard_pidfd_get_pid(fd)) != EREMOTE || ERRNO_OF(pidguard_pidfd_get_ppid(fd)) != EREMOTE)
-      _exit(1);
-    if (ERRNO_OF(pidguard_pidfd_get_creds(fd, &creds)) != EREMOTE)
-      _exit(2);
-    if (ERRNO_OF(pidguard_pidfd_get_cgroup_id(fd, &id)) != EREMOTE)
-      _exit(3);
-    if (ERRNO_OF(pidguard_pidfd_signal(fd, SIGTERM)) != EREMOTE)
-      _exit(4);
-    if (ERRNO_OF(pidguard_pidfd_proc_dir(fd)) != EREMOTE)
-      _exit(5);
-    if (pidguard_pidfd_get_state(fd) != PIDGUARD_ALIVE)
-      _exit(6);
-    if (pidguard_pidfd_wait_end(fd, 0) != 0)
-      _exit(7);
-    int r = pidguard_pidfd_namespace(fd, PIDGUARD_NS_UTS);
-    if (ways[i] & PG_FEATURE_NS_IOCTL ? r != -1 || errno != EREMOTE : r < 0 && errno != EREMOTE)
-      _exit(8);
-    if (r >= 0)
-      close(r);
-    if (ERRNO_OF(pidguard_pidfd_open_id(1, 0)) == 0)
-      _exit(9);
-  }
-  _exit(0);
-}
-
-static void elsewhere(void) {
-  struct child target = child_paused();
-  struct child c = child_running(body_elsewhere, &target.fd);
-  child_await_zombie(&c);
-  int status = child_reap(&c);
-  if (WEXITSTATUS(status) == 77)
-    pg_test_skip("cannot make a pid namespace here");
-  else
-    CHECK_EQ(status >> 8, 0);
-  CHECK_EQ(pidguard_pidfd_get_state(target.fd), PIDGUARD_ALIVE);
-  child_done(&c);
-  child_done(&target);
-}
-
-/* Without /proc: what the kernel tells itself still works, and the substitutes say that they cannot. */
-static int body_no_proc(void *arg) {
-  int fd = *(int *)arg;
-  struct pidguard_creds creds;
-  uint64_t id;
-  if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-      mount("tmpfs", "/proc", "tmpfs", 0, NULL))
-    return 77;
-  int native = pidguard_pidfd_get_pid(fd) > 0;
-  hide(PG_FEATURE_INFO | PG_FEATURE_NS_IOCTL | PG_FEATURE_PIDFS);
-  if (ERRNO_OF(pidguard_pidfd_get_pid(fd)) != EOPNOTSUPP)
-    return 1;
-  if (ERRNO_OF(pidguard_pidfd_get_creds(fd, &creds)) != EOPNOTSUPP)
-    return 2;
-  if (ERRNO_OF(pidguard_pidfd_get_cgroup_id(fd, &id)) != EOPNOTSUPP)
-    return 3;
-  if (ERRNO_OF(pidguard_pidfd_namespace(fd, PIDGUARD_NS_NET)) != EOPNOTSUPP)
-    return 4;
-  if (ERRNO_OF(pidguard_pidfd_proc_dir(fd)) != EOPNOTSUPP)
-    return 5;
-  int self = pidguard_pidfd_self();
-  if (ERRNO_OF(pidguard_pidfd_same(fd, self)) != EOPNOTSUPP)
-    return 6;
-  if (pidguard_pidfd_get_state(fd) != PIDGUARD_ALIVE)
-    return 7;
-  return native ? 0 : 8;
-}
-
-static void no_proc(void) {
-  struct child target = child_paused();
-  struct child c = child_running(body_no_proc, &target.fd);
-  child_await_zombie(&c);
-  int status = child_reap(&c);
-  if (WEXITSTATUS(status) == 77)
-    pg_test_skip("cannot mount here");
-  else if (WEXITSTATUS(status) == 8)
-    pg_test_skip("PIDFD_GET_INFO is 6.13");
-  else
-    CHECK_EQ(status >> 8, 0);
-  child_done(&c);
-  child_done(&target);
-}
-
-/* With the /proc of another pid namespace, a number from there would be wrong here: none is given. */
-static int body_foreign_proc(void *unused) {
-  int status;
-  (void)unused;
-  if (unshare(CLONE_NEWPID))
-    return 77;
-  pid_t pid = fork();
-  if (pid < 0)
-    return 77;
-  if (pid > 0) {
-    waitpid(pid, &status, 0);
-    return WEXITSTATUS(status);
-  }
-  struct pidguard_creds creds;
-  struct child c = child_paused();
-  hide(PG_FEATURE_INFO);
-  int r = 0;
-  if (ERRNO_OF(pidguard_pidfd_get_pid(c.fd)) != EOPNOTSUPP)
-    r = 1;
-  else if (pidguard_pidfd_get_creds(c.fd, &creds) != 0 || creds.euid != geteuid())
-    r = 2;
-  child_done(&c);
-  _exit(r);
-}
-
-static void foreign_proc(void) {
-  struct child c = child_running(body_foreign_proc, NULL);
-  child_await_zombie(&c);
-  int status = child_reap(&c);
-  if (WEXITSTATUS(status) == 77)
-    pg_test_skip("cannot make a pid namespace here");
-  else
-    CHECK_EQ(status >> 8, 0);
-  child_done(&c);
-}
-
 void pg_test_plan(int argc, char **argv) {
   (void)argc;
   (void)argv;
   add("every_state", every_state);
   add("credentials", credentials);
-  add("cgroups", cgroups);
   add("coredumps", coredumps);
   add("several", several);
-  add("elsewhere", elsewhere);
-  add("no_proc", no_proc);
-  add("foreign_proc", foreign_proc);
 }

@@ -236,6 +236,16 @@ static void bad_cargo(void) {
   setrlimit(RLIMIT_NOFILE, &saved);
   CHECK_EQ(error, EBADMSG);
 
+  /* Room for the first of two only: what comes looks like one pidfd, and is not what was sent. */
+  int lowest = fcntl(c.fd, F_DUPFD_CLOEXEC, 0);
+  close(lowest);
+  send_fds(pair[0], many, 2);
+  low = (struct rlimit){(rlim_t)lowest + 1, saved.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &low);
+  error = ERRNO_OF(pidguard_socket_receive(pair[1]));
+  setrlimit(RLIMIT_NOFILE, &saved);
+  CHECK_EQ(error, EBADMSG);
+
   CHECK_ERRNO(pidguard_socket_send(pair[0], file), EBADF);
   CHECK_ERRNO(pidguard_socket_send(pair[0], -1), EBADF);
   CHECK_ERRNO(pidguard_socket_send(file, c.fd), ENOTSOCK);

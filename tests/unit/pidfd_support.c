@@ -203,10 +203,6 @@ void sleep_ms(int ms) {
   poll(NULL, 0, ms);
 }
 
-bool is_privileged(void) {
-  return geteuid() == 0;
-}
-
 /* CUnit knows no arguments: the test behind a name is looked up again. */
 static struct {
   const char *name;

@@ -25,7 +25,7 @@ struct child child_exited(int code);
 struct child child_killed(int sig);
 /* Runs `body` in a child, and `_exit(body(arg))`. Does not wait. */
 struct child child_running(int (*body)(void *), void *arg);
-/* Waits for a child to be a zombie; for it to be stopped. */
+/* Waits for a child to be a zombie. */
 void child_await_zombie(struct child *c);
 /* Reaps (killing first if it lives): the pidfd stays open. The wait status. */
 int child_reap(struct child *c);
@@ -36,13 +36,13 @@ void child_done(struct child *c);
 struct grandchild {
   struct child parent;
   int fd;      /* its pidfd */
-  int control; /* 'k' kill it, 'r' reap it, 'x' exit normally (code 7) instead of a kill */
+  int control; /* takes 'k' kill it, 'r' reap it */
 };
 struct grandchild grandchild_paused(void);
 void grandchild_tell(struct grandchild *g, char what);
 void grandchild_done(struct grandchild *g);
 
-/* The lowest kernel feature set: hides PG_FEATURE_* bits until called with 0. */
+/* Hides PG_FEATURE_* bits, as if the kernel were older, until called with 0. */
 void hide(unsigned features);
 /* All features, with a name for messages, to be looped over. */
 struct feature {
@@ -58,9 +58,6 @@ int open_descriptors(void);
 int64_t now_ms(void);
 int64_t cpu_ms(void);
 void sleep_ms(int ms);
-
-/* True if the caller may make namespaces, take numbers and change identities here. */
-bool is_privileged(void);
 
 /* Adds a test that also fails when it leaves a descriptor open, a feature hidden, or a child behind. */
 void add(const char *name, void (*run)(void));

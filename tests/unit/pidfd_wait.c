@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,6 +51,23 @@ static void children(void) {
   CHECK_EQ(pidguard_pidfd_wait(c.fd, NULL, 5000), 1);
   CHECK_EQ(pidguard_pidfd_is_child(c.fd), 0);
   child_done(&c);
+}
+
+/* A child that sends no SIGCHLD, which a plain wait does not see. */
+static void silent_child(void) {
+  pid_t pid = (pid_t)syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
+  if (pid == 0)
+    _exit(12);
+  int status = -1, fd = pidguard_pidfd_open(pid, 0);
+  CHECK_EQ(pidguard_pidfd_is_child(fd), 1);
+  CHECK_EQ(pidguard_pidfd_wait_end(fd, 5000), 1);
+  CHECK_EQ(pidguard_pidfd_get_exit_status(fd, &status), 0);
+  CHECK_EQ(status, 12 << 8);
+  status = -1;
+  CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 1);
+  CHECK_EQ(status, 12 << 8);
+  CHECK_EQ(pidguard_pidfd_is_child(fd), 0);
+  close(fd);
 }
 
 static void *late_killer(void *fd) {
@@ -330,6 +348,7 @@ void pg_test_plan(int argc, char **argv) {
   (void)argc;
   (void)argv;
   add("children", children);
+  add("silent_child", silent_child);
   add("wakes_up", wakes_up);
   add("nonblocking_pidfd", nonblocking_pidfd);
   add("full_form", full_form);
