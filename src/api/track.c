@@ -61,7 +61,7 @@ int pidguard_pidfd_of(pid_t pid) {
     return pg_ret(-EINVAL);
   if (pg_mode() == PG_MODE_OFF)
     return pg_ret(-EOPNOTSUPP);
-  int r = pg_child_pidfd(pid, 0);
+  int r = pg_child_pidfd(pid);
   return pg_ret(r == PG_PASS ? -ECHILD : r);
 }
 

@@ -13,6 +13,19 @@ int pg_call_sigqueue(pid_t pid, int sig, union sigval value, struct pg_call call
 enum pg_wait { PG_WAIT, PG_WAITPID, PG_WAIT3, PG_WAIT4 }; /* which of libc's an untracked one is passed on to */
 pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru);
 int pg_call_waitid(idtype_t type, id_t id, siginfo_t *info, int options);
+/* The system calls themselves: no cancellation points, and waitid with its fifth argument. */
+pid_t pg_call_raw_wait4(pid_t pid, int *status, int options, struct rusage *ru);
+int pg_call_raw_waitid(int type, id_t id, siginfo_t *info, int options, struct rusage *ru);
+
+/* For a call that takes any PID: 0, or -ESRCH if the number is that of a child that is gone. */
+int pg_call_check(pid_t pid, struct pg_call call);
+int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call);
+
+/* Around dup2() and dup3(): false where it is to fail with EBADF, as `from` is a descriptor of ours. */
+bool pg_call_may_dup(int from, int to);
+int pg_call_close_range(unsigned first, unsigned last, unsigned flags);
+/* False where nothing of ours is in the way: libc's own will do. */
+bool pg_call_closefrom(int low);
 
 /* Around a call that forks inside: `on` from before it; the pid is passed through. */
 bool pg_call_before_fork(void);

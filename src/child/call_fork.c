@@ -1,9 +1,16 @@
 /* What goes around every call that forks. */
 #include "child/call.h"
 
+#include "runtime/filter.h"
 #include "runtime/self.h"
 
-bool pg_call_before_fork(void) { return pg_mode() != PG_MODE_OFF && !pg_is_guest(); }
+/* The filter is asked about before the fork, so that the child need not ask again. */
+bool pg_call_before_fork(void) {
+  if (pg_mode() == PG_MODE_OFF || pg_is_guest())
+    return false;
+  pg_filter_is_free();
+  return true;
+}
 
 pid_t pg_call_after_fork(pid_t pid, bool on, const char *how) {
   if (pid == 0 && pg_mode() != PG_MODE_OFF)

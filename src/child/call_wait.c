@@ -19,34 +19,41 @@ static inline bool is_on(void) { return PG_LIKELY(pg_mode() != PG_MODE_OFF) && P
 /* Addresses that can not be the program's at all: the kernel takes the child first, and then says EFAULT. */
 static bool is_writable(const void *p) { return (uintptr_t)p >= 4096 && (intptr_t)p > 0; }
 
-/* The wait for one child; PG_PASS where it is libc's. Raw calls are no cancellation points, so a wait that does not
- * block asks first. */
-static int wait_child(pid_t pid, siginfo_t *info, int options, struct rusage *ru) {
+/* Which of the forms an untracked wait is passed on to; the raw ones are no cancellation points. */
+enum form { RAW = PG_WAIT4 + 1 };
+
+/* The wait for one child; PG_PASS where it is not ours to do. A wait that does not block is a raw call, so cancellation
+ * is asked about first. */
+static int wait_child(pid_t pid, siginfo_t *info, int options, struct rusage *ru, bool cancellable) {
   if (pg_mode() != PG_MODE_ENFORCE)
     return PG_PASS;
-  if ((options & WNOHANG) && pthread_testcancel)
+  if (cancellable && (options & WNOHANG) && pthread_testcancel)
     pthread_testcancel();
-  return pg_child_wait(pid, info, options, ru);
+  return pg_child_wait(pid, info, options, ru, cancellable);
 }
 
-static pid_t next_wait(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru) {
+static inline pid_t from_libc(pid_t r) { return r < 0 ? -errno : r; }
+
+static pid_t next_wait(int which, pid_t pid, int *status, int options, struct rusage *ru) {
   switch (which) {
   case PG_WAIT:
-    return pg_next.wait(status);
+    return from_libc(pg_next.wait(status));
   case PG_WAITPID:
-    return pg_next.waitpid(pid, status, options);
+    return from_libc(pg_next.waitpid(pid, status, options));
   case PG_WAIT3:
-    return pg_next.wait3(status, options, ru);
+    return from_libc(pg_next.wait3(status, options, ru));
+  case PG_WAIT4:
+    return from_libc(pg_next.wait4(pid, status, options, ru));
   default:
-    return pg_next.wait4(pid, status, options, ru);
+    return (pid_t)pg_sys4(SYS_wait4, pid, status, options, ru);
   }
 }
 
-pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru) {
+static pid_t wait_for(int which, pid_t pid, int *status, int options, struct rusage *ru) {
   bool on = is_on();
   if (on && pid > 0 && !(options & ~WAIT4_OPTIONS)) {
     siginfo_t si;
-    int r = wait_child(pid, &si, options | WEXITED, ru);
+    int r = wait_child(pid, &si, options | WEXITED, ru, which != RAW);
     if (r == 0 && si.si_pid && status) {
       if (!is_writable(status))
         return -EFAULT;
@@ -58,11 +65,17 @@ pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, stru
   int own = 0, *at = status ? status : &own;
   uint32_t births = pg_table_births();
   pid_t r = next_wait(which, pid, on ? at : status, options, ru);
-  if (r < 0)
-    return -errno;
   if (on && r > 0 && (WIFEXITED(*at) || WIFSIGNALED(*at)))
     pg_child_reaped(r, births);
   return r;
+}
+
+pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru) {
+  return wait_for((int)which, pid, status, options, ru);
+}
+
+pid_t pg_call_raw_wait4(pid_t pid, int *status, int options, struct rusage *ru) {
+  return wait_for(RAW, pid, status, options, ru);
 }
 
 /* The kernel writes these six fields, also when it fails, and leaves the rest of the caller's structure alone. */
@@ -75,20 +88,26 @@ static void give_info(siginfo_t *to, const siginfo_t *from) {
   to->si_status = from->si_status;
 }
 
-int pg_call_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
+static int waitid_for(bool raw, int type, id_t id, siginfo_t *info, int options, struct rusage *ru) {
   bool on = is_on();
-  siginfo_t own;
-  own = (siginfo_t){.si_signo = 0};
+  siginfo_t own = {.si_signo = 0};
   if (on && type == P_PID && (pid_t)id > 0 && !(options & ~WAITID_OPTIONS) && (options & WAITID_EVENTS)) {
-    int r = wait_child((pid_t)id, &own, options, NULL);
+    int r = wait_child((pid_t)id, &own, options, ru, !raw);
     if (r != PG_PASS)
       return !info ? r : is_writable(info) ? (give_info(info, &own), r) : -EFAULT;
   }
   uint32_t births = pg_table_births();
   siginfo_t *at = info || !on ? info : &own;
-  if (pg_next.waitid(type, id, at, options) < 0)
-    return -errno;
-  if (on && !(options & WNOWAIT) && at->si_pid > 0 && pg_siginfo_is_exit(at))
+  int r = raw ? pg_sys_waitid(type, id, at, options, ru) : from_libc(pg_next.waitid((idtype_t)type, id, at, options));
+  if (r == 0 && on && !(options & WNOWAIT) && at->si_pid > 0 && pg_siginfo_is_exit(at))
     pg_child_reaped(at->si_pid, births);
-  return 0;
+  return r;
+}
+
+int pg_call_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
+  return waitid_for(false, (int)type, id, info, options, NULL);
+}
+
+int pg_call_raw_waitid(int type, id_t id, siginfo_t *info, int options, struct rusage *ru) {
+  return waitid_for(true, type, id, info, options, ru);
 }

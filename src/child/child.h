@@ -20,8 +20,6 @@ static inline enum pg_mode pg_mode(void) {
   int m = atomic_load_explicit(&pg_child_mode, memory_order_relaxed);
   return PG_UNLIKELY(m == PG_MODE_UNREAD) ? pg_child_init() : (enum pg_mode)m;
 }
-/* True where this call is to be passed on untouched: switched off, or made by a process that only borrows our memory. */
-bool pg_child_is_guest_or_off(void);
 
 /* ---- track.c ---- */
 
@@ -33,9 +31,11 @@ void pg_child_forked(bool own_files);
 /* A wait of the program has taken this child. births: pg_table_births() from before the wait. */
 void pg_child_reaped(pid_t pid, uint32_t births);
 /* A duplicate of a tracked child's pidfd, on the lowest free number, or -ESRCH (retired or unknown), -errno. */
-int pg_child_pidfd(pid_t pid, unsigned flags);
+int pg_child_pidfd(pid_t pid);
 /* Starts tracking a process that is the caller's child: 0, -ECHILD, -errno. */
 int pg_child_adopt(pid_t pid);
+/* Adopts all children of this thread: at the start, those that an exec has kept. */
+void pg_child_adopt_all(void);
 /* Retires a held record whose process was found to be reaped. */
 void pg_child_retire(struct pg_record *rec, const char *how);
 
@@ -50,10 +50,14 @@ struct pg_call {
 int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call call);
 int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call);
 
+/* Is the number that of a child that is gone? PG_PASS (unknown), 0 (it is there), or -ESRCH, counted and logged as a
+ * refusal. */
+int pg_child_check(pid_t pid, struct pg_call call);
+
 /* ---- wait.c ---- */
 
-/* waitid() for one tracked child: PG_PASS, 0, or -errno. options as for waitid; info must not be NULL. With WNOHANG it
- * is no cancellation point; without, it is one. */
-int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru);
+/* waitid() for one tracked child: PG_PASS, 0, or -errno. options as for waitid; info must not be NULL. It is a
+ * cancellation point if it is to be one and has no WNOHANG. */
+int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru, bool cancellable);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "child/table.h"
 #include "kernel/sys.h"
+#include "runtime/filter.h"
 #include "runtime/ours.h"
 
 /* Before pidfs all pidfds share one anonymous inode: good enough to prove that a number is still some pidfd. */
@@ -32,7 +33,10 @@ static bool still_ours(int fd, uint64_t ino) {
          now == (ino ? ino : atomic_load_explicit(&shared_ino, memory_order_relaxed));
 }
 
-void pg_descriptor_release(int fd, uint64_t ino, uint32_t index) { pg_ours_close(fd, index, still_ours, ino); }
+void pg_descriptor_release(int fd, uint64_t ino, uint32_t index) {
+  if (!pg_is_passive()) /* else it stays where it is, hidden */
+    pg_ours_close(fd, index, still_ours, ino);
+}
 
 int pg_descriptor_reopen(pid_t pid, uint64_t ino) {
   if (!ino)
@@ -123,7 +127,7 @@ void pg_descriptor_move(int fd) {
   uint32_t owner = pg_cell_owner(cell);
   if (pg_cell_fd(cell) != fd)
     return;
-  int moved = pg_ours_lift_above(fd);
+  int moved = pg_is_passive() ? -1 : pg_ours_lift_above(fd);
   struct pg_ours occupant;
   if (moved >= 0 && !pg_ours_register(moved, owner, &occupant)) {
     pg_sys_close(moved);

@@ -1,6 +1,7 @@
 #include "child/record.h"
 
 #include "kernel/sys.h"
+#include "runtime/filter.h"
 
 #include <sys/mman.h>
 
@@ -23,7 +24,7 @@ uint32_t pg_record_index(struct pg_record *rec) { return atomic_load_explicit(&r
 
 static struct pg_record *chunk_map(uint32_t c) {
   struct pg_record *chunk = atomic_load_explicit(&chunks[c], memory_order_acquire);
-  if (chunk)
+  if (chunk || pg_is_passive())
     return chunk;
   size_t size = sizeof(struct pg_record) * CHUNK_RECORDS;
   long p = pg_sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

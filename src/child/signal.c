@@ -4,6 +4,7 @@
 #include "child/descriptor.h"
 #include "kernel/sys.h"
 #include "runtime/hot.h"
+#include "runtime/filter.h"
 #include "runtime/log.h"
 #include "runtime/self.h"
 
@@ -106,6 +107,8 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
   bool audit = pg_mode() == PG_MODE_AUDIT;
   if (!(w & PG_RECORD_LIVE)) {
     r = refuse(pid, sig, call);
+  } else if (pg_is_passive()) {
+    r = PG_PASS;
   } else {
     const siginfo_t *what = audit ? NULL : info;
     int how = audit ? 0 : sig; /* audit only asks whether the child is there */
@@ -134,6 +137,33 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
   return r;
 }
 
+int pg_child_check(pid_t pid, struct pg_call call) {
+  struct pg_record *rec;
+  enum pg_meaning meaning = pg_table_look(pid, &rec);
+  int r = 0;
+  if (meaning == PG_UNKNOWN)
+    return PG_PASS;
+  if (meaning == PG_TRACKED) {
+    uint64_t w = pg_record_word(rec);
+    int fd = pg_word_fd(w);
+    if (pg_is_passive())
+      r = 0;
+    else if (w & PG_RECORD_LIVE)
+      r = fd >= 0 ? send_child(fd, 0, NULL) : signal_by_identity(rec, 0, NULL);
+    else
+      r = -ESRCH;
+    if (r == -ESRCH && (w & PG_RECORD_LIVE))
+      pg_child_retire(rec, "silent");
+    pg_record_drop(rec);
+    if (r != -ESRCH)
+      return 0;
+  }
+  /* These calls are made for threads too, and a thread of our own may have the number by now. */
+  if (!pg_is_passive() && pg_sys3(SYS_tgkill, pg_sys_getpid(), pid, 0) == 0)
+    return PG_PASS;
+  return refuse(pid, 0, call) == PG_PASS ? PG_PASS : -ESRCH;
+}
+
 /* A group without a descriptor of its leader. While it lives, nobody else gets the number; so if the number is another
  * process's, the group is gone, and if the leader itself is there, its pidfd reaches the group. rec NULL: the leader
  * was reaped, so whoever has the number is another. */
@@ -160,6 +190,11 @@ int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
     return PG_PASS;
   if (meaning == PG_RETIRED)
     return refuse(-pgid, sig, call);
+  if (pg_is_passive()) {
+    if (rec)
+      pg_record_drop(rec);
+    return PG_PASS;
+  }
   bool audit = pg_mode() == PG_MODE_AUDIT;
   int how = audit ? 0 : sig, r = -EBADF;
   uint64_t w = rec ? pg_record_word(rec) : 0;

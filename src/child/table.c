@@ -1,6 +1,7 @@
 #include "child/table.h"
 
 #include "kernel/sys.h"
+#include "runtime/filter.h"
 #include "runtime/hot.h"
 
 #include <sys/mman.h>
@@ -69,6 +70,8 @@ static slot *slot_make(pid_t pid) {
   bool mapped = first >= FIRST_LEAVES ||
                 (first = atomic_fetch_add_explicit(&pg_hot.first_leaves_used, 1, memory_order_relaxed)) >= FIRST_LEAVES;
   if (mapped) {
+    if (pg_is_passive())
+      return NULL;
     long p = pg_sys6(SYS_mmap, 0, sizeof(slot) * LEAF_SLOTS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p < 0 && p > -4096)
       return NULL;
@@ -219,3 +222,7 @@ void pg_table_clear(void) {
 }
 
 uint32_t pg_table_births(void) { return atomic_load_explicit(&pg_hot.births, memory_order_relaxed); }
+
+bool pg_table_used(void) {
+  return pg_table_births() || atomic_load_explicit(&pg_hot.ring_tickets, memory_order_relaxed);
+}

@@ -66,6 +66,8 @@ void pg_table_clear(void);
 /* Counts births; a record's seq is the count with itself. A record whose seq is no later than a count read before a
  * wait began was tracked before that wait. */
 uint32_t pg_table_births(void);
+/* Was anything ever entered? */
+bool pg_table_used(void);
 static inline bool pg_seq_after(uint32_t a, uint32_t b) { return (int32_t)(a - b) > 0; }
 
 #endif

@@ -4,6 +4,7 @@
 #include "child/descriptor.h"
 #include "kernel/sys.h"
 #include "kernel/status.h"
+#include "runtime/filter.h"
 #include "runtime/log.h"
 #include "runtime/next.h"
 #include "runtime/ours.h"
@@ -31,7 +32,6 @@ PG_COLD enum pg_mode pg_child_init(void) {
   }
   pg_next_bind();
   pg_config_read(environ, getauxval(AT_SECURE) != 0);
-  pg_hot.pid = pg_sys_getpid();
   if (pg_config.mode != PG_MODE_OFF) {
     pg_table_set_pid_max_source(read_pid_max);
     if (pg_config.retired_max >= 0)
@@ -42,8 +42,6 @@ PG_COLD enum pg_mode pg_child_init(void) {
   atomic_store_explicit(&pg_child_mode, pg_config.mode, memory_order_release);
   return pg_config.mode;
 }
-
-bool pg_child_is_guest_or_off(void) { return pg_mode() == PG_MODE_OFF || pg_is_guest(); }
 
 static void log_child(enum pg_level level, const char *event, pid_t pid, const char *how, int fd) {
   struct pg_line line;
@@ -70,6 +68,8 @@ static bool is_reaped(int fd) { return pg_sys_pidfd_send_signal(fd, 0, NULL, 0) 
 
 /* May the group of a reaped leader still have members? By number "perhaps" can be wrong: it may be a stranger's. */
 static bool group_lives(int fd, pid_t pid) {
+  if (pg_is_passive())
+    return true;
   int r = fd >= 0 ? pg_sys_pidfd_send_signal(fd, 0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP) : pg_sys_kill(-pid, 0);
   return r != -ESRCH;
 }
@@ -164,9 +164,15 @@ static int install(pid_t pid, int low, const char *how) {
 void pg_child_born(pid_t pid, int pidfd, const char *how) {
   if (pid <= 0)
     return;
+  pg_count(births);
+  if (!pg_filter_is_free()) {
+    if (pidfd >= 0)
+      pg_sys_close(pidfd);
+    install(pid, -EPERM, how);
+    return;
+  }
   pg_ours_init(pg_config.fd_max, false);
   collect_some();
-  pg_count(births);
   if (pidfd < 0) {
     pidfd = pg_descriptor_open(pid);
     if (pidfd == -ESRCH || (pidfd >= 0 && !is_our_child(pidfd, pid))) {
@@ -182,6 +188,8 @@ void pg_child_born(pid_t pid, int pidfd, const char *how) {
 int pg_child_adopt(pid_t pid) {
   if (pid <= 0)
     return -EINVAL;
+  if (!pg_filter_is_free())
+    return -EOPNOTSUPP;
   pg_ours_init(pg_config.fd_max, false);
   int fd = pg_descriptor_open(pid);
   if (fd < 0)
@@ -194,6 +202,27 @@ int pg_child_adopt(pid_t pid) {
   return install(pid, fd, "adopt");
 }
 
+/* Children that an exec has kept. The file is empty for nearly everybody, and reading it takes only kinds of calls that
+ * the loader has just made itself, which a filter from before the exec must therefore allow; waitid() it need not. */
+void pg_child_adopt_all(void) {
+  char text[512];
+  int fd = pg_sys_openat(AT_FDCWD, "/proc/thread-self/children", O_RDONLY | O_CLOEXEC, 0);
+  pid_t pid = 0;
+  ssize_t n;
+  while (fd >= 0 && (n = pg_sys_read(fd, text, sizeof text)) > 0) {
+    for (ssize_t i = 0; i < n; i++) {
+      if (text[i] >= '0' && text[i] <= '9') {
+        pid = pid * 10 + (text[i] - '0');
+      } else if (pid) {
+        pg_child_adopt(pid);
+        pid = 0;
+      }
+    }
+  }
+  if (fd >= 0)
+    pg_sys_close(fd);
+}
+
 static void disown_one(struct pg_record *rec, void *unused) {
   (void)unused;
   int fd = pg_record_fd(rec);
@@ -202,17 +231,26 @@ static void disown_one(struct pg_record *rec, void *unused) {
 }
 
 void pg_child_forked(bool own_files) {
-  pg_hot.pid = pg_sys_getpid();
   if (pg_vfork_mark) /* each page that is written here is a page fault */
     pg_vfork_mark = 0;
-  atomic_store_explicit(&pg_hot.vm_shared, 0, memory_order_relaxed);
-  pg_counters_reset();
+  if (atomic_load_explicit(&pg_hot.vm_shared, memory_order_relaxed))
+    atomic_store_explicit(&pg_hot.vm_shared, 0, memory_order_relaxed);
   if (own_files)
     pg_log_forked();
-  if (!pg_table_births())
+  if (!pg_table_used()) {
+    if (pg_hot.pid) /* not asked for before it is needed */
+      pg_hot.pid = 0;
     return;
+  }
+  pg_counters_reset();
   if (!own_files) /* what we close here would be closed in the parent too */
     pg_table_each(disown_one, NULL);
+  if (pg_is_passive()) { /* which of them is our own number can not be asked */
+    pg_hot.pid = 0;
+    pg_table_clear();
+    return;
+  }
+  pg_hot.pid = pg_sys_getpid();
   if (pg_hot.pid == 1 || pg_sys_getppid() == 0) /* numbers of another pid namespace say nothing in this one */
     pg_table_clear();
   else
@@ -225,14 +263,15 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
   if (pg_table_look(pid, &rec) != PG_TRACKED) {
     /* A child that we never saw (made inside libc, by a raw system call, before an exec, or an orphan that came to us):
      * its number is as stale as any. */
-    if (pg_sys_kill(pid, 0) == -ESRCH)
+    if (pg_is_passive() || pg_sys_kill(pid, 0) == -ESRCH)
       born_dead(pid, "reaped");
     return;
   }
   if (pg_record_word(rec) & PG_RECORD_LIVE) {
     int fd = pg_record_fd(rec);
     bool dead = !pg_seq_after(pg_record_seq(rec), births);
-    if (!dead && fd >= 0)
+    if (pg_is_passive()) {
+    } else if (!dead && fd >= 0)
       dead = is_reaped(fd);
     else if (!dead) {
       int again = pg_descriptor_reopen(pid, pg_record_ino(rec));
@@ -246,7 +285,7 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
   pg_record_drop(rec);
 }
 
-int pg_child_pidfd(pid_t pid, unsigned flags) {
+int pg_child_pidfd(pid_t pid) {
   struct pg_record *rec;
   switch (pg_table_look(pid, &rec)) {
   case PG_UNKNOWN:
@@ -261,7 +300,7 @@ int pg_child_pidfd(pid_t pid, unsigned flags) {
   if (w & PG_RECORD_LIVE) {
     if (fd >= 0 && is_reaped(fd))
       pg_child_retire(rec, "silent");
-    else if (fd >= 0 && flags == 0)
+    else if (fd >= 0)
       r = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
     else
       r = pg_descriptor_reopen(pid, pg_record_ino(rec));

@@ -5,6 +5,7 @@
 #include "kernel/status.h"
 #include "kernel/sys.h"
 #include "runtime/hot.h"
+#include "runtime/filter.h"
 #include "runtime/log.h"
 #include "runtime/next.h"
 #include "runtime/ours.h"
@@ -51,7 +52,10 @@ static int blocking_waitid(struct pg_record *rec, int fd, siginfo_t *info, int o
 }
 
 /* rusage comes from the raw call only: block for the event without taking it, then take it. */
-static int wait_held(struct pg_record *rec, int fd, siginfo_t *info, int options, struct rusage *ru) {
+static int wait_held(struct pg_record *rec, int fd, siginfo_t *info, int options, struct rusage *ru,
+                     bool cancellable) {
+  if (!cancellable)
+    return pg_sys_waitid(PG_P_PIDFD, (id_t)fd, info, options, ru);
   for (;;) {
     if (!(options & WNOHANG)) {
       int r = blocking_waitid(rec, fd, info, ru ? options | WNOWAIT : options);
@@ -86,7 +90,9 @@ static int promote(struct pg_record *rec) {
   return fd >= 0 ? fd : -EMFILE;
 }
 
-int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru) {
+int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru, bool cancellable) {
+  if (pg_is_passive())
+    return PG_PASS;
   struct pg_record *rec = pg_table_hold(pid);
   if (!rec)
     return PG_PASS;
@@ -97,7 +103,7 @@ int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru) {
     return PG_PASS;
   }
   info->si_pid = 0;
-  r = wait_held(rec, fd, info, options, ru);
+  r = wait_held(rec, fd, info, options, ru, cancellable);
   if (pg_log_on(PG_LOG_DEBUG))
     log_wait(pid, info, r);
   if (r == 0 && info->si_pid && pg_siginfo_is_exit(info) && !(options & WNOWAIT)) {

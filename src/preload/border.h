@@ -11,7 +11,7 @@
 #define PG_CALL(name) ((struct pg_call){name, __builtin_return_address(0)})
 
 /* Two versions of one name, as glibc on x86-64 has them. */
-#if defined(__GLIBC__) && defined(__x86_64__) && !defined(__ILP32__) && __GLIBC_PREREQ(2, 34)
+#if defined(__GLIBC__) && defined(__x86_64__) && !defined(__ILP32__)
 #define PG_VERSIONED 1
 #else
 #define PG_VERSIONED 0

@@ -1,6 +1,8 @@
 /* clone(): whatever the flags ask for, the caller gets; a child that is a process is tracked as well. */
 #include "preload/border.h"
 
+#include "runtime/filter.h"
+
 #include <sched.h>
 #include <stdarg.h>
 
@@ -40,22 +42,26 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
     return pg_next.clone(fn, stack, flags, arg, ptid, tls, ctid);
 
   struct start start = {fn, arg, !(flags & CLONE_FILES)};
-  bool vm = flags & CLONE_VM;
-  if (vm && !(flags & CLONE_VFORK))
+  bool vm = flags & CLONE_VM, passive = pg_is_passive();
+  if (vm && !passive)
+    pg_self_know();
+  if (passive)
+    ; /* no marks: they would make us ask */
+  else if (vm && !(flags & CLONE_VFORK))
     atomic_store_explicit(&pg_hot.vm_shared, 1, memory_order_relaxed);
   else if (vm)
     pg_vfork_mark++;
   int pidfd = -1, saved = errno, pid = -1;
-  if (!(flags & (CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_DETACHED)))
+  if (!passive && !(flags & (CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_DETACHED)))
     pid = pg_next.clone(vm ? fn : child, stack, flags | CLONE_PIDFD, vm ? arg : &start, &pidfd, tls, ctid);
   if (pid < 0) { /* no descriptor left, or the flags are in use: without a pidfd of ours */
     errno = saved;
     pid = pg_next.clone(vm ? fn : child, stack, flags, vm ? arg : &start, ptid, tls, ctid);
   }
-  if (vm && (flags & CLONE_VFORK))
+  if (!passive && vm && (flags & CLONE_VFORK))
     pg_vfork_mark--;
   if (pid > 0) {
-    pidfd = pidfd_of(flags, ptid, pidfd);
+    pidfd = passive ? -1 : pidfd_of(flags, ptid, pidfd);
     if (pidfd >= 0 || !(flags & CLONE_PARENT)) /* a sibling can not be verified as a child of ours */
       pg_child_born(pid, pidfd, "clone");
   }

@@ -3,7 +3,10 @@
 
 #include "runtime/log.h"
 
-__attribute__((constructor)) static void begin(void) { pg_child_init(); }
+__attribute__((constructor)) static void begin(void) {
+  if (pg_mode() != PG_MODE_OFF)
+    pg_child_adopt_all();
+}
 
 __attribute__((destructor)) static void end(void) {
   if (pg_config.summary && pg_mode() != PG_MODE_OFF && !pg_is_guest())

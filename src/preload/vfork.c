@@ -2,11 +2,14 @@
  * touch; what must outlive the child is in registers or in a record that is the call's own. */
 #include "preload/border.h"
 
+#include "runtime/filter.h"
+
 /* Before the system call. Returns where the kernel is to write the pidfd, or NULL: without one. */
 int32_t *pg_vfork_prepare(void);
 int32_t *pg_vfork_prepare(void) {
-  if (!pg_call_before_fork())
+  if (!pg_call_before_fork() || pg_is_passive())
     return NULL;
+  pg_self_know();
   struct pg_record *rec = pg_record_alloc();
   if (!rec)
     return NULL;

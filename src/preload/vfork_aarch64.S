@@ -43,5 +43,8 @@ vfork:
 
 	.globl	__vfork
 	.set	__vfork, vfork
+	.globl	pg_vfork /* for syscall() */
+	.hidden	pg_vfork
+	.set	pg_vfork, vfork
 
 	.section .note.GNU-stack, "", %progbits

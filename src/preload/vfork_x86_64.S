@@ -62,6 +62,9 @@ vfork:
 
 	.globl	__vfork
 	.set	__vfork, vfork
+	.globl	pg_vfork /* for syscall() */
+	.hidden	pg_vfork
+	.set	pg_vfork, vfork
 
 	.section .note.gnu.property, "a"
 	.p2align 3

@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -31,6 +32,17 @@ void pg_next_bind(void) {
     at[i] = found ? found : dlsym(RTLD_NEXT, names[i].symbol);
   }
   errno = saved;
+}
+
+void *pg_next_find(_Atomic(void *) *cache, const char *symbol) {
+  void *found = atomic_load_explicit(cache, memory_order_acquire);
+  if (!found) {
+    int saved = errno;
+    found = dlsym(RTLD_NEXT, symbol);
+    atomic_store_explicit(cache, found, memory_order_release);
+    errno = saved;
+  }
+  return found;
 }
 
 #else /* the API alone interposes nothing: libc's own names are the next ones */

@@ -44,7 +44,6 @@ struct winsize;
   X(int, close, (int), "close", "")                                                                                    \
   X(int, dup2, (int, int), "dup2", "")                                                                                 \
   X(int, dup3, (int, int, int), "dup3", "")                                                                            \
-  X(int, close_range, (unsigned, unsigned, int), "close_range", "")                                                    \
   X(void, closefrom, (int), "closefrom", "")                                                                           \
   X(int, clone, (int (*)(void *), void *, int, void *, ...), "clone", "")                                            \
   X(int, daemon, (int, int), "daemon", "")                                                                           \
@@ -60,5 +59,14 @@ extern struct pg_next pg_next;
 
 /* Fills pg_next; idempotent. errno is left alone. */
 void pg_next_bind(void);
+
+/* Names that are not async-signal-safe in libc either, or rare: looked up when they are first used, so that a start does
+ * not pay for them. `name` is a function that a header declares. */
+void *pg_next_find(_Atomic(void *) *cache, const char *symbol);
+#define pg_next_late(name)                                                                                             \
+  (__extension__({                                                                                                     \
+    static _Atomic(void *) cache;                                                                                      \
+    (__typeof__(&(name)))pg_next_find(&cache, #name);                                                                  \
+  }))
 
 #endif

@@ -16,6 +16,12 @@
 
 extern PG_TLS int pg_vfork_mark; /* this thread is in a vfork, on either side of it */
 
+/* Makes pg_is_guest() able to answer: before the first mark is set. */
+static inline void pg_self_know(void) {
+  if (PG_UNLIKELY(!pg_hot.pid))
+    pg_hot.pid = pg_sys_getpid();
+}
+
 static inline bool pg_is_guest(void) {
   if (PG_LIKELY(!(pg_vfork_mark | atomic_load_explicit(&pg_hot.vm_shared, memory_order_relaxed))))
     return false;

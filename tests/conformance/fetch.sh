@@ -40,12 +40,10 @@ conf_apt_begin() {
   [[ ! -e $dir/ready ]] || return 0
   mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" || return 1
   apt-get indextargets --format 'deb-src [trusted=no] $(REPO_URI) $(RELEASE) $(COMPONENT) # $(ORIGIN)' \
-    'Created-By: Packages' | awk '/# Debian$/ { sub(/ \[trusted=no\]/, ""); sub(/ #.*/, ""); print }' | sort -u \
+    'Created-By: Packages' | awk '/# Debian$/ { sub(/ \[trusted=no\]/, ""); sub(/ #.*/, ""); if (!seen[$0]++) print }' \
     >"$dir/sources.list"
-  local key
-  for key in /usr/share/keyrings/debian-archive-keyring.gpg; do
-    [[ ! -e $key ]] || sed -i "s|^deb-src |deb-src [signed-by=$key] |" "$dir/sources.list"
-  done
+  local key=/usr/share/keyrings/debian-archive-keyring.gpg
+  [[ ! -e $key ]] || sed -i "s|^deb-src |deb-src [signed-by=$key] |" "$dir/sources.list"
   conf_apt apt-get update >"$dir/log" 2>&1 && : >"$dir/ready"
 }
 

@@ -14,7 +14,7 @@ conf_command() {
   mkdir -p "$suite_dir/tmp"
   limit=$((conf_limit * 3))
   environment=(env LC_ALL=C "TMPDIR=$suite_dir/tmp")
-  command=(perl check.pl -v -s check.t -p /bin/mksh -T "$suite_dir/tmp" -C sh,!shell:legacy-yes,fastbox)
+  command=(perl check.pl -v -s check.t -p /bin/mksh -T "$suite_dir/tmp" -C shell:legacy-no,int:32,fastbox)
 }
 
 conf_verdicts() {

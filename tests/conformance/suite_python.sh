@@ -1,6 +1,9 @@
 # CPython's own tests of processes, signals and threads, run by the installed python3 through unittest.
 # shellcheck shell=bash disable=SC2154,SC2034
-suite_wants=(python3=/usr/bin/python3 libpython3-testsuite=/usr/share/doc/libpython3-testsuite)
+suite_version=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+suite_wants=(python3=/usr/bin/python3)
+[[ -z $suite_version ]] ||
+  suite_wants+=("libpython$suite_version-testsuite=/usr/lib/python$suite_version/test/test_fork1.py")
 
 suite_prepare() { /usr/bin/python3 -c 'import test.test_fork1, test.support' 2>/dev/null; }
 

@@ -15,6 +15,10 @@
 #define PGD_BOARD_FD 3         /* in the monitor, so that every interpreter finds the board as /proc/1/fd/3 */
 #define PGD_SCRIPT_FD 4        /* likewise: an executable file without a #! line */
 
+/* From linux/futex.h, which musl does not bring along. */
+#define PGD_FUTEX_WAIT 0
+#define PGD_FUTEX_WAKE 1
+
 enum pgd_state {
   PGD_NONE,     /* not made yet, or making it failed */
   PGD_EXPECTED, /* somebody is making it: the monitor must wait */
@@ -29,6 +33,7 @@ struct pgd_entry {
   _Atomic int also;      /* a second process that must be gone before all is quiet (what daemon() leaves), else 0 */
   _Atomic unsigned go;   /* futex: the monitor counts it up to give a turn */
   _Atomic int ready;     /* wants a turn */
+  _Atomic uint64_t want; /* ... for the step with this key */
   _Atomic int in_call;   /* may be blocked in a call: see enum pgd_call */
   _Atomic int in_vfork;  /* may be suspended by the kernel until its child is done */
   _Atomic int held_back; /* signals came while it was suspended: they meet the SIGCHLD of that child in any order */

@@ -188,6 +188,10 @@ static int tell_child(struct making *m, int victim, int sig) {
 static void make_tale(struct making *m) {
   enum { TERM = 1, KILL = 2, USR1 = 3, STOP = 5, CONT = 6 };
   int child = tell_child(m, -1, 0), other;
+  if (!(m->where & IN_THREAD) && chance(m, 20))
+    tell(m, OP_CHLD, pgd_below(&m->random, CHLD_RESTART + 1), 0, 0);
+  if (!(m->where & IN_THREAD) && chance(m, 15))
+    tell(m, OP_CANCEL, child, pgd_below(&m->random, FORM_WAITID_FD + 1), 0);
   switch (pgd_below(&m->random, 5)) {
   case 0: /* stopped, continued, ended */
     tell(m, OP_KILL, child, STOP, 0);
@@ -206,7 +210,8 @@ static void make_tale(struct making *m) {
   case 2: /* looked at, then waited for */
     tell(m, OP_KILL, child, TERM, 0);
     tell_wait(m, chance(m, 70) ? child : WHO_ANY, OPT_NOWAIT);
-    tell(m, OP_KILL, child, 0, 0);
+    if (chance(m, 40))
+      tell(m, OP_KILL, child, 0, 0);
     tell_wait(m, chance(m, 50) ? child : WHO_ANY, 0);
     break;
   case 3: /* a group whose leader goes first */

@@ -4,7 +4,6 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,15 +41,16 @@ struct pgd_ctx *pgd_push_ctx(int label, bool shared) {
   return c;
 }
 
-void pgd_turn(void) {
+void pgd_turn(const struct pgd_step *step) {
   struct pgd_entry *e = self->entry;
   errno = PGD_ERRNO; /* a vfork child shares errno with its parent, and may be killed while it waits here */
   unsigned go = atomic_load(&e->go);
+  atomic_store(&e->want, pgd_step_key(self->label, step));
   atomic_store(&e->ready, 1);
   atomic_fetch_add(&board->bell, 1);
-  pg_sys3(SYS_futex, &board->bell, FUTEX_WAKE, 1);
+  pg_sys3(SYS_futex, &board->bell, PGD_FUTEX_WAKE, 1);
   while (atomic_load(&e->go) == go)
-    pg_sys4(SYS_futex, &e->go, FUTEX_WAIT, go, NULL);
+    pg_sys4(SYS_futex, &e->go, PGD_FUTEX_WAIT, go, NULL);
   pgd_flush();
   pgd_print_events();
   self->resumed = atomic_load(&board->round);
@@ -127,7 +127,7 @@ static void run_step(int i) {
 
 void pgd_run(int first, int end) {
   for (int i = first; i < end; i = program.step[i].end) {
-    pgd_turn();
+    pgd_turn(&program.step[i]);
     run_step(i);
   }
 }
@@ -149,7 +149,7 @@ void pgd_child(int step, bool shared) {
   atomic_store(&self->entry->pid, self->pid);
   atomic_store(&self->entry->state, PGD_ALIVE);
   pgd_run(step + 1, program.step[step].end);
-  pgd_turn();
+  pgd_turn(NULL);
   pgd_leave(0, false);
 }
 
@@ -193,6 +193,6 @@ int main(int argc, char **argv) {
   if (step >= program.count)
     refuse("no such step");
   pgd_run(step + 1, step < 0 ? program.count : program.step[step].end);
-  pgd_turn();
+  pgd_turn(NULL);
   pgd_leave(0, true);
 }

@@ -59,7 +59,8 @@ extern struct pgd_ctx *self;
 extern char *interp_path, *board_path;
 
 /* interp.c */
-void pgd_turn(void);
+/* Waits until the step (NULL: the end of the process) may be done. */
+void pgd_turn(const struct pgd_step *step);
 void pgd_run(int first, int end);
 __attribute__((noreturn)) void pgd_child(int step, bool shared);
 __attribute__((noreturn)) void pgd_leave(int code, bool by_exit);

@@ -7,7 +7,6 @@
 #include "kernel/sys.h"
 
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -197,7 +196,7 @@ static bool settle(int timeout_ms) {
     if (now_ms() > limit)
       return false;
     struct timespec t = {0, 30000};
-    pg_sys4(SYS_futex, &board->bell, FUTEX_WAIT, bell, &t);
+    pg_sys4(SYS_futex, &board->bell, PGD_FUTEX_WAIT, bell, &t);
   }
 }
 
@@ -224,18 +223,23 @@ static void give_turn(int label) {
   atomic_fetch_add(&board->round, 1);
   atomic_store(&e->ready, 0);
   atomic_fetch_add(&e->go, 1);
-  pg_sys3(SYS_futex, &e->go, FUTEX_WAKE, 1);
+  pg_sys3(SYS_futex, &e->go, PGD_FUTEX_WAKE, 1);
 }
 
 /* Who is next: -1 for nobody. */
-static int choose(uint64_t *sched, bool random) {
-  int ready[PGD_LABELS], n = 0;
-  for (int i = 0; i < PGD_LABELS; i++)
-    if (watches[i].look == LOOK_READY)
-      ready[n++] = i;
-  if (n == 0)
-    return -1;
-  return ready[random ? pgd_below(sched, n) : n - 1];
+static int choose(uint64_t sched) {
+  int next = -1;
+  uint64_t best = 0;
+  for (int i = 0; i < PGD_LABELS; i++) {
+    if (watches[i].look != LOOK_READY)
+      continue;
+    uint64_t rank = sched ? pgd_rank(sched, atomic_load(&board->entry[i].want)) : (uint64_t)i;
+    if (next < 0 || rank >= best) {
+      next = i;
+      best = rank;
+    }
+  }
+  return next;
 }
 
 /* Everybody who is left waits for something that will not come: the youngest is interrupted. */
@@ -289,14 +293,14 @@ void pgd_monitor(struct pgd_board *shared, const char *interp, char *const env[]
   root_pid = pid;
   int none = 0;
   atomic_compare_exchange_strong(&board->entry[0].pid, &none, pid);
-  bool random = sched != 0, hung = false;
+  bool hung = false;
   for (int breaks = 0;;) {
     if (!settle(timeout_ms) || breaks > 200) {
       hung = true;
       break;
     }
     compare_states();
-    int next = choose(&sched, random);
+    int next = choose(sched);
     if (next >= 0)
       give_turn(next);
     else if (break_wait())

@@ -60,7 +60,7 @@ struct pgd_step {
 };
 
 struct pgd_program {
-  uint64_t sched; /* seed of the order in which ready processes get their turns; 0: the youngest first */
+  uint64_t sched; /* decides which ready process gets the next turn: see pgd_rank; 0: the youngest */
   int count;
   struct pgd_step step[PGD_STEPS];
 };
@@ -115,5 +115,22 @@ static inline uint64_t pgd_random(uint64_t *state) {
 }
 
 static inline int pgd_below(uint64_t *state, int n) { return (int)(pgd_random(state) % (uint64_t)n); }
+
+/* What a step is, in a number: its process, its kind and its arguments, but not its place. */
+static inline uint64_t pgd_step_key(int label, const struct pgd_step *step) {
+  uint64_t key = (uint64_t)label << 32 | (step ? (uint64_t)step->op + 1 : 0);
+  for (int i = 0; step && i < PGD_ARGS; i++) {
+    key ^= (uint64_t)step->arg[i] << 8;
+    key = pgd_random(&key);
+  }
+  return key;
+}
+
+/* Of the steps that could be next, the one with the highest rank is. So the order of two steps stays what it is when
+ * others are left out, without which a program could not be shrunk: the difference would go away with the order. */
+static inline uint64_t pgd_rank(uint64_t sched, uint64_t key) {
+  key ^= sched;
+  return pgd_random(&key);
+}
 
 #endif

@@ -44,12 +44,23 @@ static int run_end(const struct pgd_program *p, int from, int length) {
   return end;
 }
 
+/* Without a step the others get their turns in another order, and that may be all that hides the difference: a small
+ * program is tried in some more orders. */
+static bool keep_in_some_order(struct shrinking *s, struct pgd_program *candidate) {
+  if (keep(s, candidate))
+    return true;
+  for (candidate->sched = 0; candidate->count <= 16 && candidate->sched < 8; candidate->sched++)
+    if (keep(s, candidate))
+      return true;
+  return false;
+}
+
 static bool cut_runs(struct shrinking *s, int length) {
   bool any = false;
   for (int at = 0; at < s->best->count;) {
     struct pgd_program candidate = *s->best;
     cut(&candidate, at, run_end(&candidate, at, length));
-    if (keep(s, &candidate))
+    if (length > 1 ? keep(s, &candidate) : keep_in_some_order(s, &candidate))
       any = true; /* what stands there now is tried next */
     else
       at++;

@@ -1,0 +1,144 @@
+/* The other calls that take a PID: for the number of a child that is gone they say ESRCH, as if nobody had it; for
+ * every other number they are what libc has. They are raw system calls where libc adds nothing to those. */
+#include "preload/border.h"
+
+#include <sched.h>
+#include <stdarg.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* 0, or -ESRCH with the refusal counted and logged. */
+#define CHECK(pid, name)                                                                                               \
+  do {                                                                                                                 \
+    int checked = pg_call_check(pid, PG_CALL(name));                                                                   \
+    if (PG_UNLIKELY(checked < 0))                                                                                      \
+      return pg_ret(checked);                                                                                          \
+  } while (0)
+
+PG_EXPORT int setpgid(pid_t pid, pid_t pgid) {
+  CHECK(pid, "setpgid");
+  return pg_ret((int)pg_sys2(SYS_setpgid, pid, pgid));
+}
+PG_ALSO(setpgid, __setpgid);
+
+PG_EXPORT pid_t getpgid(pid_t pid) {
+  CHECK(pid, "getpgid");
+  return pg_ret((int)pg_sys1(SYS_getpgid, pid));
+}
+PG_ALSO(getpgid, __getpgid);
+
+PG_EXPORT pid_t getsid(pid_t pid) {
+  CHECK(pid, "getsid");
+  return pg_ret((int)pg_sys1(SYS_getsid, pid));
+}
+
+#ifdef __GLIBC__
+#define WHICH_T __priority_which_t
+#else
+#define WHICH_T int
+#endif
+
+PG_EXPORT int setpriority(WHICH_T which, id_t who, int prio) {
+  if ((int)which == PRIO_PROCESS)
+    CHECK((pid_t)who, "setpriority");
+  return pg_ret((int)pg_sys3(SYS_setpriority, which, who, prio));
+}
+
+PG_EXPORT int getpriority(WHICH_T which, id_t who) {
+  if ((int)which == PRIO_PROCESS)
+    CHECK((pid_t)who, "getpriority");
+  int r = (int)pg_sys2(SYS_getpriority, which, who);
+  return r < 0 ? pg_ret(r) : 20 - r; /* the kernel keeps clear of negative values */
+}
+
+PG_EXPORT int sched_setscheduler(pid_t pid, int policy, const struct sched_param *param) {
+  CHECK(pid, "sched_setscheduler");
+  return pg_next_late(sched_setscheduler)(pid, policy, param);
+}
+
+PG_EXPORT int sched_getscheduler(pid_t pid) {
+  CHECK(pid, "sched_getscheduler");
+  return pg_next_late(sched_getscheduler)(pid);
+}
+
+PG_EXPORT int sched_setparam(pid_t pid, const struct sched_param *param) {
+  CHECK(pid, "sched_setparam");
+  return pg_next_late(sched_setparam)(pid, param);
+}
+
+PG_EXPORT int sched_getparam(pid_t pid, struct sched_param *param) {
+  CHECK(pid, "sched_getparam");
+  return pg_next_late(sched_getparam)(pid, param);
+}
+
+PG_EXPORT int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set) {
+  CHECK(pid, "sched_setaffinity");
+  return pg_next_late(sched_setaffinity)(pid, size, set);
+}
+
+PG_EXPORT int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set) {
+  CHECK(pid, "sched_getaffinity");
+  return pg_next_late(sched_getaffinity)(pid, size, set);
+}
+
+#ifdef __GLIBC__
+#define RESOURCE_T __rlimit_resource_t
+#else
+#define RESOURCE_T int
+#endif
+
+PG_EXPORT int prlimit(pid_t pid, RESOURCE_T resource, const struct rlimit *new_limit, struct rlimit *old_limit) {
+  CHECK(pid, "prlimit");
+  return pg_next_late(prlimit)(pid, resource, new_limit, old_limit);
+}
+#if defined(__GLIBC__) && defined(__LP64__)
+extern __typeof__(prlimit) pg_prlimit64 __asm__("prlimit64") PG_LIKE(prlimit)
+    __attribute__((alias("prlimit"), visibility("default")));
+#endif
+
+PG_EXPORT ssize_t process_vm_readv(pid_t pid, const struct iovec *local, unsigned long nlocal,
+                                   const struct iovec *remote, unsigned long nremote, unsigned long flags) {
+  CHECK(pid, "process_vm_readv");
+  return pg_retl(pg_sys6(SYS_process_vm_readv, pid, (long)local, (long)nlocal, (long)remote, (long)nremote,
+                         (long)flags));
+}
+
+PG_EXPORT ssize_t process_vm_writev(pid_t pid, const struct iovec *local, unsigned long nlocal,
+                                    const struct iovec *remote, unsigned long nremote, unsigned long flags) {
+  CHECK(pid, "process_vm_writev");
+  return pg_retl(pg_sys6(SYS_process_vm_writev, pid, (long)local, (long)nlocal, (long)remote, (long)nremote,
+                         (long)flags));
+}
+
+#ifdef PG_HAVE_TGKILL
+PG_EXPORT int tgkill(pid_t tgid, pid_t tid, int sig) {
+  CHECK(tgid, "tgkill");
+  return pg_ret((int)pg_sys3(SYS_tgkill, tgid, tid, sig));
+}
+#endif
+
+#ifdef __GLIBC__
+#define REQUEST_T enum __ptrace_request
+#else
+#define REQUEST_T int
+#endif
+
+PG_EXPORT long ptrace(REQUEST_T request, ...) {
+  va_list ap;
+  va_start(ap, request);
+  pid_t pid = va_arg(ap, pid_t);
+  void *addr = va_arg(ap, void *), *data = va_arg(ap, void *);
+  va_end(ap);
+  if ((int)request == PTRACE_ATTACH || (int)request == PTRACE_SEIZE)
+    CHECK(pid, "ptrace");
+  return pg_next_late(ptrace)(request, pid, addr, data);
+}
+
+#ifdef PG_HAVE_PIDFD_OPEN
+PG_EXPORT int pidfd_open(pid_t pid, unsigned flags) {
+  pg_mode();
+  return pg_ret(pg_call_pidfd_open(pid, flags, PG_CALL("pidfd_open")));
+}
+#endif

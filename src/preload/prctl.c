@@ -1,0 +1,18 @@
+/* prctl: to know when the program installs a seccomp filter. */
+#include "preload/border.h"
+
+#include "runtime/filter.h"
+
+#include <stdarg.h>
+#include <sys/prctl.h>
+
+PG_EXPORT int prctl(int option, ...) {
+  va_list ap;
+  va_start(ap, option);
+  long a = va_arg(ap, long), b = va_arg(ap, long), c = va_arg(ap, long), d = va_arg(ap, long);
+  va_end(ap);
+  int r = (int)pg_sys5(SYS_prctl, option, a, b, c, d);
+  if (r == 0 && option == PR_SET_SECCOMP && pg_mode() != PG_MODE_OFF && !pg_is_guest())
+    pg_filter_installed();
+  return pg_ret(r);
+}

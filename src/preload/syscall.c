@@ -1,0 +1,165 @@
+/* Raw system calls that a program makes through libc's syscall(): those that touch processes or descriptors get the same
+ * care as the functions of libc. The entry is in syscall_<arch>.S. */
+#include "preload/border.h"
+
+#include "preload/syscall.h"
+#include "runtime/filter.h"
+#include "runtime/ours.h"
+
+#include <sys/prctl.h>
+
+#ifndef SYS_seccomp
+#error "sys/syscall.h is too old"
+#endif
+
+const unsigned char pg_syscall_kinds[PG_SYSCALL_KINDS] = {
+#ifdef SYS_fork
+    [SYS_fork] = PG_SYSCALL_ROUTED,
+#endif
+#ifdef SYS_vfork
+    [SYS_vfork] = PG_SYSCALL_VFORK,
+#endif
+#ifdef SYS_dup2
+    [SYS_dup2] = PG_SYSCALL_ROUTED,
+#endif
+    [SYS_clone] = PG_SYSCALL_CLONES,
+    [SYS_clone3] = PG_SYSCALL_CLONES,
+    [SYS_kill] = PG_SYSCALL_ROUTED,
+    [SYS_tkill] = PG_SYSCALL_ROUTED,
+    [SYS_tgkill] = PG_SYSCALL_ROUTED,
+    [SYS_rt_sigqueueinfo] = PG_SYSCALL_ROUTED,
+    [SYS_wait4] = PG_SYSCALL_ROUTED,
+    [SYS_waitid] = PG_SYSCALL_ROUTED,
+    [SYS_close] = PG_SYSCALL_ROUTED,
+    [SYS_close_range] = PG_SYSCALL_ROUTED,
+    [SYS_dup3] = PG_SYSCALL_ROUTED,
+    [SYS_pidfd_open] = PG_SYSCALL_ROUTED,
+    [SYS_prctl] = PG_SYSCALL_ROUTED,
+    [SYS_seccomp] = PG_SYSCALL_ROUTED,
+    [SYS_setpgid] = PG_SYSCALL_ROUTED,
+    [SYS_getpgid] = PG_SYSCALL_ROUTED,
+    [SYS_getsid] = PG_SYSCALL_ROUTED,
+    [SYS_setpriority] = PG_SYSCALL_ROUTED,
+    [SYS_getpriority] = PG_SYSCALL_ROUTED,
+    [SYS_sched_setscheduler] = PG_SYSCALL_ROUTED,
+    [SYS_sched_getscheduler] = PG_SYSCALL_ROUTED,
+    [SYS_sched_setparam] = PG_SYSCALL_ROUTED,
+    [SYS_sched_getparam] = PG_SYSCALL_ROUTED,
+    [SYS_sched_setaffinity] = PG_SYSCALL_ROUTED,
+    [SYS_sched_getaffinity] = PG_SYSCALL_ROUTED,
+    [SYS_prlimit64] = PG_SYSCALL_ROUTED,
+    [SYS_ptrace] = PG_SYSCALL_ROUTED,
+    [SYS_process_vm_readv] = PG_SYSCALL_ROUTED,
+    [SYS_process_vm_writev] = PG_SYSCALL_ROUTED,
+};
+
+/* The errno border for calls that were passed on. */
+long pg_syscall_fail(long r);
+long pg_syscall_fail(long r) { return pg_retl(r); }
+
+/* What clone3's structure says, as far as it is there. */
+static bool clone3_args(const uint64_t *args, size_t size, uint64_t *ret_flags, uint64_t *ret_stack) {
+  if ((uintptr_t)args < 4096 || (intptr_t)args < 0 || size < 64)
+    return false;
+  *ret_flags = args[0];
+  *ret_stack = args[5];
+  return true;
+}
+
+/* A clone whose child goes on with a copy of this memory, on this stack, is a fork: it can return through C. */
+int pg_syscall_forks_plainly(long n, long a, long b);
+int pg_syscall_forks_plainly(long n, long a, long b) {
+  uint64_t flags = (uint64_t)a, stack = (uint64_t)b;
+  if (pg_mode() == PG_MODE_OFF || pg_is_guest() ||
+      (n == SYS_clone3 && !clone3_args((const uint64_t *)a, (size_t)b, &flags, &stack)))
+    return 0;
+  return !(flags & CLONE_VM) && !stack;
+}
+
+/* The child of such a call; siblings (CLONE_PARENT) are no children of ours. */
+static long forked(long r, uint64_t flags, bool on) {
+  if (r == 0)
+    pg_child_forked(!(flags & CLONE_FILES));
+  else if (r > 0 && on && !(flags & CLONE_PARENT))
+    pg_child_born((pid_t)r, -1, "syscall");
+  return r;
+}
+
+static bool stops_for(long n, long a, long b) {
+  switch (n) {
+  case SYS_setpriority:
+  case SYS_getpriority:
+    return a == PRIO_PROCESS && b > 0;
+  case SYS_ptrace:
+    return a == 16 || a == 0x4206; /* PTRACE_ATTACH, PTRACE_SEIZE */
+  default:
+    return true;
+  }
+}
+
+static long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
+  if (pid > 0 && (uintptr_t)info >= 4096 && (intptr_t)info > 0) {
+    siginfo_t copy = *info;
+    copy.si_signo = sig; /* as the kernel does here, and asks for there */
+    int r = pg_child_signal(pid, sig, &copy, call);
+    if (r != PG_PASS)
+      return r;
+  }
+  return pg_sys3(SYS_rt_sigqueueinfo, pid, sig, info);
+}
+
+static long route(long n, long a, long b, long c, long d, long e, long f, struct pg_call call) {
+  switch (n) {
+  case SYS_kill:
+    return pg_call_kill((pid_t)a, (int)b, call);
+  case SYS_wait4:
+    return pg_call_raw_wait4((pid_t)a, (int *)b, (int)c, (struct rusage *)d);
+  case SYS_waitid:
+    return pg_call_raw_waitid((int)a, (id_t)b, (siginfo_t *)c, (int)d, (struct rusage *)e);
+  case SYS_rt_sigqueueinfo:
+    return queue((pid_t)a, (int)b, (const siginfo_t *)c, call);
+  case SYS_pidfd_open:
+    return pg_call_pidfd_open((pid_t)a, (unsigned)b, call);
+#ifdef SYS_fork
+  case SYS_fork: {
+    bool on = pg_call_before_fork();
+    return forked(pg_sys0(SYS_fork), 0, on);
+  }
+#endif
+  case SYS_clone:
+  case SYS_clone3: {
+    bool on = pg_call_before_fork();
+    return forked(pg_sys6(n, a, b, c, d, e, f), n == SYS_clone ? (uint64_t)a : *(const uint64_t *)a, on);
+  }
+  case SYS_close:
+    return pg_is_ours((int)a) ? -EBADF : pg_sys_close((int)a);
+#ifdef SYS_dup2
+  case SYS_dup2:
+    return !pg_call_may_dup((int)a, (int)b) ? -EBADF : pg_sys2(SYS_dup2, a, b);
+#endif
+  case SYS_dup3:
+    if (!(c & ~(long)O_CLOEXEC) && a != b && !pg_call_may_dup((int)a, (int)b))
+      return -EBADF;
+    return pg_sys3(SYS_dup3, a, b, c);
+  case SYS_close_range:
+    return pg_call_close_range((unsigned)a, (unsigned)b, (unsigned)c);
+  case SYS_prctl:
+  case SYS_seccomp: {
+    long r = pg_sys6(n, a, b, c, d, e, f);
+    if (r >= 0 && (n == SYS_seccomp ? a <= 1 : a == PR_SET_SECCOMP) && pg_mode() != PG_MODE_OFF && !pg_is_guest())
+      pg_filter_installed();
+    return r;
+  }
+  default: { /* the rest takes a PID and neither signals a process nor waits */
+    pid_t pid = (pid_t)(n == SYS_setpriority || n == SYS_getpriority || n == SYS_ptrace ? b : a);
+    int r = stops_for(n, a, b) ? pg_call_check(pid, call) : 0;
+    return r < 0 ? r : pg_sys6(n, a, b, c, d, e, f);
+  }
+  }
+}
+
+long pg_syscall_routed(long n, long a, long b, long c, long d, long e, long f);
+long pg_syscall_routed(long n, long a, long b, long c, long d, long e, long f) {
+  pg_mode(); /* binds the next names */
+  return pg_retl(route(n, a, b, c, d, e, f, PG_CALL("syscall")));
+}
