@@ -39,34 +39,27 @@ extern void _pthread_cleanup_pop(struct cleanup *, int) __attribute__((weak));
 #define CLEANUP_POP() pthread_cleanup_pop(0)
 #endif
 
+#pragma weak pthread_setcanceltype
+
 static void drop_abandoned(void *rec) { pg_record_drop(rec); }
 
-/* libc's waitid is the cancellation point. */
-static int blocking_waitid(struct pg_record *rec, int fd, siginfo_t *info, int options) {
-  int r, saved = errno;
+/* libc's waitid is a cancellation point, but has no rusage. Only the kernel's call gives that, and it must be one call: a
+ * handler that reaps could come between two. Cancellation reaches it as it reaches libc's own calls, asynchronously. */
+static int blocking_waitid(struct pg_record *rec, int fd, siginfo_t *info, int options, struct rusage *ru) {
+  int r, type, saved = errno;
   CLEANUP_PUSH(drop_abandoned, rec);
-  r = pg_next.waitid((idtype_t)PG_P_PIDFD, (id_t)fd, info, options) < 0 ? -errno : 0;
-  CLEANUP_POP();
-  errno = saved;
-  return r;
-}
-
-/* rusage comes from the raw call only: block for the event without taking it, then take it. */
-static int wait_held(struct pg_record *rec, int fd, siginfo_t *info, int options, struct rusage *ru,
-                     bool cancellable) {
-  if (!cancellable)
-    return pg_sys_waitid(PG_P_PIDFD, (id_t)fd, info, options, ru);
-  for (;;) {
-    if (!(options & WNOHANG)) {
-      int r = blocking_waitid(rec, fd, info, ru ? options | WNOWAIT : options);
-      if (r < 0 || !ru)
-        return r;
-    }
-    int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, info, options | WNOHANG, ru);
-    if (r < 0 || info->si_pid || (options & WNOHANG))
-      return r;
-    /* Another thread took the event between the two calls. */
+  if (!ru) {
+    r = pg_next.waitid((idtype_t)PG_P_PIDFD, (id_t)fd, info, options) < 0 ? -errno : 0;
+    errno = saved;
+  } else {
+    if (pthread_setcanceltype)
+      pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+    r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, info, options, ru);
+    if (pthread_setcanceltype)
+      pthread_setcanceltype(type, &type);
   }
+  CLEANUP_POP();
+  return r;
 }
 
 static PG_COLD void log_wait(pid_t pid, const siginfo_t *info, int r) {
@@ -103,7 +96,10 @@ int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru, bo
     return PG_PASS;
   }
   info->si_pid = 0;
-  r = wait_held(rec, fd, info, options, ru, cancellable);
+  if (cancellable && !(options & WNOHANG))
+    r = blocking_waitid(rec, fd, info, options, ru);
+  else
+    r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, info, options, ru);
   if (pg_log_on(PG_LOG_DEBUG))
     log_wait(pid, info, r);
   if (r == 0 && info->si_pid && pg_siginfo_is_exit(info) && !(options & WNOWAIT)) {

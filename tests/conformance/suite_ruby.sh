@@ -16,7 +16,7 @@ suite_units() {
 
 conf_command() {
   local file
-  file=$(cd "$suite_dir" && find test -name "$1.rb" | sort | head -n 1)
+  file=$(cd "$suite_dir" && find test -name "$1.rb" ! -path '*/-ext-/*' ! -path '*/fiber/*' | sort | head -n 1)
   limit=$((conf_limit * 3))
   environment=(env LC_ALL=C.UTF-8)
   command=(ruby -I tool/lib -I test/lib test/runner.rb --ruby="$(type -P ruby)" -v "$file")

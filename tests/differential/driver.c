@@ -39,7 +39,8 @@ static struct options options = {
     .config = {.timeout_ms = 10000}, .count = 2000, .jobs = 2, .max_found = 3, .max_tries = 1500, .max_steps = 10};
 static struct totals *totals;
 static struct pgd_arena arena;
-static char traces[3][TRACE_CAP];
+static char traces[3][TRACE_CAP]; /* without the object, with it, without it again */
+static char first_seen[2][TRACE_CAP];
 
 static int64_t now_ms(void) {
   struct timespec t;
@@ -87,12 +88,20 @@ static void save(const struct pgd_program *program, long index) {
   fclose(f);
 }
 
+/* The seed of one program: jobs take turns, and what program 17 is does not depend on how many there are. */
+static uint64_t program_seed(long index) {
+  uint64_t state = options.seed ^ (uint64_t)index * 0xd1342543de82ef95u;
+  return pgd_random(&state);
+}
+
 /* A program whose traces differed. When plain differs from plain too, the tester is to blame. */
 static void found(struct pgd_program *program, long index) {
   static char text[PGD_TEXT_SIZE];
   char *report = NULL;
   size_t len = 0;
   FILE *out = open_memstream(&report, &len);
+  memcpy(first_seen[0], traces[0], TRACE_CAP);
+  memcpy(first_seen[1], traces[1], TRACE_CAP);
   for (int again = 0; again < 3; again++) {
     run_side(program, false, traces[2]);
     if (strcmp(traces[0], traces[2]) == 0)
@@ -110,10 +119,12 @@ static void found(struct pgd_program *program, long index) {
   int before = program->count, tries = pgd_shrink(program, differs, NULL, options.max_tries), same = 0;
   for (int k = 0; k < 5; k++)
     same += differs(program, NULL);
-  if (same == 0) /* it was the fifth that was kept: show that it does not always happen */
-    fprintf(out, "(the shrunk program did not differ again in 5 runs)\n");
   for (int k = 0; k < 20 && !differs(program, NULL); k++)
     ;
+  if (strcmp(traces[0], traces[1]) == 0) { /* rare: then the whole program, as it was seen */
+    pgd_generate(program, program_seed(index));
+    memcpy(traces, first_seen, sizeof first_seen);
+  }
   atomic_store(&totals->steps, program->count);
   pgd_program_print(program, true, text, sizeof text);
   fprintf(out, "DIFFERENCE: program %ld, %d steps shrunk to %d in %d tries, seen again in %d of 5 runs\n%s", index, before,
@@ -128,12 +139,6 @@ print:
   fputs(report, stdout);
   fflush(stdout);
   free(report);
-}
-
-/* The seed of one program: jobs take turns, and what program 17 is does not depend on how many there are. */
-static uint64_t program_seed(long index) {
-  uint64_t state = options.seed ^ (uint64_t)index * 0xd1342543de82ef95u;
-  return pgd_random(&state);
 }
 
 static void job(int number, int64_t deadline) {

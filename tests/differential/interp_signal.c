@@ -25,7 +25,9 @@ static void on_signal(int sig, siginfo_t *si, void *unused) {
     e->code = si->si_code;
     e->pid = si->si_pid;
     e->uid = si->si_uid;
-    e->value = si->si_code == SI_QUEUE ? si->si_value.sival_int : si->si_code > 0 && sig == SIGCHLD ? si->si_status : 0;
+    /* A tracer that waits already may take the status of a trap before the kernel puts it into the signal. */
+    bool status = sig == SIGCHLD && si->si_code > 0 && si->si_code != CLD_TRAPPED;
+    e->value = si->si_code == SI_QUEUE ? si->si_value.sival_int : status ? si->si_status : 0;
     e->reaped = 0;
     e->last = -2; /* it did not wait */
     if (sig == SIGCHLD && c->chld == CHLD_REAPER) {

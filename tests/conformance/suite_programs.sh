@@ -1,0 +1,48 @@
+# Real programs: each entry of programs.table is run by bash, and its output, its errors and its exit status are compared
+# as they are, but for process numbers and addresses.
+# shellcheck shell=bash disable=SC2154,SC2034
+suite_wants=(gcc=cc libc6-dev=stdio.h)
+
+# An entry is "[name] wants…" and the lines of shell up to the next one.
+programs_names() { sed -n 's/^\[\([^]]*\)\].*/\1/p' "$conf_tests/programs.table"; }
+programs_wants() { sed -n "s/^\[$1\] *//p" "$conf_tests/programs.table"; }
+programs_lines() { awk -v name="[$1]" '/^\[[a-z0-9-]*\]/ { on = $1 == name; next } on' "$conf_tests/programs.table"; }
+
+suite_prepare() {
+  local -a all
+  mapfile -t all < <(programs_names | while read -r name; do programs_wants "$name" | xargs -n 1; done | sort -u)
+  conf_require "${all[@]}" || pg_say 'going on: the entries that want these are not run'
+  "$(pg_compiler)" -O1 -g -o "$suite_dir/children" "$conf_tests/children.c" -lpthread
+}
+
+suite_units() {
+  local name
+  local -a wants
+  while read -r name; do
+    read -r -a wants < <(programs_wants "$name"; echo)
+    if [[ -z $(conf_missing "${wants[@]}") ]]; then
+      printf '%s\n' "$name"
+    else
+      pg_say "programs: $name NOT RUN, missing: $(conf_missing "${wants[@]}" | xargs)"
+    fi
+  done < <(programs_names)
+}
+
+conf_command() {
+  directory=$(mktemp -d "$suite_dir/run.XXXXXX")
+  chmod 755 "$directory"
+  environment=(env -u PYTHONUNBUFFERED LC_ALL=C TERM=dumb "HOME=$directory" "TMPDIR=$directory"
+    "CHILDREN=$suite_dir/children" "CONF_TESTS=$conf_tests" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+  command=(bash -c "$(programs_lines "$1")" bash)
+}
+
+# The whole text is one verdict.
+conf_verdicts() {
+  local stream text
+  for stream in "$2" "$3"; do
+    text=$(sed -E -e 's#/[^ ]*/run\.[A-Za-z0-9]{6}#DIR#g' -e 's/0x[0-9a-f]+/0xN/g' \
+      -e 's/(pid|PID|process|Process|LWP)([ =:]*)[0-9]+/\1\2N/g' -e 's/^(==|--)[0-9]+(==|--)/\1N\2/' "$stream" |
+      tr '\t' ' ' | sed ':a;N;$!ba;s/\n/ \/ /g' | cut -c 1-1500)
+    printf '%s\tok: %s\n' "${stream##*.}" "$text"
+  done
+}
