@@ -7,7 +7,7 @@
 #include "kernel/sys.h"
 #include "runtime/filter.h"
 #include "runtime/ours.h"
-#include "runtime/self.h"
+#include "child/self.h"
 
 #include <limits.h>
 

@@ -2,7 +2,7 @@
 #include "child/call.h"
 
 #include "runtime/filter.h"
-#include "runtime/self.h"
+#include "child/self.h"
 
 /* The filter is asked about before the fork, so that the child need not ask again. */
 bool pg_call_before_fork(void) {

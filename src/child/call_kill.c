@@ -35,7 +35,7 @@ int pg_call_sigqueue(pid_t pid, int sig, union sigval value, struct pg_call call
     } u = {.bytes = {0}};
     u.si.si_signo = sig;
     u.si.si_code = SI_QUEUE;
-    u.si.si_pid = pg_sys_getpid();
+    u.si.si_pid = pg_sys_getpid(); /* not cached: it is told to others */
     u.si.si_uid = (uid_t)pg_sys0(SYS_getuid);
     u.si.si_value = value;
     r = pg_child_signal(pid, sig, &u.si, call);

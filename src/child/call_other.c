@@ -2,7 +2,7 @@
 #include "child/call.h"
 
 #include "kernel/sys.h"
-#include "runtime/self.h"
+#include "child/self.h"
 
 int pg_call_check(pid_t pid, struct pg_call call) {
   if (PG_LIKELY(pid <= 0) || pg_mode() == PG_MODE_OFF || pg_is_guest())

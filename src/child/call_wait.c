@@ -4,7 +4,7 @@
 #include "kernel/status.h"
 #include "kernel/sys.h"
 #include "runtime/next.h"
-#include "runtime/self.h"
+#include "child/self.h"
 
 #include <pthread.h>
 

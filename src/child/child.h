@@ -26,8 +26,10 @@ static inline enum pg_mode pg_mode(void) {
 /* A child was born: called in the parent before the program learns its number. pidfd: one that names the child for
  * certain (CLONE_PIDFD), which is closed, or -1. errno is untouched. */
 void pg_child_born(pid_t pid, int pidfd, const char *how);
-/* In the child, as the first thing after fork. own_files false: it shares its descriptors with its parent. */
+/* In the child, as the first thing after fork; the rest is left to pg_child_settle(). own_files false: it shares its descriptors with its parent. */
 void pg_child_forked(bool own_files);
+/* What a forked child has to put right before it uses the table: called by pg_is_guest(). */
+void pg_child_settle(bool own_files);
 /* A wait of the program has taken this child. births: pg_table_births() from before the wait. */
 void pg_child_reaped(pid_t pid, uint32_t births);
 /* A duplicate of a tracked child's pidfd, on the lowest free number, or -ESRCH (retired or unknown), -errno. */

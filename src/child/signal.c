@@ -6,7 +6,7 @@
 #include "runtime/hot.h"
 #include "runtime/filter.h"
 #include "runtime/log.h"
-#include "runtime/self.h"
+#include "child/self.h"
 
 /* pidfd_send_signal was seen to work: from then on its EPERM is the target's, not a filter's. */
 static _Atomic int works, group_works;
@@ -23,6 +23,8 @@ static PG_COLD void log_signal(pid_t target, int sig, int result, struct pg_call
 
 /* A stale signal: refused, or in audit mode only noted. */
 static int refuse(pid_t target, int sig, struct pg_call call) {
+  if (!pg_is_passive() && target == pg_getpid())
+    return PG_PASS; /* a parent of ours saw the number die, and then we were given it */
   bool audit = pg_mode() == PG_MODE_AUDIT;
   pg_count(refused);
   if (pg_log_on(PG_LOG_WARN)) {
@@ -65,7 +67,7 @@ static int send_group(int fd, int sig) {
 /* A process that borrows our memory has a descriptor table of its own, where our numbers say nothing for certain: it
  * opens the child anew, by identity, and leaves the table alone. */
 static int signal_as_guest(pid_t pid, int sig, const siginfo_t *info, bool group, struct pg_call call) {
-  pid_t self = pg_sys_getpid();
+  pid_t self = pg_sys_getpid(); /* not the cached one: that is the lender's */
   if (pid == self || self == 1 || pg_sys_getppid() == 0)
     return PG_PASS;
   struct pg_peek peek = pg_table_peek(pid);
@@ -159,7 +161,7 @@ int pg_child_check(pid_t pid, struct pg_call call) {
       return 0;
   }
   /* These calls are made for threads too, and a thread of our own may have the number by now. */
-  if (!pg_is_passive() && pg_sys3(SYS_tgkill, pg_sys_getpid(), pid, 0) == 0)
+  if (!pg_is_passive() && pg_sys3(SYS_tgkill, pg_getpid(), pid, 0) == 0)
     return PG_PASS;
   return refuse(pid, 0, call) == PG_PASS ? PG_PASS : -ESRCH;
 }

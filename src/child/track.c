@@ -8,7 +8,7 @@
 #include "runtime/log.h"
 #include "runtime/next.h"
 #include "runtime/ours.h"
-#include "runtime/self.h"
+#include "child/self.h"
 
 #include <sys/auxv.h>
 
@@ -230,18 +230,8 @@ static void disown_one(struct pg_record *rec, void *unused) {
     pg_descriptor_lost(rec, fd);
 }
 
-void pg_child_forked(bool own_files) {
-  if (pg_vfork_mark) /* each page that is written here is a page fault */
-    pg_vfork_mark = 0;
-  if (atomic_load_explicit(&pg_hot.vm_shared, memory_order_relaxed))
-    atomic_store_explicit(&pg_hot.vm_shared, 0, memory_order_relaxed);
-  if (own_files)
-    pg_log_forked();
-  if (!pg_table_used()) {
-    if (pg_hot.pid) /* not asked for before it is needed */
-      pg_hot.pid = 0;
-    return;
-  }
+void pg_child_settle(bool own_files) {
+  atomic_store_explicit(&pg_hot.vm_shared, 0, memory_order_relaxed);
   pg_counters_reset();
   if (!own_files) /* what we close here would be closed in the parent too */
     pg_table_each(disown_one, NULL);
@@ -250,11 +240,23 @@ void pg_child_forked(bool own_files) {
     pg_table_clear();
     return;
   }
-  pg_hot.pid = pg_sys_getpid();
+  pg_hot.pid = pg_getpid();
   if (pg_hot.pid == 1 || pg_sys_getppid() == 0) /* numbers of another pid namespace say nothing in this one */
     pg_table_clear();
   else
     pg_table_forget(pg_hot.pid); /* our own number may be one that our parent saw die */
+}
+
+void pg_child_forked(bool own_files) {
+  bool due = pg_table_used() || pg_hot.pid;
+  pg_self_marks = due ? PG_FORKED : 0;
+  pg_self_pid = 0;
+  if (own_files)
+    pg_log_forked();
+  if (due && (!own_files || pg_hot.other_namespace)) {
+    pg_self_marks = 0;
+    pg_child_settle(own_files);
+  }
 }
 
 void pg_child_reaped(pid_t pid, uint32_t births) {

@@ -9,7 +9,7 @@
 #include "runtime/log.h"
 #include "runtime/next.h"
 #include "runtime/ours.h"
-#include "runtime/self.h"
+#include "child/self.h"
 
 #include <pthread.h>
 

@@ -6,7 +6,7 @@
 #include "base/errno.h"
 #include "child/call.h"
 #include "runtime/next.h"
-#include "runtime/self.h"
+#include "child/self.h"
 
 #define PG_CALL(name) ((struct pg_call){name, __builtin_return_address(0)})
 

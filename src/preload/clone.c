@@ -13,13 +13,15 @@
 struct start {
   int (*fn)(void *);
   void *arg;
-  bool own_files;
+  bool own_files, new_namespace;
 };
 
 /* Runs in a child with a memory of its own, so its parent's stack, where `start` lies, is there as a copy. */
 static int child(void *p) {
   struct start start = *(struct start *)p;
   pg_child_forked(start.own_files);
+  if (start.new_namespace)
+    pg_is_guest(); /* settles what is due, before a thread of this child does anything */
   return start.fn(start.arg);
 }
 
@@ -41,7 +43,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   if (!pg_call_before_fork() || !fn || !stack || (flags & CLONE_THREAD))
     return pg_next.clone(fn, stack, flags, arg, ptid, tls, ctid);
 
-  struct start start = {fn, arg, !(flags & CLONE_FILES)};
+  struct start start = {fn, arg, !(flags & CLONE_FILES), flags & CLONE_NEWPID};
   bool vm = flags & CLONE_VM, passive = pg_is_passive();
   if (vm && !passive)
     pg_self_know();
@@ -50,7 +52,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   else if (vm && !(flags & CLONE_VFORK))
     atomic_store_explicit(&pg_hot.vm_shared, 1, memory_order_relaxed);
   else if (vm)
-    pg_vfork_mark++;
+    pg_self_marks++;
   int pidfd = -1, saved = errno, pid = -1;
   if (!passive && !(flags & (CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_DETACHED)))
     pid = pg_next.clone(vm ? fn : child, stack, flags | CLONE_PIDFD, vm ? arg : &start, &pidfd, tls, ctid);
@@ -59,7 +61,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
     pid = pg_next.clone(vm ? fn : child, stack, flags, vm ? arg : &start, ptid, tls, ctid);
   }
   if (!passive && vm && (flags & CLONE_VFORK))
-    pg_vfork_mark--;
+    pg_self_marks--;
   if (pid > 0) {
     pidfd = passive ? -1 : pidfd_of(flags, ptid, pidfd);
     if (pidfd >= 0 || !(flags & CLONE_PARENT)) /* a sibling can not be verified as a child of ours */

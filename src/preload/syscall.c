@@ -36,6 +36,8 @@ const unsigned char pg_syscall_kinds[PG_SYSCALL_KINDS] = {
     [SYS_pidfd_open] = PG_SYSCALL_ROUTED,
     [SYS_prctl] = PG_SYSCALL_ROUTED,
     [SYS_seccomp] = PG_SYSCALL_ROUTED,
+    [SYS_unshare] = PG_SYSCALL_ROUTED,
+    [SYS_setns] = PG_SYSCALL_ROUTED,
     [SYS_setpgid] = PG_SYSCALL_ROUTED,
     [SYS_getpgid] = PG_SYSCALL_ROUTED,
     [SYS_getsid] = PG_SYSCALL_ROUTED,
@@ -78,10 +80,13 @@ int pg_syscall_forks_plainly(long n, long a, long b) {
 
 /* The child of such a call; siblings (CLONE_PARENT) are no children of ours. */
 static long forked(long r, uint64_t flags, bool on) {
-  if (r == 0)
+  if (r == 0) {
     pg_child_forked(!(flags & CLONE_FILES));
-  else if (r > 0 && on && !(flags & CLONE_PARENT))
+    if (flags & CLONE_NEWPID)
+      pg_is_guest(); /* settles what is due */
+  } else if (r > 0 && on && !(flags & CLONE_PARENT)) {
     pg_child_born((pid_t)r, -1, "syscall");
+  }
   return r;
 }
 
@@ -143,6 +148,13 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     return pg_sys3(SYS_dup3, a, b, c);
   case SYS_close_range:
     return pg_call_close_range((unsigned)a, (unsigned)b, (unsigned)c);
+  case SYS_unshare:
+  case SYS_setns: {
+    long r = pg_sys6(n, a, b, c, d, e, f);
+    if (r == 0)
+      pg_hot.other_namespace = 1;
+    return r;
+  }
   case SYS_prctl:
   case SYS_seccomp: {
     long r = pg_sys6(n, a, b, c, d, e, f);

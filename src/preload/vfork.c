@@ -14,7 +14,7 @@ int32_t *pg_vfork_prepare(void) {
   if (!rec)
     return NULL;
   atomic_store_explicit(&rec->pid, -1, memory_order_relaxed);
-  pg_vfork_mark++; /* seen by the child, which shares our memory; asked about by whoever finds it */
+  pg_self_marks++; /* seen by the child, which shares our memory; asked about by whoever finds it */
   return (int32_t *)(void *)&rec->pid;
 }
 
@@ -24,7 +24,7 @@ pid_t pg_vfork_parent(long ret, int32_t *slot) {
   if (slot) {
     struct pg_record *rec = (struct pg_record *)(void *)((char *)slot - offsetof(struct pg_record, pid));
     int pidfd = *slot;
-    pg_vfork_mark--;
+    pg_self_marks--;
     pg_record_free(rec);
     if (ret > 0)
       pg_child_born((pid_t)ret, pidfd, "vfork");

@@ -26,6 +26,7 @@ struct pg_hot {
   /* self */
   pid_t pid;
   _Atomic int vm_shared;
+  int other_namespace; /* children may come to live in another pid namespace */
   /* table */
   _Atomic uint32_t births;
   _Atomic uint32_t ring_size; /* + 1; 0: not known yet */

@@ -3,7 +3,7 @@
 #include "kernel/sys.h"
 #include "runtime/hot.h"
 #include "runtime/ours.h"
-#include "runtime/self.h"
+#include "child/self.h"
 
 #include <limits.h>
 #include <poll.h>

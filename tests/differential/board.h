@@ -7,13 +7,13 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define PGD_LABELS 64          /* c0 (the root) to c63 */
-#define PGD_PIDS 4096          /* numbers that can be named; a program stays far below in its fresh namespace */
+#define PGD_LABELS 64 /* c0 (the root) to c63 */
+#define PGD_PIDS 4096 /* numbers that can be named; a program stays far below in its fresh namespace */
 #define PGD_TRACE_SIZE 262144u
 #define PGD_TEXT_SIZE 65536u
 #define PGD_MAGIC 0x70676431u
-#define PGD_BOARD_FD 3         /* in the monitor, so that every interpreter finds the board as /proc/1/fd/3 */
-#define PGD_SCRIPT_FD 4        /* likewise: an executable file without a #! line */
+#define PGD_BOARD_FD 3  /* in the monitor, so that every interpreter finds the board as /proc/1/fd/3 */
+#define PGD_SCRIPT_FD 4 /* likewise: an executable file without a #! line */
 
 /* From linux/futex.h, which musl does not bring along. */
 #define PGD_FUTEX_WAIT 0
@@ -54,12 +54,12 @@ struct pgd_name {
 
 struct pgd_board {
   uint32_t magic;
-  uint64_t pid_ns;             /* st_ino of the namespace that the program must run in */
-  _Atomic unsigned bell;       /* futex: rung when somebody became ready */
-  _Atomic unsigned round;      /* turns given so far */
-  _Atomic unsigned fuzzy;      /* the last round in which two processes changed state at once */
-  _Atomic unsigned unordered;  /* the last round in which one signal went to several processes */
-  _Atomic int subreaper;       /* somebody set PR_SET_CHILD_SUBREAPER */
+  uint64_t pid_ns;            /* st_ino of the namespace that the program must run in */
+  _Atomic unsigned bell;      /* futex: rung when somebody became ready */
+  _Atomic unsigned round;     /* turns given so far */
+  _Atomic unsigned fuzzy;     /* the last round in which two processes changed state at once */
+  _Atomic unsigned unordered; /* the last round in which one signal went to several processes */
+  _Atomic int subreaper;      /* somebody set PR_SET_CHILD_SUBREAPER */
   struct pgd_entry entry[PGD_LABELS];
   struct pgd_name name[PGD_PIDS];
   _Atomic unsigned trace_len;

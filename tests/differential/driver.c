@@ -127,8 +127,8 @@ static void found(struct pgd_program *program, long index) {
   }
   atomic_store(&totals->steps, program->count);
   pgd_program_print(program, true, text, sizeof text);
-  fprintf(out, "DIFFERENCE: program %ld, %d steps shrunk to %d in %d tries, seen again in %d of 5 runs\n%s", index, before,
-          program->count, tries, same, text);
+  fprintf(out, "DIFFERENCE: program %ld, %d steps shrunk to %d in %d tries, seen again in %d of 5 runs\n%s", index,
+          before, program->count, tries, same, text);
   fprintf(out, "traces (- without the object, + with it):\n");
   pgd_print_diff(out, traces[0], traces[1]);
   print_command(out, index);
@@ -271,11 +271,12 @@ static void usage(void) {
 }
 
 static const struct option long_options[] = {
-    {"preload", 1, 0, 'p'},   {"env", 1, 0, 'e'},       {"seed", 1, 0, 's'},      {"count", 1, 0, 'c'},
-    {"first", 1, 0, 'f'},     {"seconds", 1, 0, 't'},   {"jobs", 1, 0, 'j'},      {"replay", 1, 0, 'r'},
-    {"max-found", 1, 0, 'm'}, {"max-tries", 1, 0, 'x'}, {"timeout", 1, 0, 'o'},   {"save", 1, 0, 'S'},
-    {"interp", 1, 0, 'i'},    {"must-find", 1, 0, 'F'}, {"max-steps", 1, 0, 'M'}, {"show", 0, 0, 'v'},
-    {"help", 0, 0, 'h'},      {0, 0, 0, 0}};
+    {"preload", 1, 0, 'p'},   {"env", 1, 0, 'e'},       {"seed", 1, 0, 's'},
+    {"count", 1, 0, 'c'},     {"first", 1, 0, 'f'},     {"seconds", 1, 0, 't'},
+    {"jobs", 1, 0, 'j'},      {"replay", 1, 0, 'r'},    {"max-found", 1, 0, 'm'},
+    {"max-tries", 1, 0, 'x'}, {"timeout", 1, 0, 'o'},   {"save", 1, 0, 'S'},
+    {"interp", 1, 0, 'i'},    {"must-find", 1, 0, 'F'}, {"max-steps", 1, 0, 'M'},
+    {"show", 0, 0, 'v'},      {"help", 0, 0, 'h'},      {0, 0, 0, 0}};
 
 static const char *real(const char *path) {
   char *full = realpath(path, NULL);
@@ -393,9 +394,9 @@ int main(int argc, char **argv) {
   int64_t start = now_ms();
   run_jobs();
   long failed = totals->differences + totals->unstable + totals->broken;
-  printf("%ld programs in %.1f s%s, %ld differed, %ld unstable, %ld hung both ways, %ld jobs broken\n", totals->programs,
-         (double)(now_ms() - start) / 1000, options.config.preload ? "" : " (plain against plain)", totals->differences,
-         totals->unstable, totals->hung, totals->broken);
+  printf("%ld programs in %.1f s%s, %ld differed, %ld unstable, %ld hung both ways, %ld jobs broken\n",
+         totals->programs, (double)(now_ms() - start) / 1000, options.config.preload ? "" : " (plain against plain)",
+         totals->differences, totals->unstable, totals->hung, totals->broken);
   printf("%ld passed, %ld failed\n", totals->programs - totals->differences - totals->unstable, failed);
   return failed != 0;
 }

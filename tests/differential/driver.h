@@ -10,11 +10,11 @@
 #define PGD_ENV 16
 
 struct pgd_config {
-  const char *interp;   /* path of pg_diff_interp */
-  const char *preload;  /* the object under test; NULL compares plain with plain */
+  const char *interp;       /* path of pg_diff_interp */
+  const char *preload;      /* the object under test; NULL compares plain with plain */
   const char *env[PGD_ENV]; /* VAR=VALUE, for the side with the object */
   int env_count;
-  int timeout_ms;       /* without a step, before a program counts as hung */
+  int timeout_ms; /* without a step, before a program counts as hung */
 };
 
 /* Where runs happen: the shared page and the descriptors that the monitor hands to its interpreters. */

@@ -9,15 +9,17 @@
 struct making {
   struct pgd_program *program;
   uint64_t random;
-  int labels;      /* given so far; c0 is the root */
-  int kids[64];    /* children of the block being made, youngest last */
+  int labels;   /* given so far; c0 is the root */
+  int kids[64]; /* children of the block being made, youngest last */
   int kids_count;
-  int label;       /* whose block it is */
-  unsigned where;  /* IN_VFORK, IN_THREAD */
+  int label;      /* whose block it is */
+  unsigned where; /* IN_VFORK, IN_THREAD */
   int depth;
 };
 
-static bool chance(struct making *m, int percent) { return pgd_below(&m->random, 100) < percent; }
+static bool chance(struct making *m, int percent) {
+  return pgd_below(&m->random, 100) < percent;
+}
 
 /* Somebody's number: mostly a child of ours. */
 static int some_pid(struct making *m) {
@@ -145,7 +147,9 @@ static struct pgd_step *append(struct pgd_program *p, int op, int first, int sec
 }
 
 /* Tales and blocks that have begun may still end. */
-static bool room(const struct making *m) { return m->program->count < PGD_STEPS - 120; }
+static bool room(const struct making *m) {
+  return m->program->count < PGD_STEPS - 120;
+}
 
 /* One step of a tale, and sometimes another one after it. */
 static void tell(struct making *m, int op, int first, int second, int third) {

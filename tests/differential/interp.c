@@ -165,8 +165,7 @@ int main(int argc, char **argv) {
   if (argc != 4)
     refuse("wrong arguments");
   int fd = pg_sys_openat(AT_FDCWD, argv[1], O_RDWR | O_CLOEXEC, 0);
-  board = fd < 0 ? MAP_FAILED
-                 : mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  board = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (board == MAP_FAILED || board->magic != PGD_MAGIC)
     refuse("no board");
   pg_sys_close(fd);

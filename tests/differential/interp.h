@@ -39,16 +39,16 @@ struct pgd_ctx {
   struct pgd_ctx *up; /* the parent whose memory this one shares (vfork), else NULL */
   pid_t pid;
   bool shared;
-  int chld; /* enum pgd_chld */
+  int chld;         /* enum pgd_chld */
   unsigned jumping; /* signals whose handler jumps out of a wait */
   unsigned resumed; /* the round of the last turn */
   _Atomic int events;
   struct pgd_event event[PGD_EVENTS];
   sigjmp_buf jump;
-  volatile pid_t jump_tid; /* the thread that may jump, else 0 */
+  volatile pid_t jump_tid;        /* the thread that may jump, else 0 */
   int reaped_sure, reaped_unsure; /* children collected since the last look, that fault for sure, or perhaps */
   long child_faults;              /* what that look saw */
-  int extras; /* names given to children that take no turns */
+  int extras;                     /* names given to children that take no turns */
   unsigned lines_len;
   char lines[8192]; /* of the trace, since the last turn */
 };
@@ -78,7 +78,9 @@ void pgd_set_name(pid_t pid, int label, int sub);
 void pgd_print_events(void);
 /* The number that a step means. False, and a line in the trace, when there is nobody to mean. */
 bool pgd_resolve(int step, int who, pid_t *ret_pid);
-static inline pid_t pgd_gettid(void) { return (pid_t)pg_sys0(SYS_gettid); }
+static inline pid_t pgd_gettid(void) {
+  return (pid_t)pg_sys0(SYS_gettid);
+}
 
 /* interp_make.c, interp_signal.c, interp_wait.c, interp_misc.c, interp_fd.c: one function a step */
 void pgd_do_make(int i);

@@ -31,7 +31,9 @@ __asm__(".symver pgd_spawnp_old,posix_spawnp@GLIBC_2.2.5");
 #define pgd_spawnp_old posix_spawnp
 #endif
 
-static int clone_child(void *arg) { pgd_child((int)(intptr_t)arg & 0xffff, ((intptr_t)arg & 0x10000) != 0); }
+static int clone_child(void *arg) {
+  pgd_child((int)(intptr_t)arg & 0xffff, ((intptr_t)arg & 0x10000) != 0);
+}
 
 /* Never freed: a child may still run on its copy, and a process of a test is short-lived. */
 static char *new_stack(void) {
@@ -100,7 +102,8 @@ static pid_t make_spawn(int how, int attrs, const char *file, char *const argv[]
   posix_spawn_file_actions_adddup2(&actions, 20, 6);
   posix_spawn_file_actions_addclose(&actions, 20);
   static int (*const calls[])(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
-                              char *const[], char *const[]) = {posix_spawn, posix_spawnp, pgd_spawn_old, pgd_spawnp_old};
+                              char *const[],
+                              char *const[]) = {posix_spawn, posix_spawnp, pgd_spawn_old, pgd_spawnp_old};
   pid_t pid = -1;
   errno = PGD_ERRNO;
   int err = calls[how](&pid, file, attrs & SPAWN_ACTIONS ? &actions : NULL, attrs ? &attr : NULL, argv, environ);

@@ -41,9 +41,9 @@ void pgd_do_group(int i) {
 }
 
 static void do_system(int i) {
-  static const char *const commands[] = {[WHAT_TRUE] = "true",        [WHAT_EXIT3] = "exit 3",
-                                         [WHAT_KILLED] = "kill -9 $$", [WHAT_STOPS] = "exit 4",
-                                         [WHAT_SCRIPT] = "sh -c 'exit 7'", [WHAT_MISSING] = "/no/such/program"};
+  static const char *const commands[] = {
+      [WHAT_TRUE] = "true",    [WHAT_EXIT3] = "exit 3",          [WHAT_KILLED] = "kill -9 $$",
+      [WHAT_STOPS] = "exit 4", [WHAT_SCRIPT] = "sh -c 'exit 7'", [WHAT_MISSING] = "/no/such/program"};
   int ret, err;
   PGD_CALL(ret, err, system(commands[program.step[i].arg[0]]));
   self->reaped_unsure++;

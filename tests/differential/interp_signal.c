@@ -116,8 +116,8 @@ void pgd_do_take(int i) {
   sigaddset(&set, sig);
   PGD_CALL(ret, err, sigtimedwait(&set, &si, &now));
   if (ret > 0)
-    snprintf(more, sizeof more, "code %d from %s uid %u value %d", si.si_code, pgd_name(si.si_pid),
-             (unsigned)si.si_uid, si.si_code == SI_QUEUE ? si.si_value.sival_int : 0);
+    snprintf(more, sizeof more, "code %d from %s uid %u value %d", si.si_code, pgd_name(si.si_pid), (unsigned)si.si_uid,
+             si.si_code == SI_QUEUE ? si.si_value.sival_int : 0);
   pgd_result(i, "take", ret, err, false, more);
 }
 

@@ -60,9 +60,9 @@ static const char *error_name(int err) {
   static const struct {
     int err;
     const char *name;
-  } names[] = {{ESRCH, "ESRCH"}, {ECHILD, "ECHILD"}, {EINVAL, "EINVAL"},   {EINTR, "EINTR"},   {EPERM, "EPERM"},
-               {EBADF, "EBADF"}, {ENOENT, "ENOENT"}, {ENOEXEC, "ENOEXEC"}, {EAGAIN, "EAGAIN"}, {EACCES, "EACCES"},
-               {EMFILE, "EMFILE"}};
+  } names[] = {{ESRCH, "ESRCH"},   {ECHILD, "ECHILD"}, {EINVAL, "EINVAL"}, {EINTR, "EINTR"},
+               {EPERM, "EPERM"},   {EBADF, "EBADF"},   {ENOENT, "ENOENT"}, {ENOEXEC, "ENOEXEC"},
+               {EAGAIN, "EAGAIN"}, {EACCES, "EACCES"}, {EMFILE, "EMFILE"}};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     if (names[i].err == err)
       return names[i].name;
@@ -83,7 +83,9 @@ void pgd_result(int step, const char *what, long ret, int err, bool pid, const c
   pgd_trace("s%d %s = %s%s%s%s", step, what, value, fate, *more ? " " : "", more);
 }
 
-static int compare_reaps(const void *a, const void *b) { return strcmp(a, b); }
+static int compare_reaps(const void *a, const void *b) {
+  return strcmp(a, b);
+}
 
 /* When several processes died, stopped or went on in one round, how many SIGCHLDs were merged into one, and which
  * handler run reaped whom, is the kernel's free choice: then only what all of them saw together is told. */

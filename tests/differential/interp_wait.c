@@ -21,7 +21,8 @@ struct wait_call {
 };
 
 static int real_options(int words) {
-  static const int bits[] = {WNOHANG, WUNTRACED, WEXITED, WCONTINUED, WNOWAIT, __WNOTHREAD, __WALL, (int)__WCLONE, 0x100};
+  static const int bits[] = {WNOHANG,     WUNTRACED, WEXITED,       WCONTINUED, WNOWAIT,
+                             __WNOTHREAD, __WALL,    (int)__WCLONE, 0x100};
   int options = 0;
   for (size_t k = 0; k < sizeof bits / sizeof bits[0]; k++)
     if (words & 1 << k)

@@ -93,7 +93,9 @@ static void rewatch(int *kept, int value, int *stat_fd, int *syscall_fd, int pid
   *syscall_fd = value ? open_proc(pid, tid, "syscall") : -1;
 }
 
-static bool dead(char state) { return state == 'Z' || state == 'X'; }
+static bool dead(char state) {
+  return state == 'Z' || state == 'X';
+}
 
 /* Whether signals wait for a suspended process. */
 static bool has_pending(int pid) {

@@ -8,49 +8,79 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORDS(...) (const char *const[]){__VA_ARGS__, NULL}
+#define WORDS(...)                                                                                                     \
+  (const char *const[]) {                                                                                              \
+    __VA_ARGS__, NULL                                                                                                  \
+  }
 #define BOTH (IN_VFORK | IN_THREAD)
 
 const char *const pgd_signal_words[] = {"0",    "TERM", "KILL", "USR1", "USR2", "STOP",
                                         "CONT", "HUP",  "CHLD", "RT",   "BAD",  NULL};
 
-static const char *const how_words[] = {"fork",         "_Fork",        "vfork",       "clone",    "clone_usr1",
-                                        "clone_0",      "clone_vfork",  "clone_pidfd", "clone_settid",
-                                        "clone_parent", "raw",          "forkpty",     "spawn",    "spawnp",
-                                        "spawn_old",    "spawnp_old",   NULL};
+static const char *const how_words[] = {"fork",       "_Fork",       "vfork",       "clone",        "clone_usr1",
+                                        "clone_0",    "clone_vfork", "clone_pidfd", "clone_settid", "clone_parent",
+                                        "raw",        "forkpty",     "spawn",       "spawnp",       "spawn_old",
+                                        "spawnp_old", NULL};
 static const char *const spawn_words[] = {"spawn", "spawnp", "spawn_old", "spawnp_old", NULL};
 static const char *const what_words[] = {"true", "exit3", "killed", "stops", "script", "missing", NULL};
 static const char *const form_words[] = {"waitpid", "wait", "wait3", "wait4", "waitid", "waitid_fd", NULL};
 static const char *const option_words[] = {"nohang",   "untraced", "exited", "continued", "nowait",
                                            "nothread", "wall",     "wclone", "bad",       NULL};
-static const char *const chld_words[] = {"default",   "handler",           "reaper",    "ignore",
-                                         "nocldwait", "nocldwait_handler", "nocldstop", "restart", NULL};
+static const char *const chld_words[] = {"default",           "handler",   "reaper",  "ignore", "nocldwait",
+                                         "nocldwait_handler", "nocldstop", "restart", NULL};
 static const char *const disp_words[] = {"default", "ignore", "handler", "restart", "jump", NULL};
 
+/* clang-format off: a table reads by rows */
 const struct pgd_op_spec pgd_ops[OP_COUNT] = {
-    [OP_MAKE] = {"make", true, 26, IN_THREAD, {{"child", ARG_LABEL, NULL, 0, 0}, {"how", ARG_WORD, how_words, 0, 0},
+    [OP_MAKE] = {"make",
+                 true,
+                 26,
+                 IN_THREAD,
+                 {{"child", ARG_LABEL, NULL, 0, 0},
+                  {"how", ARG_WORD, how_words, 0, 0},
                   {"attr", ARG_FLAGS, WORDS("pgroup", "sigdef", "sigmask", "actions"), 0, 0}}},
-    [OP_SPAWN] = {"spawn", false, 7, IN_THREAD, {{"child", ARG_LABEL, NULL, 0, 0}, {"how", ARG_WORD, spawn_words, 0, 0},
+    [OP_SPAWN] = {"spawn",
+                  false,
+                  7,
+                  IN_THREAD,
+                  {{"child", ARG_LABEL, NULL, 0, 0},
+                   {"how", ARG_WORD, spawn_words, 0, 0},
                    {"what", ARG_WORD, what_words, 0, 0},
                    {"attr", ARG_FLAGS, WORDS("pgroup", "sigdef", "sigmask", "actions"), 0, 0}}},
     [OP_BECOME] = {"become", true, 2, IN_VFORK, {{0}}},
     [OP_EXECV] = {"execv", false, 1, IN_VFORK, {{"what", ARG_WORD, what_words, 0, 0}}},
     [OP_THREAD] = {"thread", true, 3, 0, {{0}}},
     [OP_DAEMON] = {"daemon", false, 1, 0, {{0}}},
-    [OP_EXIT] = {"exit", false, 5, BOTH, {{"code", ARG_INT, NULL, 0, 255}, {"by", ARG_WORD, WORDS("_exit", "exit"), 0, 0}}},
+    [OP_EXIT] =
+        {"exit", false, 5, BOTH, {{"code", ARG_INT, NULL, 0, 255}, {"by", ARG_WORD, WORDS("_exit", "exit"), 0, 0}}},
     [OP_STOP] = {"stop", false, 3, IN_THREAD, {{0}}},
     [OP_PAUSE] = {"pause", false, 2, IN_VFORK, {{0}}},
     [OP_KILL] = {"kill", false, 30, BOTH, {{"who", ARG_WHO, NULL, 0, 0}, {"sig", ARG_SIG, pgd_signal_words, 0, 0}}},
     [OP_KILLPG] = {"killpg", false, 6, BOTH, {{"who", ARG_PID, NULL, 0, 0}, {"sig", ARG_SIG, pgd_signal_words, 0, 0}}},
-    [OP_QUEUE] = {"queue", false, 8, BOTH, {{"who", ARG_PID, NULL, 0, 0}, {"sig", ARG_SIG, pgd_signal_words, 0, 0},
+    [OP_QUEUE] = {"queue",
+                  false,
+                  8,
+                  BOTH,
+                  {{"who", ARG_PID, NULL, 0, 0},
+                   {"sig", ARG_SIG, pgd_signal_words, 0, 0},
                    {"value", ARG_INT, NULL, 0, 9}}},
-    [OP_WAIT] = {"wait", false, 46, BOTH, {{"form", ARG_WORD, form_words, 0, 0}, {"who", ARG_WHO, NULL, 0, 0},
-                  {"options", ARG_FLAGS, option_words, 0, 0}, {"buf", ARG_FLAGS, WORDS("null", "rusage"), 0, 0}}},
+    [OP_WAIT] = {"wait",
+                 false,
+                 46,
+                 BOTH,
+                 {{"form", ARG_WORD, form_words, 0, 0},
+                  {"who", ARG_WHO, NULL, 0, 0},
+                  {"options", ARG_FLAGS, option_words, 0, 0},
+                  {"buf", ARG_FLAGS, WORDS("null", "rusage"), 0, 0}}},
     [OP_CANCEL] = {"cancel", false, 2, 0, {{"who", ARG_PID, NULL, 0, 0}, {"form", ARG_WORD, form_words, 0, 0}}},
     [OP_CHLD] = {"chld", false, 7, IN_VFORK, {{"mode", ARG_WORD, chld_words, 0, 0}}},
-    [OP_DISP] = {"disp", false, 6, IN_VFORK, {{"sig", ARG_SIG, pgd_signal_words, 0, 0}, {"mode", ARG_WORD, disp_words, 0, 0}}},
-    [OP_MASK] = {"mask", false, 3, IN_VFORK, {{"sig", ARG_SIG, pgd_signal_words, 0, 0},
-                  {"how", ARG_WORD, WORDS("block", "unblock"), 0, 0}}},
+    [OP_DISP] =
+        {"disp", false, 6, IN_VFORK, {{"sig", ARG_SIG, pgd_signal_words, 0, 0}, {"mode", ARG_WORD, disp_words, 0, 0}}},
+    [OP_MASK] = {"mask",
+                 false,
+                 3,
+                 IN_VFORK,
+                 {{"sig", ARG_SIG, pgd_signal_words, 0, 0}, {"how", ARG_WORD, WORDS("block", "unblock"), 0, 0}}},
     [OP_TAKE] = {"take", false, 2, IN_VFORK, {{"sig", ARG_SIG, pgd_signal_words, 0, 0}}},
     [OP_SETPGID] = {"setpgid", false, 8, BOTH, {{"who", ARG_PID, NULL, 0, 0}, {"group", ARG_PID, NULL, 0, 0}}},
     [OP_SETSID] = {"setsid", false, 2, BOTH, {{0}}},
@@ -61,12 +91,19 @@ const struct pgd_op_spec pgd_ops[OP_COUNT] = {
     [OP_CLOSE] = {"close", false, 4, BOTH, {{"fd", ARG_INT, NULL, 0, 9}}},
     [OP_DUP] = {"dup", false, 3, BOTH, {{"fd", ARG_INT, NULL, 0, 9}}},
     [OP_DUP2] = {"dup2", false, 3, BOTH, {{"from", ARG_INT, NULL, 0, 9}, {"to", ARG_INT, NULL, 0, 12}}},
-    [OP_DUP3] = {"dup3", false, 2, BOTH, {{"from", ARG_INT, NULL, 0, 9}, {"to", ARG_INT, NULL, 0, 12},
-                  {"cloexec", ARG_INT, NULL, 0, 1}}},
+    [OP_DUP3] = {"dup3",
+                 false,
+                 2,
+                 BOTH,
+                 {{"from", ARG_INT, NULL, 0, 9}, {"to", ARG_INT, NULL, 0, 12}, {"cloexec", ARG_INT, NULL, 0, 1}}},
     [OP_DUPFD] = {"dupfd", false, 2, BOTH, {{"from", ARG_INT, NULL, 0, 9}, {"least", ARG_INT, NULL, 0, 20}}},
     [OP_PIPE] = {"pipe", false, 3, BOTH, {{0}}},
     [OP_FDS] = {"fds", false, 5, BOTH, {{0}}},
-    [OP_CLOSE_RANGE] = {"close_range", false, 3, BOTH, {{"first", ARG_INT, NULL, 0, 12},
+    [OP_CLOSE_RANGE] = {"close_range",
+                        false,
+                        3,
+                        BOTH,
+                        {{"first", ARG_INT, NULL, 0, 12},
                          {"last", ARG_WORD, WORDS("5", "12", "99", "max", "-1first"), 0, 0},
                          {"flags", ARG_WORD, WORDS("0", "cloexec", "bad"), 0, 0}}},
     [OP_CLOSEFROM] = {"closefrom", false, 1, BOTH, {{"first", ARG_INT, NULL, 0, 12}}},
@@ -74,13 +111,17 @@ const struct pgd_op_spec pgd_ops[OP_COUNT] = {
     [OP_SYSTEM] = {"system", false, 2, IN_THREAD, {{"what", ARG_WORD, what_words, 0, 0}}},
     [OP_POPEN] = {"popen", false, 2, IN_THREAD, {{"code", ARG_INT, NULL, 0, 9}}},
     [OP_PTRACE] = {"ptrace", false, 2, IN_THREAD, {{"form", ARG_WORD, form_words, 0, 0}}},
-    [OP_BURST] = {"burst", false, 1, IN_THREAD, {{"count", ARG_INT, NULL, 1, 24}, {"order", ARG_WORD, WORDS("first", "last"), 0, 0}}},
+    [OP_BURST] = {"burst",
+                  false,
+                  1,
+                  IN_THREAD,
+                  {{"count", ARG_INT, NULL, 1, 24}, {"order", ARG_WORD, WORDS("first", "last"), 0, 0}}},
     [OP_RUSAGE] = {"rusage", false, 3, IN_THREAD, {{0}}},
 };
+/* clang-format on */
 
 int pgd_signal_number(int word) {
-  static const int numbers[] = {0,       SIGTERM, SIGKILL, SIGUSR1, SIGUSR2, SIGSTOP,
-                                SIGCONT, SIGHUP,  SIGCHLD, 0,       4711};
+  static const int numbers[] = {0, SIGTERM, SIGKILL, SIGUSR1, SIGUSR2, SIGSTOP, SIGCONT, SIGHUP, SIGCHLD, 0, 4711};
   return word == 9 ? SIGRTMIN + 3 : numbers[word];
 }
 

@@ -26,7 +26,7 @@ void pgd_print_diff(FILE *out, const char *first, const char *second) {
   memset(common, 0, sizeof common);
   for (int x = n - 1; x >= 0; x--)
     for (int y = m - 1; y >= 0; y--)
-      common[x][y] = SAME(x, y) ? (uint16_t)(common[x + 1][y + 1] + 1)
+      common[x][y] = SAME(x, y)                            ? (uint16_t)(common[x + 1][y + 1] + 1)
                      : common[x + 1][y] > common[x][y + 1] ? common[x + 1][y]
                                                            : common[x][y + 1];
   while (i < n || j < m) {

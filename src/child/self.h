@@ -1,0 +1,43 @@
+/* Which process this is, without asking the kernel each time. Calls track, kernel.
+ *
+ * Code of this object can run in a process that shares our memory but is not us: the child of vfork(), or of a clone()
+ * with CLONE_VM. Such a guest has descriptors and children of its own, so it must not change the table. And it can run
+ * in a forked child that has not done anything yet that concerns us; most of those exec or exit, so what a child has to
+ * put right waits for its first call (each page that it writes is a page fault). One load tells that neither is the
+ * case. */
+#ifndef PG_CHILD_SELF_H
+#define PG_CHILD_SELF_H
+
+#include "base/attr.h"
+#include "kernel/sys.h"
+#include "runtime/hot.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#define PG_FORKED 0x40000000 /* this is a forked child, and pg_child_settle() is due */
+
+extern PG_TLS int pg_self_marks; /* PG_FORKED + how many vforks this thread is in, on either side */
+extern PG_TLS pid_t pg_self_pid; /* 0: ask */
+
+static inline pid_t pg_getpid(void) {
+  if (PG_UNLIKELY(!pg_self_pid))
+    pg_self_pid = pg_sys_getpid();
+  return pg_self_pid;
+}
+
+bool pg_is_guest_slow(void);
+
+/* vm_shared: a child with CLONE_VM was made and may still run. */
+static inline bool pg_is_guest(void) {
+  return PG_UNLIKELY(pg_self_marks | atomic_load_explicit(&pg_hot.vm_shared, memory_order_relaxed)) &&
+         pg_is_guest_slow();
+}
+
+/* Before the first mark is set: pg_hot.pid is what a guest is told apart by. */
+static inline void pg_self_know(void) {
+  if (PG_UNLIKELY(!pg_hot.pid))
+    pg_hot.pid = pg_sys_getpid();
+}
+
+#endif

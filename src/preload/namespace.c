@@ -1,0 +1,18 @@
+/* unshare, setns: to know that children may live in another pid namespace, where our numbers mean others. */
+#include "preload/border.h"
+
+#include <sched.h>
+
+PG_EXPORT int unshare(int flags) {
+  int r = (int)pg_sys1(SYS_unshare, flags);
+  if (r == 0 && (flags & CLONE_NEWPID))
+    pg_hot.other_namespace = 1;
+  return pg_ret(r);
+}
+
+PG_EXPORT int setns(int fd, int type) {
+  int r = (int)pg_sys2(SYS_setns, fd, type);
+  if (r == 0 && (type == 0 || (type & CLONE_NEWPID)))
+    pg_hot.other_namespace = 1;
+  return pg_ret(r);
+}

@@ -1,3 +1,0 @@
-#include "runtime/self.h"
-
-PG_TLS int pg_vfork_mark;
