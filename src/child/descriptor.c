@@ -29,6 +29,8 @@ bool pg_descriptor_have_identity(void) { return atomic_load_explicit(&identity, 
 
 static bool still_ours(int fd, uint64_t ino) {
   uint64_t dev, now;
+  if (ino == PG_INO_PROVEN)
+    return true;
   return pg_sys_fstat_ids(fd, &dev, &now) == 0 &&
          now == (ino ? ino : atomic_load_explicit(&shared_ino, memory_order_relaxed));
 }

@@ -95,7 +95,7 @@ static uint64_t change(struct pg_record *rec, uint64_t need, uint64_t set, uint6
     now = settled(((old | set) & ~clear) - holds * PG_RECORD_HOLDER);
   } while (!atomic_compare_exchange_weak_explicit(&rec->word, &old, now, memory_order_acq_rel, memory_order_acquire));
   if (pg_word_fd(old) >= 0 && pg_word_fd(now) < 0)
-    pg_descriptor_release(pg_word_fd(old), ino, index);
+    pg_descriptor_release(pg_word_fd(old), old & PG_RECORD_PROVEN ? PG_INO_PROVEN : ino, index);
   if (old && !now)
     push_free(rec, index);
   return old;

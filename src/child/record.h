@@ -5,6 +5,7 @@
  *   LIVE    the child was not reaped, as far as is known
  *   GROUP   it was, but members of its process group live: the descriptor is the handle of the group
  *   SLOT    the table's slot for the number points here; without it the record is on its way out
+ *   PROVEN  the kernel has just answered through the descriptor for this very child: no need to check it again
  *   holders readers that use the descriptor right now: it is not closed, moved or given away under them
  *   fd      the pidfd that we hold, or none (known by identity only; bare where there is no identity either)
  *
@@ -27,6 +28,7 @@
 #define PG_RECORD_HOLDERS_MAX 0xfffffu
 #define PG_RECORD_LIVE ((uint64_t)1 << 44)
 #define PG_RECORD_GROUP ((uint64_t)1 << 45)
+#define PG_RECORD_PROVEN ((uint64_t)1 << 47)
 #define PG_RECORD_SLOT ((uint64_t)1 << 46)
 
 static inline int pg_word_fd(uint64_t w) { return (int)(w & ((1u << PG_RECORD_FD_BITS) - 1)) - 1; }
@@ -72,8 +74,10 @@ void pg_record_drop(struct pg_record *rec);
  * the record; on success `from` is the caller's to close. A record with no descriptor takes one only while LIVE. */
 bool pg_record_swap_fd(struct pg_record *rec, int from, int to, uint32_t holders);
 
+#define PG_INO_PROVEN UINT64_MAX
+
 /* Where descriptors end (child/descriptor.c; the table's own unit test brings another): closes fd if it is provably
- * the pidfd of that identity. */
+ * the pidfd of that identity (PG_INO_PROVEN: it is). */
 void pg_descriptor_release(int fd, uint64_t ino, uint32_t index);
 
 #endif

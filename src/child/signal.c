@@ -130,7 +130,7 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
     } else if (audit) {
       r = PG_PASS;
     } else {
-      pg_count(signals);
+      pg_count_loosely(signals);
       if (pg_log_on(PG_LOG_INFO))
         log_signal(pid, sig, r, call);
     }

@@ -16,41 +16,41 @@ typedef _Atomic uint32_t slot;
 static slot first_leaves[FIRST_LEAVES][LEAF_SLOTS] __attribute__((aligned(4096)));
 static _Atomic(slot *) root[LEAVES];
 
-/* What a slot holds besides 0 and indices: a retired number, perhaps one whose group lives on, and its ticket. */
+/* What a slot holds besides 0 and indices: a retired number, perhaps one whose group lives on, and its ticket. Tickets
+ * are numbered as numbers retire, so the difference to the present one is an age: a number that so many others have
+ * followed as are kept is forgotten, without anybody having to go there. (It would come back, for as long, after 2^30
+ * retirements in which it was neither asked about nor handed out.) */
 #define MARK_RETIRED 0x80000000u
 #define MARK_GROUP 0x40000000u
 #define MARK_TICKET 0x3fffffffu
 
-/* An entry of the ring is mark << 32 | pid. The first ones are in pg_hot. */
-static _Atomic uint64_t more_ring[PG_RETIRED_LIMIT - PG_HOT_RING];
 static int64_t (*pid_max_source)(void);
 
-#define RING_UNKNOWN UINT32_MAX
-
-static uint32_t ring_size(void) { return atomic_load_explicit(&pg_hot.ring_size, memory_order_relaxed) - 1; }
-
 void pg_table_set_retired_max(uint32_t n) {
-  atomic_store_explicit(&pg_hot.ring_size, (n > PG_RETIRED_LIMIT ? PG_RETIRED_LIMIT : n) + 1, memory_order_relaxed);
+  atomic_store_explicit(&pg_hot.retired_max, (n > PG_RETIRED_LIMIT ? PG_RETIRED_LIMIT : n) + 1, memory_order_relaxed);
 }
 
 void pg_table_set_pid_max_source(int64_t (*pid_max)(void)) { pid_max_source = pid_max; }
 
 uint32_t pg_table_retired_max(void) {
-  if (ring_size() == RING_UNKNOWN) {
+  uint32_t known = atomic_load_explicit(&pg_hot.retired_max, memory_order_relaxed);
+  if (!known) {
     int64_t keep = (pid_max_source ? pid_max_source() : 32768) / 256;
-    keep = keep < (int64_t)PG_RETIRED_LEAST ? PG_RETIRED_LEAST : keep > PG_RETIRED_LIMIT ? PG_RETIRED_LIMIT : keep;
-    uint32_t unknown = 0;
-    atomic_compare_exchange_strong_explicit(&pg_hot.ring_size, &unknown, (uint32_t)keep + 1, memory_order_relaxed,
-                                            memory_order_relaxed);
+    known = 1 + (uint32_t)(keep < (int64_t)PG_RETIRED_LEAST ? PG_RETIRED_LEAST
+                           : keep > PG_RETIRED_LIMIT        ? PG_RETIRED_LIMIT
+                                                            : keep);
+    atomic_store_explicit(&pg_hot.retired_max, known, memory_order_relaxed);
   }
-  return ring_size();
+  return known - 1;
 }
 
-/* Until the ring has gone round its least size once, its real size makes no difference to where things lie. */
-static _Atomic uint64_t *ring_position(uint32_t ticket) {
-  bool early = ring_size() == RING_UNKNOWN && ticket < PG_RETIRED_LEAST;
-  uint32_t at = early ? ticket : ticket % pg_table_retired_max();
-  return at < PG_HOT_RING ? &pg_hot.ring[at] : &more_ring[at - PG_HOT_RING];
+/* What the mark of a retired number means by now. */
+static enum pg_meaning mark_meaning(uint32_t mark) {
+  uint32_t age = (atomic_load_explicit(&pg_hot.tickets, memory_order_relaxed) - mark) & MARK_TICKET; /* 1: the latest */
+  bool kept = age <= PG_RETIRED_LEAST && !atomic_load_explicit(&pg_hot.retired_max, memory_order_relaxed);
+  if (!kept && age > pg_table_retired_max())
+    return PG_UNKNOWN;
+  return mark & MARK_GROUP ? PG_RETIRED_GROUP : PG_RETIRED;
 }
 
 static slot *slot_of(pid_t pid) {
@@ -96,7 +96,7 @@ enum pg_meaning pg_table_look(pid_t pid, struct pg_record **ret) {
     if (!index)
       return PG_UNKNOWN;
     if (index & MARK_RETIRED)
-      return index & MARK_GROUP ? PG_RETIRED_GROUP : PG_RETIRED;
+      return mark_meaning(index);
     struct pg_record *rec = pg_record_at(index);
     if (!pg_record_try_hold(rec))
       continue; /* it left the slot since we looked: the slot says something else by now */
@@ -113,7 +113,7 @@ struct pg_peek pg_table_peek(pid_t pid) {
   uint32_t index;
   while (s && (index = atomic_load_explicit(s, memory_order_acquire))) {
     if (index & MARK_RETIRED)
-      return (struct pg_peek){index & MARK_GROUP ? PG_RETIRED_GROUP : PG_RETIRED, 0, 0};
+      return (struct pg_peek){mark_meaning(index), 0, 0};
     struct pg_record *rec = pg_record_at(index);
     struct pg_peek peek = {PG_TRACKED, pg_record_word(rec), 0};
     peek.ino = atomic_load_explicit(&rec->ino, memory_order_acquire);
@@ -145,30 +145,16 @@ struct pg_record *pg_table_track(pid_t pid, int fd, uint64_t ino) {
   return rec;
 }
 
-/* Enters a number into the ring, which pushes out the oldest: that one means nothing any more, if it still is what it
- * was then. */
-static void push(pid_t pid, uint32_t mark) {
-  uint64_t out = (uint64_t)mark << 32 | (uint32_t)pid;
-  if (ring_size() != 0)
-    out = atomic_exchange_explicit(ring_position(mark & MARK_TICKET), out, memory_order_acq_rel);
-  uint32_t expected = (uint32_t)(out >> 32);
-  slot *s = slot_of((pid_t)(uint32_t)out);
-  if (s)
-    atomic_compare_exchange_strong_explicit(s, &expected, 0, memory_order_acq_rel, memory_order_relaxed);
-}
-
 static uint32_t new_mark(bool group) {
-  uint32_t ticket = atomic_fetch_add_explicit(&pg_hot.ring_tickets, 1, memory_order_relaxed) & MARK_TICKET;
+  uint32_t ticket = atomic_fetch_add_explicit(&pg_hot.tickets, 1, memory_order_relaxed) & MARK_TICKET;
   return MARK_RETIRED | (group ? MARK_GROUP : 0) | ticket;
 }
 
 bool pg_table_bury(struct pg_record *rec, bool group) {
-  pid_t pid = pg_record_pid(rec);
-  slot *s = slot_of(pid);
+  slot *s = slot_of(pg_record_pid(rec));
   uint32_t expected = pg_record_index(rec), mark = new_mark(group);
   if (!s || !atomic_compare_exchange_strong_explicit(s, &expected, mark, memory_order_acq_rel, memory_order_relaxed))
     return false;
-  push(pid, mark);
   unslot(pg_record_index(rec));
   return true;
 }
@@ -177,14 +163,12 @@ void pg_table_bury_number(pid_t pid, bool group) {
   slot *s = slot_make(pid);
   if (!s)
     return;
-  uint32_t mark = new_mark(group);
-  unslot(atomic_exchange_explicit(s, mark, memory_order_acq_rel));
-  push(pid, mark);
+  unslot(atomic_exchange_explicit(s, new_mark(group), memory_order_acq_rel));
 }
 
 bool pg_table_retire(struct pg_record *rec, bool group) {
   if (group && pg_record_fd(rec) >= 0)
-    return pg_record_change(rec, PG_RECORD_LIVE, PG_RECORD_GROUP, PG_RECORD_LIVE) & PG_RECORD_LIVE;
+    return pg_record_change(rec, PG_RECORD_LIVE, PG_RECORD_GROUP, PG_RECORD_LIVE | PG_RECORD_PROVEN) & PG_RECORD_LIVE;
   return pg_table_bury(rec, group);
 }
 
@@ -224,5 +208,5 @@ void pg_table_clear(void) {
 uint32_t pg_table_births(void) { return atomic_load_explicit(&pg_hot.births, memory_order_relaxed); }
 
 bool pg_table_used(void) {
-  return pg_table_births() || atomic_load_explicit(&pg_hot.ring_tickets, memory_order_relaxed);
+  return pg_table_births() || atomic_load_explicit(&pg_hot.tickets, memory_order_relaxed);
 }

@@ -1,8 +1,7 @@
-/* The map from a PID to what it means, and the ring that bounds how many retired numbers are remembered. Lock-free, O(1),
+/* The map from a PID to what it means, and the bound on how many retired numbers are remembered. Lock-free, O(1),
  * no allocation but pages of its own. Knows nothing of processes: what a number means is told to it. Calls record.
  *
- * A slot holds 0, the index of a record, or the mark of a retired number: it needs no more than the ticket by which the
- * ring finds it again. */
+ * A slot holds 0, the index of a record, or the mark of a retired number: when it retired, and that is all it needs. */
 #ifndef PG_CHILD_TABLE_H
 #define PG_CHILD_TABLE_H
 
@@ -14,8 +13,8 @@
 #define PG_RETIRED_LIMIT 16384u
 #define PG_RETIRED_LEAST 64u
 
-/* How many retired numbers are kept. The default is worked out from pid_max by `pid_max()` when the ring first fills
- * to PG_RETIRED_LEAST; a fixed number (0 is one) is set before the first retirement. */
+/* How many retired numbers are kept: the latest. The default is worked out from pid_max by `pid_max()` when it first
+ * makes a difference; a fixed number (0 is one) is set before the first retirement. */
 void pg_table_set_retired_max(uint32_t n);
 void pg_table_set_pid_max_source(int64_t (*pid_max)(void));
 uint32_t pg_table_retired_max(void);

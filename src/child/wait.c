@@ -104,6 +104,8 @@ int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru, bo
     log_wait(pid, info, r);
   if (r == 0 && info->si_pid && pg_siginfo_is_exit(info) && !(options & WNOWAIT)) {
     pg_count(reaped);
+    if (info->si_pid == pid)
+      pg_record_change(rec, PG_RECORD_LIVE, PG_RECORD_PROVEN, 0);
     pg_child_retire(rec, "wait");
   } else if (r == -ECHILD && pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH) {
     pg_count(silent);

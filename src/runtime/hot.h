@@ -10,8 +10,7 @@
 #include <sys/types.h>
 
 #define PG_HOT_CELLS 128
-#define PG_HOT_RING 192
-#define PG_HOT_RECORDS 24
+#define PG_HOT_RECORDS 64
 
 /* See child/record.h. */
 struct pg_record {
@@ -29,10 +28,9 @@ struct pg_hot {
   int other_namespace; /* children may come to live in another pid namespace */
   /* table */
   _Atomic uint32_t births;
-  _Atomic uint32_t ring_size; /* + 1; 0: not known yet */
-  _Atomic uint32_t ring_tickets;
+  _Atomic uint32_t retired_max; /* + 1; 0: not known yet */
+  _Atomic uint32_t tickets;     /* one for each number that retires */
   _Atomic uint32_t first_leaves_used;
-  _Atomic uint64_t ring[PG_HOT_RING];
   /* record */
   _Atomic uint32_t records;   /* handed out so far */
   _Atomic uint64_t free_head; /* tag << 32 | index; the tag changes with every pop, against ABA */
