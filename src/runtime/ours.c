@@ -18,12 +18,12 @@ static int32_t budget_for(int64_t limit) {
   return (int32_t)(quarter < wanted ? quarter : wanted);
 }
 
-/* With room for the log's descriptor and for the one being replaced. */
+/* Ours end where the numbers end, so that the program meets EMFILE there and no gap. */
 static int32_t base_for(int64_t limit, int32_t budget, int32_t least) {
   int64_t top = limit < HIGHEST_BASE ? limit : HIGHEST_BASE;
-  while (top < least + budget + 2 && top < limit)
+  while (top < least + budget && top < limit)
     top = top * 2 < limit ? top * 2 : limit;
-  int64_t b = top - budget - 2;
+  int64_t b = top - budget;
   return b < 3 ? 3 : (int32_t)b;
 }
 
