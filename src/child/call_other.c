@@ -10,14 +10,15 @@ int pg_call_check(pid_t pid, struct pg_call call) {
   return pg_child_check(pid, call) == -ESRCH ? -ESRCH : 0;
 }
 
+/* Never a duplicate of ours: that would share the flags which the program may set (O_NONBLOCK). A child that is there
+ * before and after had the number all the time. */
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
-  if (pid > 0 && pg_mode() != PG_MODE_OFF && !pg_is_guest()) {
-    int r = pg_child_check(pid, call);
-    if (r == -ESRCH)
-      return r;
-    /* A duplicate of ours, if it is what the caller would get: flags of the open file can not be changed in one. */
-    if (r == 0 && flags == 0 && pg_mode() == PG_MODE_ENFORCE && (r = pg_child_pidfd(pid)) >= 0)
-      return r;
+  if (pg_call_check(pid, call) < 0)
+    return -ESRCH;
+  int fd = pg_sys_pidfd_open(pid, flags);
+  if (fd >= 0 && pg_call_check(pid, call) < 0) {
+    pg_sys_close(fd);
+    return -ESRCH;
   }
-  return pg_sys_pidfd_open(pid, flags);
+  return fd;
 }

@@ -302,9 +302,9 @@ int pg_child_pidfd(pid_t pid) {
   if (w & PG_RECORD_LIVE) {
     if (fd >= 0 && is_reaped(fd))
       pg_child_retire(rec, "silent");
-    else if (fd >= 0)
+    else if (!pg_record_ino(rec) && fd >= 0)
       r = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    else
+    else /* not a duplicate, which would share flags that the caller may set (O_NONBLOCK) */
       r = pg_descriptor_reopen(pid, pg_record_ino(rec));
   }
   pg_record_drop(rec);

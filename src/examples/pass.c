@@ -1,0 +1,80 @@
+/* Handing a process to somebody else.
+ *
+ *     pass COMMAND [ARG...]
+ *
+ * The main process starts COMMAND and sends its pidfd over a socket to a watchman, another process. The watchman is not
+ * the parent; by number it could never be sure whom it signals. To see: what is sent is the process itself, the
+ * receiver can ask about it, signal it and wait for its end, and only the parent can reap it. */
+#define _GNU_SOURCE
+#include <pidguard/pidguard.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void die(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+/* The other process. */
+static int watch(int sock) {
+  /* Who are we talking to? Not a number that may be stale, but a pidfd again. */
+  int peer = pidguard_socket_peer(sock);
+  if (peer < 0)
+    die("watchman: peer");
+  printf("watchman: the peer is %s\n", pidguard_pidfd_get_pid(peer) == getppid() ? "my parent" : "a stranger");
+  close(peer);
+
+  int worker = pidguard_socket_receive(sock); /* checked to be a pidfd, and nothing else */
+  if (worker < 0)
+    die("watchman: receive");
+  struct pidguard_info info = {.mask = PIDGUARD_INFO_PID | PIDGUARD_INFO_CREDS | PIDGUARD_INFO_STATE};
+  if (pidguard_pidfd_get_info(worker, &info, sizeof info) < 0)
+    die("watchman: info");
+  printf("watchman: got a process of %s, %s\n", info.ppid == getppid() ? "my parent" : "somebody",
+         info.state == PIDGUARD_ALIVE ? "alive" : "ended");
+
+  if (pidguard_pidfd_signal(worker, SIGTERM) < 0) /* to this process, or to nobody */
+    die("watchman: signal");
+  if (pidguard_pidfd_wait_end(worker, 5000) != 1) /* needs not be our child */
+    die("watchman: wait");
+  printf("watchman: it has ended\n");
+  close(worker);
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 2) {
+    fprintf(stderr, "usage: pass COMMAND [ARG...]\n");
+    return 2;
+  }
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  int pair[2], watchman, status;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    die("socketpair");
+  pid_t pid = pidguard_fork_pidfd(&watchman);
+  if (pid < 0)
+    die("fork");
+  if (pid == 0) {
+    close(pair[0]);
+    exit(watch(pair[1]));
+  }
+  close(pair[1]);
+
+  int worker = pidguard_spawnp(argv[1], NULL, NULL, argv + 1, environ);
+  if (worker < 0)
+    die(argv[1]);
+  if (pidguard_socket_send(pair[0], worker) < 0) /* a copy: ours stays ours */
+    die("send");
+
+  if (pidguard_pidfd_wait(watchman, &status, -1) != 1 || status != 0)
+    return 1;
+  if (pidguard_pidfd_wait(worker, &status, -1) != 1)
+    die("wait");
+  printf("parent: the worker %s\n", WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "exited");
+  close(worker);
+  close(watchman);
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM ? 0 : 1;
+}

@@ -1,0 +1,85 @@
+/* Reaping children without a handler for SIGCHLD.
+ *
+ *     reap [CHILDREN]
+ *
+ * A handler interrupts everything, runs between any two instructions, and is one for the whole process: with
+ * waitpid(-1) it takes the children of every library, too. To see: a set tells which of *these* children ended, when
+ * the program asks, and another part of the program (here: a "library" that runs a command by system(3)) is left in
+ * peace. The set is itself a descriptor, and could stand in any event loop. */
+#define _GNU_SOURCE
+#include <pidguard/pidguard.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct job {
+  int pidfd;
+  int number;
+};
+
+static void die(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+/* A job that ends with its number as status, the later ones earlier. */
+static void start(struct job *job, int number, int jobs) {
+  char script[64];
+  snprintf(script, sizeof script, "sleep 0.%02d; exit %d", jobs - number, number);
+  char *argv[] = {"sh", "-c", script, NULL};
+  job->number = number;
+  job->pidfd = pidguard_spawnp("sh", NULL, NULL, argv, environ);
+  if (job->pidfd < 0)
+    die("sh");
+}
+
+/* Collects one job that has ended: does not block, and can take no other. */
+static int finish(int set, struct job *job) {
+  int status;
+  if (pidguard_pidfd_wait(job->pidfd, &status, 0) != 1)
+    die("wait");
+  printf("job %d: status %d\n", job->number, WEXITSTATUS(status));
+  if (pidguard_set_remove(set, job->pidfd) < 0)
+    die("remove");
+  close(job->pidfd);
+  return WEXITSTATUS(status) == job->number;
+}
+
+int main(int argc, char **argv) {
+  int jobs = argc > 1 ? atoi(argv[1]) : 5, right = 0, left = jobs;
+  if (jobs < 1 || jobs > 99) {
+    fprintf(stderr, "usage: reap [1...99]\n");
+    return 2;
+  }
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  struct job *job = calloc((size_t)jobs, sizeof *job);
+  int set = pidguard_set_create();
+  if (!job || set < 0)
+    die("set");
+  for (int i = 0; i < jobs; i++) {
+    start(&job[i], i, jobs);
+    if (pidguard_set_add(set, job[i].pidfd, (uintptr_t)&job[i]) < 0) /* the set gives the pointer back */
+      die("add");
+  }
+
+  /* Meanwhile somebody else makes a child of his own, and gets its status: nobody steals it. */
+  int status = system("exit 42");
+  printf("the library: status %d\n", WEXITSTATUS(status));
+
+  while (left > 0) {
+    uint64_t ended[16];
+    int n = pidguard_set_wait(set, ended, 16, 10000);
+    if (n < 0)
+      die("set_wait");
+    if (n == 0) {
+      fprintf(stderr, "reap: nothing for ten seconds\n");
+      return 1;
+    }
+    for (int i = 0; i < n; i++, left--)
+      right += finish(set, (struct job *)(uintptr_t)ended[i]);
+  }
+  close(set);
+  free(job);
+  return right == jobs && WEXITSTATUS(status) == 42 ? 0 : 1;
+}
