@@ -13,8 +13,9 @@
 
 extern char **environ;
 
-static void say(const char *what, int result, int status) {
-  printf("%s: %s, status %04x\n", what, result > 0 ? "child" : result == 0 ? "nobody" : strerror(errno), status);
+/* A pointer, since arguments are evaluated in any order. */
+static void say(const char *what, int result, const int *status) {
+  printf("%s: %s, status %04x\n", what, result > 0 ? "child" : result == 0 ? "nobody" : strerror(errno), (unsigned)*status);
   fflush(stdout);
 }
 
@@ -29,16 +30,16 @@ static void *from_thread(void *unused) {
   pid_t pid = fork();
   if (pid == 0)
     _exit(5);
-  say("thread", waitpid(pid, &status, 0), status);
+  say("thread", waitpid(pid, &status, 0), &status);
   return unused;
 }
 
 int main(void) {
-  int status = -1;
+  int status = -1, none = 0;
   pid_t pid = fork();
   if (pid == 0)
     _exit(3);
-  say("fork", waitpid(pid, &status, 0), status);
+  say("fork", waitpid(pid, &status, 0), &status);
   killed("fork, again", pid, 0);
 
   pid = vfork();
@@ -46,19 +47,19 @@ int main(void) {
     execl("/bin/sh", "sh", "-c", "exit 4", (char *)0);
     _exit(127);
   }
-  say("vfork", waitpid(pid, &status, 0), status);
+  say("vfork", waitpid(pid, &status, 0), &status);
 
   char *argv[] = {"sleep", "60", NULL};
   if (posix_spawnp(&pid, "sleep", NULL, NULL, argv, environ) != 0)
     return 1;
   killed("stop", pid, SIGSTOP);
-  say("stopped", waitpid(pid, &status, WUNTRACED), status);
+  say("stopped", waitpid(pid, &status, WUNTRACED), &status);
   killed("continue", pid, SIGCONT);
-  say("continued", waitpid(pid, &status, WCONTINUED), status);
-  say("not yet", waitpid(pid, &status, WNOHANG), 0);
+  say("continued", waitpid(pid, &status, WCONTINUED), &status);
+  say("not yet", waitpid(pid, &status, WNOHANG), &none);
   killed("terminate", pid, SIGTERM);
   struct rusage usage;
-  say("terminated", wait4(pid, &status, 0, &usage), status);
+  say("terminated", wait4(pid, &status, 0, &usage), &status);
 
   pid = fork();
   if (pid == 0) {
@@ -84,7 +85,7 @@ int main(void) {
     _exit(0);
   r = wait(&status);
   printf("ignored: %d, %s\n", r, strerror(errno));
-  printf("system: %04x\n", system("exit 7"));
+  printf("system: %04x\n", (unsigned)system("exit 7"));
   FILE *pipe = popen("echo from a pipe", "r");
   char line[64] = "";
   if (pipe && fgets(line, sizeof line, pipe))

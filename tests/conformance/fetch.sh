@@ -63,6 +63,7 @@ conf_source() {
       return 1
     }
     local try
+    rm -rf "$target.new"
     for try in "$version" $(conf_apt apt-cache showsrc "$name" | sed -n 's/^Version: //p' | sort -Vr); do
       (cd "$conf_cache" && conf_apt apt-get source --download-only "$name=$try") >>"$conf_cache/apt/log" 2>&1 &&
         dpkg-source --no-check -x "$conf_cache/${name}_${try#*:}.dsc" "$target.new" >>"$conf_cache/apt/log" 2>&1 &&

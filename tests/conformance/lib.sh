@@ -3,14 +3,13 @@
 # suites but conf_command and conf_verdicts, which each suite defines:
 #
 #   suite_wants    array: what is needed, as PACKAGE=COMMAND (or PACKAGE=HEADER.h, or PACKAGE=/FILE)
-#   suite_prepare  makes $suite_dir, where everything of the suite lies; called once
+#   suite_prepare  fills $suite_dir, where everything of the suite lies; called once, or each time if suite_always=1
 #   suite_units    prints the units, one a line
 #   conf_command   for unit $1: sets the array command, and optionally directory, environment (array) and limit (seconds)
 #   conf_verdicts  for unit $1: reads $2 (stdout) and $3 (stderr), prints CASE<TAB>VERDICT lines
 # shellcheck shell=bash disable=SC2154,SC2034
 
-conf_plain_runs=4 # how often a unit that differs is run plain, to tell a flaky case from a difference
-conf_shim_runs=3  # and with the shim, to say how often it differs
+conf_runs=4 # how often a unit that differs is run each way, in turns: a busy machine then troubles both alike
 
 # A command in a pid namespace of its own, under a time limit. The namespace's first process is a shell that reaps
 # whatever the command leaves behind; the shim is given to the command alone. Arguments: preload (or ''), seconds,
@@ -83,15 +82,12 @@ conf_compare() {
 # Runs a unit plain and with the shim; where the two differ, again, until it is clear what is flaky. Prints the counts.
 conf_unit() {
   local unit=$1 dir=$2 i
-  mkdir -p "$dir"
+  mkdir -p "$dir" || return 1
   conf_run_unit "$unit" '' "$dir/plain1"
   conf_run_unit "$unit" "$conf_shim" "$dir/shim1"
   if ! cmp -s "$dir/plain1.verdicts" "$dir/shim1.verdicts"; then
-    for ((i = 2; i <= conf_plain_runs; i++)); do
+    for ((i = 2; i <= conf_runs; i++)); do
       conf_run_unit "$unit" '' "$dir/plain$i"
-    done
-    conf_compare "$dir" >/dev/null
-    for ((i = 2; i <= conf_shim_runs && $(wc -l <"$dir/differences") > 0; i++)); do
       conf_run_unit "$unit" "$conf_shim" "$dir/shim$i"
     done
   fi
@@ -109,7 +105,10 @@ conf_suite() {
   }
   for unit in "${all[@]}"; do
     local dir=$conf_keep/$suite/${unit//\//,}
-    read -r t g f d < <(conf_unit "$unit" "$dir")
+    read -r t g f d < <(conf_unit "$unit" "$dir") && [[ $d == [0-9]* ]] || {
+      pg_say "$suite $unit: no result (is the disk full?)"
+      return 1
+    }
     total=$((total + t)) good=$((good + g)) flaky=$((flaky + f)) different=$((different + d)) units=$((units + 1))
     [[ -z ${conf_verbose-} ]] || printf '  %s: %s cases, %s good, %s flaky, %s different\n' "$unit" "$t" "$g" "$f" "$d"
     sed "s|^|  DIFFERENT $suite $unit: |; s/\t/ | /g" "$dir/differences"

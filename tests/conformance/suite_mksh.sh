@@ -5,7 +5,7 @@ suite_wants=(mksh=mksh perl=/usr/bin/perl)
 suite_prepare() {
   local source
   source=$(conf_source mksh) || return 1
-  [[ -e $suite_dir/check.t ]] || cp -a "$source"/check.{t,pl} "$suite_dir/"
+  cp -a "$source"/check.{t,pl} "$suite_dir/"
 }
 
 suite_units() { printf 'check.t\n'; }

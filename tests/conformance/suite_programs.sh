@@ -1,16 +1,17 @@
 # Real programs: each entry of programs.table is run by bash, and its output, its errors and its exit status are compared
 # as they are, but for process numbers and addresses.
 # shellcheck shell=bash disable=SC2154,SC2034
+suite_always=1
 suite_wants=(gcc=cc libc6-dev=stdio.h)
 
-# An entry is "[name] wants…" and the lines of shell up to the next one.
-programs_names() { sed -n 's/^\[\([^]]*\)\].*/\1/p' "$conf_tests/programs.table"; }
-programs_wants() { sed -n "s/^\[$1\] *//p" "$conf_tests/programs.table"; }
-programs_lines() { awk -v name="[$1]" '/^\[[a-z0-9-]*\]/ { on = $1 == name; next } on' "$conf_tests/programs.table"; }
+# An entry is "## NAME WANTS…" and the lines of shell up to the next one.
+programs_names() { sed -n 's/^## \([^ ]*\).*/\1/p' "$conf_tests/programs.table"; }
+programs_wants() { awk -v name="$1" '/^## / && $2 == name { for (i = 3; i <= NF; i++) print $i }' "$conf_tests/programs.table"; }
+programs_lines() { awk -v name="$1" '/^## / { on = $2 == name; next } on' "$conf_tests/programs.table"; }
 
 suite_prepare() {
   local -a all
-  mapfile -t all < <(programs_names | while read -r name; do programs_wants "$name" | xargs -n 1; done | sort -u)
+  mapfile -t all < <(programs_names | while read -r name; do programs_wants "$name"; done | sort -u)
   conf_require "${all[@]}" || pg_say 'going on: the entries that want these are not run'
   "$(pg_compiler)" -O1 -g -o "$suite_dir/children" "$conf_tests/children.c" -lpthread
 }
@@ -19,7 +20,7 @@ suite_units() {
   local name
   local -a wants
   while read -r name; do
-    read -r -a wants < <(programs_wants "$name"; echo)
+    mapfile -t wants < <(programs_wants "$name")
     if [[ -z $(conf_missing "${wants[@]}") ]]; then
       printf '%s\n' "$name"
     else

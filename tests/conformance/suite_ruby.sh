@@ -5,7 +5,7 @@ suite_wants=(ruby=ruby)
 suite_prepare() {
   local source
   source=$(conf_source "$(dpkg-query -S "$(readlink -f "$(type -P ruby)")" | sed 's/:.*//')") || return 1
-  [[ -e $suite_dir/test ]] || cp -a "$source/test" "$source/tool" "$suite_dir/"
+  cp -a "$source/test" "$source/tool" "$suite_dir/"
 }
 
 suite_units() {

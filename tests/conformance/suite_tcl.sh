@@ -5,7 +5,7 @@ suite_wants=(tcl8.6=tclsh8.6)
 suite_prepare() {
   local source
   source=$(conf_source tcl8.6) || return 1
-  [[ -e $suite_dir/tests ]] || cp -a "$source/tests" "$source/library" "$suite_dir/"
+  cp -a "$source/tests" "$source/library" "$suite_dir/"
 }
 
 suite_units() {
