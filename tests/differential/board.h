@@ -29,15 +29,16 @@ enum pgd_state {
 struct pgd_entry {
   _Atomic int state;
   _Atomic int pid;
-  _Atomic int tid;       /* the thread that takes the steps when it is not the main one, else 0 */
-  _Atomic int also;      /* a second process that must be gone before all is quiet (what daemon() leaves), else 0 */
-  _Atomic unsigned go;   /* futex: the monitor counts it up to give a turn */
-  _Atomic int ready;     /* wants a turn */
-  _Atomic uint64_t want; /* ... for the step with this key */
-  _Atomic int in_call;   /* may be blocked in a call: see enum pgd_call */
-  _Atomic int in_vfork;  /* may be suspended by the kernel until its child is done */
-  _Atomic int held_back; /* signals came while it was suspended: they meet the SIGCHLD of that child in any order */
-  _Atomic int forklike;  /* was made by a call that copies memory, so it has page faults of its own */
+  _Atomic int tid;        /* the thread that takes the steps when it is not the main one, else 0 */
+  _Atomic int also;       /* a second process that must be gone before all is quiet (what daemon() leaves), else 0 */
+  _Atomic unsigned go;    /* futex: the monitor counts it up to give a turn */
+  _Atomic int ready;      /* wants a turn */
+  _Atomic uint64_t want;  /* ... for the step with this key */
+  _Atomic int in_call;    /* may be blocked in a call: see enum pgd_call */
+  _Atomic int in_vfork;   /* the label of the child that it may be suspended for, else 0 */
+  _Atomic int own_memory; /* has been through exec: suspends nobody any more */
+  _Atomic int held_back;  /* signals came while it was suspended: they meet the SIGCHLD of that child in any order */
+  _Atomic int forklike;   /* was made by a call that copies memory, so it has page faults of its own */
 };
 
 enum pgd_call {

@@ -187,6 +187,7 @@ int main(int argc, char **argv) {
   pgd_catch(SIGALRM, 0); /* with which the monitor ends a wait that nothing else can end */
   pgd_set_name(self->pid, label, 0);
   atomic_store(&self->entry->in_call, PGD_CALL_NO);
+  atomic_store(&self->entry->own_memory, 1);
   atomic_store(&self->entry->pid, self->pid);
   atomic_store(&self->entry->state, PGD_ALIVE);
   if (step >= program.count)

@@ -150,7 +150,7 @@ void pgd_do_make(int i) {
   bool suspended = how == HOW_VFORK || how == HOW_CLONE_VFORK;
   atomic_store(&e->forklike, !suspended);
   atomic_store(&e->state, PGD_EXPECTED);
-  atomic_store(&mine->entry->in_vfork, suspended);
+  atomic_store(&mine->entry->in_vfork, suspended ? label : 0);
   pid_t pid;
   errno = PGD_ERRNO;
   switch (how) {

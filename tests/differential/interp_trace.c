@@ -125,6 +125,12 @@ void pgd_print_events(void) {
       merged = true;
       continue;
     }
+    /* The other signal that tells of deaths here (clone with SIGUSR1) merges just so. The list is sorted by now. */
+    if (fuzzy && e->sig == SIGUSR1) {
+      if (i == 0 || c->event[i - 1].sig != SIGUSR1)
+        pgd_trace("  got USR1, perhaps several");
+      continue;
+    }
     pgd_trace("  got %d code %d from %s uid %u value %d", e->sig >= SIGRTMIN ? e->sig - SIGRTMIN + 100 : e->sig,
               e->code, pgd_name(e->pid), (unsigned)e->uid, e->value);
     for (int k = 0; k < e->reaped; k++)

@@ -25,7 +25,7 @@ struct watch {
   int pid, stat_fd, syscall_fd;
   int tid, tid_stat_fd, tid_syscall_fd;
   bool gone;
-  enum look look, before;
+  enum look look, first, before; /* now; in the first pass; in the round before */
 };
 
 static struct pgd_board *board;
@@ -112,6 +112,26 @@ static bool has_pending(int pid) {
   return (thread | process) != 0;
 }
 
+/* Whether a vfork's child still runs on its parent's memory. A parent that sleeps for another reason (it is dying, or
+ * has just been let go and waits for a page) is not at rest. */
+static bool suspends(int label) {
+  struct pgd_entry *e = &board->entry[label];
+  int fd = open_proc(atomic_load(&e->pid), 0, "stat");
+  char state = state_of(fd);
+  close(fd);
+  return !dead(state) && atomic_load(&e->state) == PGD_ALIVE && !atomic_load(&e->own_memory);
+}
+
+/* The kernel's PF_EXITING, from the flags in /proc/PID/stat. */
+static bool is_exiting(int fd) {
+  char buf[256];
+  unsigned flags = 0;
+  ssize_t n = pread(fd, buf, sizeof buf - 1, 0);
+  buf[n > 0 ? n : 0] = '\0';
+  const char *paren = strrchr(buf, ')');
+  return !paren || sscanf(paren + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) != 1 || (flags & 4) != 0;
+}
+
 static enum look look_at(int label, bool deep) {
   struct pgd_entry *e = &board->entry[label];
   struct watch *w = &watches[label];
@@ -145,7 +165,8 @@ static enum look look_at(int label, bool deep) {
   }
   if (tid && dead(t))
     return LOOK_BUSY;
-  if (c == 'D' && atomic_load(&e->in_vfork))
+  int child = atomic_load(&e->in_vfork);
+  if (c == 'D' && child && suspends(child) && !is_exiting(w->stat_fd))
     return LOOK_SUSPENDED;
   bool asleep = c == 'S' && t == 'S', stopped = c == 'T' && t == 'T';
   if ((!asleep && !stopped) || (deep && (!off_cpu(w->syscall_fd) || (tid && !off_cpu(w->tid_syscall_fd)))))
@@ -179,6 +200,13 @@ static bool pass(bool deep) {
   return true;
 }
 
+static bool same_looks(void) {
+  for (int i = 0; i < PGD_LABELS; i++)
+    if (watches[i].look != watches[i].first)
+      return false;
+  return true;
+}
+
 static int64_t now_ms(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -191,8 +219,11 @@ static bool settle(int timeout_ms) {
   for (;;) {
     unsigned bell = atomic_load(&board->bell);
     if (pass(false)) {
+      for (int i = 0; i < PGD_LABELS; i++)
+        watches[i].first = watches[i].look;
       reap();
-      if (pass(true))
+      /* What changed in between may have told nobody yet. */
+      if (pass(true) && same_looks())
         return true;
     }
     if (now_ms() > limit)

@@ -6,9 +6,15 @@
 #include <string.h>
 
 const char *puppet_path;
+const char *const *puppet_prefix;
 
 bool puppet_start(struct pg_test_process *puppet, const char *preload, const char *const *env, const char *errors) {
-  const char *const argv[] = {puppet_path, NULL};
+  const char *argv[16];
+  int n = 0;
+  for (; puppet_prefix && puppet_prefix[n] && n < 14; n++)
+    argv[n] = puppet_prefix[n];
+  argv[n] = puppet_path;
+  argv[n + 1] = NULL;
   struct pg_test_command command = {.argv = argv, .preload = preload, .env = env, .errors = errors};
   int error = pg_test_start(&command, puppet);
   return PG_CHECK(error == 0, "cannot start %s: %s", puppet_path, strerror(-error));

@@ -8,6 +8,8 @@
 
 /* The path of the program `puppet`; each test sets it from its arguments. */
 extern const char *puppet_path;
+/* What is put before it on its command line, NULL-terminated: a program that runs it. NULL: nothing. */
+extern const char *const *puppet_prefix;
 
 /* Starts the puppet; env as in struct pg_test_command. False if it did not start. */
 bool puppet_start(struct pg_test_process *puppet, const char *preload, const char *const *env, const char *errors);

@@ -48,6 +48,25 @@ static const char *last_line(const struct pg_test_outcome *outcome) {
   return text;
 }
 
+/* Takes the lines that begin with '?' out of a trace. Returns the highest N of "?foreign N", -1 if there is none. */
+static int take_foreign(struct pg_test_outcome *outcome) {
+  int highest = -1, number;
+  char *to = outcome->out;
+  for (char *line = outcome->out, *next; *line; line = next) {
+    next = line + strcspn(line, "\n");
+    next += *next == '\n';
+    if (sscanf(line, "?foreign %d", &number) == 1)
+      highest = number > highest ? number : highest;
+    if (*line != '?') {
+      memmove(to, line, (size_t)(next - line));
+      to += next - line;
+    }
+  }
+  *to = '\0';
+  outcome->out_size = (size_t)(to - outcome->out);
+  return highest;
+}
+
 static void test_case(void) {
   const char *name = pg_test_name(), *preload = pg_test_preload();
   struct pg_test_outcome plain, shim;
@@ -58,6 +77,8 @@ static void test_case(void) {
     pg_test_outcome_free(&plain);
     return;
   }
+  int found = take_foreign(&plain);
+  PG_CHECK(found <= 0, "%s: without the shim there are %d descriptors that the program did not open", name, found);
   bool well = ends_well(&plain);
   PG_CHECK(well, "%s without the shim: status %#x%s, last line \"%s\", stderr \"%.300s\"", name, (unsigned)plain.status,
            plain.timed_out ? " (time-out)" : "", last_line(&plain), plain.err);
@@ -66,6 +87,7 @@ static void test_case(void) {
   if (well && preload) {
     char difference[1024];
     run_case(name, preload, &shim);
+    PG_CHECK(take_foreign(&shim) > 0 || found < 0, "%s: the shim holds no descriptor, so nothing is shown", name);
     first_difference(plain.out, shim.out, difference, sizeof difference);
     PG_CHECK(strcmp(plain.out, shim.out) == 0, "%s: the traces differ: %s", name, difference);
     PG_CHECK(strcmp(plain.err, shim.err) == 0, "%s: stderr differs: \"%.300s\"", name, shim.err);

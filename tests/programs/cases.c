@@ -163,10 +163,15 @@ int count_descriptors(void) {
   return count - 3; /* ".", ".." and the directory itself */
 }
 
+char **case_arguments;
+
 int main(int argc, char **argv) {
+  case_arguments = argv + (argc > 1 ? 2 : 1);
   for (const struct test_case *c = cases; c->name; c++) {
-    if (argc == 1)
-      printf("%s\n", c->name);
+    if (argc == 1) {
+      if (c->name[0] != '-')
+        printf("%s\n", c->name);
+    }
     else if (strcmp(argv[1], c->name) == 0) {
       c->run();
       note("end");

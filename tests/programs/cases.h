@@ -13,9 +13,13 @@ struct test_case {
   const char *name;
   void (*run)(void);
 };
-extern const struct test_case cases[]; /* ends with {NULL, NULL} */
+/* Ends with {NULL, NULL}. A name that begins with '-' is not listed: a case comes there by exec, with arguments. */
+extern const struct test_case cases[];
+extern char **case_arguments; /* those after the name; ends with NULL */
 
-/* One line of the trace; one write, so that children can use it as well. Keeps errno. */
+/* One line of the trace; one write, so that children can use it as well. Keeps errno. A line that begins with '?' is for
+ * the driver and no part of the trace: "?foreign N" says how many descriptors were found that the program did not open;
+ * there must be none without the shim, and in some line at least one with it. */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* What must hold in any case: otherwise the program ends with status 1 and says where. */
 #define MUST(condition)                                                                                                \

@@ -34,6 +34,9 @@ void reap_child(void);
 /* stale_send.c: sends SIGTERM (or signal 0) to the stale number; the result and errno of the call. */
 int send_stale(int *error);
 
+/* stale_other.c: every other call that touches it; 0 or -1 with errno. */
+int touch_stale(const char *how);
+
 void fail(const char *what) __attribute__((noreturn)); /* prints it with errno, exits 2 */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -9,10 +9,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -117,6 +119,30 @@ static pid_t by_clone(int flags, int exit_signal) {
   return pid;
 }
 
+/* Through libc's syscall(), as languages' runtimes and sandboxes do it. */
+static pid_t by_syscall(const char *call) {
+  struct { /* struct clone_args of Linux 5.3 */
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+  } args = {.exit_signal = SIGCHLD};
+  int pidfd = -1;
+  pid_t pid;
+#ifdef SYS_fork
+  if (strcmp(call, "fork") == 0)
+    return after_fork((pid_t)syscall(SYS_fork));
+#endif
+  if (strcmp(call, "clone3") == 0)
+    return after_fork((pid_t)syscall(435 /* clone3 */, &args, sizeof args));
+  if (strcmp(call, "clone3-pidfd") == 0) {
+    args.flags = CLONE_PIDFD;
+    args.pidfd = (uint64_t)(uintptr_t)&pidfd;
+    pid = after_fork((pid_t)syscall(435 /* clone3 */, &args, sizeof args));
+    if (pid > 0 && close(pidfd) != 0)
+      fail("clone3's pidfd");
+    return pid;
+  }
+  return after_fork((pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+}
+
 static pid_t by_forkpty(const char *version) {
   typedef pid_t forkpty_fn(int *, char *, const struct termios *, const struct winsize *);
   union {
@@ -192,14 +218,15 @@ static pid_t by_orphan(void) {
   return orphan;
 }
 
-static pid_t by_fork_then_exec(void) {
-  pid_t pid = by_fork();
+/* The program replaces itself after the child was made, and goes on with the number as an argument. */
+static pid_t then_exec(pid_t pid) {
   char child[16], gate0[16], gate1[16];
   snprintf(child, sizeof child, "%d", (int)pid);
   snprintf(gate0, sizeof gate0, "%d", scenario.gate[0]);
   snprintf(gate1, sizeof gate1, "%d", scenario.gate[1]);
-  execl("/proc/self/exe", "stale", "--resume", child, gate0, gate1, scenario.make, scenario.reap, scenario.send,
-        (char *)NULL);
+  if (pid > 1)
+    execl("/proc/self/exe", "stale", "--resume", child, gate0, gate1, scenario.make, scenario.reap, scenario.send,
+          (char *)NULL);
   return -1;
 }
 
@@ -259,7 +286,15 @@ void make_child(void) {
   else if (strcmp(how, "orphan") == 0)
     pid = by_orphan();
   else if (strcmp(how, "fork-then-exec") == 0)
-    pid = by_fork_then_exec();
+    pid = then_exec(by_fork());
+  else if (strcmp(how, "spawn-then-exec") == 0)
+    pid = then_exec(by_spawn(posix_spawn));
+  else if (strcmp(how, "vfork-then-exec") == 0)
+    pid = then_exec(by_vfork_exec());
+  else if (strcmp(how, "clone-urg-then-exec") == 0)
+    pid = then_exec(by_clone(0, SIGURG));
+  else if (strncmp(how, "syscall-", 8) == 0)
+    pid = by_syscall(how + 8);
   if (pid <= 1)
     fail(how);
   scenario.child = pid;

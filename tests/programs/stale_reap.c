@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -175,6 +176,18 @@ void reap_child(void) {
   else if (is("ignored-wait")) {
     if (waitpid(scenario.child, &status, 0) != -1 || errno != ECHILD)
       fail("an ignored child was waited for");
+  } else if (is("syscall-wait4")) {
+    pid_t pid = (pid_t)syscall(SYS_wait4, scenario.child, &status, options(), NULL);
+    expect(pid, status);
+  } else if (is("syscall-wait4-any")) {
+    pid_t pid = (pid_t)syscall(SYS_wait4, -1, &status, options(), NULL);
+    expect(pid, status);
+  } else if (is("syscall-waitid") || is("syscall-waitid-all")) {
+    siginfo_t info = {.si_pid = -1};
+    struct rusage usage;
+    long result = is("syscall-waitid") ? syscall(SYS_waitid, P_PID, scenario.child, &info, WEXITED | options(), &usage)
+                                       : syscall(SYS_waitid, P_ALL, 0, &info, WEXITED | options(), NULL);
+    expect_siginfo((int)result, &info);
   } else if (!is("ignored") && !is("ignored-late") && !is("nocldwait"))
     fail("unknown way to reap");
   if (scenario.child_pidfd >= 0)

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define PG_TEST_SKIPPED 77 /* exit status of a test that could not run here; ctest's SKIP_RETURN_CODE */
@@ -62,6 +63,7 @@ int pg_test_set_pid_max(int pid_max);
 struct pg_test_stranger {
   pid_t pid;
   int pidfd;
+  uint64_t looks; /* what others can change in it, at first */
 };
 
 /* Makes a stranger that has exactly this PID (clone3 set_tid, Linux 5.5, needs privilege in the namespace), waiting up
@@ -79,7 +81,8 @@ int pg_test_wrap_to_pid(pid_t pid, int tries, struct pg_test_stranger *ret);
 /* A process group of a stranger's own is what makes it reachable by kill(-pid). */
 bool pg_test_stranger_alive(const struct pg_test_stranger *stranger);
 bool pg_test_stranger_got(const struct pg_test_stranger *stranger, int sig); /* is sig pending there? */
-/* True when no signal whatever reached it and it neither died nor stopped. */
+/* True when no signal whatever reached it, it neither died nor stopped, and nobody traces it or has changed its group,
+ * priority, scheduling or limits. */
 bool pg_test_stranger_untouched(const struct pg_test_stranger *stranger);
 /* Ends the stranger and waits until its number is free again. */
 void pg_test_stranger_release(struct pg_test_stranger *stranger);

@@ -123,11 +123,60 @@ static int run_helper(pid_t pid, int tries, bool group) {
   return answer;
 }
 
+/* One field of /proc/PID/status as text; empty if there is none. */
+static void status_field(pid_t pid, const char *name, char *value, size_t size) {
+  char path[64], line[256];
+  value[0] = '\0';
+  snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+  FILE *file = fopen(path, "re");
+  if (!file)
+    return;
+  size_t length = strlen(name);
+  while (fgets(line, sizeof line, file)) {
+    if (strncmp(line, name, length) == 0 && line[length] == ':') {
+      snprintf(value, size, "%s", line + length + 1 + strspn(line + length + 1, " \t"));
+      break;
+    }
+  }
+  fclose(file);
+}
+
+static void add_text(uint64_t *hash, const char *text) {
+  for (; *text; text++)
+    *hash = (*hash ^ (unsigned char)*text) * 0x100000001b3u;
+}
+
+/* A hash over what other processes can set: group, session, priorities, policy, CPUs, tracer, limits. */
+static uint64_t looks_of(pid_t pid) {
+  static const char *const fields[] = {"TracerPid", "Cpus_allowed", NULL};
+  uint64_t hash = 0xcbf29ce484222325u;
+  char path[64], text[4096] = "", value[1100];
+  for (int i = 0; fields[i]; i++) {
+    status_field(pid, fields[i], value, sizeof value);
+    add_text(&hash, value);
+  }
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  FILE *file = fopen(path, "re");
+  char *rest = file && fgets(text, sizeof text, file) ? strrchr(text, ')') : NULL;
+  for (int field = 2; rest && (rest = strchr(rest, ' ')); rest++, field++)
+    if (field == 4 || field == 5 || field == 17 || field == 18 || field == 40) /* before: pgrp ... policy, from 0 */
+      add_text(&hash, (snprintf(value, sizeof value, "%.*s", (int)strcspn(rest + 1, " ") + 1, rest), value));
+  if (file)
+    fclose(file);
+  snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
+  file = fopen(path, "re");
+  while (file && fgets(text, sizeof text, file))
+    add_text(&hash, text);
+  if (file)
+    fclose(file);
+  return hash;
+}
+
 static int adopt(pid_t pid, struct pg_test_stranger *ret) {
   int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
   if (pidfd < 0)
     return -errno;
-  *ret = (struct pg_test_stranger){.pid = pid, .pidfd = pidfd};
+  *ret = (struct pg_test_stranger){.pid = pid, .pidfd = pidfd, .looks = looks_of(pid)};
   return 0;
 }
 
@@ -167,24 +216,6 @@ bool pg_test_stranger_alive(const struct pg_test_stranger *stranger) {
   return poll(&dead, 1, 0) == 0;
 }
 
-/* One field of /proc/PID/status as text; empty if there is none. */
-static void status_field(pid_t pid, const char *name, char *value, size_t size) {
-  char path[64], line[256];
-  value[0] = '\0';
-  snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-  FILE *file = fopen(path, "re");
-  if (!file)
-    return;
-  size_t length = strlen(name);
-  while (fgets(line, sizeof line, file)) {
-    if (strncmp(line, name, length) == 0 && line[length] == ':') {
-      snprintf(value, size, "%s", line + length + 1 + strspn(line + length + 1, " \t"));
-      break;
-    }
-  }
-  fclose(file);
-}
-
 static uint64_t pending_signals(const struct pg_test_stranger *stranger) {
   char shared[64], own[64];
   status_field(stranger->pid, "ShdPnd", shared, sizeof shared);
@@ -199,11 +230,16 @@ bool pg_test_stranger_got(const struct pg_test_stranger *stranger, int sig) {
 }
 
 bool pg_test_stranger_untouched(const struct pg_test_stranger *stranger) {
-  if (!pg_test_stranger_alive(stranger) || pending_signals(stranger) != 0)
-    return false;
   char state[64];
-  status_field(stranger->pid, "State", state, sizeof state);
-  return state[0] == 'S' || state[0] == 'R';
+  for (int patience = 200; patience > 0; patience--) { /* it may just be busy with becoming idle */
+    if (!pg_test_stranger_alive(stranger) || pending_signals(stranger) != 0)
+      return false;
+    status_field(stranger->pid, "State", state, sizeof state);
+    if (state[0] != 'D')
+      break;
+    pause_ms(1);
+  }
+  return (state[0] == 'S' || state[0] == 'R') && stranger->looks == looks_of(stranger->pid);
 }
 
 void pg_test_stranger_release(struct pg_test_stranger *stranger) {

@@ -1,0 +1,174 @@
+/* The example programs do what their comments promise. The one of old code is tried with a stranger that takes the
+ * number, beside the same code without pidguard. */
+#include "pg_test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXAMPLE(name) PG_EXAMPLES "/example-" name
+
+/* Runs to the end, and compares status and output; a NULL output is looked at by the caller, who then frees it. */
+static struct pg_test_outcome run(const char *const *argv, int limit_ms, int status, const char *output) {
+  struct pg_test_command command = {.argv = argv, .limit_ms = limit_ms};
+  struct pg_test_outcome outcome;
+  pg_test_run(&command, &outcome);
+  PG_CHECK(pg_test_exited(&outcome, status), "%s: status %#x%s, output:\n%s%s", argv[0], (unsigned)outcome.status,
+           outcome.timed_out ? " (time-out)" : "", outcome.out, outcome.err);
+  if (output) {
+    PG_CHECK(!strcmp(outcome.out, output), "%s printed:\n%snot:\n%s", argv[0], outcome.out, output);
+    pg_test_outcome_free(&outcome);
+  }
+  return outcome;
+}
+
+static void supervise_restarts(void) {
+  char file[] = "/tmp/pidguard-example-XXXXXX", script[512];
+  int fd = mkstemp(file);
+  if (!PG_CHECK(fd >= 0, "mkstemp"))
+    return;
+  close(fd);
+  /* Each life adds one byte: too slow; too slow and deaf; fails; succeeds. */
+  snprintf(script, sizeof script,
+           "printf x >>%s; case $(cat %s) in x) exec sleep 60;; xx) trap '' TERM; exec sleep 60;; xxx) exit 3;; esac",
+           file, file);
+  const char *const argv[] = {EXAMPLE("supervise"), "1000", "9", "sh", "-c", script, NULL};
+  run(argv, 30000, 0,
+      "too slow: ended when asked to\n"
+      "try 1: Terminated\n"
+      "too slow: killed, it did not listen\n"
+      "try 2: Killed\n"
+      "try 3: exit status 3\n"
+      "try 4: exit status 0\n");
+  unlink(file);
+}
+
+static void supervise_gives_up(void) {
+  const char *const argv[] = {EXAMPLE("supervise"), "10000", "2", "false", NULL};
+  run(argv, 0, 1, "try 1: exit status 1\ntry 2: exit status 1\ngiven up\n");
+  const char *const nobody[] = {EXAMPLE("supervise"), "10000", "2", "/no/such/program", NULL};
+  run(nobody, 0, 1, "");
+}
+
+/* "only N children: ..." if there was no room for all, and then "N children, N as expected". */
+static void check_children(const char *output, int wanted, int least) {
+  int made = -1, right = -1;
+  const char *last = strncmp(output, "only ", 5) ? output : strchr(output, '\n') + 1;
+  sscanf(last, "%d children, %d as expected", &made, &right);
+  PG_CHECK(made == right && made >= least && made <= wanted && (made == wanted) == (last == output), "%s", output);
+  if (made < wanted && made == right)
+    pg_test_skip("not %d children, but: %s", wanted, output);
+}
+
+static void epoll_ten_thousand(void) {
+  const char *const argv[] = {EXAMPLE("epoll"), NULL};
+  struct pg_test_outcome outcome = run(argv, 120000, 0, NULL);
+  check_children(outcome.out, 10000, 1);
+  pg_test_outcome_free(&outcome);
+}
+
+static void epoll_few_descriptors(void) {
+  const char *const argv[] = {"sh", "-c", "ulimit -Sn 20; ulimit -Hn 100; exec " EXAMPLE("epoll") " 200", NULL};
+  run(argv, 0, 0,
+      "only 84 children: the hard limit of descriptors (ulimit -Hn) allows no more\n"
+      "84 children, 84 as expected\n");
+  const char *const enough[] = {"sh", "-c", "ulimit -Sn 20; ulimit -Hn 100; exec " EXAMPLE("epoll") " 80", NULL};
+  run(enough, 0, 0, "80 children, 80 as expected\n");
+}
+
+static void pass_a_process(void) {
+  const char *const argv[] = {EXAMPLE("pass"), "sleep", "60", NULL};
+  struct pg_test_outcome outcome = run(argv, 0, 0, NULL);
+  PG_CHECK(!strcmp(outcome.out, "watchman: the peer is my parent\n"
+                                "watchman: got a process of my parent, alive\n"
+                                "watchman: it has ended\n"
+                                "parent: the worker Terminated\n"),
+           "%s%s", outcome.out, outcome.err);
+  pg_test_outcome_free(&outcome);
+}
+
+static void reap_without_handler(void) {
+  const char *const argv[] = {EXAMPLE("reap"), "5", NULL};
+  struct pg_test_outcome outcome = run(argv, 20000, 0, NULL);
+  PG_CHECK(strstr(outcome.out, "the library: status 42\n"), "%s%s", outcome.out, outcome.err);
+  for (int i = 0; i < 5; i++) {
+    char line[32];
+    snprintf(line, sizeof line, "job %d: status %d\n", i, i);
+    const char *first = strstr(outcome.out, line);
+    PG_CHECK(first && !strstr(first + 1, line), "job %d not exactly once: %s", i, outcome.out);
+  }
+  pg_test_outcome_free(&outcome);
+}
+
+/* The worker's number goes to a stranger between the reap and the signal. */
+static void stale(const char *program, const char *preload, bool safe) {
+  const char *const argv[] = {program, NULL};
+  struct pg_test_command command = {.argv = argv, .preload = preload};
+  struct pg_test_process process;
+  struct pg_test_outcome outcome;
+  struct pg_test_stranger stranger;
+  char line[128];
+  int pid = -1;
+  if (!PG_CHECK(pg_test_start(&command, &process) == 0, "start"))
+    return;
+  PG_CHECK(pg_test_read_line(&process, line, sizeof line) == 0 && sscanf(line, "worker %d ended with 7", &pid) == 1 &&
+               pid > 1,
+           "%s", line);
+  int error = pid > 1 ? pg_test_take_pid(pid, false, &stranger) : -1;
+  if (PG_CHECK(error == 0, "take %d: %d", pid, error)) {
+    pg_test_write_line(&process, "%s", "");
+    pg_test_finish(&process, &outcome);
+    if (safe) {
+      PG_CHECK(pg_test_stranger_untouched(&stranger), "the stranger was hit: %s%s", outcome.out, outcome.err);
+      PG_CHECK(strstr(outcome.err, "stop: No such process"), "%s", outcome.err);
+    } else {
+      PG_CHECK(pg_test_stranger_got(&stranger, SIGTERM), "no reuse happened, this test says nothing");
+      PG_CHECK(strstr(outcome.out, "stopped"), "%s", outcome.out);
+    }
+    pg_test_stranger_release(&stranger);
+  } else {
+    pg_test_finish(&process, &outcome);
+  }
+  pg_test_outcome_free(&outcome);
+}
+
+static bool can_take(void) {
+  int error = pg_test_probe_take_pid();
+  if (error)
+    pg_test_skip("no process can be given a PID here (clone3 with set_tid): %s", strerror(-error));
+  return error == 0;
+}
+
+static void dropin_without(void) {
+  if (can_take())
+    stale(EXAMPLE("unsafe"), NULL, false);
+}
+
+static void dropin_with(void) {
+  if (can_take())
+    stale(EXAMPLE("dropin"), NULL, true);
+}
+
+static void dropin_preloaded(void) {
+  if (!pg_test_preload())
+    pg_test_skip("there is no preload object");
+  else if (can_take()) {
+    stale(EXAMPLE("unsafe"), pg_test_preload(), true);
+    stale(EXAMPLE("dropin"), pg_test_preload(), true); /* both objects, one table */
+  }
+}
+
+void pg_test_plan(int argc, char **argv) {
+  (void)argc, (void)argv;
+  pg_test_add("examples", "supervise: restarts", supervise_restarts);
+  pg_test_add("examples", "supervise: gives up", supervise_gives_up);
+  pg_test_add("examples", "epoll: ten thousand children", epoll_ten_thousand);
+  pg_test_add("examples", "epoll: few descriptors", epoll_few_descriptors);
+  pg_test_add("examples", "pass: a process to another process", pass_a_process);
+  pg_test_add("examples", "reap: without a handler", reap_without_handler);
+  pg_test_add("examples", "dropin: without pidguard the stranger is hit", dropin_without);
+  pg_test_add("examples", "dropin: with pidguard it is not", dropin_with);
+  pg_test_add("examples", "dropin: preloaded", dropin_preloaded);
+}

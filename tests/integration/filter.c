@@ -1,0 +1,194 @@
+/* Programs under seccomp filters, each without the shim and with it: filters that allow everything, that refuse calls on
+ * pidfds, and that kill for every call which the program by itself does not make; from before the exec, and installed by
+ * the program. Arguments: the programs filter, same_filter, puppet. */
+#define _GNU_SOURCE
+#include "dialogue.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *filter_path, *cases_path;
+static const char *const no_filter[] = {"FILTER_WAY=none", NULL}; /* of the program's own */
+static char list_path[] = "/tmp/pidguard-filter-XXXXXX";
+
+/* Shells and their like, as they come. */
+static const char *const shell_scripts[][3] = {
+    {"dash", "dash", "(exit 3); echo $?; true & wait $!; echo $?; sleep 10 & sleep 0.1; kill $!; wait $!; echo $?; /bin/true; echo $?"},
+    {"bash", "bash", "(exit 3); echo $?; true & wait $!; echo $?; sleep 10 & sleep 0.1; kill $!; wait $!; echo $?; /bin/true; echo $?"},
+    {"make", "dash", "printf 'all:\\n\\t@echo made; exit 0\\n' | make -s -f -"},
+};
+
+/* The command line of a test by its name: a case of same_filter, or a script. */
+static void command_of(const char *name, const char *argv[4]) {
+  argv[0] = cases_path;
+  argv[1] = name;
+  argv[2] = argv[3] = NULL;
+  for (size_t i = 0; i < sizeof shell_scripts / sizeof *shell_scripts; i++)
+    if (strcmp(name, shell_scripts[i][0]) == 0) {
+      argv[0] = shell_scripts[i][1];
+      argv[1] = "-c";
+      argv[2] = shell_scripts[i][2];
+    }
+}
+
+/* filter KIND [LIST] COMMAND... */
+static void run_under(const char *kind, bool with_list, const char *name, const char *preload, const char *const *env,
+                      struct pg_test_outcome *ret) {
+  const char *argv[8], *command[4];
+  int n = 0;
+  command_of(name, command);
+  if (kind) {
+    argv[n++] = filter_path;
+    argv[n++] = kind;
+    if (with_list)
+      argv[n++] = list_path;
+  }
+  for (int i = 0; i < 4; i++)
+    argv[n++] = command[i];
+  struct pg_test_command run = {.argv = argv, .preload = preload, .env = env, .limit_ms = 20000};
+  pg_test_run(&run, ret);
+  pg_test_kill_leftovers();
+}
+
+/* True if filters can be had and the program ends as it should; else the reason is given. */
+static bool usable(const char *what, const struct pg_test_outcome *plain) {
+  if (pg_test_exited(plain, PG_TEST_SKIPPED)) {
+    pg_test_skip("no filter here: %s", plain->err);
+    return false;
+  }
+  return PG_CHECK(pg_test_exited(plain, 0), "%s without the shim: status %#x%s, \"%.300s\" \"%.200s\"", what,
+                  (unsigned)plain->status, plain->timed_out ? " (time-out)" : "", plain->out, plain->err);
+}
+
+static void compare(const char *what, const struct pg_test_outcome *plain, const struct pg_test_outcome *shim) {
+  PG_CHECK(plain->status == shim->status && plain->timed_out == shim->timed_out && strcmp(plain->out, shim->out) == 0 &&
+               strcmp(plain->err, shim->err) == 0,
+           "%s: without: status %#x \"%s\" \"%.200s\", with: status %#x%s \"%s\" \"%.200s\"", what,
+           (unsigned)plain->status, plain->out, plain->err, (unsigned)shim->status, shim->timed_out ? " (time-out)" : "",
+           shim->out, shim->err);
+}
+
+/* Both ways under one filter. */
+static void both(const char *what, const char *kind, bool with_list, const char *const *env) {
+  struct pg_test_outcome plain, shim;
+  run_under(kind, with_list, pg_test_name(), NULL, env, &plain);
+  if (usable(what, &plain) && pg_test_preload()) {
+    run_under(kind, with_list, pg_test_name(), pg_test_preload(), env, &shim);
+    compare(what, &plain, &shim);
+    pg_test_outcome_free(&shim);
+  }
+  pg_test_outcome_free(&plain);
+}
+
+/* Fills the list with what the program calls by itself: from the start, or from the place that it marks. */
+static bool record(void) {
+  struct pg_test_outcome outcome;
+  run_under("record", true, pg_test_name(), NULL, NULL, &outcome);
+  bool good = usable("the recording", &outcome);
+  pg_test_outcome_free(&outcome);
+  return good;
+}
+
+static void allow(void) {
+  both("allow", "allow", false, no_filter);
+}
+static void refuse(void) {
+  both("enosys", "enosys", false, no_filter);
+  both("einval", "einval", false, no_filter);
+}
+static void forbid(void) {
+  static const char *const unable[] = {"spawn-wait", "system", "popen", "thread", "make"};
+  for (size_t i = 0; i < sizeof unable / sizeof *unable; i++)
+    if (strcmp(pg_test_name(), unable[i]) == 0)
+      return; /* glibc's posix_spawn and pthread_create fail where clone3 is refused so, with and without us */
+  both("eperm", "eperm", false, no_filter);
+}
+
+/* The marker must not cut the list short when the filter is there from the start. */
+static void kill_from_the_start(void) {
+  struct pg_test_outcome outcome;
+  run_under("record", true, pg_test_name(), NULL, no_filter, &outcome);
+  bool good = usable("the recording", &outcome);
+  pg_test_outcome_free(&outcome);
+  if (good)
+    both("kill", "kill", true, no_filter);
+}
+
+static void kill_by_itself(void) {
+  static const char *const ways[] = {"FILTER_WAY=prctl", "FILTER_WAY=syscall-prctl", "FILTER_WAY=syscall-seccomp"};
+  char list[64];
+  if (!record())
+    return;
+  snprintf(list, sizeof list, "FILTER_LIST=%s", list_path);
+  for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+    const char *const env[] = {list, ways[i], NULL};
+    both(ways[i], NULL, false, env);
+  }
+}
+
+/* `Seccomp: 2` alone must not switch the protection off. */
+static void protection_stays_on(void) {
+  static const char *const allow_prefix[] = {NULL, "allow", NULL};
+  static const char *prefix[3];
+  struct puppet_story story;
+  int error = pg_test_probe_take_pid();
+  if (error) {
+    pg_test_skip("no process can be given a PID here (clone3 with set_tid): %s", strerror(-error));
+    return;
+  }
+  memcpy(prefix, allow_prefix, sizeof prefix);
+  prefix[0] = filter_path;
+  puppet_prefix = prefix;
+  puppet_tell_story(NULL, NULL, NULL, &story);
+  PG_CHECK(story.told && story.result == 0 && story.got, "without the shim the stranger must be hit: result %d, errno %d",
+           story.result, story.error);
+  pg_test_outcome_free(&story.outcome);
+  if (pg_test_preload()) {
+    puppet_tell_story(pg_test_preload(), NULL, NULL, &story);
+    PG_CHECK(story.told && story.result == -1 && story.error == ESRCH && story.untouched,
+             "with the shim the stranger must be untouched: result %d, errno %d", story.result, story.error);
+    pg_test_outcome_free(&story.outcome);
+  }
+  puppet_prefix = NULL;
+}
+
+static void remove_list(void) {
+  unlink(list_path);
+}
+
+void pg_test_plan(int argc, char **argv) {
+  if (argc < 4)
+    return;
+  filter_path = argv[1];
+  cases_path = argv[2];
+  puppet_path = argv[3];
+  int fd = mkstemp(list_path);
+  if (fd < 0)
+    pg_test_skip_all("no file in /tmp: %s", strerror(errno));
+  close(fd);
+  atexit(remove_list);
+  if (!pg_test_preload())
+    pg_test_skip_all("no shim");
+  const char *const list[] = {cases_path, NULL};
+  struct pg_test_command command = {.argv = list};
+  struct pg_test_outcome outcome;
+  pg_test_run(&command, &outcome);
+  for (char *rest = outcome.out, *name; (name = strtok_r(rest, "\n", &rest));) {
+    pg_test_add("allow", name, allow);
+    pg_test_add("enosys", name, refuse);
+    pg_test_add("eperm", name, forbid);
+    pg_test_add("kill", name, kill_from_the_start);
+    pg_test_add("by-itself", name, kill_by_itself);
+  }
+  pg_test_outcome_free(&outcome);
+  for (size_t i = 0; i < sizeof shell_scripts / sizeof *shell_scripts; i++) {
+    pg_test_add("allow", shell_scripts[i][0], allow);
+    pg_test_add("enosys", shell_scripts[i][0], refuse);
+    pg_test_add("eperm", shell_scripts[i][0], forbid);
+    pg_test_add("kill", shell_scripts[i][0], kill_from_the_start);
+  }
+  pg_test_add("allow", "stale", protection_stays_on);
+}

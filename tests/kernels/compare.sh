@@ -1,0 +1,46 @@
+#!/bin/busybox sh
+# Every case of every same_* program, plain and with the shim: what it prints and how it ends must not differ. Needs
+# neither CUnit nor a namespace nor pidfds, so it runs where the test drivers can not: on kernels without pidfd_open, and
+# in a user-mode emulator (EMULATOR is then put in front, and -E passes the preload on to the program alone).
+# Arguments: the directory of the programs, the preload object, optionally a pattern of PROGRAM/CASE to leave out.
+bin=$1 preload=$2 leave=${3:-^$} passed=0 failed=0 left=0
+work=${TMPDIR:-/tmp}/compare.$$
+mkdir -p "$work" || exit 1
+trap 'rm -rf "$work"' EXIT
+
+# run OUTPUT PRELOAD PROGRAM [CASE]: its status is the last line. A session of its own, as the test drivers give one.
+run() {
+  output=$1 object=$2
+  shift 2
+  if [ -n "$EMULATOR" ]; then
+    # shellcheck disable=SC2086
+    timeout -s KILL 60 setsid -w $EMULATOR ${object:+-E LD_PRELOAD="$object"} "$@" >"$output" 2>/dev/null </dev/null
+  elif [ -n "$object" ]; then
+    LD_PRELOAD=$object timeout -s KILL 60 setsid -w "$@" >"$output" 2>/dev/null </dev/null
+  else
+    timeout -s KILL 60 setsid -w "$@" >"$output" 2>/dev/null </dev/null
+  fi
+  echo "status $?" >>"$output"
+}
+
+for program in "$bin"/same_*; do
+  name=${program##*/}
+  run "$work/cases" '' "$program"
+  for case in $(grep -v '^status ' "$work/cases"); do
+    if echo "$name/$case" | grep -qE "$leave"; then
+      left=$((left + 1))
+      continue
+    fi
+    run "$work/plain" '' "$program" "$case"
+    run "$work/shim" "$preload" "$program" "$case"
+    if cmp -s "$work/plain" "$work/shim"; then
+      passed=$((passed + 1))
+    else
+      failed=$((failed + 1))
+      echo "FAILED $name/$case: plain $(tail -n 1 "$work/plain"), with the shim $(tail -n 1 "$work/shim")"
+      diff "$work/plain" "$work/shim" | grep '^[-+<>]' | grep -v '^\(---\|+++\)' | head -n 4
+    fi
+  done
+done
+echo "compare: $passed passed, $failed failed, $left left out"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

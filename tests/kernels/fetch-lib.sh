@@ -1,0 +1,94 @@
+# Shared by scripts/kernels (sourced, bash): packages of other distributions and machines, through apt with a
+# configuration of its own. Nothing of the system's apt is read or changed and nothing is installed; packages are
+# verified by the archives' keys and unpacked.
+# Expects pg_cache. shellcheck shell=bash disable=SC2154
+
+debian_keys=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# fetch_apt ARCHIVE SUITE MACHINE COMMAND…: apt-get or apt-cache for that archive. The lists are kept in the cache.
+fetch_apt() {
+  local archive=$1 suite=$2 machine=$3 dir=$pg_cache/apt/$1-$2-$3 keys=$debian_keys url=http://deb.debian.org/debian
+  shift 3
+  if [[ $archive == ubuntu ]]; then
+    url=http://archive.ubuntu.com/ubuntu keys=$pg_cache/ubuntu-archive-keyring.gpg
+  fi
+  mkdir -p "$dir"/lists/partial "$dir"/cache/archives/partial "$dir"/parts
+  printf 'deb [signed-by=%s] %s %s main\n' "$keys" "$url" "$suite" >"$dir/sources.list"
+  cat >"$dir/apt.conf" <<EOF
+Dir::Etc::SourceList "$dir/sources.list";
+Dir::Etc::SourceParts "$dir/parts";
+Dir::Etc::Preferences "/dev/null";
+Dir::Etc::PreferencesParts "$dir/parts";
+Dir::State::Lists "$dir/lists";
+Dir::State::status "/dev/null";
+Dir::Cache "$dir/cache";
+APT::Architecture "$machine";
+APT::Architectures { "$machine"; };
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Check-Valid-Until "false";
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+EOF
+  if [[ ! -e $dir/updated ]]; then
+    APT_CONFIG=$dir/apt.conf apt-get -q update >"$dir/update.log" 2>&1 && ! grep -q '^[EW]:' "$dir/update.log" || {
+      tail -n 5 "$dir/update.log" >&2
+      return 1
+    }
+    : >"$dir/updated"
+  fi
+  APT_CONFIG=$dir/apt.conf "$@"
+}
+
+# fetch_unpack ARCHIVE SUITE MACHINE PACKAGE TO: one package's files.
+fetch_unpack() {
+  local archive=$1 suite=$2 machine=$3 package=$4 to=$5 work status=1
+  work=$(mktemp -d "$pg_cache/unpack.XXXXXX") || return 1
+  if (cd "$work" && fetch_apt "$archive" "$suite" "$machine" apt-get -q download "$package" >log 2>&1); then
+    mkdir -p "$to" && dpkg-deb -x "$work"/*.deb "$to" && status=0
+  else
+    tail -n 3 "$work/log" >&2
+  fi
+  rm -rf "$work"
+  return "$status"
+}
+
+# The key of Ubuntu's archive is a package of Debian's: trust goes through Debian's key.
+fetch_ubuntu_key() {
+  local work
+  [[ -s $pg_cache/ubuntu-archive-keyring.gpg ]] && return 0
+  work=$(mktemp -d "$pg_cache/unpack.XXXXXX") || return 1
+  fetch_unpack debian trixie amd64 ubuntu-keyring "$work" &&
+    cp -L "$work/usr/share/keyrings/ubuntu-archive-keyring.gpg" "$pg_cache/"
+  local status=$?
+  rm -rf "$work"
+  return "$status"
+}
+
+# The packages, at most two steps from a metapackage, that may hold the kernel itself.
+fetch_kernel_packages() {
+  local archive=$1 suite=$2 machine=$3 package=$4 depth=${5:-0} next
+  for next in $(fetch_apt "$archive" "$suite" "$machine" apt-cache --no-recommends --no-suggests depends "$package" |
+    sed -n 's/^ *|\?Depends: \(linux-\(image\|binary\)[a-z-]*-[0-9][^ ]*\)$/\1/p'); do
+    printf '%s\n' "$next"
+    ((depth < 1)) && fetch_kernel_packages "$archive" "$suite" "$machine" "$next" $((depth + 1))
+  done
+}
+
+# fetch_kernel NAME ARCHIVE SUITE MACHINE PACKAGE: leaves NAME/vmlinuz and NAME/release in the cache.
+fetch_kernel() {
+  local name=$1 archive=$2 suite=$3 machine=$4 package=$5 dir=$pg_cache/kernels/$1 one found
+  [[ -s $dir/vmlinuz && -s $dir/release ]] && return 0
+  [[ $archive != ubuntu ]] || fetch_ubuntu_key || return 1
+  for one in $(fetch_kernel_packages "$archive" "$suite" "$machine" "$package"); do
+    rm -rf "$dir.new" && fetch_unpack "$archive" "$suite" "$machine" "$one" "$dir.new" || continue
+    found=$(find "$dir.new" -type f -name 'vmlinuz*' -print -quit)
+    if [[ $found ]]; then
+      mkdir -p "$dir" && cp "$found" "$dir/vmlinuz" && printf '%s\n' "${one#linux-*-}" >"$dir/release"
+      rm -rf "$dir.new"
+      return 0
+    fi
+  done
+  rm -rf "$dir.new"
+  return 1
+}

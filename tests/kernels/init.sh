@@ -1,0 +1,15 @@
+#!/bin/busybox sh
+# Process 1 of a booted image: mounts what tests expect, runs them, switches off. Options are on the kernel's command line.
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t devtmpfs dev /dev
+/bin/busybox mkdir -p /dev/pts /dev/shm /sys/fs/cgroup
+/bin/busybox mount -t devpts devpts /dev/pts
+/bin/busybox mount -t tmpfs shm /dev/shm
+/bin/busybox mount -t cgroup2 cgroup /sys/fs/cgroup
+/bin/busybox ip link set lo up 2>/dev/null
+SLOW=$(/bin/busybox sed -n 's/.*pg_slow=\([0-9]*\).*/\1/p' /proc/cmdline)
+ONLY=$(/bin/busybox sed -n 's/.*pg_only=\([^ ]*\).*/\1/p' /proc/cmdline)
+export SLOW ONLY
+/bin/busybox sh /inside.sh
+/bin/busybox poweroff -f

@@ -1,0 +1,23 @@
+/* Seccomp filters for the tests: lists of system call numbers in a file, and programs in classic BPF. */
+#ifndef BPF_H
+#define BPF_H
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define BPF_NUMBERS 1024
+#define BPF_MARKER 1023 /* a call that does not exist: "forget what was recorded until now" */
+#define BPF_CODE_MAX 2100
+
+/* Numbers, one a line. False if the file cannot be used. */
+bool bpf_load_list(const char *path, bool allowed[BPF_NUMBERS]);
+bool bpf_save_list(const char *path, const bool allowed[BPF_NUMBERS]);
+
+/* The process is killed for whatever is not in the list. Returns the length. */
+size_t bpf_kill_others(const bool allowed[BPF_NUMBERS], struct sock_filter code[BPF_CODE_MAX]);
+/* Calls on pidfds (pidfd_open, pidfd_send_signal, waitid with P_PIDFD, clone with CLONE_PIDFD, and with_clone3 clone3)
+ * are answered with the errno; 0: everything is allowed. */
+size_t bpf_refuse_pidfds(int error, bool with_clone3, struct sock_filter code[BPF_CODE_MAX]);
+
+#endif

@@ -1,0 +1,11 @@
+/* Descriptors that the program finds in /proc/self/fd and never opened: pidfds of somebody else in its process. */
+#ifndef FOREIGN_H
+#define FOREIGN_H
+
+#define FOREIGN_MAX 512
+
+/* Lists them in ascending order and tells the test driver how many there were: in a line that begins with '?', which is
+ * no part of the trace. The program's own pidfds are those from own_first to own_last (-1: none). */
+int foreign_find(int numbers[FOREIGN_MAX], int own_first, int own_last);
+
+#endif

@@ -1,0 +1,255 @@
+/* Programs of few kinds of system calls, to be run under filters that know no others. With FILTER_LIST=FILE in the
+ * environment a program installs such a filter itself, in the middle, by the way that FILTER_WAY names (prctl,
+ * syscall-prctl, syscall-seccomp, none); without FILTER_WAY it marks the place for the recorder. */
+#define _GNU_SOURCE
+#include "cases.h"
+
+#include "bpf.h"
+#include "raw.h"
+
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+extern char **environ;
+
+static void filter_here(void) {
+  static bool allowed[BPF_NUMBERS];
+  static struct sock_filter code[BPF_CODE_MAX];
+  const char *list = getenv("FILTER_LIST"), *way = getenv("FILTER_WAY");
+  if (!way) {
+    raw_call(BPF_MARKER, 0, 0, 0, 0, 0);
+    return;
+  }
+  if (!list || strcmp(way, "none") == 0)
+    return;
+  MUST(bpf_load_list(list, allowed));
+  struct sock_fprog program = {(unsigned short)bpf_kill_others(allowed, code), code};
+  MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+  long result = -1;
+  if (strcmp(way, "prctl") == 0)
+    result = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+  else if (strcmp(way, "syscall-prctl") == 0)
+    result = syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
+  else if (strcmp(way, "syscall-seccomp") == 0)
+    result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+  MUST(result == 0);
+}
+
+/* A child that has come to pause(): so that the recorder knows the call. */
+static pid_t fork_paused(void) {
+  pid_t pid = fork_pausing();
+  sleep_ms(20);
+  return pid;
+}
+
+/* note() makes one write; the descriptors are from before. Nothing else happens here that a case does not do. */
+static void end_of(const char *what, pid_t result, pid_t pid, int status) {
+  note("%s: %d %s", what, result == pid, status_text(status));
+}
+
+static void nothing(void) {
+  filter_here();
+}
+
+/* A child from before the filter is signalled and waited for; no birth afterwards. */
+static void kill_wait(void) {
+  int status = 0;
+  pid_t pid = fork_paused(), other = fork_exiting(3);
+  filter_here();
+  note("%s", call_text(kill_ok(pid, SIGTERM)));
+  pid_t result = waitpid(pid, &status, 0);
+  end_of("killed", result, pid, status);
+  result = waitpid(-1, &status, 0);
+  end_of("other", result, other, status);
+  note("%s", call_text(kill_ok(pid, 0)));
+  note("%s", wait_text(waitpid(pid, &status, WNOHANG), pid));
+}
+
+static void wait_only(void) {
+  int status = 0;
+  pid_t pid = fork_exiting(3), other = fork_exiting(4);
+  filter_here();
+  pid_t result = waitpid(pid, &status, 0);
+  end_of("one", result, pid, status);
+  result = wait(&status);
+  end_of("other", result, other, status);
+}
+
+static void waitid_only(void) {
+  siginfo_t info;
+  pid_t pid = fork_exiting(3);
+  filter_here();
+  memset(&info, 0, sizeof info);
+  int result = waitid(P_PID, (id_t)pid, &info, WEXITED);
+  note("%d %s", result, siginfo_text(&info, pid));
+}
+
+static void fork_wait(void) {
+  filter_here();
+  for (int i = 0; i < 3; i++) {
+    int status = 0;
+    pid_t pid = fork_exiting(i);
+    pid_t result = waitpid(pid, &status, 0);
+    end_of("child", result, pid, status);
+  }
+}
+
+static void fork_both(void) {
+  int status = 0;
+  pid_t early = fork_paused();
+  filter_here();
+  pid_t late = fork_paused();
+  note("%s, %s", call_text(kill_ok(early, SIGTERM)), call_text(kill_ok(late, SIGKILL)));
+  pid_t result = waitpid(early, &status, 0);
+  end_of("early", result, early, status);
+  result = waitpid(late, &status, 0);
+  end_of("late", result, late, status);
+  note("%s, %s", call_text(kill_ok(early, 0)), call_text(kill_ok(late, 0)));
+}
+
+static void vfork_wait(void) {
+  filter_here();
+  for (int i = 0; i < 3; i++) {
+    int status = 0;
+    pid_t pid = vfork();
+    if (pid == 0)
+      _exit(i);
+    pid_t result = waitpid(pid, &status, 0);
+    end_of("child", result, pid, status);
+  }
+}
+
+static void vfork_waitid(void) {
+  filter_here();
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  pid_t pid = vfork();
+  if (pid == 0)
+    _exit(5);
+  int result = waitid(P_ALL, 0, &info, WEXITED);
+  note("%d %s", result, siginfo_text(&info, pid));
+}
+
+static void spawn_wait(void) {
+  char *argv[] = {(char *)"true", NULL};
+  filter_here();
+  for (int i = 0; i < 3; i++) {
+    int status = 0;
+    pid_t pid = -1;
+    MUST(posix_spawn(&pid, "/bin/true", NULL, NULL, argv, environ) == 0);
+    pid_t result = waitpid(pid, &status, 0);
+    end_of("child", result, pid, status);
+  }
+}
+
+static void by_system(void) {
+  filter_here();
+  note("%s", status_text(system("exit 3")));
+}
+
+static void by_popen(void) {
+  char text[16] = "";
+  filter_here();
+  FILE *file = popen("echo out", "r");
+  MUST(file && fgets(text, sizeof text, file));
+  note("%.3s %s", text, status_text(pclose(file)));
+}
+
+static void ignored(void) {
+  pid_t pid = fork_paused();
+  signal(SIGCHLD, SIG_IGN);
+  filter_here();
+  note("%s", call_text(kill_ok(pid, SIGTERM)));
+  int status = 0;
+  note("%s", wait_text(waitpid(pid, &status, 0), pid));
+}
+
+static void group(void) {
+  int status = 0;
+  pid_t pid = fork_paused();
+  MUST(pid > 1 && setpgid(pid, pid) == 0);
+  filter_here();
+  note("%s", call_text(kill(-pid, SIGTERM)));
+  pid_t result = waitpid(pid, &status, 0);
+  end_of("leader", result, pid, status);
+}
+
+static void no_birth_at_all(void) {
+  filter_here();
+  note("%s", call_text(kill_ok(1 << 22, 0)));
+  int status;
+  note("%s", wait_text(waitpid(-1, &status, WNOHANG), 0));
+}
+
+static void descriptors(void) {
+  pid_t pid = fork_paused();
+  filter_here();
+  int bad = 0;
+  for (int fd = 3; fd < 1100; fd++)
+    bad += close(fd) != -1 || errno != EBADF;
+  for (int fd = 3; fd < 1000; fd++)
+    bad += dup2(0, fd) != fd;
+  note("bad %d, %s", bad, call_text(kill_ok(pid, SIGKILL)));
+  int status = 0;
+  pid_t result = waitpid(pid, &status, 0);
+  end_of("child", result, pid, status);
+}
+
+static void *thread_main(void *unused) {
+  int status = 0;
+  pid_t pid = fork_exiting(6), result = waitpid(pid, &status, 0);
+  end_of("of a thread", result, pid, status);
+  return unused;
+}
+static void in_thread(void) {
+  pthread_t thread;
+  filter_here();
+  MUST(pthread_create(&thread, NULL, thread_main, NULL) == 0);
+  MUST(pthread_join(thread, NULL) == 0);
+}
+
+/* Children, then exec under the filter: they are kept, and nobody may be killed for looking after them. */
+static void then_exec(void) {
+  char number[16];
+  pid_t pid = fork_paused();
+  snprintf(number, sizeof number, "%d", (int)pid);
+  filter_here();
+  execl("/proc/self/exe", "same_filter", "-after-exec", number, (char *)NULL);
+  MUST(!"exec");
+}
+static void after_exec(void) {
+  int status = 0;
+  pid_t pid = atoi(case_arguments[0]);
+  note("%s", call_text(kill_ok(pid, SIGTERM)));
+  pid_t result = waitpid(pid, &status, 0);
+  end_of("kept", result, pid, status);
+  note("%s", call_text(kill_ok(pid, 0)));
+}
+
+const struct test_case cases[] = {
+    {"nothing", nothing},
+    {"no-birth-at-all", no_birth_at_all},
+    {"kill-wait", kill_wait},
+    {"wait-only", wait_only},
+    {"waitid-only", waitid_only},
+    {"fork-wait", fork_wait},
+    {"fork-both", fork_both},
+    {"vfork-wait", vfork_wait},
+    {"vfork-waitid", vfork_waitid},
+    {"spawn-wait", spawn_wait},
+    {"system", by_system},
+    {"popen", by_popen},
+    {"ignored", ignored},
+    {"group", group},
+    {"descriptors", descriptors},
+    {"thread", in_thread},
+    {"exec", then_exec},
+    {"-after-exec", after_exec},
+    {NULL, NULL},
+};

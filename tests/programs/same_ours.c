@@ -1,0 +1,243 @@
+/* Numbers that the program finds in /proc/self/fd though it never opened them: whatever it does to them, its children
+ * can still be signalled and waited for, and a process whose pidfd it puts there is never signalled by accident. */
+#define _GNU_SOURCE
+#include "cases.h"
+
+#include "foreign.h"
+#include "raw.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#define CHILDREN 20
+
+static pid_t children[CHILDREN];
+
+static void make_children(void) {
+  for (int i = 0; i < CHILDREN; i++)
+    children[i] = fork_pausing();
+}
+
+/* By every way of asking: kill, siginfo of a wait, status; then nobody is left. */
+static void use_children(void) {
+  int good = 0, gone = 0, status;
+  for (int i = 0; i < CHILDREN; i++) {
+    int sig = i % 2 ? SIGTERM : SIGUSR1;
+    good += kill_ok(children[i], 0) == 0 && kill_ok(children[i], sig) == 0 &&
+            waitpid(i % 3 ? children[i] : -1, &status, 0) == children[i] && WTERMSIG(status) == sig;
+  }
+  for (int i = 0; i < CHILDREN; i++)
+    gone += kill_ok(children[i], 0) == -1 && errno == ESRCH;
+  note("good %d, gone %d", good, gone);
+}
+
+/* Somebody who is nobody's child here, with a pidfd of the program's own. All signals stay pending there. */
+static pid_t stranger;
+static int stranger_fd = -1;
+
+static void make_stranger(void) {
+  int tell[2];
+  sigset_t all;
+  MUST(pipe(tell) == 0);
+  pid_t middle = fork_ok();
+  if (middle == 0) {
+    stranger = (pid_t)fork();
+    if (stranger == 0) {
+      sigfillset(&all);
+      sigprocmask(SIG_SETMASK, &all, NULL);
+      raw_call(SYS_close_range, 0, 2147483647, 0, 0, 0);
+      for (;;)
+        pause();
+    }
+    _exit(write(tell[1], &stranger, sizeof stranger) != sizeof stranger);
+  }
+  MUST(read(tell[0], &stranger, sizeof stranger) == sizeof stranger && stranger > 1);
+  MUST(waitpid(middle, NULL, 0) == middle);
+  stranger_fd = (int)raw_call(SYS_pidfd_open, stranger, 0, 0, 0, 0);
+  MUST(stranger_fd >= 0);
+  MUST(close(tell[0]) == 0 && close(tell[1]) == 0);
+}
+
+/* Untouched until now? Then it ends. */
+static void end_stranger(void) {
+  char path[64], line[256];
+  unsigned long long pending = 0;
+  snprintf(path, sizeof path, "/proc/%d/status", (int)stranger);
+  FILE *file = fopen(path, "re");
+  while (file && fgets(line, sizeof line, file))
+    if (strncmp(line, "ShdPnd:", 7) == 0 || strncmp(line, "SigPnd:", 7) == 0)
+      pending |= strtoull(line + 7, NULL, 16);
+  if (file)
+    fclose(file);
+  struct pollfd dead = {.fd = stranger_fd, .events = POLLIN};
+  note("stranger: %s, pending %#llx", poll(&dead, 1, 0) == 0 ? "alive" : "DEAD", pending);
+  raw_call(SYS_pidfd_send_signal, stranger_fd, SIGKILL, 0, 0, 0);
+  MUST(poll(&dead, 1, 5000) == 1);
+}
+
+enum way { BY_DUP2, BY_DUP3, BY_SYSCALL_DUP2, BY_SYSCALL_DUP3, BY_INSTRUCTION };
+
+static long put(enum way way, int from, int to) {
+  switch (way) {
+  case BY_DUP2:
+    return dup2(from, to);
+  case BY_DUP3:
+    return dup3(from, to, O_CLOEXEC);
+  case BY_SYSCALL_DUP2:
+#ifdef SYS_dup2
+    return syscall(SYS_dup2, from, to);
+#endif
+  case BY_SYSCALL_DUP3:
+    return syscall(SYS_dup3, from, to, 0);
+  default:
+    return raw_call(SYS_dup3, from, to, 0, 0, 0);
+  }
+}
+
+/* The pidfd of a stranger on each of those numbers. */
+static void stranger_onto(enum way way) {
+  int numbers[FOREIGN_MAX], good = 0;
+  make_stranger();
+  make_children();
+  int count = foreign_find(numbers, stranger_fd, stranger_fd);
+  for (int i = 0; i < count; i++)
+    good += put(way, stranger_fd, numbers[i]) == numbers[i];
+  note("put where asked: %d", good == count);
+  use_children();
+  end_stranger();
+  for (int i = 0; i < count; i++)
+    good -= close(numbers[i]) == 0;
+  note("still there: %d", good == 0);
+}
+static void stranger_by_dup2(void) {
+  stranger_onto(BY_DUP2);
+}
+static void stranger_by_dup3(void) {
+  stranger_onto(BY_DUP3);
+}
+static void stranger_by_syscall_dup2(void) {
+  stranger_onto(BY_SYSCALL_DUP2);
+}
+static void stranger_by_syscall_dup3(void) {
+  stranger_onto(BY_SYSCALL_DUP3);
+}
+static void stranger_by_instruction(void) {
+  stranger_onto(BY_INSTRUCTION);
+}
+
+/* The same, but the number is taken by opening, after a close that no wrapper sees. */
+static void stranger_by_open(void) {
+  int numbers[FOREIGN_MAX], good = 0;
+  make_stranger();
+  make_children();
+  int count = foreign_find(numbers, stranger_fd, stranger_fd);
+  for (int i = 0; i < count; i++) {
+    raw_call(SYS_close, numbers[i], 0, 0, 0, 0);
+    good += fcntl(stranger_fd, F_DUPFD, numbers[i]) == numbers[i];
+  }
+  note("put where asked: %d", good == count);
+  use_children();
+  end_stranger();
+}
+
+/* Children's pidfds of the program's own, one child's onto another's number. */
+static void children_exchanged(void) {
+  int numbers[FOREIGN_MAX], own[CHILDREN];
+  make_children();
+  int count = foreign_find(numbers, -1, -1);
+  for (int i = 0; i < CHILDREN; i++)
+    MUST((own[i] = (int)raw_call(SYS_pidfd_open, children[CHILDREN - 1 - i], 0, 0, 0, 0)) >= 0);
+  for (int i = 0; i < count; i++)
+    MUST(raw_call(SYS_dup3, own[i % CHILDREN], numbers[i], O_CLOEXEC, 0, 0) == numbers[i]);
+  use_children();
+}
+
+/* Every call that takes a descriptor says of those numbers what it says of numbers that were never opened. */
+static void not_there(void) {
+  int numbers[FOREIGN_MAX], odd = 0;
+  make_children();
+  int count = foreign_find(numbers, -1, -1);
+  for (int i = 0; i < count; i++) {
+    int n = numbers[i];
+#define SAYS(call) ((errno = UNTOUCHED), (call) == -1 && errno == EBADF)
+    odd += !SAYS(close(n)) || !SAYS(dup2(n, 100)) || !SAYS(dup3(n, 100, 0)) || !SAYS(dup2(n, n)) ||
+           !SAYS(syscall(SYS_close, n)) || !SAYS(syscall(SYS_dup3, n, 100, 0));
+#ifdef SYS_dup2
+    odd += !SAYS(syscall(SYS_dup2, n, 100)) || !SAYS(syscall(SYS_dup2, n, n));
+#endif
+    errno = UNTOUCHED;
+    odd += dup3(n, n, 0) != -1 || errno != EINVAL;
+    errno = UNTOUCHED;
+    odd += dup3(0, n, 1) != -1 || errno != EINVAL;
+    errno = UNTOUCHED;
+    odd += dup2(99, n) != -1 || errno != EBADF;
+  }
+  note("odd answers: %d, 100 is open: %d", odd, fcntl(100, F_GETFD) >= 0);
+  use_children();
+}
+
+/* As some programs close what they inherited: whatever readdir() shows. */
+static void close_listed(void) {
+  make_children();
+  DIR *directory = opendir("/proc/self/fd");
+  MUST(directory);
+  for (struct dirent *entry; (entry = readdir(directory));) {
+    int fd = atoi(entry->d_name);
+    if (entry->d_name[0] != '.' && fd > 2 && fd != dirfd(directory))
+      close(fd);
+  }
+  closedir(directory);
+  int fd = open("/dev/null", O_RDONLY);
+  note("next: %d", fd);
+  use_children();
+}
+
+/* The same with an instruction of its own: the descriptors are gone, the children must not be. */
+static void close_listed_by_instruction(void) {
+  int numbers[FOREIGN_MAX];
+  make_children();
+  int count = foreign_find(numbers, -1, -1);
+  for (int i = 0; i < count; i++)
+    raw_call(SYS_close, numbers[i], 0, 0, 0, 0);
+  pid_t more = fork_pausing();
+  finish(more);
+  use_children();
+}
+
+/* In a vfork child the numbers are a copy: whatever happens to them there must not reach the parent. */
+static void in_vfork_child(void) {
+  static int numbers[FOREIGN_MAX];
+  make_stranger();
+  make_children();
+  int count = foreign_find(numbers, stranger_fd, stranger_fd), status;
+  pid_t pid = vfork();
+  if (pid == 0) {
+    for (int i = 0; i < count; i++)
+      i % 2 ? (void)dup2(stranger_fd, numbers[i]) : (void)close(numbers[i]);
+    _exit(kill(children[0], 0) == 0 && kill(children[1], 0) == 0 ? 7 : 8);
+  }
+  MUST(waitpid(pid, &status, 0) == pid);
+  note("%s", status_text(status));
+  use_children();
+  end_stranger();
+}
+
+const struct test_case cases[] = {
+    {"stranger-by-dup2", stranger_by_dup2},
+    {"stranger-by-dup3", stranger_by_dup3},
+    {"stranger-by-syscall-dup2", stranger_by_syscall_dup2},
+    {"stranger-by-syscall-dup3", stranger_by_syscall_dup3},
+    {"stranger-by-instruction", stranger_by_instruction},
+    {"stranger-by-open", stranger_by_open},
+    {"children-exchanged", children_exchanged},
+    {"not-there", not_there},
+    {"close-listed", close_listed},
+    {"close-listed-by-instruction", close_listed_by_instruction},
+    {"in-vfork-child", in_vfork_child},
+    {NULL, NULL},
+};
