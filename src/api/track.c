@@ -10,7 +10,7 @@
 #define CALL(name) ((struct pg_call){name, __builtin_return_address(0)})
 
 pid_t pidguard_fork(void) {
-  bool on = pg_call_before_fork();
+  bool on = pg_call_before_fork(PG_BIRTH_CLONE);
   return pg_call_after_fork(pg_next.fork(), on, "pidguard_fork");
 }
 

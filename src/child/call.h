@@ -5,6 +5,7 @@
 #define PG_CHILD_CALL_H
 
 #include "child/child.h"
+#include "runtime/filter.h"
 
 int pg_call_kill(pid_t pid, int sig, struct pg_call call);
 int pg_call_killpg(pid_t pgrp, int sig, struct pg_call call);
@@ -28,7 +29,7 @@ int pg_call_close_range(unsigned first, unsigned last, unsigned flags);
 bool pg_call_closefrom(int low);
 
 /* Around a call that forks inside: `on` from before it; the pid is passed through. */
-bool pg_call_before_fork(void);
+bool pg_call_before_fork(enum pg_birth birth);
 pid_t pg_call_after_fork(pid_t pid, bool on, const char *how);
 
 #endif

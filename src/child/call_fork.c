@@ -5,10 +5,12 @@
 #include "child/self.h"
 
 /* The filter is asked about before the fork, so that the child need not ask again. */
-bool pg_call_before_fork(void) {
+bool pg_call_before_fork(enum pg_birth birth) {
   if (pg_mode() == PG_MODE_OFF || pg_is_guest())
     return false;
-  pg_filter_is_free();
+  bool passive = pg_is_passive();
+  if (pg_filter_ask(birth) && PG_UNLIKELY(passive))
+    pg_child_identify_all();
   return true;
 }
 

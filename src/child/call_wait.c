@@ -3,6 +3,7 @@
 
 #include "kernel/status.h"
 #include "kernel/sys.h"
+#include "runtime/filter.h"
 #include "runtime/next.h"
 #include "child/self.h"
 
@@ -51,6 +52,8 @@ static pid_t next_wait(int which, pid_t pid, int *status, int options, struct ru
 
 static pid_t wait_for(int which, pid_t pid, int *status, int options, struct rusage *ru) {
   bool on = is_on();
+  if (on)
+    pg_filter_reap(false);
   if (on && pid > 0 && !(options & ~WAIT4_OPTIONS)) {
     siginfo_t si;
     int r = wait_child(pid, &si, options | WEXITED, ru, which != RAW);
@@ -91,6 +94,8 @@ static void give_info(siginfo_t *to, const siginfo_t *from) {
 static int waitid_for(bool raw, int type, id_t id, siginfo_t *info, int options, struct rusage *ru) {
   bool on = is_on();
   siginfo_t own = {.si_signo = 0};
+  if (on)
+    pg_filter_reap(true);
   if (on && type == P_PID && (pid_t)id > 0 && !(options & ~WAITID_OPTIONS) && (options & WAITID_EVENTS)) {
     int r = wait_child((pid_t)id, &own, options, ru, !raw);
     if (r != PG_PASS)

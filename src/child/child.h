@@ -36,6 +36,8 @@ void pg_child_reaped(pid_t pid, uint32_t births);
 int pg_child_pidfd(pid_t pid);
 /* Starts tracking a process that is the caller's child: 0, -ECHILD, -errno. */
 int pg_child_adopt(pid_t pid);
+/* Children that are known by number only, as a filter was in the way: by pidfd from now on. */
+void pg_child_identify_all(void);
 /* Adopts all children of this thread: at the start, those that an exec has kept. */
 void pg_child_adopt_all(void);
 /* Retires a held record whose process was found to be reaped. */

@@ -185,6 +185,28 @@ void pg_child_born(pid_t pid, int pidfd, const char *how) {
   install(pid, pidfd, how);
 }
 
+static void identify(struct pg_record *rec, void *unused) {
+  (void)unused;
+  uint64_t w = pg_record_word(rec), ino = 0;
+  pid_t pid = pg_record_pid(rec);
+  if (!(w & PG_RECORD_LIVE) || pg_word_fd(w) >= 0 || pg_record_ino(rec))
+    return;
+  int low = pg_descriptor_open(pid);
+  if (low == -ESRCH) {
+    pg_child_retire(rec, "silent");
+  } else if (low >= 0 && is_our_child(low, pid) && pg_descriptor_identity(low, &ino) == 0) {
+    atomic_store_explicit(&rec->ino, ino, memory_order_release);
+    pg_descriptor_give(rec, low);
+  }
+  if (low >= 0)
+    pg_sys_close(low);
+}
+
+void pg_child_identify_all(void) {
+  pg_ours_init(pg_config.fd_max, false);
+  pg_table_each(identify, NULL);
+}
+
 int pg_child_adopt(pid_t pid) {
   if (pid <= 0)
     return -EINVAL;
@@ -214,7 +236,8 @@ void pg_child_adopt_all(void) {
       if (text[i] >= '0' && text[i] <= '9') {
         pid = pid * 10 + (text[i] - '0');
       } else if (pid) {
-        pg_child_adopt(pid);
+        if (pg_child_adopt(pid) == -EOPNOTSUPP)
+          install(pid, -EPERM, "adopt");
         pid = 0;
       }
     }
@@ -233,6 +256,8 @@ static void disown_one(struct pg_record *rec, void *unused) {
 void pg_child_settle(bool own_files) {
   atomic_store_explicit(&pg_hot.vm_shared, 0, memory_order_relaxed);
   pg_counters_reset();
+  if (PG_UNLIKELY(atomic_load_explicit(&pg_filter_unreaped, memory_order_relaxed)))
+    atomic_store_explicit(&pg_filter_unreaped, 0, memory_order_relaxed); /* it is our parent's */
   if (!own_files) /* what we close here would be closed in the parent too */
     pg_table_each(disown_one, NULL);
   if (pg_is_passive()) { /* which of them is our own number can not be asked */
@@ -265,7 +290,7 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
   if (pg_table_look(pid, &rec) != PG_TRACKED) {
     /* A child that we never saw (made inside libc, by a raw system call, before an exec, or an orphan that came to us):
      * its number is as stale as any. */
-    if (pg_is_passive() || pg_sys_kill(pid, 0) == -ESRCH)
+    if (!pg_filter_is_free() || pg_sys_kill(pid, 0) == -ESRCH)
       born_dead(pid, "reaped");
     return;
   }

@@ -5,20 +5,20 @@
 #include <unistd.h>
 
 PG_EXPORT pid_t fork(void) {
-  bool on = pg_call_before_fork();
+  bool on = pg_call_before_fork(PG_BIRTH_CLONE);
   return pg_call_after_fork(pg_next.fork(), on, "fork");
 }
 PG_ALSO(fork, __fork);
 
 #ifdef PG_HAVE__FORK
 PG_EXPORT pid_t _Fork(void) {
-  bool on = pg_call_before_fork();
+  bool on = pg_call_before_fork(PG_BIRTH_CLONE);
   return pg_call_after_fork(pg_next._Fork(), on, "_Fork");
 }
 #endif
 
 static pid_t fork_pty(int *master, char *name, const struct termios *termp, const struct winsize *winp) {
-  bool on = pg_call_before_fork();
+  bool on = pg_call_before_fork(PG_BIRTH_CLONE);
   return pg_call_after_fork(pg_next.forkpty(master, name, termp, winp), on, "forkpty");
 }
 

@@ -11,8 +11,11 @@ PG_EXPORT int prctl(int option, ...) {
   va_start(ap, option);
   long a = va_arg(ap, long), b = va_arg(ap, long), c = va_arg(ap, long), d = va_arg(ap, long);
   va_end(ap);
+  bool filters = option == PR_SET_SECCOMP && pg_mode() != PG_MODE_OFF && !pg_is_guest();
+  if (PG_UNLIKELY(filters))
+    pg_filter_prepare();
   int r = (int)pg_sys5(SYS_prctl, option, a, b, c, d);
-  if (r == 0 && option == PR_SET_SECCOMP && pg_mode() != PG_MODE_OFF && !pg_is_guest())
-    pg_filter_installed();
+  if (PG_UNLIKELY(filters) && r == 0)
+    pg_filter_installed(false);
   return pg_ret(r);
 }

@@ -13,7 +13,7 @@ static int spawn(spawn_fn *next, const char *how, pid_t *pid, const char *path,
                  char *const envp[]) {
   pid_t own = -1;
   pid_t *at = pid ? pid : &own;
-  bool on = pg_call_before_fork();
+  bool on = pg_call_before_fork(PG_BIRTH_SPAWN);
   int r = next(at, path, actions, attr, argv, envp);
   if (r == 0 && on)
     pg_child_born(*at, -1, how);

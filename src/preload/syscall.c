@@ -127,13 +127,13 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     return pg_call_pidfd_open((pid_t)a, (unsigned)b, call);
 #ifdef SYS_fork
   case SYS_fork: {
-    bool on = pg_call_before_fork();
+    bool on = pg_call_before_fork(PG_BIRTH_OTHER);
     return forked(pg_sys0(SYS_fork), 0, on);
   }
 #endif
   case SYS_clone:
   case SYS_clone3: {
-    bool on = pg_call_before_fork();
+    bool on = pg_call_before_fork(n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_OTHER);
     return forked(pg_sys6(n, a, b, c, d, e, f), n == SYS_clone ? (uint64_t)a : *(const uint64_t *)a, on);
   }
   case SYS_close:
@@ -157,9 +157,12 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   }
   case SYS_prctl:
   case SYS_seccomp: {
+    bool filters = (n == SYS_seccomp ? a <= 1 : a == PR_SET_SECCOMP) && pg_mode() != PG_MODE_OFF && !pg_is_guest();
+    if (filters)
+      pg_filter_prepare();
     long r = pg_sys6(n, a, b, c, d, e, f);
-    if (r >= 0 && (n == SYS_seccomp ? a <= 1 : a == PR_SET_SECCOMP) && pg_mode() != PG_MODE_OFF && !pg_is_guest())
-      pg_filter_installed();
+    if (filters && r >= 0)
+      pg_filter_installed(n == SYS_seccomp && (b & 1)); /* SECCOMP_FILTER_FLAG_TSYNC */
     return r;
   }
   default: { /* the rest takes a PID and neither signals a process nor waits */

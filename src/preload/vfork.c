@@ -7,7 +7,7 @@
 /* Before the system call. Returns where the kernel is to write the pidfd, or NULL: without one. */
 int32_t *pg_vfork_prepare(void);
 int32_t *pg_vfork_prepare(void) {
-  if (!pg_call_before_fork() || pg_is_passive())
+  if (!pg_call_before_fork(PG_BIRTH_VFORK) || pg_is_passive())
     return NULL;
   pg_self_know();
   struct pg_record *rec = pg_record_alloc();
@@ -28,7 +28,7 @@ pid_t pg_vfork_parent(long ret, int32_t *slot) {
     pg_record_free(rec);
     if (ret > 0)
       pg_child_born((pid_t)ret, pidfd, "vfork");
-  } else if (ret > 0 && pg_call_before_fork()) {
+  } else if (ret > 0 && pg_mode() != PG_MODE_OFF && !pg_is_guest()) {
     pg_child_born((pid_t)ret, -1, "vfork");
   }
   return (pid_t)pg_ret((int)ret);

@@ -3,8 +3,8 @@
  * the pidfd is in %rdx for the same reason. Where the kernel will not give a pidfd (no descriptor left), it is asked
  * again without one. */
 #define SYS_clone 56
+#define SYS_vfork 58
 #define FLAGS 0x5111      /* CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD */
-#define CLONE_PIDFD 0x1000
 
 	.text
 	.globl	vfork
@@ -21,17 +21,20 @@ vfork:
 	.cfi_adjust_cfa_offset -8
 	.cfi_register %rip, %r9
 	movq	%rax, %rdx
-	movl	$FLAGS, %edi
 	testq	%rdx, %rdx
-	jnz	1f
-	andl	$~CLONE_PIDFD, %edi
-1:	xorl	%esi, %esi
+	jz	1f
+	movl	$FLAGS, %edi
+	xorl	%esi, %esi
 	xorl	%r10d, %r10d
 	xorl	%r8d, %r8d
 	movl	$SYS_clone, %eax
 	syscall
 	testq	%rax, %rax
-	js	3f
+	jz	4f
+	jns	2f
+1:	movl	$SYS_vfork, %eax /* as libc does it */
+	syscall
+	testq	%rax, %rax
 	jz	4f
 2:	pushq	%r9
 	.cfi_adjust_cfa_offset 8
@@ -41,10 +44,6 @@ vfork:
 	jmp	pg_vfork_parent
 	.cfi_adjust_cfa_offset -8
 	.cfi_register %rip, %r9
-3:	testl	$CLONE_PIDFD, %edi
-	jz	2b
-	andl	$~CLONE_PIDFD, %edi
-	jmp	1b
 	/* The child. A shadow stack is shared too: leave its entry for the parent, and go back past it. */
 4:	xorl	%ecx, %ecx
 	rdsspq	%rcx

@@ -1,31 +1,102 @@
 #include "runtime/filter.h"
 
 #include "kernel/sys.h"
+#include "runtime/hot.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
 
 _Atomic int pg_filter_state;
+_Atomic pid_t pg_filter_unreaped;
 
-/* 0: no filter; 1: strict mode; 2: a filter; -1: no way to know. Opening, reading and closing a file is what the loader
- * has done in every dynamic program, so a filter from before the exec lets it pass. */
-static int mode_from_proc(void) {
-  static const char field[] = "\nSeccomp:\t";
+/* The filter that is there is from before the exec, so what the loader did can be done. */
+static _Atomic bool from_start;
+
+/* A filter is a thread's own. Who installs one while there are other threads keeps them apart from us for good. Weak:
+ * glibc has it since 2.32. */
+extern char __libc_single_threaded __attribute__((weak));
+
+/* /proc/self/status as far as it matters. Opening, reading and closing a file is what the loader has done in every
+ * dynamic program, so a filter from before the exec lets it pass. */
+struct status {
+  int seccomp; /* 0: no filter; 1: strict mode; 2: a filter; -1: no way to know */
+  bool quiet;  /* nobody would notice a SIGCHLD: it has no handler and is not blocked */
+};
+
+static const char *find(const char *text, const char *field) {
+  for (; *text; text++) {
+    size_t i = 0;
+    while (field[i] && text[i] == field[i])
+      i++;
+    if (!field[i])
+      return text + i;
+  }
+  return NULL;
+}
+
+static bool has_sigchld(const char *mask) {
+  uint64_t bits = 0;
+  for (; mask && ((*mask >= '0' && *mask <= '9') || (*mask >= 'a' && *mask <= 'f')); mask++)
+    bits = bits << 4 | (uint64_t)(*mask <= '9' ? *mask - '0' : *mask - 'a' + 10);
+  return !mask || bits & (uint64_t)1 << (SIGCHLD - 1);
+}
+
+static struct status read_status(void) {
   char text[3072];
   ssize_t n = pg_sys_read_file(AT_FDCWD, "/proc/self/status", text, sizeof text);
   if (n <= 0)
-    return -1;
-  for (const char *at = text; *at; at++) {
-    size_t i = 0;
-    while (field[i] && at[i] == field[i])
-      i++;
-    if (!field[i])
-      return at[i] - '0';
-  }
-  return n + 1 < (ssize_t)sizeof text ? 0 : -1; /* a kernel without seccomp does not have the line */
+    return (struct status){-1, false};
+  const char *seccomp = find(text, "\nSeccomp:\t");
+  return (struct status){seccomp ? *seccomp - '0' : n + 1 < (ssize_t)sizeof text ? 0 : -1, /* a kernel without seccomp */
+                         !has_sigchld(find(text, "\nSigBlk:\t")) && !has_sigchld(find(text, "\nSigCgt:\t"))};
 }
 
-/* Every kind of call that the core makes, harmlessly. */
+static void move_state(int from, int to) {
+  atomic_compare_exchange_strong_explicit(&pg_filter_state, &from, to, memory_order_relaxed, memory_order_relaxed);
+}
+
+static bool is_free(void) { return atomic_load_explicit(&pg_filter_state, memory_order_relaxed) == PG_FILTER_FREE; }
+
+/* Shared with throw-away processes: each puts its pid in the cell of its number when it has come to its end. (Forked
+ * children have the page, too.) */
+#define CELLS 1024
+static _Atomic(_Atomic pid_t *) page;
+
+static void map_page(void) {
+  if (atomic_load_explicit(&page, memory_order_relaxed))
+    return;
+  long p = pg_sys6(SYS_mmap, 0, CELLS * sizeof(pid_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (p >= 0 || p < -4095)
+    atomic_store_explicit(&page, (_Atomic pid_t *)p, memory_order_relaxed);
+}
+
+PG_COLD bool pg_filter_look(void) {
+  if (atomic_load_explicit(&pg_filter_state, memory_order_relaxed) == PG_FILTER_UNKNOWN) {
+    int seccomp = read_status().seccomp;
+    if (seccomp == 2) {
+      map_page();
+      atomic_store_explicit(&from_start, true, memory_order_relaxed);
+    }
+    move_state(PG_FILTER_UNKNOWN, seccomp == 0   ? PG_FILTER_FREE
+                                  : seccomp == 1 ? PG_FILTER_KILLS
+                                                 : PG_FILTER_PRESENT);
+  }
+  return is_free();
+}
+
+/* ---- The throw-away process ---- */
+
+/* Every kind of call that the core makes, harmlessly. Signals are held off first: a handler of the program must not run
+ * here. */
 static void try_calls(void) {
   siginfo_t si;
-  uint64_t dev, ino;
+  uint64_t dev, ino, all = ~(uint64_t)0;
+  pg_sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, sizeof all);
   pid_t self = pg_sys_getpid();
   int fd = pg_sys_pidfd_open(self, 0);
   int high = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -37,49 +108,161 @@ static void try_calls(void) {
   pg_sys_waitid(P_PID, (id_t)self, &si, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
   pg_sys_getppid();
   pg_sys_kill(self, 0);
+  pg_sys3(SYS_tgkill, self, self, 0);
+  long mapped = pg_sys6(SYS_mmap, 0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped >= 0 || mapped < -4095)
+    pg_sys2(SYS_munmap, mapped, 4096);
   if (high >= 0)
     pg_sys_close(high);
   if (fd >= 0)
     pg_sys_close(fd);
-}
-
-/* A child like the ones that the program is about to make or has just made, but without a signal at its end, and with a
- * memory of its own: when a filter kills it and a core is dumped, older kernels take everybody who shares its memory.
- * -1: it could not be made. */
-static int probe(void) {
-  pid_t pid = (pid_t)pg_sys6(SYS_clone, 0, 0, 0, 0, 0, 0);
-  if (pid == 0) {
-    try_calls();
+#ifdef SYS_vfork /* our vfork is a clone() */
+  pid_t child = (pid_t)pg_sys6(SYS_clone, CLONE_VFORK, 0, 0, 0, 0, 0);
+  if (child == 0)
     for (;;)
       pg_sys1(SYS_exit_group, 0);
+  if (child > 0)
+    pg_sys_waitid(P_PID, (id_t)child, &si, WEXITED | __WALL, NULL);
+#endif
+}
+
+static void be_probe(void) {
+  try_calls();
+  pid_t self = pg_sys_getpid();
+  atomic_store_explicit(atomic_load_explicit(&page, memory_order_relaxed) + self % CELLS, self, memory_order_relaxed);
+  for (;;)
+    pg_sys1(SYS_exit_group, 0);
+}
+
+/* With a memory of its own: when a filter kills it and a core is dumped, older kernels take everybody who shares its
+ * memory. Without a signal at its end, so that no wait of the program finds it unless it asks for such children. We go
+ * on when it has ended. */
+static long by_clone(void) {
+  long pid = pg_sys6(SYS_clone, CLONE_VFORK, 0, 0, 0, 0, 0);
+  if (pid == 0)
+    be_probe();
+  return pid;
+}
+
+static long by_clone3(void) {
+  uint64_t args[8] = {CLONE_VFORK};
+  long pid = pg_sys2(SYS_clone3, args, sizeof args);
+  if (pid == 0)
+    be_probe();
+  return pid;
+}
+
+/* Does libc's posix_spawn ask for clone3() first? */
+static bool spawns_by_clone3(void) {
+#ifdef __GLIBC__
+  const char *version = gnu_get_libc_version(); /* "2.34" */
+  return version[0] > '2' || version[2] > '3' || (version[2] == '3' && version[3] >= '4');
+#else
+  return false;
+#endif
+}
+
+#if defined(SYS_vfork) && defined(__x86_64__) && !defined(__ILP32__)
+#define PG_HAVE_PROBE_BY_VFORK 1
+/* Before 5.16 a core dump takes those who share the memory (commit 0258b5fd7c71 in kernel/signal.c). A question of
+ * safety, which can not be tried. */
+static bool dumps_alone(void) {
+  char text[32];
+  const char *at = text;
+  if (pg_sys_read_file(AT_FDCWD, "/proc/sys/kernel/osrelease", text, sizeof text) <= 0)
+    return false;
+  int major = 0, minor = 0;
+  for (; *at >= '0' && *at <= '9'; at++)
+    major = major * 10 + *at - '0';
+  if (*at++ != '.')
+    return false;
+  for (; *at >= '0' && *at <= '9'; at++)
+    minor = minor * 10 + *at - '0';
+  return major > 5 || (major == 5 && minor >= 16);
+}
+
+/* The child never comes back to this frame: it only calls below it. It is a child like others, with a SIGCHLD. */
+static long by_vfork(void) {
+  long pid;
+  __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t" /* the red zone is the frame's, too */
+                   "syscall\n\t"
+                   "testq %%rax, %%rax\n\t"
+                   "jnz 1f\n\t"
+                   "andq $-16, %%rsp\n\t"
+                   "call *%[child]\n"
+                   "1:\tleaq 128(%%rsp), %%rsp"
+                   : "=a"(pid)
+                   : "0"((long)SYS_vfork), [child] "r"(be_probe)
+                   : "rcx", "r11", "memory", "cc");
+  return pid;
+}
+#endif
+
+/* The throw-away process by the call that the program is about to make: its pid, or < 0. */
+static long make_probe(enum pg_birth birth) {
+  switch (birth) {
+  case PG_BIRTH_VFORK:
+#ifdef PG_HAVE_PROBE_BY_VFORK
+    return atomic_load_explicit(&from_start, memory_order_relaxed) && read_status().quiet && dumps_alone() ? by_vfork()
+                                                                                                          : -1;
+#else
+    return by_clone();
+#endif
+  case PG_BIRTH_SPAWN: {
+    long pid = spawns_by_clone3() ? by_clone3() : -ENOSYS;
+    return pid == -ENOSYS ? by_clone() : pid;
   }
-  if (pid < 0)
+  case PG_BIRTH_CLONE:
+    return by_clone();
+  default:
     return -1;
-  int status = 0;
-  long r;
-  do
-    r = pg_sys4(SYS_wait4, pid, &status, __WALL, NULL);
-  while (r == -EINTR);
-  return r == pid && status == 0 ? PG_FILTER_FREE : PG_FILTER_KILLS;
+  }
 }
 
-PG_COLD bool pg_filter_find_out(void) {
-  int state = atomic_load_explicit(&pg_filter_state, memory_order_relaxed);
-  if (state == PG_FILTER_KILLS)
-    return false;
-  int mode = state == PG_FILTER_SUSPECT ? 2 : mode_from_proc();
-  int found = mode == 0 ? PG_FILTER_FREE : mode == 1 ? PG_FILTER_KILLS : probe();
-  if (found < 0)
-    return false;
-  /* A filter that was installed meanwhile by another thread keeps its say. */
-  atomic_compare_exchange_strong_explicit(&pg_filter_state, &state, found, memory_order_relaxed, memory_order_relaxed);
-  return found == PG_FILTER_FREE;
+PG_COLD void pg_filter_reap_late(bool by_waitid) {
+  pid_t pid = atomic_exchange_explicit(&pg_filter_unreaped, 0, memory_order_relaxed);
+  siginfo_t si;
+  int status;
+  if (pid <= 1)
+    return;
+  if (by_waitid)
+    pg_sys_waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | __WALL, NULL);
+  else
+    pg_sys4(SYS_wait4, pid, &status, WNOHANG | __WALL, NULL);
 }
 
-void pg_filter_installed(void) {
+PG_COLD bool pg_filter_find_out(enum pg_birth birth) {
+  static _Atomic int busy; /* one thread at a time; the others go on by number */
+  pg_filter_look();
+  _Atomic pid_t *cells = atomic_load_explicit(&page, memory_order_relaxed);
+  if (atomic_load_explicit(&pg_filter_state, memory_order_relaxed) != PG_FILTER_PRESENT || !cells ||
+      pg_hot.other_namespace || /* the throw-away process would be the first and last of a new pid namespace */
+      atomic_exchange_explicit(&busy, 1, memory_order_acquire))
+    return is_free();
+  long pid = make_probe(birth);
+  if (pid > 1) {
+    bool lives = atomic_load_explicit(&cells[pid % CELLS], memory_order_relaxed) == pid;
+    atomic_store_explicit(&cells[pid % CELLS], 0, memory_order_relaxed);
+    atomic_store_explicit(&pg_filter_unreaped, (pid_t)pid, memory_order_relaxed);
+    if (lives)
+      pg_filter_reap_late(true);
+    move_state(PG_FILTER_PRESENT, lives ? PG_FILTER_FREE : PG_FILTER_KILLS);
+  }
+  atomic_store_explicit(&busy, 0, memory_order_release);
+  return is_free();
+}
+
+PG_COLD void pg_filter_prepare(void) {
+  if (pg_filter_look() || atomic_load_explicit(&from_start, memory_order_relaxed))
+    map_page();
+}
+
+PG_COLD void pg_filter_installed(bool for_all) {
+  bool alone = !&__libc_single_threaded || __libc_single_threaded;
+  int to = for_all || alone ? PG_FILTER_PRESENT : PG_FILTER_KILLS;
   int state = atomic_load_explicit(&pg_filter_state, memory_order_relaxed);
-  while (state != PG_FILTER_KILLS &&
-         !atomic_compare_exchange_weak_explicit(&pg_filter_state, &state, PG_FILTER_SUSPECT, memory_order_relaxed,
-                                                memory_order_relaxed))
+  atomic_store_explicit(&from_start, false, memory_order_relaxed);
+  while (state < to && !atomic_compare_exchange_weak_explicit(&pg_filter_state, &state, to, memory_order_relaxed,
+                                                              memory_order_relaxed))
     ;
 }

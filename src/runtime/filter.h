@@ -1,5 +1,6 @@
 /* May we make system calls that the program itself does not make? Not under a seccomp filter that kills for them; and
- * what a filter does can not be asked, only tried: by a child that may die of it. Calls kernel. */
+ * what a filter does can not be asked, only tried: by a throw-away process that may die of it, made and reaped by calls
+ * that the program makes just then itself. Calls kernel. */
 #ifndef PG_RUNTIME_FILTER_H
 #define PG_RUNTIME_FILTER_H
 
@@ -7,29 +8,53 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 enum pg_filter {
-  PG_FILTER_UNKNOWN, /* nothing was tracked yet, so nobody needed to know */
+  PG_FILTER_UNKNOWN, /* nobody needed to know yet */
   PG_FILTER_FREE,    /* no filter, or one that lets us work (or says ENOSYS, EPERM, which we understand) */
-  PG_FILTER_SUSPECT, /* the program has installed one since we looked */
-  PG_FILTER_KILLS,   /* stay passive: track by number, without a call */
+  PG_FILTER_PRESENT, /* there is one, and it was not tried */
+  PG_FILTER_KILLS,   /* for good: track by number, without a call */
+};
+
+/* The system call by which the program is about to make a child, so that a filter must allow it. */
+enum pg_birth {
+  PG_BIRTH_CLONE,
+  PG_BIRTH_SPAWN, /* libc's posix_spawn: clone3, or clone */
+  PG_BIRTH_VFORK,
+  PG_BIRTH_OTHER, /* one that tells nothing of those */
 };
 
 extern _Atomic int pg_filter_state;
+extern _Atomic pid_t pg_filter_unreaped;
 
 /* True: no call that the program would not make. One load, for the paths that use what is tracked. */
 static inline bool pg_is_passive(void) {
-  return PG_UNLIKELY(atomic_load_explicit(&pg_filter_state, memory_order_relaxed) >= PG_FILTER_SUSPECT);
+  return PG_UNLIKELY(atomic_load_explicit(&pg_filter_state, memory_order_relaxed) >= PG_FILTER_PRESENT);
 }
 
-/* For those who begin to track: finds out if that is not known. True where calls are safe. */
-bool pg_filter_find_out(void);
+/* True where calls are safe, as far as that is known without trying. */
+bool pg_filter_look(void);
 static inline bool pg_filter_is_free(void) {
-  return PG_LIKELY(atomic_load_explicit(&pg_filter_state, memory_order_relaxed) == PG_FILTER_FREE) ||
-         pg_filter_find_out();
+  return PG_LIKELY(atomic_load_explicit(&pg_filter_state, memory_order_relaxed) == PG_FILTER_FREE) || pg_filter_look();
 }
 
-/* The program has installed a filter. */
-void pg_filter_installed(void);
+/* Before a birth: finds out by trying, where that is to be done. True where calls are safe. */
+bool pg_filter_find_out(enum pg_birth birth);
+static inline bool pg_filter_ask(enum pg_birth birth) {
+  return PG_LIKELY(atomic_load_explicit(&pg_filter_state, memory_order_relaxed) == PG_FILTER_FREE) ||
+         pg_filter_find_out(birth);
+}
+
+/* Around a call of the program that installs a filter; the second after its success. for_all: for all threads. */
+void pg_filter_prepare(void);
+void pg_filter_installed(bool for_all);
+
+/* Before a wait of the program: takes away a throw-away process that is still there, by the same system call. */
+void pg_filter_reap_late(bool by_waitid);
+static inline void pg_filter_reap(bool by_waitid) {
+  if (PG_UNLIKELY(atomic_load_explicit(&pg_filter_unreaped, memory_order_relaxed) > 1))
+    pg_filter_reap_late(by_waitid);
+}
 
 #endif
