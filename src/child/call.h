@@ -24,6 +24,8 @@ int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call);
 
 /* Around dup2() and dup3(): false where it is to fail with EBADF, as `from` is a descriptor of ours. */
 bool pg_call_may_dup(int from, int to);
+/* The program has changed its own limits. */
+void pg_call_limit_changed(int resource);
 int pg_call_close_range(unsigned first, unsigned last, unsigned flags);
 /* False where nothing of ours is in the way: libc's own will do. */
 bool pg_call_closefrom(int low);

@@ -24,6 +24,11 @@ bool pg_call_may_dup(int from, int to) {
   return true;
 }
 
+void pg_call_limit_changed(int resource) {
+  if (resource == RLIMIT_NOFILE && pg_mode() != PG_MODE_OFF && !pg_is_guest())
+    pg_descriptor_place_anew();
+}
+
 static int raw_range(unsigned first, unsigned last, unsigned flags) {
   return (int)pg_sys3(SYS_close_range, first, last, flags);
 }

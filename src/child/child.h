@@ -40,6 +40,9 @@ int pg_child_adopt(pid_t pid);
 void pg_child_identify_all(void);
 /* Adopts all children of this thread: at the start, those that an exec has kept. */
 void pg_child_adopt_all(void);
+/* A child of ours that is a number only (nothing can be opened, or there are no identities): does the kernel deny that
+ * it is our child? Then it died without a wait that we saw. */
+bool pg_child_is_lost(struct pg_record *rec);
 /* Retires a held record whose process was found to be reaped. */
 void pg_child_retire(struct pg_record *rec, const char *how);
 

@@ -146,6 +146,41 @@ void pg_descriptor_move(int fd) {
     pg_sys_close(moved);
 }
 
+static void move_up(int fd) {
+  uint64_t cell = atomic_load_explicit(pg_cell_of(fd), memory_order_acquire);
+  uint32_t owner = pg_cell_owner(cell);
+  struct pg_ours occupant;
+  if (pg_cell_fd(cell) != fd || owner == PG_OWNER_LOG)
+    return;
+  struct pg_record *rec = pg_record_at(owner);
+  int moved = pg_ours_lift_above(fd);
+  if (moved < 0)
+    return;
+  if (!pg_ours_register(moved, owner, &occupant)) {
+    pg_sys_close(moved);
+  } else if (pg_record_swap_fd(rec, fd, moved, 0)) { /* nobody uses the old number */
+    pg_descriptor_release(fd, pg_record_ino(rec), owner);
+    pg_count(moved);
+  } else if (pg_ours_unregister(moved, owner)) {
+    pg_sys_close(moved);
+  }
+}
+
+PG_COLD void pg_descriptor_place_anew(void) {
+  if (pg_is_passive() || pg_ours_held() <= 0)
+    return;
+  int base = pg_ours_place_anew();
+  for (int fd = 0; fd < base && (fd = pg_ours_first((unsigned)fd, (unsigned)base - 1)) >= 0; fd++)
+    move_up(fd);
+}
+
+PG_COLD int pg_descriptor_use_checked(struct pg_record *rec, int fd) {
+  if (pg_is_passive() || still_ours(fd, pg_record_ino(rec)))
+    return fd;
+  pg_descriptor_lost(rec, fd);
+  return -1;
+}
+
 void pg_descriptor_lost(struct pg_record *rec, int fd) {
   if (pg_record_swap_fd(rec, fd, -1, PG_RECORD_HOLDERS_MAX)) {
     pg_ours_unregister(fd, pg_record_index(rec));

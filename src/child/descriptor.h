@@ -24,8 +24,20 @@ bool pg_descriptor_give(struct pg_record *rec, int low);
 /* Our number is about to be overwritten by the program: moves the descriptor elsewhere. */
 void pg_descriptor_move(int fd);
 
+/* The limit has changed: moves those of ours away that are among the numbers that the program gets. */
+void pg_descriptor_place_anew(void);
+
 /* Gives up the oldest descriptors, at most n, whose records can do without. Returns how many. */
 int pg_descriptor_evict(int n);
+
+/* The record's descriptor for a use of it, or -1. Where the number might have changed hands its identity is checked. */
+int pg_descriptor_use_checked(struct pg_record *rec, int fd);
+static inline int pg_descriptor_use(struct pg_record *rec) {
+  int fd = pg_record_fd(rec);
+  return PG_UNLIKELY(atomic_load_explicit(&pg_hot.foreign_pidfds, memory_order_relaxed)) && fd >= 0
+             ? pg_descriptor_use_checked(rec, fd)
+             : fd;
+}
 
 /* The record's descriptor turned out not to be ours any more: it goes on by identity. */
 void pg_descriptor_lost(struct pg_record *rec, int fd);

@@ -105,7 +105,7 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
     return meaning == PG_UNKNOWN ? PG_PASS : refuse(pid, sig, call);
   int r;
   uint64_t w = pg_record_word(rec);
-  int fd = pg_word_fd(w);
+  int fd = pg_descriptor_use(rec);
   bool audit = pg_mode() == PG_MODE_AUDIT;
   if (!(w & PG_RECORD_LIVE)) {
     r = refuse(pid, sig, call);
@@ -120,6 +120,8 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
         pg_descriptor_lost(rec, fd);
       r = signal_by_identity(rec, how, what);
     }
+    if (r == -EOPNOTSUPP && pg_child_is_lost(rec))
+      r = -ESRCH;
     if (r == -EOPNOTSUPP) {
       pg_degraded(call.name, pid, r);
       r = PG_PASS;
@@ -147,12 +149,14 @@ int pg_child_check(pid_t pid, struct pg_call call) {
     return PG_PASS;
   if (meaning == PG_TRACKED) {
     uint64_t w = pg_record_word(rec);
-    int fd = pg_word_fd(w);
+    int fd = pg_descriptor_use(rec);
     if (pg_is_passive())
       r = 0;
     else if (w & PG_RECORD_LIVE)
       r = fd >= 0 ? send_child(fd, 0, NULL) : signal_by_identity(rec, 0, NULL);
     else
+      r = -ESRCH;
+    if (r == -EOPNOTSUPP && pg_child_is_lost(rec))
       r = -ESRCH;
     if (r == -ESRCH && (w & PG_RECORD_LIVE))
       pg_child_retire(rec, "silent");
@@ -200,7 +204,7 @@ int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
   bool audit = pg_mode() == PG_MODE_AUDIT;
   int how = audit ? 0 : sig, r = -EBADF;
   uint64_t w = rec ? pg_record_word(rec) : 0;
-  int fd = pg_word_fd(w);
+  int fd = rec ? pg_descriptor_use(rec) : -1;
   if (fd >= 0 && (r = send_group(fd, how)) == -EBADF)
     pg_descriptor_lost(rec, fd);
   if (r == -EBADF)

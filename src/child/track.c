@@ -81,13 +81,26 @@ void pg_child_retire(struct pg_record *rec, const char *how) {
     log_child(PG_LOG_INFO, "reap", pid, how, -1);
 }
 
+static bool is_denied(pid_t pid) {
+  siginfo_t si;
+  return pg_sys_waitid(P_PID, (id_t)pid, &si, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL) == -ECHILD;
+}
+
+/* Born here, not inherited by a fork. */
+static bool is_own(struct pg_record *rec) {
+  return pg_seq_after(pg_record_seq(rec), atomic_load_explicit(&pg_hot.inherited, memory_order_relaxed));
+}
+
+bool pg_child_is_lost(struct pg_record *rec) { return is_own(rec) && is_denied(pg_record_pid(rec)); }
+
 /* A record without a descriptor: a number that is not our child's any more is a hint, its identity the proof (a
  * sibling that we inherited is no child of ours either). */
 static bool is_gone(struct pg_record *rec) {
-  siginfo_t si;
   pid_t pid = pg_record_pid(rec);
-  if (pg_sys_waitid(P_PID, (id_t)pid, &si, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL) != -ECHILD)
+  if (!is_denied(pid))
     return false;
+  if (!pg_record_ino(rec))
+    return is_own(rec);
   int fd = pg_descriptor_reopen(pid, pg_record_ino(rec));
   if (fd >= 0)
     pg_sys_close(fd);
@@ -144,6 +157,8 @@ static void born_dead(pid_t pid, const char *how) {
 static int install(pid_t pid, int low, const char *how) {
   uint64_t ino = 0;
   int known = low >= 0 ? pg_descriptor_identity(low, &ino) : -EOPNOTSUPP;
+  if (known == 0)
+    pg_ours_init(pg_config.fd_max, !ino);
   struct pg_record *rec = pg_table_track(pid, -1, ino);
   bool held = rec && known == 0 && pg_descriptor_give(rec, low);
   if (low >= 0)
@@ -171,7 +186,6 @@ void pg_child_born(pid_t pid, int pidfd, const char *how) {
     install(pid, -EPERM, how);
     return;
   }
-  pg_ours_init(pg_config.fd_max, false);
   collect_some();
   if (pidfd < 0) {
     pidfd = pg_descriptor_open(pid);
@@ -195,6 +209,7 @@ static void identify(struct pg_record *rec, void *unused) {
   if (low == -ESRCH) {
     pg_child_retire(rec, "silent");
   } else if (low >= 0 && is_our_child(low, pid) && pg_descriptor_identity(low, &ino) == 0) {
+    pg_ours_init(pg_config.fd_max, !ino);
     atomic_store_explicit(&rec->ino, ino, memory_order_release);
     pg_descriptor_give(rec, low);
   }
@@ -203,7 +218,6 @@ static void identify(struct pg_record *rec, void *unused) {
 }
 
 void pg_child_identify_all(void) {
-  pg_ours_init(pg_config.fd_max, false);
   pg_table_each(identify, NULL);
 }
 
@@ -212,7 +226,6 @@ int pg_child_adopt(pid_t pid) {
     return -EINVAL;
   if (!pg_filter_is_free())
     return -EOPNOTSUPP;
-  pg_ours_init(pg_config.fd_max, false);
   int fd = pg_descriptor_open(pid);
   if (fd < 0)
     return fd == -EINVAL || fd == -ENOENT ? -ESRCH : fd;
@@ -256,6 +269,7 @@ static void disown_one(struct pg_record *rec, void *unused) {
 void pg_child_settle(bool own_files) {
   atomic_store_explicit(&pg_hot.vm_shared, 0, memory_order_relaxed);
   pg_counters_reset();
+  atomic_store_explicit(&pg_hot.inherited, pg_table_births(), memory_order_relaxed);
   if (PG_UNLIKELY(atomic_load_explicit(&pg_filter_unreaped, memory_order_relaxed)))
     atomic_store_explicit(&pg_filter_unreaped, 0, memory_order_relaxed); /* it is our parent's */
   if (!own_files) /* what we close here would be closed in the parent too */
@@ -295,7 +309,7 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
     return;
   }
   if (pg_record_word(rec) & PG_RECORD_LIVE) {
-    int fd = pg_record_fd(rec);
+    int fd = pg_descriptor_use(rec);
     bool dead = !pg_seq_after(pg_record_seq(rec), births);
     if (pg_is_passive()) {
     } else if (!dead && fd >= 0)
@@ -323,11 +337,11 @@ int pg_child_pidfd(pid_t pid) {
     return -ESRCH;
   }
   uint64_t w = pg_record_word(rec);
-  int fd = pg_word_fd(w), r = -ESRCH;
+  int fd = pg_descriptor_use(rec), r = -ESRCH;
   if (w & PG_RECORD_LIVE) {
     if (fd >= 0 && is_reaped(fd))
       pg_child_retire(rec, "silent");
-    else if (!pg_record_ino(rec) && fd >= 0)
+    else if (!pg_record_ino(rec) && fd >= 0) /* before 6.9 */
       r = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
     else /* not a duplicate, which would share flags that the caller may set (O_NONBLOCK) */
       r = pg_descriptor_reopen(pid, pg_record_ino(rec));

@@ -89,7 +89,7 @@ int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru, bo
   struct pg_record *rec = pg_table_hold(pid);
   if (!rec)
     return PG_PASS;
-  int r = PG_PASS, fd = pg_record_fd(rec);
+  int r = PG_PASS, fd = pg_descriptor_use(rec);
   bool live = pg_record_word(rec) & PG_RECORD_LIVE;
   if (!live || (fd < 0 && (fd = promote(rec)) < 0)) {
     pg_record_drop(rec); /* by number: only a child of ours can answer */

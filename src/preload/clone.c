@@ -1,6 +1,7 @@
 /* clone(): whatever the flags ask for, the caller gets; a child that is a process is tracked as well. */
 #include "preload/border.h"
 
+#include "child/descriptor.h"
 #include "runtime/filter.h"
 
 #include <sched.h>
@@ -25,12 +26,15 @@ static int child(void *p) {
   return start.fn(start.arg);
 }
 
-/* A pidfd that the kernel made with the child tells more than one that is opened later. The caller's own is
- * duplicated; where the argument is taken for something else (CLONE_PARENT_SETTID), the child is opened by number. */
-static int pidfd_of(int flags, void *ptid, int pidfd) {
-  if (flags & CLONE_PIDFD)
-    return pg_sys_fcntl(*(int *)ptid, F_DUPFD_CLOEXEC, 0);
-  return pidfd;
+/* A pidfd that the kernel made with the child tells more than one that is opened later. The caller's own tells whom to
+ * open, and is not duplicated: that would share flags which the caller may set (O_NONBLOCK). Where the argument is taken
+ * for something else (CLONE_PARENT_SETTID), the child is opened by number. */
+static int pidfd_of(int flags, void *ptid, pid_t pid, int pidfd) {
+  uint64_t ino;
+  if (!(flags & CLONE_PIDFD))
+    return pidfd;
+  atomic_store_explicit(&pg_hot.foreign_pidfds, 1, memory_order_relaxed);
+  return pg_descriptor_identity(*(int *)ptid, &ino) == 0 ? pg_descriptor_reopen(pid, ino) : -1;
 }
 
 PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
@@ -63,7 +67,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   if (!passive && vm && (flags & CLONE_VFORK))
     pg_self_marks--;
   if (pid > 0) {
-    pidfd = passive ? -1 : pidfd_of(flags, ptid, pidfd);
+    pidfd = passive ? -1 : pidfd_of(flags, ptid, pid, pidfd);
     if (pidfd >= 0 || !(flags & CLONE_PARENT)) /* a sibling can not be verified as a child of ours */
       pg_child_born(pid, pidfd, "clone");
   }

@@ -91,11 +91,28 @@ PG_EXPORT int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set) {
 
 PG_EXPORT int prlimit(pid_t pid, RESOURCE_T resource, const struct rlimit *new_limit, struct rlimit *old_limit) {
   CHECK(pid, "prlimit");
-  return pg_next_late(prlimit)(pid, resource, new_limit, old_limit);
+  int r = pg_next_late(prlimit)(pid, resource, new_limit, old_limit);
+  if (r == 0 && new_limit)
+    pg_call_limit_changed((int)resource);
+  return r;
+}
+
+/* Programs call it between vfork and exec. */
+PG_EXPORT int setrlimit(RESOURCE_T resource, const struct rlimit *limit) {
+#ifdef __LP64__
+  int r = pg_ret((int)pg_sys4(SYS_prlimit64, 0, resource, limit, NULL));
+#else
+  int r = pg_next_late(setrlimit)(resource, limit);
+#endif
+  if (r == 0)
+    pg_call_limit_changed((int)resource);
+  return r;
 }
 #if defined(__GLIBC__) && defined(__LP64__)
 extern __typeof__(prlimit) pg_prlimit64 __asm__("prlimit64") PG_LIKE(prlimit)
     __attribute__((alias("prlimit"), visibility("default")));
+extern __typeof__(setrlimit) pg_setrlimit64 __asm__("setrlimit64") PG_LIKE(setrlimit)
+    __attribute__((alias("setrlimit"), visibility("default")));
 #endif
 
 PG_EXPORT ssize_t process_vm_readv(pid_t pid, const struct iovec *local, unsigned long nlocal,

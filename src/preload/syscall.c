@@ -34,6 +34,7 @@ const unsigned char pg_syscall_kinds[PG_SYSCALL_KINDS] = {
     [SYS_close_range] = PG_SYSCALL_ROUTED,
     [SYS_dup3] = PG_SYSCALL_ROUTED,
     [SYS_pidfd_open] = PG_SYSCALL_ROUTED,
+    [SYS_pidfd_getfd] = PG_SYSCALL_ROUTED,
     [SYS_prctl] = PG_SYSCALL_ROUTED,
     [SYS_seccomp] = PG_SYSCALL_ROUTED,
     [SYS_unshare] = PG_SYSCALL_ROUTED,
@@ -50,6 +51,9 @@ const unsigned char pg_syscall_kinds[PG_SYSCALL_KINDS] = {
     [SYS_sched_setaffinity] = PG_SYSCALL_ROUTED,
     [SYS_sched_getaffinity] = PG_SYSCALL_ROUTED,
     [SYS_prlimit64] = PG_SYSCALL_ROUTED,
+#ifdef SYS_setrlimit
+    [SYS_setrlimit] = PG_SYSCALL_ROUTED,
+#endif
     [SYS_ptrace] = PG_SYSCALL_ROUTED,
     [SYS_process_vm_readv] = PG_SYSCALL_ROUTED,
     [SYS_process_vm_writev] = PG_SYSCALL_ROUTED,
@@ -134,6 +138,8 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   case SYS_clone:
   case SYS_clone3: {
     bool on = pg_call_before_fork(n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_OTHER);
+    if ((n == SYS_clone ? (uint64_t)a : *(const uint64_t *)a) & CLONE_PIDFD)
+      atomic_store_explicit(&pg_hot.foreign_pidfds, 1, memory_order_relaxed);
     return forked(pg_sys6(n, a, b, c, d, e, f), n == SYS_clone ? (uint64_t)a : *(const uint64_t *)a, on);
   }
   case SYS_close:
@@ -148,6 +154,9 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     return pg_sys3(SYS_dup3, a, b, c);
   case SYS_close_range:
     return pg_call_close_range((unsigned)a, (unsigned)b, (unsigned)c);
+  case SYS_pidfd_getfd: /* of whatever kind it is */
+    atomic_store_explicit(&pg_hot.foreign_pidfds, 1, memory_order_relaxed);
+    return pg_sys6(n, a, b, c, d, e, f);
   case SYS_unshare:
   case SYS_setns: {
     long r = pg_sys6(n, a, b, c, d, e, f);
@@ -165,10 +174,21 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
       pg_filter_installed(n == SYS_seccomp && (b & 1)); /* SECCOMP_FILTER_FLAG_TSYNC */
     return r;
   }
+#ifdef SYS_setrlimit
+  case SYS_setrlimit: {
+    long r = pg_sys6(n, a, b, c, d, e, f);
+    if (r == 0)
+      pg_call_limit_changed((int)a);
+    return r;
+  }
+#endif
   default: { /* the rest takes a PID and neither signals a process nor waits */
     pid_t pid = (pid_t)(n == SYS_setpriority || n == SYS_getpriority || n == SYS_ptrace ? b : a);
     int r = stops_for(n, a, b) ? pg_call_check(pid, call) : 0;
-    return r < 0 ? r : pg_sys6(n, a, b, c, d, e, f);
+    long done = r < 0 ? r : pg_sys6(n, a, b, c, d, e, f);
+    if (done == 0 && n == SYS_prlimit64 && c)
+      pg_call_limit_changed((int)b);
+    return done;
   }
   }
 }

@@ -25,7 +25,9 @@ struct pg_hot {
   /* self */
   pid_t pid;
   _Atomic int vm_shared;
-  int other_namespace; /* children may come to live in another pid namespace */
+  int other_namespace;         /* children may come to live in another pid namespace */
+  _Atomic int foreign_pidfds;  /* the program has pidfds of its own, which could come to stand on a number of ours */
+  _Atomic uint32_t inherited;  /* births up to this one were our parent's: no children of ours */
   /* table */
   _Atomic uint32_t births;
   _Atomic uint32_t retired_max; /* + 1; 0: not known yet */

@@ -4,7 +4,8 @@
 
 #include <sys/mman.h>
 
-/* Where our numbers start at most. Every fork copies the descriptor table up to its highest number (measured: a
+/* Where our numbers start at most, while the program does not come near: no number that select() can take is ours
+ * unless the limit is there. Every fork copies the descriptor table up to its highest number (measured: a
  * descriptor at 1,023 costs a fork about 1 us, one at 4,095 about 10 us), so "high" must not mean the limit. */
 #define HIGHEST_BASE 1024
 
@@ -20,7 +21,7 @@ static int32_t budget_for(int64_t limit) {
 
 /* Ours end where the numbers end, so that the program meets EMFILE there and no gap. */
 static int32_t base_for(int64_t limit, int32_t budget, int32_t least) {
-  int64_t top = limit < HIGHEST_BASE ? limit : HIGHEST_BASE;
+  int64_t top = limit < HIGHEST_BASE + budget ? limit : HIGHEST_BASE + budget;
   while (top < least + budget && top < limit)
     top = top * 2 < limit ? top * 2 : limit;
   int64_t b = top - budget;
@@ -38,8 +39,13 @@ static void place(int32_t least) {
 }
 
 void pg_ours_init(int64_t fd_max, bool need_quarter) {
-  if (atomic_load_explicit(&pg_hot.base, memory_order_relaxed))
+  if (atomic_load_explicit(&pg_hot.base, memory_order_relaxed)) {
+    if (need_quarter && fd_max < 0 && wanted < (int32_t)PG_OURS_MAX / 2) {
+      wanted = (int32_t)PG_OURS_MAX / 2; /* as many as the cells take that the log has asked for */
+      place(0);
+    }
     return;
+  }
   wanted = fd_max >= 0 ? (int32_t)fd_max : need_quarter ? (int32_t)PG_OURS_MAX / 2 : 64;
   int64_t limit = pg_sys_nofile_soft();
   uint32_t cells = PG_HOT_CELLS;
@@ -56,6 +62,11 @@ void pg_ours_init(int64_t fd_max, bool need_quarter) {
     }
   }
   place(0);
+}
+
+int pg_ours_place_anew(void) {
+  place(0);
+  return atomic_load_explicit(&pg_hot.base, memory_order_relaxed);
 }
 
 static int lift(int fd, int32_t least) {

@@ -26,7 +26,8 @@ extern uint32_t pg_ours_mask; /* cells - 1 */
 static inline int32_t pg_ours_budget(void) { return atomic_load_explicit(&pg_hot.budget, memory_order_relaxed); }
 static inline int32_t pg_ours_held(void) { return atomic_load_explicit(&pg_hot.held, memory_order_relaxed); }
 
-/* fd_max < 0: the default. Idempotent; without it nothing is held. */
+/* fd_max < 0: the default, which is more where identities can not stand in for descriptors. Idempotent; without it
+ * nothing is held. */
 void pg_ours_init(int64_t fd_max, bool need_quarter);
 
 #define PG_CELL_CLOSING ((uint64_t)1 << 31)
@@ -41,6 +42,9 @@ static inline _Atomic uint64_t *pg_cell_of(int fd) { return &pg_ours_cells[(uint
 static inline bool pg_is_ours(int fd) {
   return PG_UNLIKELY(pg_cell_fd(atomic_load_explicit(pg_cell_of(fd), memory_order_relaxed)) == fd) && fd >= 0;
 }
+
+/* The limit has changed: where our numbers begin from now on. */
+int pg_ours_place_anew(void);
 
 /* A duplicate of fd above the program's numbers, close-on-exec, not yet registered; -errno. `low` is a number that
  * the kernel just gave as the lowest free one: it tells how far up the program is. */

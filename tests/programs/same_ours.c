@@ -58,7 +58,7 @@ static void make_stranger(void) {
   }
   MUST(read(tell[0], &stranger, sizeof stranger) == sizeof stranger && stranger > 1);
   MUST(waitpid(middle, NULL, 0) == middle);
-  stranger_fd = (int)raw_call(SYS_pidfd_open, stranger, 0, 0, 0, 0);
+  stranger_fd = (int)syscall(SYS_pidfd_open, stranger, 0);
   MUST(stranger_fd >= 0);
   MUST(close(tell[0]) == 0 && close(tell[1]) == 0);
 }
@@ -151,7 +151,7 @@ static void children_exchanged(void) {
   make_children();
   int count = foreign_find(numbers, -1, -1);
   for (int i = 0; i < CHILDREN; i++)
-    MUST((own[i] = (int)raw_call(SYS_pidfd_open, children[CHILDREN - 1 - i], 0, 0, 0, 0)) >= 0);
+    MUST((own[i] = (int)syscall(SYS_pidfd_open, children[CHILDREN - 1 - i], 0)) >= 0);
   for (int i = 0; i < count; i++)
     MUST(raw_call(SYS_dup3, own[i % CHILDREN], numbers[i], O_CLOEXEC, 0, 0) == numbers[i]);
   use_children();
