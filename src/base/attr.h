@@ -3,10 +3,13 @@
 #define PG_BASE_ATTR_H
 
 #define PG_EXPORT __attribute__((visibility("default")))
+#define PG_EXPORT_HOT __attribute__((visibility("default"), hot))
 #define PG_LIKELY(x) __builtin_expect(!!(x), 1)
 #define PG_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PG_NOINLINE __attribute__((noinline))
 #define PG_COLD __attribute__((cold, noinline))
+/* On the paths that a program takes often, or a forked child first of all: they share a few pages. */
+#define PG_HOT __attribute__((hot))
 #define PG_UNUSED __attribute__((unused))
 /* Initial-exec: one instruction, no allocation, so it is safe in a signal handler and in a vfork child. */
 #define PG_TLS __thread __attribute__((tls_model("initial-exec")))

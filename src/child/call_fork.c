@@ -5,7 +5,7 @@
 #include "child/self.h"
 
 /* The filter is asked about before the fork, so that the child need not ask again. */
-bool pg_call_before_fork(enum pg_birth birth) {
+PG_HOT bool pg_call_before_fork(enum pg_birth birth) {
   if (pg_mode() == PG_MODE_OFF || pg_is_guest())
     return false;
   bool passive = pg_is_passive();
@@ -14,7 +14,7 @@ bool pg_call_before_fork(enum pg_birth birth) {
   return true;
 }
 
-pid_t pg_call_after_fork(pid_t pid, bool on, const char *how) {
+PG_HOT pid_t pg_call_after_fork(pid_t pid, bool on, const char *how) {
   if (pid == 0 && pg_mode() != PG_MODE_OFF)
     pg_child_forked(true);
   else if (pid > 0 && on)

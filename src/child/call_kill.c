@@ -1,6 +1,7 @@
 /* kill, killpg, sigqueue. */
 #include "child/call.h"
 
+#include "child/self.h"
 #include "kernel/sys.h"
 #include "runtime/next.h"
 
@@ -8,8 +9,10 @@
 
 static inline int from_libc(int r) { return r < 0 ? -errno : r; }
 
-int pg_call_kill(pid_t pid, int sig, struct pg_call call) {
+PG_HOT int pg_call_kill(pid_t pid, int sig, struct pg_call call) {
   int r = PG_PASS;
+  if (pid > 0 && pg_is_usual() && pg_child_signal_quickly(pid, sig) == 0)
+    return 0;
   if (PG_LIKELY(pg_mode() != PG_MODE_OFF)) {
     if (pid > 0)
       r = pg_child_signal(pid, sig, NULL, call);

@@ -17,7 +17,7 @@ int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
     return -ESRCH;
   int fd = pg_sys_pidfd_open(pid, flags);
   if (fd >= 0)
-    atomic_store_explicit(&pg_hot.foreign_pidfds, 1, memory_order_relaxed);
+    pg_state_set(PG_STATE_PIDFDS);
   if (fd >= 0 && pg_call_check(pid, call) < 0) {
     pg_sys_close(fd);
     return -ESRCH;

@@ -4,6 +4,7 @@
 #define PG_CHILD_CHILD_H
 
 #include "child/table.h"
+#include "kernel/sys.h"
 #include "runtime/config.h"
 
 #include <signal.h>
@@ -26,6 +27,8 @@ static inline enum pg_mode pg_mode(void) {
 /* A child was born: called in the parent before the program learns its number. pidfd: one that names the child for
  * certain (CLONE_PIDFD), which is closed, or -1. errno is untouched. */
 void pg_child_born(pid_t pid, int pidfd, const char *how);
+/* The process just born is a sibling (CLONE_PARENT): tracked, but the kernel never calls it our child. */
+void pg_child_is_sibling(pid_t pid);
 /* In the child, as the first thing after fork; the rest is left to pg_child_settle(). own_files false: it shares its descriptors with its parent. */
 void pg_child_forked(bool own_files);
 /* What a forked child has to put right before it uses the table: called by pg_is_guest(). */
@@ -52,6 +55,20 @@ struct pg_call {
   const char *name;   /* for the log: "kill" */
   const void *caller; /* return address */
 };
+
+/* kill() of a live child where nothing is out of the ordinary: 0, or PG_PASS: go the long way, nothing was sent. */
+static inline int pg_child_signal_quickly(pid_t pid, int sig) {
+  uint64_t word;
+  struct pg_record *rec = pg_table_hold_quickly(pid, &word);
+  if (!rec)
+    return PG_PASS;
+  int r = pg_sys_pidfd_send_signal(pg_word_fd(word), sig, NULL, 0);
+  _Atomic uint64_t *counter = &pg_hot.stripes[(uint32_t)pid % PG_HOT_STRIPES].signals;
+  if (PG_LIKELY(r == 0)) /* two threads in the same instant may count once: no locked instruction here */
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+  pg_table_drop_quickly(rec, word);
+  return PG_LIKELY(r == 0) ? 0 : PG_PASS;
+}
 
 /* PG_PASS, 0, or -errno. info NULL: as kill() does. */
 int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call call);

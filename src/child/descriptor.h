@@ -34,7 +34,7 @@ int pg_descriptor_evict(int n);
 int pg_descriptor_use_checked(struct pg_record *rec, int fd);
 static inline int pg_descriptor_use(struct pg_record *rec) {
   int fd = pg_record_fd(rec);
-  return PG_UNLIKELY(atomic_load_explicit(&pg_hot.foreign_pidfds, memory_order_relaxed)) && fd >= 0
+  return PG_UNLIKELY(pg_state() & PG_STATE_PIDFDS) && fd >= 0
              ? pg_descriptor_use_checked(rec, fd)
              : fd;
 }

@@ -5,33 +5,23 @@
 
 #include <sys/mman.h>
 
-#define CHUNK_RECORDS 512u
 #define CHUNKS 8448u /* 4,325,376 records: every number of the largest pid_max alive, and some being replaced */
 
-static _Atomic(struct pg_record *) chunks[CHUNKS];
-
-struct pg_record *pg_record_at(uint32_t index) {
-  uint32_t i = index - 1;
-  if (PG_LIKELY(i < PG_HOT_RECORDS))
-    return &pg_hot.first_records[i];
-  i -= PG_HOT_RECORDS;
-  struct pg_record *chunk = atomic_load_explicit(&chunks[i / CHUNK_RECORDS], memory_order_acquire);
-  return &chunk[i % CHUNK_RECORDS];
-}
+_Atomic(struct pg_record *) pg_record_chunks[CHUNKS];
 
 /* next doubles as the record's own index while it is not on the free list: a record must know its name. */
 uint32_t pg_record_index(struct pg_record *rec) { return atomic_load_explicit(&rec->next, memory_order_relaxed); }
 
 static struct pg_record *chunk_map(uint32_t c) {
-  struct pg_record *chunk = atomic_load_explicit(&chunks[c], memory_order_acquire);
+  struct pg_record *chunk = atomic_load_explicit(&pg_record_chunks[c], memory_order_acquire);
   if (chunk || pg_is_passive())
     return chunk;
-  size_t size = sizeof(struct pg_record) * CHUNK_RECORDS;
+  size_t size = sizeof(struct pg_record) * PG_RECORDS_PER_CHUNK;
   long p = pg_sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p < 0 && p > -4096)
     return NULL;
   struct pg_record *mapped = (struct pg_record *)p;
-  if (atomic_compare_exchange_strong_explicit(&chunks[c], &chunk, mapped, memory_order_acq_rel, memory_order_acquire))
+  if (atomic_compare_exchange_strong_explicit(&pg_record_chunks[c], &chunk, mapped, memory_order_acq_rel, memory_order_acquire))
     return mapped;
   pg_sys2(SYS_munmap, p, size); /* somebody was faster */
   return chunk;
@@ -50,7 +40,7 @@ struct pg_record *pg_record_alloc(void) {
   }
   uint32_t i = atomic_load_explicit(&pg_hot.records, memory_order_relaxed);
   do {
-    if (i >= CHUNK_RECORDS * CHUNKS || (i >= PG_HOT_RECORDS && !chunk_map((i - PG_HOT_RECORDS) / CHUNK_RECORDS)))
+    if (i >= PG_RECORDS_PER_CHUNK * CHUNKS || (i >= PG_HOT_RECORDS && !chunk_map((i - PG_HOT_RECORDS) / PG_RECORDS_PER_CHUNK)))
       return NULL;
   } while (!atomic_compare_exchange_weak_explicit(&pg_hot.records, &i, i + 1, memory_order_acq_rel, memory_order_relaxed));
   struct pg_record *rec = pg_record_at(i + 1);

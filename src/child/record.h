@@ -31,6 +31,23 @@
 #define PG_RECORD_PROVEN ((uint64_t)1 << 47)
 #define PG_RECORD_SLOT ((uint64_t)1 << 46)
 
+/* glibc's own word on that (since 2.32, therefore weak): no thread but this one, and its signal handlers. */
+#if defined(__GLIBC__) && defined(__x86_64__)
+extern char __libc_single_threaded __attribute__((weak));
+#endif
+
+/* A compare-and-swap that needs to be one instruction, but not a locked one, while there is but one thread. */
+static inline bool pg_word_cas(_Atomic uint64_t *word, uint64_t old, uint64_t now) {
+#if defined(__GLIBC__) && defined(__x86_64__)
+  if (&__libc_single_threaded && __libc_single_threaded) {
+    bool done;
+    __asm__ volatile("cmpxchgq %3, %1" : "=@ccz"(done), "+m"(*word), "+a"(old) : "r"(now) : "memory");
+    return done;
+  }
+#endif
+  return atomic_compare_exchange_strong_explicit(word, &old, now, memory_order_acq_rel, memory_order_relaxed);
+}
+
 static inline int pg_word_fd(uint64_t w) { return (int)(w & ((1u << PG_RECORD_FD_BITS) - 1)) - 1; }
 static inline uint64_t pg_word_with_fd(uint64_t w, int fd) {
   return (w & ~(uint64_t)((1u << PG_RECORD_FD_BITS) - 1)) | (uint64_t)(uint32_t)(fd + 1);
@@ -52,13 +69,24 @@ static inline uint32_t pg_record_seq(struct pg_record *rec) {
   return atomic_load_explicit(&rec->seq, memory_order_relaxed);
 }
 
+#define PG_RECORDS_PER_CHUNK 512u
+extern _Atomic(struct pg_record *) pg_record_chunks[];
+/* 1-based and stable, so that 0 can say "none". */
+static inline struct pg_record *pg_record_at(uint32_t index) {
+  uint32_t i = index - 1;
+  if (PG_LIKELY(i < PG_HOT_RECORDS))
+    return &pg_hot.first_records[i];
+  i -= PG_HOT_RECORDS;
+  struct pg_record *chunk =
+      atomic_load_explicit(&pg_record_chunks[i / PG_RECORDS_PER_CHUNK], memory_order_acquire);
+  return &chunk[i % PG_RECORDS_PER_CHUNK];
+}
+
 /* A fresh record, owned by the caller alone: its word is 0 and no hold can be taken. NULL without memory. */
 struct pg_record *pg_record_alloc(void);
 /* Gives back a record that was never published. */
 void pg_record_free(struct pg_record *rec);
-/* 1-based and stable, so that 0 can say "none". */
 uint32_t pg_record_index(struct pg_record *rec);
-struct pg_record *pg_record_at(uint32_t index);
 /* How many there are, in use or free: indices 1 to this. */
 uint32_t pg_record_count(void);
 

@@ -10,6 +10,6 @@ PG_COLD bool pg_is_guest_slow(void) {
     pg_self_marks = 0;
     pg_child_settle(true);
   }
-  return (pg_self_marks | atomic_load_explicit(&pg_hot.vm_shared, memory_order_relaxed)) &&
+  return (pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) &&
          pg_sys_getpid() != pg_hot.pid;
 }

@@ -28,11 +28,13 @@ static inline pid_t pg_getpid(void) {
 
 bool pg_is_guest_slow(void);
 
-/* vm_shared: a child with CLONE_VM was made and may still run. */
 static inline bool pg_is_guest(void) {
-  return PG_UNLIKELY(pg_self_marks | atomic_load_explicit(&pg_hot.vm_shared, memory_order_relaxed)) &&
+  return PG_UNLIKELY(pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) &&
          pg_is_guest_slow();
 }
+
+/* Nothing out of the ordinary: mode enforce, no guest, no log, no filter, no pidfds of the program's own. */
+static inline bool pg_is_usual(void) { return PG_LIKELY((pg_self_marks | (pg_state() ^ PG_STATE_ON)) == 0); }
 
 /* Before the first mark is set: pg_hot.pid is what a guest is told apart by. */
 static inline void pg_self_know(void) {

@@ -120,7 +120,7 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
         pg_descriptor_lost(rec, fd);
       r = signal_by_identity(rec, how, what);
     }
-    if (r == -EOPNOTSUPP && pg_child_is_lost(rec))
+    if (r == -EOPNOTSUPP && fd < 0 && pg_child_is_lost(rec))
       r = -ESRCH;
     if (r == -EOPNOTSUPP) {
       pg_degraded(call.name, pid, r);
@@ -132,7 +132,7 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
     } else if (audit) {
       r = PG_PASS;
     } else {
-      pg_count_loosely(signals);
+      pg_count(signals);
       if (pg_log_on(PG_LOG_INFO))
         log_signal(pid, sig, r, call);
     }
@@ -156,7 +156,7 @@ int pg_child_check(pid_t pid, struct pg_call call) {
       r = fd >= 0 ? send_child(fd, 0, NULL) : signal_by_identity(rec, 0, NULL);
     else
       r = -ESRCH;
-    if (r == -EOPNOTSUPP && pg_child_is_lost(rec))
+    if (r == -EOPNOTSUPP && fd < 0 && pg_child_is_lost(rec))
       r = -ESRCH;
     if (r == -ESRCH && (w & PG_RECORD_LIVE))
       pg_child_retire(rec, "silent");

@@ -6,21 +6,15 @@
 
 #include <sys/mman.h>
 
-#define LEAF_SLOTS 1024u /* a page of 32-bit record indices */
-#define LEAVES (PG_PID_LIMIT / LEAF_SLOTS)
-
-typedef _Atomic uint32_t slot;
-
 /* Two leaves are there from the start: a small program maps nothing. */
 #define FIRST_LEAVES 2u
-static slot first_leaves[FIRST_LEAVES][LEAF_SLOTS] __attribute__((aligned(4096)));
-static _Atomic(slot *) root[LEAVES];
+static pg_slot first_leaves[FIRST_LEAVES][PG_LEAF_SLOTS] __attribute__((aligned(4096)));
+_Atomic(pg_slot *) pg_table_root[PG_PID_LIMIT / PG_LEAF_SLOTS];
 
 /* What a slot holds besides 0 and indices: a retired number, perhaps one whose group lives on, and its ticket. Tickets
  * are numbered as numbers retire, so the difference to the present one is an age: a number that so many others have
  * followed as are kept is forgotten, without anybody having to go there. (It would come back, for as long, after 2^30
  * retirements in which it was neither asked about nor handed out.) */
-#define MARK_RETIRED 0x80000000u
 #define MARK_GROUP 0x40000000u
 #define MARK_TICKET 0x3fffffffu
 
@@ -53,49 +47,42 @@ static enum pg_meaning mark_meaning(uint32_t mark) {
   return mark & MARK_GROUP ? PG_RETIRED_GROUP : PG_RETIRED;
 }
 
-static slot *slot_of(pid_t pid) {
-  if (pid <= 0 || pid >= PG_PID_LIMIT)
-    return NULL;
-  slot *leaf = atomic_load_explicit(&root[(uint32_t)pid / LEAF_SLOTS], memory_order_acquire);
-  return leaf ? &leaf[(uint32_t)pid % LEAF_SLOTS] : NULL;
-}
-
-static slot *slot_make(pid_t pid) {
-  slot *s = slot_of(pid);
+static pg_slot *slot_make(pid_t pid) {
+  pg_slot *s = pg_table_slot(pid);
   if (s || pid <= 0 || pid >= PG_PID_LIMIT)
     return s;
-  _Atomic(slot *) *at = &root[(uint32_t)pid / LEAF_SLOTS];
-  slot *leaf, *seen = NULL;
+  _Atomic(pg_slot *) *at = &pg_table_root[(uint32_t)pid / PG_LEAF_SLOTS];
+  pg_slot *leaf, *seen = NULL;
   uint32_t first = atomic_load_explicit(&pg_hot.first_leaves_used, memory_order_relaxed);
   bool mapped = first >= FIRST_LEAVES ||
                 (first = atomic_fetch_add_explicit(&pg_hot.first_leaves_used, 1, memory_order_relaxed)) >= FIRST_LEAVES;
   if (mapped) {
     if (pg_is_passive())
       return NULL;
-    long p = pg_sys6(SYS_mmap, 0, sizeof(slot) * LEAF_SLOTS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    long p = pg_sys6(SYS_mmap, 0, sizeof(pg_slot) * PG_LEAF_SLOTS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p < 0 && p > -4096)
       return NULL;
-    leaf = (slot *)p;
+    leaf = (pg_slot *)p;
   } else {
     leaf = first_leaves[first];
   }
   if (!atomic_compare_exchange_strong_explicit(at, &seen, leaf, memory_order_acq_rel, memory_order_acquire)) {
     if (mapped)
-      pg_sys2(SYS_munmap, leaf, sizeof(slot) * LEAF_SLOTS);
+      pg_sys2(SYS_munmap, leaf, sizeof(pg_slot) * PG_LEAF_SLOTS);
     leaf = seen;
   }
-  return &leaf[(uint32_t)pid % LEAF_SLOTS];
+  return &leaf[(uint32_t)pid % PG_LEAF_SLOTS];
 }
 
 enum pg_meaning pg_table_look(pid_t pid, struct pg_record **ret) {
-  slot *s = slot_of(pid);
+  pg_slot *s = pg_table_slot(pid);
   if (!s)
     return PG_UNKNOWN;
   for (;;) {
     uint32_t index = atomic_load_explicit(s, memory_order_acquire);
     if (!index)
       return PG_UNKNOWN;
-    if (index & MARK_RETIRED)
+    if (index & PG_MARK_RETIRED)
       return mark_meaning(index);
     struct pg_record *rec = pg_record_at(index);
     if (!pg_record_try_hold(rec))
@@ -109,10 +96,10 @@ enum pg_meaning pg_table_look(pid_t pid, struct pg_record **ret) {
 }
 
 struct pg_peek pg_table_peek(pid_t pid) {
-  slot *s = slot_of(pid);
+  pg_slot *s = pg_table_slot(pid);
   uint32_t index;
   while (s && (index = atomic_load_explicit(s, memory_order_acquire))) {
-    if (index & MARK_RETIRED)
+    if (index & PG_MARK_RETIRED)
       return (struct pg_peek){mark_meaning(index), 0, 0};
     struct pg_record *rec = pg_record_at(index);
     struct pg_peek peek = {PG_TRACKED, pg_record_word(rec), 0};
@@ -125,12 +112,12 @@ struct pg_peek pg_table_peek(pid_t pid) {
 
 /* What a slot held is out of it, whatever it was. */
 static void unslot(uint32_t was) {
-  if (was && !(was & MARK_RETIRED))
+  if (was && !(was & PG_MARK_RETIRED))
     pg_record_change(pg_record_at(was), 0, 0, PG_RECORD_SLOT | PG_RECORD_LIVE | PG_RECORD_GROUP);
 }
 
 struct pg_record *pg_table_track(pid_t pid, int fd, uint64_t ino) {
-  slot *s = slot_make(pid);
+  pg_slot *s = slot_make(pid);
   struct pg_record *rec = s && fd <= PG_RECORD_FD_MAX ? pg_record_alloc() : NULL;
   if (!rec)
     return NULL;
@@ -147,11 +134,11 @@ struct pg_record *pg_table_track(pid_t pid, int fd, uint64_t ino) {
 
 static uint32_t new_mark(bool group) {
   uint32_t ticket = atomic_fetch_add_explicit(&pg_hot.tickets, 1, memory_order_relaxed) & MARK_TICKET;
-  return MARK_RETIRED | (group ? MARK_GROUP : 0) | ticket;
+  return PG_MARK_RETIRED | (group ? MARK_GROUP : 0) | ticket;
 }
 
 bool pg_table_bury(struct pg_record *rec, bool group) {
-  slot *s = slot_of(pg_record_pid(rec));
+  pg_slot *s = pg_table_slot(pg_record_pid(rec));
   uint32_t expected = pg_record_index(rec), mark = new_mark(group);
   if (!s || !atomic_compare_exchange_strong_explicit(s, &expected, mark, memory_order_acq_rel, memory_order_relaxed))
     return false;
@@ -160,7 +147,7 @@ bool pg_table_bury(struct pg_record *rec, bool group) {
 }
 
 void pg_table_bury_number(pid_t pid, bool group) {
-  slot *s = slot_make(pid);
+  pg_slot *s = slot_make(pid);
   if (!s)
     return;
   unslot(atomic_exchange_explicit(s, new_mark(group), memory_order_acq_rel));
@@ -173,7 +160,7 @@ bool pg_table_retire(struct pg_record *rec, bool group) {
 }
 
 void pg_table_forget(pid_t pid) {
-  slot *s = slot_of(pid);
+  pg_slot *s = pg_table_slot(pid);
   if (s)
     unslot(atomic_exchange_explicit(s, 0, memory_order_acq_rel));
 }
@@ -181,9 +168,9 @@ void pg_table_forget(pid_t pid) {
 /* Every number that may mean something. */
 static pid_t next_number(pid_t pid) {
   for (pid++; pid < PG_PID_LIMIT; pid++) {
-    slot *s = slot_of(pid);
+    pg_slot *s = pg_table_slot(pid);
     if (!s)
-      pid |= LEAF_SLOTS - 1;
+      pid |= PG_LEAF_SLOTS - 1;
     else if (atomic_load_explicit(s, memory_order_relaxed))
       return pid;
   }

@@ -26,6 +26,43 @@ enum pg_meaning {
   PG_TRACKED,       /* a record: LIVE, or GROUP */
 };
 
+#define PG_LEAF_SLOTS 1024u /* a page of 32-bit words */
+typedef _Atomic uint32_t pg_slot;
+extern _Atomic(pg_slot *) pg_table_root[PG_PID_LIMIT / PG_LEAF_SLOTS];
+
+static inline pg_slot *pg_table_slot(pid_t pid) {
+  if (PG_UNLIKELY(pid <= 0 || pid >= PG_PID_LIMIT))
+    return NULL;
+  pg_slot *leaf = atomic_load_explicit(&pg_table_root[(uint32_t)pid / PG_LEAF_SLOTS], memory_order_acquire);
+  return leaf ? &leaf[(uint32_t)pid % PG_LEAF_SLOTS] : NULL;
+}
+
+#define PG_MARK_RETIRED 0x80000000u /* a slot that is not 0 and does not have this bit is the index of a record */
+
+/* For the frequent calls: the held record of a live child with a descriptor, or NULL: look again, the long way. */
+static inline struct pg_record *pg_table_hold_quickly(pid_t pid, uint64_t *ret_word) {
+  pg_slot *slot = pg_table_slot(pid);
+  uint32_t index = slot ? atomic_load_explicit(slot, memory_order_acquire) : 0;
+  if (!index || (index & PG_MARK_RETIRED))
+    return NULL;
+  struct pg_record *rec = pg_record_at(index);
+  uint64_t w = pg_record_word(rec);
+  if (PG_UNLIKELY((w & (PG_RECORD_LIVE | PG_RECORD_SLOT)) != (PG_RECORD_LIVE | PG_RECORD_SLOT) || pg_word_fd(w) < 0 ||
+                  pg_word_holders(w) == PG_RECORD_HOLDERS_MAX || !pg_word_cas(&rec->word, w, w + PG_RECORD_HOLDER)))
+    return NULL;
+  if (PG_UNLIKELY(atomic_load_explicit(slot, memory_order_acquire) != index || pg_record_pid(rec) != pid)) {
+    pg_record_drop(rec);
+    return NULL;
+  }
+  *ret_word = w + PG_RECORD_HOLDER;
+  return rec;
+}
+
+static inline void pg_table_drop_quickly(struct pg_record *rec, uint64_t word) {
+  if (PG_UNLIKELY(!pg_word_cas(&rec->word, word, word - PG_RECORD_HOLDER)))
+    pg_record_drop(rec);
+}
+
 /* What a number means. For PG_TRACKED *ret is its record, held: the caller drops it by pg_record_drop(). */
 enum pg_meaning pg_table_look(pid_t pid, struct pg_record **ret);
 

@@ -39,6 +39,8 @@ PG_COLD enum pg_mode pg_child_init(void) {
   }
   if (pg_config.mode != PG_MODE_OFF || pg_config.debug > PG_LOG_OFF)
     pg_log_init();
+  if (pg_config.mode == PG_MODE_ENFORCE)
+    pg_state_set(PG_STATE_ON);
   atomic_store_explicit(&pg_child_mode, pg_config.mode, memory_order_release);
   return pg_config.mode;
 }
@@ -93,6 +95,14 @@ static bool is_own(struct pg_record *rec) {
 
 bool pg_child_is_lost(struct pg_record *rec) { return is_own(rec) && is_denied(pg_record_pid(rec)); }
 
+void pg_child_is_sibling(pid_t pid) {
+  struct pg_record *rec = pg_table_hold(pid);
+  if (!rec)
+    return;
+  atomic_store_explicit(&rec->seq, atomic_load_explicit(&pg_hot.inherited, memory_order_relaxed), memory_order_relaxed);
+  pg_record_drop(rec);
+}
+
 /* A record without a descriptor: a number that is not our child's any more is a hint, its identity the proof (a
  * sibling that we inherited is no child of ours either). */
 static bool is_gone(struct pg_record *rec) {
@@ -124,24 +134,27 @@ static bool collect(struct pg_record *rec) {
   return true;
 }
 
-/* Children can die without a wait that we see (SIGCHLD ignored, SA_NOCLDWAIT, a raw wait). Each birth looks at one
- * descriptor and one record, and goes on while it finds dead ones: so no more are dead than alive in the long run. */
+/* Children can die without a wait that we see (SIGCHLD ignored, SA_NOCLDWAIT, a raw wait). Every fourth birth looks
+ * at one descriptor and one record, and goes on while it finds dead ones: so no more are dead than alive in the long
+ * run. */
 static void collect_some(void) {
   struct pg_record *rec;
+  if (pg_table_births() % 4)
+    return;
   bool found = pg_ours_held() > 0;
-  for (int i = 0; found && i < 4; i++) {
+  for (int i = 0; found && i < 16; i++) {
     rec = pg_descriptor_next_held();
     found = rec && collect(rec);
     if (rec)
       pg_record_drop(rec);
   }
   uint32_t records = pg_record_count();
-  for (int looked = 0, i = 0; looked < 4 && i < 8 && records; i++) {
+  for (int looked = 0, i = 0; looked < 16 && i < 32 && records; i++) {
     rec = pg_record_at(atomic_fetch_add_explicit(&pg_hot.record_hand, 1, memory_order_relaxed) % records + 1);
     uint64_t w = pg_record_word(rec);
     if (!(w & PG_RECORD_LIVE) || pg_word_fd(w) >= 0 || !pg_record_try_hold(rec))
       continue;
-    looked += collect(rec) ? 1 : 4;
+    looked += collect(rec) ? 1 : 16;
     pg_record_drop(rec);
   }
 }
@@ -176,7 +189,7 @@ static int install(pid_t pid, int low, const char *how) {
   return 0;
 }
 
-void pg_child_born(pid_t pid, int pidfd, const char *how) {
+PG_HOT void pg_child_born(pid_t pid, int pidfd, const char *how) {
   if (pid <= 0)
     return;
   pg_count(births);
@@ -267,7 +280,7 @@ static void disown_one(struct pg_record *rec, void *unused) {
 }
 
 void pg_child_settle(bool own_files) {
-  atomic_store_explicit(&pg_hot.vm_shared, 0, memory_order_relaxed);
+  pg_state_clear(PG_STATE_VM_SHARED);
   pg_counters_reset();
   atomic_store_explicit(&pg_hot.inherited, pg_table_births(), memory_order_relaxed);
   if (PG_UNLIKELY(atomic_load_explicit(&pg_filter_unreaped, memory_order_relaxed)))
@@ -286,7 +299,7 @@ void pg_child_settle(bool own_files) {
     pg_table_forget(pg_hot.pid); /* our own number may be one that our parent saw die */
 }
 
-void pg_child_forked(bool own_files) {
+PG_HOT void pg_child_forked(bool own_files) {
   bool due = pg_table_used() || pg_hot.pid;
   pg_self_marks = due ? PG_FORKED : 0;
   pg_self_pid = 0;

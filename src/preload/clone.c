@@ -33,7 +33,7 @@ static int pidfd_of(int flags, void *ptid, pid_t pid, int pidfd) {
   uint64_t ino;
   if (!(flags & CLONE_PIDFD))
     return pidfd;
-  atomic_store_explicit(&pg_hot.foreign_pidfds, 1, memory_order_relaxed);
+  pg_state_set(PG_STATE_PIDFDS);
   return pg_descriptor_identity(*(int *)ptid, &ino) == 0 ? pg_descriptor_reopen(pid, ino) : -1;
 }
 
@@ -54,7 +54,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   if (passive)
     ; /* no marks: they would make us ask */
   else if (vm && !(flags & CLONE_VFORK))
-    atomic_store_explicit(&pg_hot.vm_shared, 1, memory_order_relaxed);
+    pg_state_set(PG_STATE_VM_SHARED);
   else if (vm)
     pg_self_marks++;
   int pidfd = -1, saved = errno, pid = -1;
@@ -70,6 +70,8 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
     pidfd = passive ? -1 : pidfd_of(flags, ptid, pid, pidfd);
     if (pidfd >= 0 || !(flags & CLONE_PARENT)) /* a sibling can not be verified as a child of ours */
       pg_child_born(pid, pidfd, "clone");
+    if (flags & CLONE_PARENT)
+      pg_child_is_sibling(pid);
   }
   return pid;
 }

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-PG_EXPORT int close(int fd) {
+PG_EXPORT_HOT int close(int fd) {
   if (PG_UNLIKELY(pg_is_ours(fd)))
     return pg_ret(-EBADF);
   if (PG_UNLIKELY(!pg_next.close))
@@ -15,13 +15,13 @@ PG_EXPORT int close(int fd) {
 }
 PG_ALSO(close, __close);
 
-PG_EXPORT int dup2(int from, int to) {
+PG_EXPORT_HOT int dup2(int from, int to) {
   pg_mode(); /* binds the next names */
   return pg_call_may_dup(from, to) ? pg_next.dup2(from, to) : pg_ret(-EBADF);
 }
 PG_ALSO(dup2, __dup2);
 
-PG_EXPORT int dup3(int from, int to, int flags) {
+PG_EXPORT_HOT int dup3(int from, int to, int flags) {
   pg_mode();
   bool valid = !(flags & ~O_CLOEXEC) && from != to;
   return !valid || pg_call_may_dup(from, to) ? pg_next.dup3(from, to, flags) : pg_ret(-EBADF);

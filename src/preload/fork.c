@@ -4,14 +4,14 @@
 #include <pty.h>
 #include <unistd.h>
 
-PG_EXPORT pid_t fork(void) {
+PG_EXPORT_HOT pid_t fork(void) {
   bool on = pg_call_before_fork(PG_BIRTH_CLONE);
   return pg_call_after_fork(pg_next.fork(), on, "fork");
 }
 PG_ALSO(fork, __fork);
 
 #ifdef PG_HAVE__FORK
-PG_EXPORT pid_t _Fork(void) {
+PG_EXPORT_HOT pid_t _Fork(void) {
   bool on = pg_call_before_fork(PG_BIRTH_CLONE);
   return pg_call_after_fork(pg_next._Fork(), on, "_Fork");
 }

@@ -139,7 +139,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   case SYS_clone3: {
     bool on = pg_call_before_fork(n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_OTHER);
     if ((n == SYS_clone ? (uint64_t)a : *(const uint64_t *)a) & CLONE_PIDFD)
-      atomic_store_explicit(&pg_hot.foreign_pidfds, 1, memory_order_relaxed);
+      pg_state_set(PG_STATE_PIDFDS);
     return forked(pg_sys6(n, a, b, c, d, e, f), n == SYS_clone ? (uint64_t)a : *(const uint64_t *)a, on);
   }
   case SYS_close:
@@ -155,7 +155,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   case SYS_close_range:
     return pg_call_close_range((unsigned)a, (unsigned)b, (unsigned)c);
   case SYS_pidfd_getfd: /* of whatever kind it is */
-    atomic_store_explicit(&pg_hot.foreign_pidfds, 1, memory_order_relaxed);
+    pg_state_set(PG_STATE_PIDFDS);
     return pg_sys6(n, a, b, c, d, e, f);
   case SYS_unshare:
   case SYS_setns: {

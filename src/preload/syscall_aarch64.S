@@ -2,7 +2,7 @@
  * some of those calls return twice. (This architecture has no vfork number.) */
 #include "preload/syscall.h"
 
-	.text
+	.section .text.hot, "ax", %progbits
 	.globl	syscall
 	.type	syscall, %function
 syscall:

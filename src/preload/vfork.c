@@ -6,7 +6,7 @@
 
 /* Before the system call. Returns where the kernel is to write the pidfd, or NULL: without one. */
 int32_t *pg_vfork_prepare(void);
-int32_t *pg_vfork_prepare(void) {
+PG_HOT int32_t *pg_vfork_prepare(void) {
   if (!pg_call_before_fork(PG_BIRTH_VFORK) || pg_is_passive())
     return NULL;
   pg_self_know();
@@ -20,7 +20,7 @@ int32_t *pg_vfork_prepare(void) {
 
 /* After it. ret: what the kernel returned. */
 pid_t pg_vfork_parent(long ret, int32_t *slot);
-pid_t pg_vfork_parent(long ret, int32_t *slot) {
+PG_HOT pid_t pg_vfork_parent(long ret, int32_t *slot) {
   if (slot) {
     struct pg_record *rec = (struct pg_record *)(void *)((char *)slot - offsetof(struct pg_record, pid));
     int pidfd = *slot;

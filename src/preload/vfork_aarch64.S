@@ -5,7 +5,7 @@
 #define FLAGS 0x5111      /* CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD */
 #define CLONE_PIDFD 0x1000
 
-	.text
+	.section .text.hot, "ax", %progbits
 	.globl	vfork
 	.type	vfork, %function
 vfork:

@@ -6,7 +6,7 @@
 #define SYS_vfork 58
 #define FLAGS 0x5111      /* CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD */
 
-	.text
+	.section .text.hot, "ax", @progbits
 	.globl	vfork
 	.type	vfork, @function
 vfork:

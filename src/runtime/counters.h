@@ -28,11 +28,9 @@ enum pg_counter {
 
 /* They are kept in runtime/hot.h, which whoever counts includes. */
 #define pg_count(name) ((void)atomic_fetch_add_explicit(&pg_hot.counters[PG_COUNT_##name], 1, memory_order_relaxed))
-/* On the hottest path: no locked instruction, so that of two threads at the same instant one may not count. */
-#define pg_count_loosely(name)                                                                                         \
-  atomic_store_explicit(&pg_hot.counters[PG_COUNT_##name], pg_counter(name) + 1, memory_order_relaxed)
-#define pg_counter(name) atomic_load_explicit(&pg_hot.counters[PG_COUNT_##name], memory_order_relaxed)
+#define pg_counter(name) pg_counter_value(PG_COUNT_##name)
 
+uint64_t pg_counter_value(enum pg_counter c);
 const char *pg_counter_name(enum pg_counter c);
 void pg_counters_reset(void);
 

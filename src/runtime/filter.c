@@ -57,7 +57,14 @@ static struct status read_status(void) {
 }
 
 static void move_state(int from, int to) {
-  atomic_compare_exchange_strong_explicit(&pg_filter_state, &from, to, memory_order_relaxed, memory_order_relaxed);
+  if (to >= PG_FILTER_PRESENT)
+    pg_state_set(PG_STATE_FILTER);
+  if (!atomic_compare_exchange_strong_explicit(&pg_filter_state, &from, to, memory_order_relaxed, memory_order_relaxed) ||
+      to != PG_FILTER_FREE)
+    return;
+  pg_state_clear(PG_STATE_FILTER);
+  if (pg_is_passive()) /* another thread has installed one meanwhile */
+    pg_state_set(PG_STATE_FILTER);
 }
 
 static bool is_free(void) { return atomic_load_explicit(&pg_filter_state, memory_order_relaxed) == PG_FILTER_FREE; }
@@ -262,6 +269,7 @@ PG_COLD void pg_filter_installed(bool for_all) {
   int to = for_all || alone ? PG_FILTER_PRESENT : PG_FILTER_KILLS;
   int state = atomic_load_explicit(&pg_filter_state, memory_order_relaxed);
   atomic_store_explicit(&from_start, false, memory_order_relaxed);
+  pg_state_set(PG_STATE_FILTER);
   while (state < to && !atomic_compare_exchange_weak_explicit(&pg_filter_state, &state, to, memory_order_relaxed,
                                                               memory_order_relaxed))
     ;

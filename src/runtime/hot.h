@@ -11,6 +11,7 @@
 
 #define PG_HOT_CELLS 128
 #define PG_HOT_RECORDS 64
+#define PG_HOT_STRIPES 8 /* so that threads which signal different children write to different cache lines */
 
 /* See child/record.h. */
 struct pg_record {
@@ -21,13 +22,23 @@ struct pg_record {
   _Atomic uint32_t next; /* free list; while in use its own index */
 };
 
+/* The state of the whole process, so that a frequent call finds in one word that nothing needs a second look: it is
+ * PG_STATE_ON and nothing else. */
+enum {
+  PG_STATE_ON = 1,        /* mode enforce, and read */
+  PG_STATE_VM_SHARED = 2, /* a child with CLONE_VM was made and may still run */
+  PG_STATE_PIDFDS = 4,    /* the program has pidfds of its own, which could come to stand on a number of ours */
+  PG_STATE_FILTER = 8,    /* not known to be free of filters */
+  PG_STATE_LOG = 16,
+};
+
 struct pg_hot {
-  /* self */
+  /* Read often and written rarely: a cache line of its own, so that threads can share it. */
+  _Atomic int state;
   pid_t pid;
-  _Atomic int vm_shared;
-  int other_namespace;         /* children may come to live in another pid namespace */
-  _Atomic int foreign_pidfds;  /* the program has pidfds of its own, which could come to stand on a number of ours */
-  _Atomic uint32_t inherited;  /* births up to this one were our parent's: no children of ours */
+  int other_namespace;        /* children may come to live in another pid namespace */
+  _Atomic uint32_t inherited; /* births up to this one were our parent's: no children of ours */
+  char apart[48];
   /* table */
   _Atomic uint32_t births;
   _Atomic uint32_t retired_max; /* + 1; 0: not known yet */
@@ -43,8 +54,16 @@ struct pg_hot {
   _Atomic uint64_t cells[PG_HOT_CELLS];
   /* counters */
   _Atomic uint64_t counters[PG_COUNTER_COUNT];
+  struct {
+    _Atomic uint64_t signals; /* more of that counter */
+    char apart[56];
+  } stripes[PG_HOT_STRIPES] __attribute__((aligned(64)));
 };
 
 extern struct pg_hot pg_hot;
+
+static inline int pg_state(void) { return atomic_load_explicit(&pg_hot.state, memory_order_relaxed); }
+static inline void pg_state_set(int bits) { atomic_fetch_or_explicit(&pg_hot.state, bits, memory_order_relaxed); }
+static inline void pg_state_clear(int bits) { atomic_fetch_and_explicit(&pg_hot.state, ~bits, memory_order_relaxed); }
 
 #endif

@@ -79,10 +79,12 @@ void pg_log_init(void) {
     open_out();
   }
   atomic_store_explicit(&pg_log_level, (int)pg_config.debug, memory_order_relaxed);
+  if (pg_config.debug > PG_LOG_OFF)
+    pg_state_set(PG_STATE_LOG);
   pg_config_complain(complain);
 }
 
-void pg_log_forked(void) {
+PG_HOT void pg_log_forked(void) {
   bool own_file = false;
   for (const char *p = pg_config.log_path; *p; p++)
     own_file |= p[0] == '%' && p[1] == 'p';
@@ -238,7 +240,7 @@ void pg_log_summary(void) {
   pg_line_begin(&line, PG_LOG_INFO, "summary");
   for (int c = 0; c < PG_COUNTER_COUNT; c++)
     pg_line_int(&line, pg_counter_name((enum pg_counter)c),
-                (int64_t)atomic_load_explicit(&pg_hot.counters[c], memory_order_relaxed));
+                (int64_t)pg_counter_value((enum pg_counter)c));
   pg_line_end(&line);
 }
 
