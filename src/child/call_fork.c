@@ -1,13 +1,17 @@
 /* What goes around every call that forks. */
 #include "child/call.h"
 
+#include "child/descriptor.h"
 #include "runtime/filter.h"
+#include "runtime/ours.h"
 #include "child/self.h"
 
 /* The filter is asked about before the fork, so that the child need not ask again. */
 PG_HOT bool pg_call_before_fork(enum pg_birth birth) {
   if (pg_mode() == PG_MODE_OFF || pg_is_guest())
     return false;
+  if (pg_ours_held() > 0)
+    pg_descriptor_let_go();
   bool passive = pg_is_passive();
   if (pg_filter_ask(birth) && PG_UNLIKELY(passive))
     pg_child_identify_all();

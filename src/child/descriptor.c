@@ -56,6 +56,28 @@ int pg_descriptor_reopen(pid_t pid, uint64_t ino) {
   return r < 0 ? r : -ESRCH;
 }
 
+int pg_descriptor_reopen_leader(uint64_t ino) {
+  int works = atomic_load_explicit(&pg_hot.handles, memory_order_relaxed);
+  struct {
+    uint32_t bytes;
+    int32_t type;
+    uint64_t id;
+  } handle = {sizeof handle.id, PG_FILEID_KERNFS, ino};
+  if (!ino || works < 0 || sizeof(long) < sizeof ino) /* there an inode number is not the whole identity */
+    return -EOPNOTSUPP;
+  int fd = pg_sys_open_by_handle_at(PG_FD_PIDFS_ROOT, &handle, O_CLOEXEC);
+  if (fd == -EMFILE && pg_descriptor_evict(1))
+    fd = pg_sys_open_by_handle_at(PG_FD_PIDFS_ROOT, &handle, O_CLOEXEC);
+  if (fd < 0 && fd != -ESTALE) {
+    if (works == 0 && fd != -EMFILE && fd != -ENFILE && fd != -ENOMEM && fd != -EINTR)
+      atomic_store_explicit(&pg_hot.handles, -1, memory_order_relaxed);
+    return -EOPNOTSUPP;
+  }
+  if (works == 0)
+    atomic_store_explicit(&pg_hot.handles, 1, memory_order_relaxed);
+  return fd < 0 ? -ESRCH : fd;
+}
+
 int pg_descriptor_open(pid_t pid) {
   int fd = pg_sys_pidfd_open(pid, 0);
   if (fd == -EMFILE && pg_descriptor_evict(1))
@@ -63,17 +85,27 @@ int pg_descriptor_open(pid_t pid) {
   return fd;
 }
 
-/* Takes the descriptor from the record behind a cell, if that record can go on without: a child by its identity, a group
- * by its number. */
-static bool give_up(struct pg_ours ours) {
+/* Without its descriptor the leader of a group can only be found by identity, if at all. */
+static bool finds_leaders(uint64_t ino) {
+  if (ino && !atomic_load_explicit(&pg_hot.handles, memory_order_relaxed)) {
+    int fd = pg_descriptor_reopen_leader(ino);
+    if (fd >= 0)
+      pg_sys_close(fd);
+  }
+  return ino && atomic_load_explicit(&pg_hot.handles, memory_order_relaxed) > 0;
+}
+
+/* Takes the descriptor from the record behind a cell, if that record can go on without: by its identity, or, where it
+ * has to be, a group by its number. */
+static bool give_up(struct pg_ours ours, bool has_to) {
   if (ours.fd < 0 || ours.owner == PG_OWNER_LOG)
     return false;
   struct pg_record *rec = pg_record_at(ours.owner);
   uint64_t ino = pg_record_ino(rec), w = pg_record_word(rec);
   if (pg_word_fd(w) != ours.fd)
     return false;
-  if (w & PG_RECORD_GROUP) {
-    if (!pg_record_try_hold(rec))
+  if ((w & PG_RECORD_GROUP) && !finds_leaders(ino)) {
+    if (!has_to || !pg_record_try_hold(rec))
       return false;
     pg_table_bury(rec, true);
     pg_record_drop(rec);
@@ -82,15 +114,29 @@ static bool give_up(struct pg_ours ours) {
       return false;
     pg_descriptor_release(ours.fd, ino, ours.owner);
   }
-  pg_count(evicted);
+  if (has_to)
+    pg_count(evicted);
   return true;
 }
 
 int pg_descriptor_evict(int n) {
   int done = 0;
   for (int tries = 0; done < n && tries < 4 * n + 8; tries++)
-    done += give_up(pg_ours_next(&pg_hot.evict_hand));
+    done += give_up(pg_ours_next(&pg_hot.evict_hand), true);
   return done;
+}
+
+PG_COLD void pg_descriptor_let_go(void) {
+  if (!pg_descriptor_have_identity() || pg_is_passive())
+    return;
+  int32_t held = pg_ours_held();
+  for (uint32_t i = 0; i <= pg_ours_mask && held > 0; i++) {
+    uint64_t cell = atomic_load_explicit(&pg_ours_cells[i], memory_order_acquire);
+    if (!cell || (cell & PG_CELL_CLOSING))
+      continue;
+    give_up((struct pg_ours){pg_cell_fd(cell), pg_cell_owner(cell)}, false);
+    held--;
+  }
 }
 
 bool pg_descriptor_give(struct pg_record *rec, int low) {
@@ -105,7 +151,7 @@ bool pg_descriptor_give(struct pg_record *rec, int low) {
   struct pg_ours occupant;
   bool mine = fd <= PG_RECORD_FD_MAX && pg_ours_register(fd, index, &occupant);
   if (!mine && fd <= PG_RECORD_FD_MAX)
-    mine = give_up(occupant) && pg_ours_register(fd, index, &occupant);
+    mine = give_up(occupant, true) && pg_ours_register(fd, index, &occupant);
   if (!mine) {
     pg_sys_close(fd);
     return false;

@@ -15,6 +15,14 @@ bool pg_descriptor_have_identity(void);
  * -ESRCH if the number is nobody's or somebody else's, or another -errno. */
 int pg_descriptor_reopen(pid_t pid, uint64_t ino);
 
+/* A descriptor for a leader that was reaped while its group lives, which pidfd_open() does not give: by its identity
+ * (6.17). On a low number, or -ESRCH where the group is gone, too, or -EOPNOTSUPP. */
+int pg_descriptor_reopen_leader(uint64_t ino);
+
+/* Before a fork, which would copy them, and the dearer the higher they are: lets go of all that can be opened anew by
+ * identity. */
+void pg_descriptor_let_go(void);
+
 /* pidfd_open(), making room by giving up one of ours when the program has used up all numbers. */
 int pg_descriptor_open(pid_t pid);
 

@@ -3,7 +3,8 @@
  *
  *   word    meaning
  *   LIVE    the child was not reaped, as far as is known
- *   GROUP   it was, but members of its process group live: the descriptor is the handle of the group
+ *   GROUP   it was, but members of its process group live: the descriptor, or the identity where that is enough
+ *           (6.17), is the handle of the group
  *   SLOT    the table's slot for the number points here; without it the record is on its way out
  *   PROVEN  the kernel has just answered through the descriptor for this very child: no need to check it again
  *   holders readers that use the descriptor right now: it is not closed, moved or given away under them

@@ -6,6 +6,7 @@
 #include "runtime/hot.h"
 #include "runtime/filter.h"
 #include "runtime/log.h"
+#include "runtime/ours.h"
 #include "child/self.h"
 
 /* pidfd_send_signal was seen to work: from then on its EPERM is the target's, not a filter's. */
@@ -85,13 +86,15 @@ static int signal_as_guest(pid_t pid, int sig, const siginfo_t *info, bool group
   return r == -EOPNOTSUPP ? PG_PASS : r;
 }
 
-/* Through a descriptor that is opened for this one use. */
+/* Through a descriptor that is opened for it, and kept for the next time while there is room. */
 static int signal_by_identity(struct pg_record *rec, int sig, const siginfo_t *info) {
   pid_t pid = pg_record_pid(rec);
   int low = pg_descriptor_reopen(pid, pg_record_ino(rec));
   if (low < 0)
     return low == -ESRCH ? -ESRCH : -EOPNOTSUPP;
   int r = send_child(low, sig, info);
+  if (r == 0 && pg_record_fd(rec) < 0 && pg_ours_held() < pg_ours_budget())
+    pg_descriptor_give(rec, low);
   pg_sys_close(low);
   return r;
 }
@@ -207,6 +210,12 @@ int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
   int fd = rec ? pg_descriptor_use(rec) : -1;
   if (fd >= 0 && (r = send_group(fd, how)) == -EBADF)
     pg_descriptor_lost(rec, fd);
+  if (r == -EBADF && (w & PG_RECORD_GROUP)) {
+    int leader = pg_descriptor_reopen_leader(pg_record_ino(rec));
+    r = leader >= 0 ? send_group(leader, how) : leader == -ESRCH ? -ESRCH : -EBADF;
+    if (leader >= 0)
+      pg_sys_close(leader);
+  }
   if (r == -EBADF)
     r = group_by_number(pgid, w & PG_RECORD_LIVE ? rec : NULL, how);
   if (r == -EOPNOTSUPP) {

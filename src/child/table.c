@@ -154,7 +154,9 @@ void pg_table_bury_number(pid_t pid, bool group) {
 }
 
 bool pg_table_retire(struct pg_record *rec, bool group) {
-  if (group && pg_record_fd(rec) >= 0)
+  bool handle = pg_record_fd(rec) >= 0 ||
+                (pg_record_ino(rec) && atomic_load_explicit(&pg_hot.handles, memory_order_relaxed) > 0);
+  if (group && handle)
     return pg_record_change(rec, PG_RECORD_LIVE, PG_RECORD_GROUP, PG_RECORD_LIVE | PG_RECORD_PROVEN) & PG_RECORD_LIVE;
   return pg_table_bury(rec, group);
 }

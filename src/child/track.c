@@ -79,7 +79,14 @@ static bool group_lives(int fd, pid_t pid) {
 void pg_child_retire(struct pg_record *rec, const char *how) {
   pid_t pid = pg_record_pid(rec);
   int fd = pg_record_fd(rec);
-  if (pg_table_retire(rec, group_lives(fd, pid)) && pg_log_on(PG_LOG_INFO))
+  bool group = group_lives(fd, pid);
+  if (group && fd < 0 && !pg_is_passive()) { /* a first look whether a handle can be had of it later */
+    int leader = pg_descriptor_reopen_leader(pg_record_ino(rec));
+    if (leader >= 0)
+      pg_sys_close(leader);
+    group = leader != -ESRCH;
+  }
+  if (pg_table_retire(rec, group) && pg_log_on(PG_LOG_INFO))
     log_child(PG_LOG_INFO, "reap", pid, how, -1);
 }
 
@@ -122,7 +129,11 @@ static bool collect(struct pg_record *rec) {
   uint64_t w = pg_record_word(rec);
   int fd = pg_word_fd(w);
   if (!(w & PG_RECORD_LIVE)) {
-    if (fd < 0 || group_lives(fd, 0))
+    int leader = fd >= 0 ? fd : pg_descriptor_reopen_leader(pg_record_ino(rec));
+    bool lives = leader >= 0 ? group_lives(leader, 0) : leader != -ESRCH;
+    if (fd < 0 && leader >= 0)
+      pg_sys_close(leader);
+    if (lives)
       return false;
     pg_table_bury(rec, false);
   } else {
@@ -152,7 +163,7 @@ static void collect_some(void) {
   for (int looked = 0, i = 0; looked < 16 && i < 32 && records; i++) {
     rec = pg_record_at(atomic_fetch_add_explicit(&pg_hot.record_hand, 1, memory_order_relaxed) % records + 1);
     uint64_t w = pg_record_word(rec);
-    if (!(w & PG_RECORD_LIVE) || pg_word_fd(w) >= 0 || !pg_record_try_hold(rec))
+    if (!(w & (PG_RECORD_LIVE | PG_RECORD_GROUP)) || pg_word_fd(w) >= 0 || !pg_record_try_hold(rec))
       continue;
     looked += collect(rec) ? 1 : 16;
     pg_record_drop(rec);

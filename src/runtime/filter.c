@@ -119,6 +119,7 @@ static void try_calls(void) {
   long mapped = pg_sys6(SYS_mmap, 0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped >= 0 || mapped < -4095)
     pg_sys2(SYS_munmap, mapped, 4096);
+  pg_sys_open_by_handle_at(-1, NULL, 0);
   if (high >= 0)
     pg_sys_close(high);
   if (fd >= 0)
