@@ -27,8 +27,7 @@ bool pg_call_may_dup(int from, int to);
 /* The program has changed its own limits. */
 void pg_call_limit_changed(int resource);
 int pg_call_close_range(unsigned first, unsigned last, unsigned flags);
-/* False where nothing of ours is in the way: libc's own will do. */
-bool pg_call_closefrom(int low);
+void pg_call_closefrom(int low);
 
 /* Around a call that forks inside: `on` from before it; the pid is passed through. */
 bool pg_call_before_fork(enum pg_birth birth);

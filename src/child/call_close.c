@@ -68,11 +68,13 @@ int pg_call_close_range(unsigned first, unsigned last, unsigned flags) {
   return around_ours(first, last, flags, raw_range);
 }
 
-bool pg_call_closefrom(int low) {
+void pg_call_closefrom(int low) {
   unsigned first = low < 0 ? 0 : (unsigned)low;
-  if (pg_is_guest() || pg_ours_first(first, UINT_MAX) < 0)
-    return false;
-  if (around_ours(first, UINT_MAX, 0, raw_range) < 0)
+  bool guest = pg_is_guest(); /* its descriptors are its own */
+  if ((guest ? raw_range(first, UINT_MAX, 0) : around_ours(first, UINT_MAX, 0, raw_range)) == 0)
+    return;
+  if (guest)
+    close_each(first, UINT_MAX, 0);
+  else
     around_ours(first, UINT_MAX, 0, close_each);
-  return true;
 }

@@ -56,18 +56,23 @@ struct pg_call {
   const void *caller; /* return address */
 };
 
-/* kill() of a live child where nothing is out of the ordinary: 0, or PG_PASS: go the long way, nothing was sent. */
+#define PG_AGAIN 2 /* nothing was done: go the long way */
+
+/* kill() where nothing is out of the ordinary: 0 (a live child), PG_PASS (a number that means nothing), PG_AGAIN. */
 static inline int pg_child_signal_quickly(pid_t pid, int sig) {
   uint64_t word;
+  pg_slot *slot = pg_table_slot(pid);
+  if (!slot || !atomic_load_explicit(slot, memory_order_acquire))
+    return PG_PASS;
   struct pg_record *rec = pg_table_hold_quickly(pid, &word);
   if (!rec)
-    return PG_PASS;
+    return PG_AGAIN;
   int r = pg_sys_pidfd_send_signal(pg_word_fd(word), sig, NULL, 0);
   _Atomic uint64_t *counter = &pg_hot.stripes[(uint32_t)pid % PG_HOT_STRIPES].signals;
   if (PG_LIKELY(r == 0)) /* two threads in the same instant may count once: no locked instruction here */
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
   pg_table_drop_quickly(rec, word);
-  return PG_LIKELY(r == 0) ? 0 : PG_PASS;
+  return PG_LIKELY(r == 0) ? 0 : PG_AGAIN;
 }
 
 /* PG_PASS, 0, or -errno. info NULL: as kill() does. */

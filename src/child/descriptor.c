@@ -130,8 +130,9 @@ PG_COLD void pg_descriptor_let_go(void) {
   if (!pg_descriptor_have_identity() || pg_is_passive())
     return;
   int32_t held = pg_ours_held();
+  uint32_t base = (uint32_t)atomic_load_explicit(&pg_hot.base, memory_order_relaxed); /* where they mostly are */
   for (uint32_t i = 0; i <= pg_ours_mask && held > 0; i++) {
-    uint64_t cell = atomic_load_explicit(&pg_ours_cells[i], memory_order_acquire);
+    uint64_t cell = atomic_load_explicit(&pg_ours_cells[(base + i) & pg_ours_mask], memory_order_acquire);
     if (!cell || (cell & PG_CELL_CLOSING))
       continue;
     give_up((struct pg_ours){pg_cell_fd(cell), pg_cell_owner(cell)}, false);

@@ -33,14 +33,17 @@
 #define PG_RECORD_SLOT ((uint64_t)1 << 46)
 
 /* glibc's own word on that (since 2.32, therefore weak): no thread but this one, and its signal handlers. */
-#if defined(__GLIBC__) && defined(__x86_64__)
+#ifdef __GLIBC__
 extern char __libc_single_threaded __attribute__((weak));
+static inline bool pg_is_single_threaded(void) { return &__libc_single_threaded && __libc_single_threaded; }
+#else
+static inline bool pg_is_single_threaded(void) { return false; }
 #endif
 
 /* A compare-and-swap that needs to be one instruction, but not a locked one, while there is but one thread. */
 static inline bool pg_word_cas(_Atomic uint64_t *word, uint64_t old, uint64_t now) {
 #if defined(__GLIBC__) && defined(__x86_64__)
-  if (&__libc_single_threaded && __libc_single_threaded) {
+  if (pg_is_single_threaded()) {
     bool done;
     __asm__ volatile("cmpxchgq %3, %1" : "=@ccz"(done), "+m"(*word), "+a"(old) : "r"(now) : "memory");
     return done;

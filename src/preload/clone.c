@@ -44,8 +44,9 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   void *tls = va_arg(ap, void *);
   void *ctid = va_arg(ap, void *);
   va_end(ap);
+  __typeof__(&clone) next = pg_next_late(clone);
   if (!pg_call_before_fork(PG_BIRTH_CLONE) || !fn || !stack || (flags & CLONE_THREAD))
-    return pg_next.clone(fn, stack, flags, arg, ptid, tls, ctid);
+    return next(fn, stack, flags, arg, ptid, tls, ctid);
 
   struct start start = {fn, arg, !(flags & CLONE_FILES), flags & CLONE_NEWPID};
   bool vm = flags & CLONE_VM, passive = pg_is_passive();
@@ -59,10 +60,10 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
     pg_self_marks++;
   int pidfd = -1, saved = errno, pid = -1;
   if (!passive && !(flags & (CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_DETACHED)))
-    pid = pg_next.clone(vm ? fn : child, stack, flags | CLONE_PIDFD, vm ? arg : &start, &pidfd, tls, ctid);
+    pid = next(vm ? fn : child, stack, flags | CLONE_PIDFD, vm ? arg : &start, &pidfd, tls, ctid);
   if (pid < 0) { /* no descriptor left, or the flags are in use: without a pidfd of ours */
     errno = saved;
-    pid = pg_next.clone(vm ? fn : child, stack, flags, vm ? arg : &start, ptid, tls, ctid);
+    pid = next(vm ? fn : child, stack, flags, vm ? arg : &start, ptid, tls, ctid);
   }
   if (!passive && vm && (flags & CLONE_VFORK))
     pg_self_marks--;

@@ -24,7 +24,7 @@ PG_ALSO(dup2, __dup2);
 PG_EXPORT_HOT int dup3(int from, int to, int flags) {
   pg_mode();
   bool valid = !(flags & ~O_CLOEXEC) && from != to;
-  return !valid || pg_call_may_dup(from, to) ? pg_next.dup3(from, to, flags) : pg_ret(-EBADF);
+  return pg_ret(!valid || pg_call_may_dup(from, to) ? (int)pg_sys3(SYS_dup3, from, to, flags) : -EBADF);
 }
 
 #ifdef PG_HAVE_CLOSE_RANGE
@@ -36,7 +36,6 @@ PG_EXPORT int close_range(unsigned first, unsigned last, int flags) {
 #ifdef PG_HAVE_CLOSEFROM
 PG_EXPORT void closefrom(int low) {
   pg_mode();
-  if (!pg_call_closefrom(low))
-    pg_next.closefrom(low);
+  pg_call_closefrom(low);
 }
 #endif

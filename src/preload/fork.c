@@ -19,7 +19,7 @@ PG_EXPORT_HOT pid_t _Fork(void) {
 
 static pid_t fork_pty(int *master, char *name, const struct termios *termp, const struct winsize *winp) {
   bool on = pg_call_before_fork(PG_BIRTH_CLONE);
-  return pg_call_after_fork(pg_next.forkpty(master, name, termp, winp), on, "forkpty");
+  return pg_call_after_fork(pg_next_late(forkpty)(master, name, termp, winp), on, "forkpty");
 }
 
 #define FORKPTY(exported)                                                                                              \
@@ -39,7 +39,7 @@ FORKPTY(forkpty)
 /* Returns in the child alone. */
 PG_EXPORT int daemon(int nochdir, int noclose) {
   pg_mode(); /* binds the next names */
-  int r = pg_next.daemon(nochdir, noclose);
+  int r = pg_next_late(daemon)(nochdir, noclose);
   if (r == 0)
     pg_call_after_fork(0, false, "daemon");
   return r;

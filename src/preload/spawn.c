@@ -20,23 +20,22 @@ static int spawn(spawn_fn *next, const char *how, pid_t *pid, const char *path,
   return r;
 }
 
-#define SPAWN(exported, next)                                                                                          \
+#define SPAWN(exported, name, version)                                                                                        \
   PG_EXPORT int exported(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,                      \
                          const posix_spawnattr_t *attr, char *const argv[], char *const envp[]) {                      \
-    pg_mode(); /* binds the next names */                                                                              \
-    return spawn(pg_next.next, #next, pid, path, actions, attr, argv, envp);                                           \
+    return spawn(pg_next_late_version(name, version), #name, pid, path, actions, attr, argv, envp);                    \
   }
 
 #if PG_VERSIONED
-SPAWN(pg_posix_spawn_new, posix_spawn)
-SPAWN(pg_posix_spawnp_new, posix_spawnp)
-SPAWN(pg_posix_spawn_old, posix_spawn_2_2_5)
-SPAWN(pg_posix_spawnp_old, posix_spawnp_2_2_5)
+SPAWN(pg_posix_spawn_new, posix_spawn, "GLIBC_2.15")
+SPAWN(pg_posix_spawnp_new, posix_spawnp, "GLIBC_2.15")
+SPAWN(pg_posix_spawn_old, posix_spawn, "GLIBC_2.2.5")
+SPAWN(pg_posix_spawnp_old, posix_spawnp, "GLIBC_2.2.5")
 __asm__(".symver pg_posix_spawn_new, posix_spawn@@GLIBC_2.15");
 __asm__(".symver pg_posix_spawnp_new, posix_spawnp@@GLIBC_2.15");
 __asm__(".symver pg_posix_spawn_old, posix_spawn@GLIBC_2.2.5");
 __asm__(".symver pg_posix_spawnp_old, posix_spawnp@GLIBC_2.2.5");
 #else
-SPAWN(posix_spawn, posix_spawn)
-SPAWN(posix_spawnp, posix_spawnp)
+SPAWN(posix_spawn, posix_spawn, NULL)
+SPAWN(posix_spawnp, posix_spawnp, NULL)
 #endif

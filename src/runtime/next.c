@@ -12,35 +12,39 @@ struct pg_next pg_next;
 
 #ifdef PG_PRELOAD
 
-static const struct {
-  char symbol[16], version[12];
-} names[] = {
-#define X(type, name, args, symbol, version) {symbol, version},
+static const char names[][8] = {
+#define X(type, name, args) #name,
     PG_NEXT(X)
 #undef X
 };
 
-void pg_next_bind(void) {
+/* errno is left alone. */
+static void *find(const char *symbol, const char *version) {
   int saved = errno;
-  void **at = (void **)(void *)&pg_next;
-  for (size_t i = 0; i < PG_ARRAY_LEN(names); i++) {
-    void *found = NULL;
+  void *found = NULL;
 #ifdef __GLIBC__
-    if (names[i].version[0])
-      found = dlvsym(RTLD_NEXT, names[i].symbol, names[i].version);
+  if (version)
+    found = dlvsym(RTLD_NEXT, symbol, version);
+#else
+  (void)version;
 #endif
-    at[i] = found ? found : dlsym(RTLD_NEXT, names[i].symbol);
-  }
+  if (!found)
+    found = dlsym(RTLD_NEXT, symbol);
   errno = saved;
+  return found;
 }
 
-void *pg_next_find(_Atomic(void *) *cache, const char *symbol) {
+void pg_next_bind(void) {
+  void **at = (void **)(void *)&pg_next;
+  for (size_t i = 0; i < PG_ARRAY_LEN(names); i++)
+    at[i] = find(names[i], NULL);
+}
+
+void *pg_next_find(_Atomic(void *) *cache, const char *symbol, const char *version) {
   void *found = atomic_load_explicit(cache, memory_order_acquire);
   if (!found) {
-    int saved = errno;
-    found = dlsym(RTLD_NEXT, symbol);
+    found = find(symbol, version);
     atomic_store_explicit(cache, found, memory_order_release);
-    errno = saved;
   }
   return found;
 }
@@ -48,17 +52,7 @@ void *pg_next_find(_Atomic(void *) *cache, const char *symbol) {
 #else /* the API alone interposes nothing: libc's own names are the next ones */
 
 void pg_next_bind(void) {
-  pg_next = (struct pg_next){.fork = fork,
-                             .kill = kill,
-                             .killpg = killpg,
-                             .sigqueue = sigqueue,
-                             .wait = wait,
-                             .waitpid = waitpid,
-                             .wait3 = wait3,
-                             .wait4 = wait4,
-                             .waitid = waitid,
-                             .posix_spawn = posix_spawn,
-                             .posix_spawnp = posix_spawnp};
+  pg_next = (struct pg_next){.fork = fork, .kill = kill, .waitpid = waitpid, .wait4 = wait4, .waitid = waitid};
 }
 
 #endif

@@ -4,53 +4,24 @@
 #define PG_RUNTIME_NEXT_H
 
 #include <signal.h>
-#include <spawn.h>
 #include <stddef.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
-#include <termios.h>
 
-struct winsize;
-
-/* X(type, name, arguments, symbol, version): the version is asked for first where it is not empty. */
+/* X(type, name, arguments): those that may be called first in a signal handler, or between vfork and exec. */
 #define PG_NEXT(X)                                                                                                     \
-  X(pid_t, fork, (void), "fork", "")                                                                                 \
-  X(pid_t, _Fork, (void), "_Fork", "")                                                                               \
-  X(int, kill, (pid_t, int), "kill", "")                                                                             \
-  X(int, killpg, (pid_t, int), "killpg", "")                                                                         \
-  X(int, sigqueue, (pid_t, int, union sigval), "sigqueue", "")                                                       \
-  X(pid_t, wait, (int *), "wait", "")                                                                                \
-  X(pid_t, waitpid, (pid_t, int *, int), "waitpid", "")                                                              \
-  X(pid_t, wait3, (int *, int, struct rusage *), "wait3", "")                                                        \
-  X(pid_t, wait4, (pid_t, int *, int, struct rusage *), "wait4", "")                                                 \
-  X(int, waitid, (idtype_t, id_t, siginfo_t *, int), "waitid", "")                                                   \
-  X(int, posix_spawn,                                                                                                  \
-    (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[],              \
-     char *const[]),                                                                                                   \
-    "posix_spawn", "")                                                                                               \
-  X(int, posix_spawnp,                                                                                                 \
-    (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[],              \
-     char *const[]),                                                                                                   \
-    "posix_spawnp", "")                                                                                              \
-  X(int, posix_spawn_2_2_5,                                                                                            \
-    (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[],              \
-     char *const[]),                                                                                                   \
-    "posix_spawn", "GLIBC_2.2.5")                                                                                      \
-  X(int, posix_spawnp_2_2_5,                                                                                           \
-    (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[],              \
-     char *const[]),                                                                                                   \
-    "posix_spawnp", "GLIBC_2.2.5")                                                                                     \
-  X(int, close, (int), "close", "")                                                                                    \
-  X(int, dup2, (int, int), "dup2", "")                                                                                 \
-  X(int, dup3, (int, int, int), "dup3", "")                                                                            \
-  X(void, closefrom, (int), "closefrom", "")                                                                           \
-  X(int, clone, (int (*)(void *), void *, int, void *, ...), "clone", "")                                            \
-  X(int, daemon, (int, int), "daemon", "")                                                                           \
-  X(int, forkpty, (int *, char *, const struct termios *, const struct winsize *), "forkpty", "")
+  X(pid_t, fork, (void))                                                                                               \
+  X(pid_t, _Fork, (void))                                                                                              \
+  X(int, kill, (pid_t, int))                                                                                           \
+  X(pid_t, waitpid, (pid_t, int *, int))                                                                               \
+  X(pid_t, wait4, (pid_t, int *, int, struct rusage *))                                                                \
+  X(int, waitid, (idtype_t, id_t, siginfo_t *, int))                                                                   \
+  X(int, close, (int))                                                                                                 \
+  X(int, dup2, (int, int))
 
 struct pg_next {
-#define X(type, name, args, symbol, version) type(*name) args;
+#define X(type, name, args) type(*name) args;
   PG_NEXT(X)
 #undef X
 };
@@ -61,12 +32,13 @@ extern struct pg_next pg_next;
 void pg_next_bind(void);
 
 /* Names that are not async-signal-safe in libc either, or rare: looked up when they are first used, so that a start does
- * not pay for them. `name` is a function that a header declares. */
-void *pg_next_find(_Atomic(void *) *cache, const char *symbol);
-#define pg_next_late(name)                                                                                             \
+ * not pay for them. `name` is a function that a header declares; a version is asked for first. */
+void *pg_next_find(_Atomic(void *) *cache, const char *symbol, const char *version);
+#define pg_next_late_version(name, version)                                                                            \
   (__extension__({                                                                                                     \
     static _Atomic(void *) cache;                                                                                      \
-    (__typeof__(&(name)))pg_next_find(&cache, #name);                                                                  \
+    (__typeof__(&(name)))pg_next_find(&cache, #name, version);                                                         \
   }))
+#define pg_next_late(name) pg_next_late_version(name, NULL)
 
 #endif
