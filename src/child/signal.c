@@ -178,8 +178,12 @@ int pg_child_check(pid_t pid, struct pg_call call) {
  * was reaped, so whoever has the number is another. */
 static int group_by_number(pid_t pgid, struct pg_record *rec, int sig) {
   int fd = pg_descriptor_open(pgid);
-  if (fd < 0)
-    return -EOPNOTSUPP;
+  if (fd < 0) { /* where nothing can be opened: whoever has the number of a leader that was reaped is another */
+    if (fd == -ESRCH || fd == -ENOENT || (rec && !pg_child_is_lost(rec)))
+      return -EOPNOTSUPP;
+    int r = pg_sys_kill(pgid, 0);
+    return r == 0 || r == -EPERM ? -ESRCH : -EOPNOTSUPP;
+  }
   uint64_t ino = 0, known = rec ? pg_record_ino(rec) : 0;
   int r = -ESRCH;
   if (rec && (pg_descriptor_identity(fd, &ino) < 0 || !known || !ino))

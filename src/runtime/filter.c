@@ -85,7 +85,7 @@ static void map_page(void) {
 PG_COLD bool pg_filter_look(void) {
   if (atomic_load_explicit(&pg_filter_state, memory_order_relaxed) == PG_FILTER_UNKNOWN) {
     int seccomp = read_status().seccomp;
-    if (seccomp == 2) {
+    if (seccomp != 0 && seccomp != 1) { /* or unknown: no /proc, no descriptor to read it with */
       map_page();
       atomic_store_explicit(&from_start, true, memory_order_relaxed);
     }
@@ -99,12 +99,14 @@ PG_COLD bool pg_filter_look(void) {
 /* ---- The throw-away process ---- */
 
 /* Every kind of call that the core makes, harmlessly. Signals are held off first: a handler of the program must not run
- * here. */
+ * here. Descriptors are made free, in this process alone: all may be in use. */
 static void try_calls(void) {
   siginfo_t si;
   uint64_t dev, ino, all = ~(uint64_t)0;
   pg_sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, sizeof all);
   pid_t self = pg_sys_getpid();
+  for (int i = 0; i < 3; i++)
+    pg_sys_close(i);
   int fd = pg_sys_pidfd_open(self, 0);
   int high = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
   pg_sys_fstat_ids(fd, &dev, &ino);

@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NO_HOLD = 1, SESSION = 2, WALL = 4, ORPHAN = 8 };
-enum { LATE = 1, GROUP = 2, OWN_GROUP = 4, NO_OPTIONS = 8, SILENT = 16 };
-enum { TO_GROUP = 1, PROBE = 2, OTHER = 4 }; /* OTHER: sends no signal, but without the shim it finds the stranger */
+enum { NO_HOLD = 1, SESSION = 2, WALL = 4, ORPHAN = 8, FULL = 16, OTHERS = 32 };
+enum { LATE = 1, GROUP = 2, OWN_GROUP = 4, NO_OPTIONS = 8, SILENT = 16, PIDFD = 32, TAKES_ANY = 64 };
+enum { TO_GROUP = 1, PROBE = 2, OTHER = 4, PIPE = 8, GUEST = 16 }; /* OTHER: sends no signal, but without the shim it finds the stranger */
 /* Rarer ways are combined with the plain ones and with each other only. */
 enum { RARE = 1024, PLAIN = 2048 };
 
@@ -47,6 +47,9 @@ static const struct way makes[] = {
     {"nested", 0},
     {"daemon", 0},
     {"orphan", ORPHAN},
+    {"fork-then-fork", OTHERS},
+    {"vfork-then-fork", OTHERS},
+    {"fork-full", FULL},
     {"fork-then-exec", 0},
     {"vfork-then-exec", RARE},
     {"spawn-then-exec", RARE},
@@ -70,11 +73,11 @@ static const struct way reaps[] = {
     {"waitid-pid", 0},
     {"waitid-all", 0},
     {"waitid-pgid", GROUP},
-    {"waitid-pidfd", 0},
+    {"waitid-pidfd", PIDFD},
     {"peek", 0},
     {"greedy", NO_OPTIONS},
     {"thread", 0},
-    {"handler", NO_OPTIONS},
+    {"handler", NO_OPTIONS | TAKES_ANY},
     {"ignored", SILENT | PLAIN},
     {"ignored-late", SILENT | LATE},
     {"ignored-wait", SILENT},
@@ -93,8 +96,8 @@ static const struct way sends[] = {
     {"sigqueue", 0},
     {"handler", 0},
     {"thread", 0},
-    {"forked", 0},
-    {"vforked", 0},
+    {"forked", PIPE},
+    {"vforked", GUEST},
     {"atexit", 0},
     {"tgkill", RARE},
     {"syscall-kill", RARE},
@@ -141,6 +144,12 @@ static bool possible(const struct way *make, const struct way *reap, const struc
   if (make->flags & WALL && reap->flags & (NO_OPTIONS | SILENT)) /* wait() does not see it, SIGCHLD is not its signal */
     return false;
   if (make->flags & ORPHAN && reap->flags & SILENT) /* never made by the program, never reported to it: unknowable */
+    return false;
+  if (make->flags & FULL && (reap->flags & PIDFD || send->flags & PIPE)) /* they need descriptors themselves */
+    return false;
+  if (make->flags & FULL && reap->flags & SILENT && send->flags & GUEST) /* who is not the parent can not ask by number */
+    return false;
+  if (make->flags & OTHERS && reap->flags & TAKES_ANY) /* it would take the others */
     return false;
   return true;
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -218,6 +219,28 @@ static pid_t by_orphan(void) {
   return orphan;
 }
 
+/* More children come and go before the one is reaped: nothing that was opened for it may be needed again. */
+static pid_t then_fork(pid_t pid) {
+  for (int i = 0; i < 3; i++) {
+    pid_t other = fork();
+    if (other == 0)
+      _exit(0);
+    if (other < 0 || (waitpid(other, NULL, 0) != other && errno != ECHILD)) /* ECHILD: SIGCHLD may be ignored */
+      fail("another child");
+  }
+  return pid;
+}
+
+/* From before its birth on every descriptor that there can be is in use. */
+static pid_t by_full_fork(void) {
+  struct rlimit limit = {64, 64};
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    fail("limit");
+  while (dup(0) >= 0)
+    ;
+  return by_fork();
+}
+
 /* The program replaces itself after the child was made, and goes on with the number as an argument. */
 static pid_t then_exec(pid_t pid) {
   char child[16], gate0[16], gate1[16];
@@ -285,6 +308,12 @@ void make_child(void) {
     pid = by_daemon();
   else if (strcmp(how, "orphan") == 0)
     pid = by_orphan();
+  else if (strcmp(how, "fork-then-fork") == 0)
+    pid = then_fork(by_fork());
+  else if (strcmp(how, "vfork-then-fork") == 0)
+    pid = then_fork(by_vfork_exec());
+  else if (strcmp(how, "fork-full") == 0)
+    pid = by_full_fork();
   else if (strcmp(how, "fork-then-exec") == 0)
     pid = then_exec(by_fork());
   else if (strcmp(how, "spawn-then-exec") == 0)
