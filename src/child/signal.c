@@ -214,7 +214,7 @@ int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
   int fd = rec ? pg_descriptor_use(rec) : -1;
   if (fd >= 0 && (r = send_group(fd, how)) == -EBADF)
     pg_descriptor_lost(rec, fd);
-  if (r == -EBADF && (w & PG_RECORD_GROUP)) {
+  if (r == -EBADF && rec) {
     int leader = pg_descriptor_reopen_leader(pg_record_ino(rec));
     r = leader >= 0 ? send_group(leader, how) : leader == -ESRCH ? -ESRCH : -EBADF;
     if (leader >= 0)

@@ -64,7 +64,7 @@ void puppet_tell_story(const char *preload, const char *const *env, const char *
     return;
   ret->puppet = puppet.pid;
   ret->child = puppet_reaped_child(&puppet);
-  int error = ret->child > 1 ? pg_test_take_pid(ret->child, false, &stranger) : -1;
+  int error = ret->child > 1 ? pg_test_take_pid(ret->child, PG_TEST_ALONE, &stranger) : -1;
   if (PG_CHECK(error == 0, "the number cannot be taken: %s", strerror(-error))) {
     if (puppet_ask(&puppet, "kill", answer, "kill %d %d", ret->child, SIGTERM)) {
       ret->result = answer[0];

@@ -244,7 +244,7 @@ static void descriptor_two_reused(void) {
   puppet_ask(&puppet, "open", answer, "open 2 %s", path);
   PG_CHECK(answer[0] == 2, "open gave %d", answer[0]);
   int child = puppet_reaped_child(&puppet);
-  int error = child > 1 ? pg_test_take_pid(child, false, &stranger) : -1;
+  int error = child > 1 ? pg_test_take_pid(child, PG_TEST_ALONE, &stranger) : -1;
   if (PG_CHECK(error == 0, "the number cannot be taken")) {
     puppet_ask(&puppet, "kill", answer, "kill %d 15", child);
     PG_CHECK(answer[0] == -1 && answer[1] == ESRCH, "kill: %d", answer[0]);

@@ -83,7 +83,7 @@ static void retired_bound(void) {
   for (int i = 0; i < 4; i++)
     children[i] = puppet_reaped_child(&puppet);
   for (; taken < 4; taken++) {
-    int error = pg_test_take_pid(children[taken], false, &strangers[taken]);
+    int error = pg_test_take_pid(children[taken], PG_TEST_ALONE, &strangers[taken]);
     if (!PG_CHECK(error == 0, "number %d cannot be taken: %s", taken, strerror(-error)))
       break;
   }

@@ -50,7 +50,7 @@ static void play(const char *shell, const char *script, const char *preload) {
   PG_CHECK(pg_test_start(&command, &process) == 0, "cannot start %s", shell);
   pg_test_read_line(&process, line, sizeof line);
   PG_CHECK(sscanf(line, "ready %d", &pid) == 1, "%s says \"%s\"", script, line);
-  int error = pid > 1 ? pg_test_take_pid(pid, true, &stranger) : -1;
+  int error = pid > 1 ? pg_test_take_pid(pid, PG_TEST_GROUP, &stranger) : -1;
   if (PG_CHECK(error == 0, "%s: the number cannot be taken: %s", script, strerror(-error))) {
     pg_test_write_line(&process, "go");
     pg_test_read_line(&process, line, sizeof line);

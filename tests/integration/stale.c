@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NO_HOLD = 1, SESSION = 2, WALL = 4, ORPHAN = 8, FULL = 16, OTHERS = 32 };
+enum { NO_HOLD = 1, SESSION = 2, WALL = 4, ORPHAN = 8, FULL = 16, OTHERS = 32, LEADER = 64 };
 enum { LATE = 1, GROUP = 2, OWN_GROUP = 4, NO_OPTIONS = 8, SILENT = 16, PIDFD = 32, TAKES_ANY = 64 };
 enum { TO_GROUP = 1, PROBE = 2, OTHER = 4, PIPE = 8, GUEST = 16 }; /* OTHER: sends no signal, but without the shim it finds the stranger */
 /* Rarer ways are combined with the plain ones and with each other only. */
@@ -50,6 +50,7 @@ static const struct way makes[] = {
     {"fork-then-fork", OTHERS},
     {"vfork-then-fork", OTHERS},
     {"fork-full", FULL},
+    {"fork-leader", LEADER},
     {"fork-then-exec", 0},
     {"vfork-then-exec", RARE},
     {"spawn-then-exec", RARE},
@@ -149,6 +150,8 @@ static bool possible(const struct way *make, const struct way *reap, const struc
     return false;
   if (make->flags & FULL && reap->flags & SILENT && send->flags & GUEST) /* who is not the parent can not ask by number */
     return false;
+  if (make->flags & LEADER && (!(send->flags & TO_GROUP) || reap->flags & (TAKES_ANY | GROUP)))
+    return false;
   if (make->flags & OTHERS && reap->flags & TAKES_ANY) /* it would take the others */
     return false;
   return true;
@@ -161,7 +164,8 @@ struct verdict {
 };
 
 /* Between the two lines of the program: a stranger takes the number. */
-static void judge(struct pg_test_process *process, const struct way *send, struct verdict *ret) {
+static void judge(struct pg_test_process *process, const struct way *make, const struct way *send,
+                  struct verdict *ret) {
   char line[256] = "";
   int pid, error;
   if (pg_test_read_line(process, line, sizeof line) != 0 || sscanf(line, "ready %d", &pid) != 1) {
@@ -169,7 +173,11 @@ static void judge(struct pg_test_process *process, const struct way *send, struc
     return;
   }
   struct pg_test_stranger stranger;
-  if ((error = pg_test_take_pid(pid, send->flags & TO_GROUP, &stranger)) != 0) {
+  if ((error = pg_test_take_pid(pid,
+                                make->flags & LEADER     ? PG_TEST_LEFT_GROUP
+                                : send->flags & TO_GROUP ? PG_TEST_GROUP
+                                                         : PG_TEST_ALONE,
+                                &stranger)) != 0) {
     snprintf(ret->trouble, sizeof ret->trouble, "the number cannot be taken: %s", strerror(-error));
     return;
   }
@@ -193,7 +201,7 @@ static void play(const char *preload, const struct way *make, const struct way *
     snprintf(ret->trouble, sizeof ret->trouble, "cannot start: %s", strerror(-error));
     return;
   }
-  judge(&process, send, ret);
+  judge(&process, make, send, ret);
   pg_test_finish(&process, &outcome);
   if (!ret->trouble[0] && !pg_test_exited(&outcome, 0))
     snprintf(ret->trouble, sizeof ret->trouble, "ended with status %#x%s", (unsigned)outcome.status,

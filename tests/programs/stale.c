@@ -68,6 +68,7 @@ static void reap_and_send(void) {
   if (scenario.hold && write(scenario.gate[1], "", 1) != 1)
     fail("gate");
   reap_child();
+  end_members();
 
   say("ready %d\n", (int)scenario.child);
   char line[16];

@@ -26,6 +26,9 @@ void make_child(void);
 /* The child's end. Safe in a vfork child. */
 void be_child(void) __attribute__((noreturn));
 
+/* After the reaping: who was left in the child's group is ended. */
+void end_members(void);
+
 /* stale_reap.c: what must be set up before the child is made, and after; then the reaping itself. */
 void prepare_reap(void);
 void prepare_reap_late(void);

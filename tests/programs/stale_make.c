@@ -231,6 +231,31 @@ static pid_t then_fork(pid_t pid) {
   return pid;
 }
 
+/* The child leads a group, in which a grandchild stays behind. */
+static pid_t by_fork_with_member(void) {
+  pid_t pid = fork();
+  if (pid == 0) {
+    setpgid(0, 0);
+    pid_t member = fork();
+    while (member == 0)
+      pause();
+    be_child();
+  }
+  while (pid > 0 && getpgid(pid) != pid)
+    usleep(100);
+  return pid;
+}
+
+void end_members(void) {
+  if (strcmp(scenario.make, "fork-leader") != 0)
+    return;
+  then_fork(scenario.child); /* the leader was reaped; its group still lives */
+  if (scenario.child <= 1 || kill(-scenario.child, SIGKILL) != 0)
+    fail("the group that is left");
+  while (kill(-scenario.child, 0) == 0)
+    usleep(100);
+}
+
 /* From before its birth on every descriptor that there can be is in use. */
 static pid_t by_full_fork(void) {
   struct rlimit limit = {64, 64};
@@ -312,6 +337,8 @@ void make_child(void) {
     pid = then_fork(by_fork());
   else if (strcmp(how, "vfork-then-fork") == 0)
     pid = then_fork(by_vfork_exec());
+  else if (strcmp(how, "fork-leader") == 0)
+    pid = by_fork_with_member();
   else if (strcmp(how, "fork-full") == 0)
     pid = by_full_fork();
   else if (strcmp(how, "fork-then-exec") == 0)

@@ -67,9 +67,14 @@ struct pg_test_stranger {
 };
 
 /* Makes a stranger that has exactly this PID (clone3 set_tid, Linux 5.5, needs privilege in the namespace), waiting up
- * to five seconds for the number to become free; as leader of its own process group when group is set. 0, or -errno:
- * -EEXIST still in use, -EPERM, -ENOSYS and -EINVAL where the kernel has no set_tid. */
-int pg_test_take_pid(pid_t pid, bool group, struct pg_test_stranger *ret);
+ * to five seconds for the number to become free. 0, or -errno: -EEXIST still in use, -EPERM, -ENOSYS and -EINVAL where
+ * the kernel has no set_tid. */
+enum pg_test_taking {
+  PG_TEST_ALONE,
+  PG_TEST_GROUP,      /* as leader of a process group of its own */
+  PG_TEST_LEFT_GROUP, /* the group has the number: its leader is gone, the stranger is a member that is left */
+};
+int pg_test_take_pid(pid_t pid, enum pg_test_taking how, struct pg_test_stranger *ret);
 
 /* Can numbers be taken at all here? 0, or the -errno that says why not. */
 int pg_test_probe_take_pid(void);

@@ -49,7 +49,7 @@ static void tell(int report, int32_t answer) {
 /* The stranger's whole life. It holds no descriptor of the test: a pipe must not stay open because of it. */
 static void be_stranger(bool group, int report) {
   prctl(PR_SET_NAME, "stranger");
-  tell(report, group && setpgid(0, 0) != 0 ? -errno : 0);
+  tell(report, group && setpgid(0, 0) != 0 ? -errno : getpid());
   if (syscall(SYS_close_range, 0, ~0u, 0) != 0)
     for (int fd = 0; fd < 1024; fd++)
       close(fd);
@@ -66,11 +66,26 @@ static long fork_as(pid_t pid) {
   return made < 0 ? -errno : made;
 }
 
+/* The number becomes a group's whose leader is gone: the stranger is who is left of it, under another number. */
+static void leave_group(int report) {
+  if (setpgid(0, 0) != 0)
+    tell(report, -errno);
+  else if (fork() == 0)
+    be_stranger(false, report);
+  _exit(0);
+}
+
 /* Makes the stranger with the number asked for. */
-static void help_take(pid_t pid, bool group, int report) {
+static void help_take(pid_t pid, enum pg_test_taking how, int report) {
   long made = fork_as(pid);
+  if (made == 0 && how == PG_TEST_LEFT_GROUP)
+    leave_group(report);
   if (made == 0)
-    be_stranger(group, report);
+    be_stranger(how == PG_TEST_GROUP, report);
+  if (made > 0 && how == PG_TEST_LEFT_GROUP) {
+    waitpid((pid_t)made, NULL, 0);
+    return;
+  }
   if (made < 0)
     tell(report, (int32_t)made);
 }
@@ -95,8 +110,9 @@ static void help_wrap(pid_t pid, int tries, bool group, int report) {
   tell(report, getpid() == pid ? -EAGAIN : -ETIME); /* the helper itself may get the number: then another must help */
 }
 
-/* Runs one helper. The answer comes through a pipe, from the stranger on success, else from the helper. */
-static int run_helper(pid_t pid, int tries, bool group) {
+/* Runs one helper. The answer, the stranger's PID or -errno, comes through a pipe: from the stranger, or from the
+ * helper. */
+static int run_helper(pid_t pid, int tries, enum pg_test_taking how) {
   int report[2];
   if (pipe2(report, O_CLOEXEC) != 0)
     return -errno;
@@ -108,9 +124,9 @@ static int run_helper(pid_t pid, int tries, bool group) {
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
     if (tries)
-      help_wrap(pid, tries, group, report[1]);
+      help_wrap(pid, tries, how == PG_TEST_GROUP, report[1]);
     else
-      help_take(pid, group, report[1]);
+      help_take(pid, how, report[1]);
     _exit(0);
   }
   close(report[1]);
@@ -180,24 +196,24 @@ static int adopt(pid_t pid, struct pg_test_stranger *ret) {
   return 0;
 }
 
-int pg_test_take_pid(pid_t pid, bool group, struct pg_test_stranger *ret) {
+int pg_test_take_pid(pid_t pid, enum pg_test_taking how, struct pg_test_stranger *ret) {
   if (!pg_test_in_namespace() || pid <= 1)
     return -EINVAL;
   int error = 0;
   for (int tries = 0; tries < 2500; tries++) {
-    error = run_helper(pid, 0, group);
+    error = run_helper(pid, 0, how);
     if (error != -EEXIST)
       break;
     pause_ms(tries < 20 ? 1 : 2);
   }
-  return error ? error : adopt(pid, ret);
+  return error < 0 ? error : adopt(error, ret);
 }
 
 int pg_test_probe_take_pid(void) {
   enum { ANY_NUMBER = 290 }; /* never handed out after the first wrap; that it is in use would be an answer as well */
   struct pg_test_stranger stranger;
-  int error = run_helper(ANY_NUMBER, 0, false);
-  if (error == 0 && (error = adopt(ANY_NUMBER, &stranger)) == 0)
+  int error = run_helper(ANY_NUMBER, 0, PG_TEST_ALONE);
+  if (error > 0 && (error = adopt(ANY_NUMBER, &stranger)) == 0)
     pg_test_stranger_release(&stranger);
   return error == -EEXIST ? 0 : error;
 }
@@ -206,9 +222,9 @@ int pg_test_wrap_to_pid(pid_t pid, int tries, struct pg_test_stranger *ret) {
   if (!pg_test_in_namespace() || pid <= 1)
     return -EINVAL;
   int error;
-  while ((error = run_helper(pid, tries, true)) == -EAGAIN)
+  while ((error = run_helper(pid, tries, PG_TEST_GROUP)) == -EAGAIN)
     ;
-  return error ? error : adopt(pid, ret);
+  return error < 0 ? error : adopt(error, ret);
 }
 
 bool pg_test_stranger_alive(const struct pg_test_stranger *stranger) {

@@ -145,7 +145,7 @@ static void text(void) {
   CHECK_ERRNO(pidguard_pidfd_from_text(buf, 0), ESRCH);
   CHECK_ERRNO(pidguard_pidfd_to_text(c.fd, want, sizeof want), ESRCH);
   struct pg_test_stranger s;
-  int r = pg_test_take_pid(pid, false, &s);
+  int r = pg_test_take_pid(pid, PG_TEST_ALONE, &s);
   if (r) {
     pg_test_skip("no process with a given number: %s", strerror(-r));
   } else {

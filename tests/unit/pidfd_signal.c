@@ -339,7 +339,7 @@ static void no_stranger(void) {
   struct pg_test_stranger s;
   pid_t pid = c.pid;
   child_reap(&c);
-  int r = pg_test_take_pid(pid, true, &s);
+  int r = pg_test_take_pid(pid, PG_TEST_GROUP, &s);
   if (r) {
     pg_test_skip("no process with a given number: %s", strerror(-r));
     child_done(&c);
