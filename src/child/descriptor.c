@@ -96,7 +96,7 @@ static bool finds_leaders(uint64_t ino) {
 }
 
 /* Takes the descriptor from the record behind a cell, if that record can go on without: by its identity, or, where it
- * has to be, a group by its number. */
+ * has to be, by number once it is the leader of a group and dead. */
 static bool give_up(struct pg_ours ours, bool has_to) {
   if (ours.fd < 0 || ours.owner == PG_OWNER_LOG)
     return false;
@@ -104,7 +104,8 @@ static bool give_up(struct pg_ours ours, bool has_to) {
   uint64_t ino = pg_record_ino(rec), w = pg_record_word(rec);
   if (pg_word_fd(w) != ours.fd)
     return false;
-  if ((w & PG_RECORD_GROUP) && !finds_leaders(ino)) {
+  bool leader = w & PG_RECORD_GROUP;
+  if ((leader || !has_to) && !finds_leaders(ino)) {
     if (!has_to || !pg_record_try_hold(rec))
       return false;
     pg_table_bury(rec, true);
@@ -127,7 +128,8 @@ int pg_descriptor_evict(int n) {
 }
 
 PG_COLD void pg_descriptor_let_go(void) {
-  if (!pg_descriptor_have_identity() || pg_is_passive())
+  if (!pg_descriptor_have_identity() || pg_is_passive() ||
+      atomic_load_explicit(&pg_hot.handles, memory_order_relaxed) < 0)
     return;
   int32_t held = pg_ours_held();
   uint32_t base = (uint32_t)atomic_load_explicit(&pg_hot.base, memory_order_relaxed); /* where they mostly are */

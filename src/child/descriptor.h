@@ -20,7 +20,7 @@ int pg_descriptor_reopen(pid_t pid, uint64_t ino);
 int pg_descriptor_reopen_leader(uint64_t ino);
 
 /* Before a fork, which would copy them, and the dearer the higher they are: lets go of all that can be opened anew by
- * identity. */
+ * identity, also as the handle of a group (6.17; a kernel before that keeps them). */
 void pg_descriptor_let_go(void);
 
 /* pidfd_open(), making room by giving up one of ours when the program has used up all numbers. */
