@@ -88,5 +88,21 @@ int pg_child_check(pid_t pid, struct pg_call call);
 /* waitid() for one tracked child: PG_PASS, 0, or -errno. options as for waitid; info must not be NULL. It is a
  * cancellation point if it is to be one and has no WNOHANG. */
 int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru, bool cancellable);
+/* What a wait on a held record's descriptor came to: the record's state follows, and the hold is given back. */
+int pg_child_waited(struct pg_record *rec, pid_t pid, int fd, siginfo_t *info, int options, int r);
+
+/* pg_child_wait() with WNOHANG where nothing is out of the ordinary, and mostly nothing has happened; or PG_AGAIN. */
+static inline int pg_child_wait_quickly(pid_t pid, siginfo_t *info, int options, struct rusage *ru) {
+  uint64_t word;
+  struct pg_record *rec = pg_table_hold_quickly(pid, &word);
+  if (!rec)
+    return PG_AGAIN;
+  info->si_pid = 0;
+  int r = pg_sys_waitid(PG_P_PIDFD, (id_t)pg_word_fd(word), info, options, ru);
+  if (PG_UNLIKELY(r < 0 || info->si_pid))
+    return pg_child_waited(rec, pid, pg_word_fd(word), info, options, r);
+  pg_table_drop_quickly(rec, word);
+  return 0;
+}
 
 #endif

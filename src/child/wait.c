@@ -83,23 +83,7 @@ static int promote(struct pg_record *rec) {
   return fd >= 0 ? fd : -EMFILE;
 }
 
-/* What a wait on a held record's descriptor came to: the record's state follows, and the hold is given back. */
-static int conclude(struct pg_record *rec, pid_t pid, int fd, siginfo_t *info, int options, int r);
-
 PG_HOT int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru, bool cancellable) {
-  if ((options & WNOHANG) && pg_is_usual()) { /* mostly: nothing has happened */
-    uint64_t word;
-    struct pg_record *rec = pg_table_hold_quickly(pid, &word);
-    if (rec) {
-      int fd = pg_word_fd(word);
-      info->si_pid = 0;
-      int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, info, options, ru);
-      if (PG_UNLIKELY(r < 0 || info->si_pid))
-        return conclude(rec, pid, fd, info, options, r);
-      pg_table_drop_quickly(rec, word);
-      return 0;
-    }
-  }
   if (pg_is_passive())
     return PG_PASS;
   struct pg_record *rec = pg_table_hold(pid);
@@ -116,10 +100,10 @@ PG_HOT int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage 
     r = blocking_waitid(rec, fd, info, options, ru);
   else
     r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, info, options, ru);
-  return conclude(rec, pid, fd, info, options, r);
+  return pg_child_waited(rec, pid, fd, info, options, r);
 }
 
-static int conclude(struct pg_record *rec, pid_t pid, int fd, siginfo_t *info, int options, int r) {
+int pg_child_waited(struct pg_record *rec, pid_t pid, int fd, siginfo_t *info, int options, int r) {
   if (pg_log_on(PG_LOG_DEBUG))
     log_wait(pid, info, r);
   if (r == 0 && info->si_pid && pg_siginfo_is_exit(info) && !(options & WNOWAIT)) {
