@@ -10,12 +10,11 @@
 
 static const char *program;
 
-static void run_case(const char *name, const char *preload, struct pg_test_outcome *ret) {
+static int run_case(const char *name, const char *preload, struct pg_test_outcome *ret) {
   const char *const argv[] = {program, name, NULL};
   struct pg_test_command command = {.argv = argv, .preload = preload, .limit_ms = 30000};
   pg_test_run(&command, ret);
-  int leftovers = pg_test_kill_leftovers();
-  PG_CHECK(leftovers == 0, "%s %s the shim left %d processes behind", name, preload ? "with" : "without", leftovers);
+  return pg_test_kill_leftovers();
 }
 
 /* The first line in which two traces differ, from each of them. */
@@ -67,35 +66,54 @@ static int take_foreign(struct pg_test_outcome *outcome) {
   return highest;
 }
 
-static void test_case(void) {
-  const char *name = pg_test_name(), *preload = pg_test_preload();
+/* One pair of runs. What is wrong with it goes to `wrong`, which stays empty if nothing is. */
+static void compare(const char *name, const char *preload, char *wrong, size_t size) {
   struct pg_test_outcome plain, shim;
-  run_case(name, NULL, &plain);
+  char difference[1024];
+  int left = run_case(name, NULL, &plain), found = take_foreign(&plain);
+  wrong[0] = '\0';
   if (pg_test_exited(&plain, PG_TEST_SKIPPED)) {
     const char *reason = last_line(&plain); /* "SKIP: ..." */
     pg_test_skip("%s", strncmp(reason, "SKIP: ", 6) == 0 ? reason + 6 : reason);
-    pg_test_outcome_free(&plain);
-    return;
-  }
-  int found = take_foreign(&plain);
-  PG_CHECK(found <= 0, "%s: without the shim there are %d descriptors that the program did not open", name, found);
-  bool well = ends_well(&plain);
-  PG_CHECK(well, "%s without the shim: status %#x%s, last line \"%s\", stderr \"%.300s\"", name, (unsigned)plain.status,
-           plain.timed_out ? " (time-out)" : "", last_line(&plain), plain.err);
-  if (!preload)
+  } else if (!ends_well(&plain)) {
+    snprintf(wrong, size, "without the shim: status %#x%s, last line \"%s\", stderr \"%.300s\"", (unsigned)plain.status,
+             plain.timed_out ? " (time-out)" : "", last_line(&plain), plain.err);
+  } else if (left || found > 0) {
+    snprintf(wrong, size, "without the shim %d processes are left behind, and %d descriptors are there that the program "
+                          "did not open", left, found);
+  } else if (!preload) {
     pg_test_skip("no shim: run without it only");
-  if (well && preload) {
-    char difference[1024];
-    run_case(name, preload, &shim);
-    PG_CHECK(take_foreign(&shim) > 0 || found < 0, "%s: the shim holds no descriptor, so nothing is shown", name);
+  } else {
+    left = run_case(name, preload, &shim);
+    int held = take_foreign(&shim);
     first_difference(plain.out, shim.out, difference, sizeof difference);
-    PG_CHECK(strcmp(plain.out, shim.out) == 0, "%s: the traces differ: %s", name, difference);
-    PG_CHECK(strcmp(plain.err, shim.err) == 0, "%s: stderr differs: \"%.300s\"", name, shim.err);
-    PG_CHECK(ends_well(&shim), "%s with the shim: status %#x%s, last line \"%s\"", name, (unsigned)shim.status,
-             shim.timed_out ? " (time-out)" : "", last_line(&shim));
+    if (strcmp(plain.out, shim.out) != 0)
+      snprintf(wrong, size, "the traces differ: %s; status %#x%s", difference, (unsigned)shim.status,
+               shim.timed_out ? " (time-out)" : "");
+    else if (strcmp(plain.err, shim.err) != 0)
+      snprintf(wrong, size, "stderr differs: \"%.300s\"", shim.err);
+    else if (!ends_well(&shim))
+      snprintf(wrong, size, "with the shim: status %#x%s, last line \"%s\"", (unsigned)shim.status,
+               shim.timed_out ? " (time-out)" : "", last_line(&shim));
+    else if (left)
+      snprintf(wrong, size, "with the shim %d processes are left behind", left);
+    else if (held <= 0 && found >= 0)
+      snprintf(wrong, size, "the shim holds no descriptor, so nothing is shown");
     pg_test_outcome_free(&shim);
   }
   pg_test_outcome_free(&plain);
+}
+
+/* Some cases depend on how long things take, and a machine can be late: what is wrong once and not again is only told. */
+static void test_case(void) {
+  const char *name = pg_test_name();
+  char wrong[2048], again[2048] = "";
+  compare(name, pg_test_preload(), wrong, sizeof wrong);
+  if (wrong[0]) {
+    compare(name, pg_test_preload(), again, sizeof again);
+    printf("%s once: %s; %s\n", name, wrong, again[0] ? "and again" : "not again");
+  }
+  PG_CHECK(!again[0], "%s: %s", name, again);
 }
 
 void pg_test_plan(int argc, char **argv) {

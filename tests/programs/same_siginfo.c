@@ -28,10 +28,15 @@ static void on_signal(int sig, siginfo_t *info, void *context) {
 }
 
 /* A child that takes `count` signals, half of them in a handler and half by sigwaitinfo, and ends. The pipe tells the
- * parent that it is ready. */
-static pid_t fork_receiver(int count) {
-  int ready[2];
+ * parent that it is ready, and then each time that it has taken one. */
+static int ready[2];
+
+static void await_receiver(void) {
   char byte;
+  MUST(read(ready[0], &byte, 1) == 1);
+}
+
+static pid_t fork_receiver(int count) {
   MUST(pipe(ready) == 0);
   expected_sender = getpid();
   pid_t pid = fork_ok();
@@ -51,19 +56,18 @@ static pid_t fork_receiver(int count) {
       sigset_t waited;
       if (i % 2 == 0) {
         sigsuspend(&all);
-        continue;
+      } else {
+        sigemptyset(&waited);
+        sigaddset(&waited, SIGUSR2);
+        sigaddset(&waited, SIGRTMAX);
+        MUST(sigwaitinfo(&waited, &info) > 0);
+        note_info("sigwaitinfo", &info, expected_sender);
       }
-      sigemptyset(&waited);
-      sigaddset(&waited, SIGUSR2);
-      sigaddset(&waited, SIGRTMAX);
-      MUST(sigwaitinfo(&waited, &info) > 0);
-      note_info("sigwaitinfo", &info, expected_sender);
+      MUST(write(ready[1], "", 1) == 1);
     }
     _exit(0);
   }
-  MUST(read(ready[0], &byte, 1) == 1);
-  close(ready[0]);
-  close(ready[1]);
+  await_receiver();
   return pid;
 }
 
@@ -73,7 +77,7 @@ static void from_kill(void) {
   for (int i = 0; i < 4; i++) {
     errno = UNTOUCHED;
     int result = kill_ok(pid, signals[i]);
-    sleep_ms(3); /* the order of two different pending signals is not what this is about; nor is that of the notes */
+    await_receiver(); /* the order of two pending signals is not what this is about; nor is that of the notes */
     note("kill: %s", call_text(result));
   }
   int status;
@@ -87,7 +91,7 @@ static void from_killpg(void) {
     MUST(setpgid(pid, pid) == 0 && pid > 1);
     errno = UNTOUCHED;
     int result = form ? kill(-pid, SIGUSR1) : killpg(pid, SIGUSR1);
-    sleep_ms(3);
+    await_receiver();
     note("group: %s", call_text(result));
     result = form ? kill(-pid, SIGUSR2) : killpg(pid, SIGUSR2);
     MUST(waitpid(-pid, NULL, 0) == pid);
@@ -107,7 +111,7 @@ static void from_sigqueue(void) {
                           : i == 2 ? SIGRTMIN
                                    : SIGRTMAX,
                           (union sigval){.sival_ptr = (void *)values[i]});
-    sleep_ms(3);
+    await_receiver();
     note("sigqueue: %s", call_text(result));
   }
   MUST(waitpid(pid, NULL, 0) == pid);
@@ -181,12 +185,12 @@ static void *thread_main(void *unused) {
 
 static void other_senders(void) {
   int answer[2];
+  sigset_t all, before;
   MUST(pipe(answer) == 0);
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, &before); /* from the child's first moment */
   pid_t pid = fork_ok();
   if (pid == 0) {
-    sigset_t all;
-    sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, NULL);
     for (int i = 0; i < 2; i++) {
       siginfo_t info;
       MUST(sigwaitinfo(&all, &info) > 0);
@@ -194,7 +198,7 @@ static void other_senders(void) {
     }
     _exit(0);
   }
-  sleep_ms(2);
+  sigprocmask(SIG_SETMASK, &before, NULL);
   siginfo_t info;
   pid_t sibling = fork_ok();
   if (sibling == 0) {
