@@ -6,9 +6,10 @@
 
 #include <sys/mman.h>
 
-/* Two leaves are there from the start: a small program maps nothing. */
-#define FIRST_LEAVES 2u
-static pg_slot first_leaves[FIRST_LEAVES][PG_LEAF_SLOTS] __attribute__((aligned(4096)));
+/* The first leaf lies on the hot page, where a birth and a reap write anyway: a small program touches no other. The others
+ * come by the page, the first page without being mapped. */
+#define PAGE_SLOTS 1024u
+static pg_slot first_page[PAGE_SLOTS] __attribute__((aligned(4096)));
 _Atomic(pg_slot *) pg_table_root[PG_PID_LIMIT / PG_LEAF_SLOTS];
 
 /* What a slot holds besides 0 and indices: a retired number, perhaps one whose group lives on, and its ticket. Tickets
@@ -47,31 +48,40 @@ static enum pg_meaning mark_meaning(uint32_t mark) {
   return mark & MARK_GROUP ? PG_RETIRED_GROUP : PG_RETIRED;
 }
 
+/* A page of slots that is nobody's, or NULL. */
+static pg_slot *page_make(uint32_t nth) {
+  if (nth == 1)
+    return first_page;
+  if (pg_is_passive())
+    return NULL;
+  long p = pg_sys6(SYS_mmap, 0, sizeof first_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return p < 0 && p > -4096 ? NULL : (pg_slot *)p;
+}
+
+static bool root_set(uint32_t leaf, pg_slot *slots) {
+  pg_slot *none = NULL;
+  return atomic_compare_exchange_strong_explicit(&pg_table_root[leaf], &none, slots, memory_order_acq_rel,
+                                                 memory_order_relaxed);
+}
+
 static pg_slot *slot_make(pid_t pid) {
   pg_slot *s = pg_table_slot(pid);
   if (s || pid <= 0 || pid >= PG_PID_LIMIT)
     return s;
-  _Atomic(pg_slot *) *at = &pg_table_root[(uint32_t)pid / PG_LEAF_SLOTS];
-  pg_slot *leaf, *seen = NULL;
-  uint32_t first = atomic_load_explicit(&pg_hot.first_leaves_used, memory_order_relaxed);
-  bool mapped = first >= FIRST_LEAVES ||
-                (first = atomic_fetch_add_explicit(&pg_hot.first_leaves_used, 1, memory_order_relaxed)) >= FIRST_LEAVES;
-  if (mapped) {
-    if (pg_is_passive())
-      return NULL;
-    long p = pg_sys6(SYS_mmap, 0, sizeof(pg_slot) * PG_LEAF_SLOTS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p < 0 && p > -4096)
-      return NULL;
-    leaf = (pg_slot *)p;
-  } else {
-    leaf = first_leaves[first];
+  uint32_t nth = atomic_load_explicit(&pg_hot.first_leaves_used, memory_order_relaxed);
+  if (nth < 2)
+    nth = atomic_fetch_add_explicit(&pg_hot.first_leaves_used, 1, memory_order_relaxed);
+  if (nth == 0) {
+    root_set((uint32_t)pid / PG_LEAF_SLOTS, pg_hot.first_leaf);
+    return pg_table_slot(pid);
   }
-  if (!atomic_compare_exchange_strong_explicit(at, &seen, leaf, memory_order_acq_rel, memory_order_acquire)) {
-    if (mapped)
-      pg_sys2(SYS_munmap, leaf, sizeof(pg_slot) * PG_LEAF_SLOTS);
-    leaf = seen;
-  }
-  return &leaf[(uint32_t)pid % PG_LEAF_SLOTS];
+  pg_slot *page = page_make(nth);
+  bool used = false;
+  for (uint32_t i = 0; page && i < PAGE_SLOTS; i += PG_LEAF_SLOTS)
+    used |= root_set(((uint32_t)pid / PAGE_SLOTS * PAGE_SLOTS + i) / PG_LEAF_SLOTS, page + i);
+  if (page && !used && page != first_page)
+    pg_sys2(SYS_munmap, page, sizeof first_page); /* somebody was faster */
+  return pg_table_slot(pid);
 }
 
 enum pg_meaning pg_table_look(pid_t pid, struct pg_record **ret) {

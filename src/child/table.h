@@ -26,7 +26,7 @@ enum pg_meaning {
   PG_TRACKED,       /* a record: LIVE, or GROUP */
 };
 
-#define PG_LEAF_SLOTS 1024u /* a page of 32-bit words */
+#define PG_LEAF_SLOTS 256u
 typedef _Atomic uint32_t pg_slot;
 extern _Atomic(pg_slot *) pg_table_root[PG_PID_LIMIT / PG_LEAF_SLOTS];
 

@@ -10,7 +10,8 @@
 #include <sys/types.h>
 
 #define PG_HOT_CELLS 128
-#define PG_HOT_RECORDS 64
+#define PG_HOT_RECORDS 32
+#define PG_HOT_SLOTS 256
 #define PG_HOT_STRIPES 8 /* so that threads which signal different children write to different cache lines */
 
 /* See child/record.h. */
@@ -45,6 +46,7 @@ struct pg_hot {
   _Atomic uint32_t retired_max; /* + 1; 0: not known yet */
   _Atomic uint32_t tickets;     /* one for each number that retires */
   _Atomic uint32_t first_leaves_used;
+  _Atomic uint32_t first_leaf[PG_HOT_SLOTS];
   /* record */
   _Atomic uint32_t records;   /* handed out so far */
   _Atomic uint64_t free_head; /* tag << 32 | index; the tag changes with every pop, against ABA */
