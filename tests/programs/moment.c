@@ -1,0 +1,187 @@
+/* See moment.h. Runs before libc is initialised and after it ended, so it is careful with libc: no stdio streams, no
+ * environ. An ordinary program: it knows nothing of pidguard. */
+#define _GNU_SOURCE
+#include "moment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int moment_child;
+
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *format, ...) {
+  char line[256];
+  va_list args;
+  va_start(args, format);
+  int length = vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  if (write(STDOUT_FILENO, line, (size_t)length) != length)
+    _exit(3);
+}
+
+static void must(bool condition, const char *what) {
+  if (condition)
+    return;
+  say("failed: %s, errno %d\n", what, errno);
+  _exit(2);
+}
+
+static int signal_child(pid_t pid, int sig) {
+  must(pid > 1, "a child");
+  errno = 0;
+  return kill(pid, sig);
+}
+
+static pid_t forked(int code) {
+  pid_t pid = fork();
+  must(pid >= 0, "fork");
+  if (pid == 0 && code >= 0)
+    _exit(code);
+  while (pid == 0)
+    pause();
+  return pid;
+}
+
+static pid_t vforked(int code) {
+  pid_t pid = vfork();
+  if (pid == 0)
+    _exit(code);
+  must(pid > 1, "vfork");
+  return pid;
+}
+
+static pid_t spawned(void) {
+  static char *argv[] = {"/bin/true", NULL}, *none[] = {NULL};
+  pid_t pid = -1;
+  must(posix_spawn(&pid, argv[0], NULL, NULL, argv, none) == 0, "posix_spawn");
+  return pid;
+}
+
+static pid_t called(int code) {
+#ifdef SYS_fork
+  long pid = syscall(SYS_fork);
+#else
+  long pid = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+#endif
+  must(pid >= 0, "syscall(fork)");
+  if (pid == 0)
+    _exit(code);
+  return (pid_t)pid;
+}
+
+static void descriptors(void) {
+  int end[2];
+  must(pipe(end) == 0, "pipe");
+  errno = 0;
+  int result = dup2(end[0], 990);
+  say("dup2 %d %d, ", result == 990, errno);
+  say("dup3 %d, ", dup3(end[1], 1020, O_CLOEXEC) == 1020);
+  result = close(990) | close(1020) | close(end[0]) | close(end[1]);
+  say("close %d %d, ", result, errno);
+  result = close(990);
+  say("again %d %d, ", result, errno);
+  errno = 0;
+  result = (int)syscall(SYS_close, 991);
+  say("syscall %d %d\n", result, errno);
+}
+
+static void waited(const char *what, pid_t pid, int by) {
+  siginfo_t info = {.si_pid = 0};
+  int status = 0;
+  pid_t got = -1;
+  errno = 0;
+  switch (by) {
+  case 0:
+    got = waitpid(pid, &status, 0);
+    break;
+  case 1:
+    got = wait(&status);
+    break;
+  case 2:
+    got = (pid_t)syscall(SYS_wait4, pid, &status, 0, NULL);
+    break;
+  default:
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED) == 0) {
+      got = info.si_pid;
+      status = info.si_status;
+    }
+  }
+  int error = errno, gone = signal_child(pid, 0);
+  say("%s: %d %d status %#x, then kill %d %d\n", what, got == pid, error, (unsigned)status, gone, errno);
+}
+
+static void same(void) {
+  for (int by = 0; by < 4; by++) {
+    waited("fork", forked(3), by);
+    waited("vfork", vforked(4), by);
+    waited("spawn", spawned(), by);
+    waited("syscall", called(5), by);
+    pid_t pid = forked(-1);
+    int result = signal_child(pid, SIGTERM);
+    say("kill %d, ", result);
+    waited("killed", pid, by);
+  }
+  descriptors();
+  errno = 0;
+  pid_t none = wait(NULL);
+  say("none left: %d %d\n", (int)none, errno);
+}
+
+void moment_stale(int child) {
+  char line[16];
+  must(waitpid(child, NULL, 0) == child, "wait");
+  say("ready %d\n", child);
+  must(read(STDIN_FILENO, line, sizeof line) > 0, "go");
+  int result = signal_child(child, SIGTERM);
+  say("result %d %d\n", result, errno);
+}
+
+/* WHEN:WHAT, from the environment that the kernel gave: libc's may not be there yet. */
+static bool wanted(char *text, size_t size) {
+  static const char name[] = "MOMENT=";
+  size_t at = 0;
+  bool found = false;
+  char byte;
+  int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
+  while (fd >= 0 && !found && read(fd, &byte, 1) == 1) {
+    text[at] = byte;
+    if (byte == '\0') {
+      found = strncmp(text, name, sizeof name - 1) == 0;
+      at = 0;
+    } else if (at + 1 < size) {
+      at++;
+    }
+  }
+  if (fd >= 0)
+    close(fd);
+  if (found)
+    memmove(text, text + sizeof name - 1, size - sizeof name + 1);
+  return found;
+}
+
+void moment(const char *when) {
+  char text[64];
+  if (!wanted(text, sizeof text))
+    return;
+  char *what = strchr(text, ':');
+  if (!what)
+    return;
+  *what++ = '\0';
+  if (strcmp(text, when) != 0)
+    return;
+  if (strcmp(what, "same") == 0)
+    same();
+  else if (strcmp(what, "stale") == 0)
+    moment_stale(forked(7));
+  else if (strcmp(what, "born") == 0)
+    moment_child = forked(7);
+}

@@ -1,0 +1,118 @@
+/* moments [HOW LIBRARY]: a program with all the moments that a program has. HOW opens the library: now, deepbind,
+ * dlmopen, before-main (in a constructor). A child that was born in it is waited for and signalled here. */
+#define _GNU_SOURCE
+#include "moment.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void preinit(int argc, char **argv, char **env) {
+  (void)argc, (void)argv, (void)env;
+  moment("preinit");
+}
+__attribute__((section(".preinit_array"), used)) static void (*const before_all)(int, char **, char **) = preinit;
+
+__attribute__((constructor)) static void begin(void) {
+  moment("constructor");
+}
+__attribute__((destructor)) static void end(void) {
+  moment("destructor");
+}
+static void at_exit(void) {
+  moment("atexit");
+}
+static void on_exit_too(int status, void *unused) {
+  (void)status, (void)unused;
+  moment("on_exit");
+}
+static void at_quick_exit_too(void) {
+  moment("quick_exit");
+}
+
+/* The loader asks for the address of an indirect function while it relocates; a program's own it asks last of all. */
+typedef void nothing_fn(void);
+static void nothing(void) {}
+static nothing_fn *resolve(void) {
+  moment("resolver");
+  return nothing;
+}
+static void resolved(void) __attribute__((ifunc("resolve")));
+
+static pthread_key_t key;
+static void forget_key(void *unused) {
+  (void)unused;
+  moment("thread-end");
+}
+static void *thread(void *unused) {
+  pthread_setspecific(key, &key);
+  moment("thread");
+  return unused;
+}
+
+static int open_library(const char *how, const char *path) {
+  void *handle = strcmp(how, "deepbind") == 0  ? dlopen(path, RTLD_NOW | RTLD_DEEPBIND)
+                 : strcmp(how, "dlmopen") == 0 ? dlmopen(LM_ID_NEWLM, path, RTLD_NOW)
+                                               : dlopen(path, RTLD_NOW);
+  int (*called)(void) = NULL;
+  if (handle)
+    *(void **)&called = dlsym(handle, "moment_called");
+  if (!called) {
+    fprintf(stderr, "%s\n", dlerror());
+    return 4;
+  }
+  int child = called();
+  if (child > 1)
+    moment_stale(child);
+  return dlclose(handle) == 0 ? 0 : 5;
+}
+
+/* Threads that never stop making, signalling and reaping children, while the process ends under them. */
+static void *busy(void *unused) {
+  for (;;) {
+    pid_t pid = fork();
+    if (pid == 0)
+      _exit(0);
+    if (pid > 1) {
+      kill(pid, 0);
+      waitpid(pid, NULL, 0);
+    }
+  }
+  return unused;
+}
+
+static int end_busily(void) {
+  pthread_t threads[4];
+  for (int i = 0; i < 4; i++)
+    if (pthread_create(&threads[i], NULL, busy, NULL) != 0)
+      return 6;
+  usleep(20000);
+  exit(9);
+}
+
+int main(int argc, char **argv) {
+  pthread_t id;
+  if (argc == 2 && strcmp(argv[1], "busy") == 0)
+    return end_busily();
+  resolved();
+  atexit(at_exit);
+  on_exit(on_exit_too, NULL);
+  at_quick_exit(at_quick_exit_too);
+  if (argc == 3) {
+    int status = open_library(argv[1], argv[2]);
+    if (status)
+      return status;
+  }
+  if (pthread_key_create(&key, forget_key) != 0 || pthread_create(&id, NULL, thread, NULL) != 0)
+    return 6;
+  pthread_join(id, NULL);
+  moment("main");
+  if (argc == 2 && strcmp(argv[1], "quick") == 0)
+    quick_exit(0);
+  return 0;
+}
