@@ -1,0 +1,49 @@
+/* A program that is linked with libpidguard and calls it by name, beside libc's own names: "table BIRTHS" is how many
+ * children the API has seen of the one made by libc's fork; then a child of pidguard_fork() is reaped by libc's
+ * waitpid() and signalled by each of the two. See integration/copies.c. */
+#define _GNU_SOURCE
+#include <pidguard/pidguard.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *format, ...) {
+  char line[128];
+  va_list args;
+  va_start(args, format);
+  int length = vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  if (write(STDOUT_FILENO, line, (size_t)length) != length)
+    _exit(3);
+}
+
+int main(void) {
+  struct pidguard_counters counters;
+  char line[16];
+  pid_t pid = fork();
+  if (pid == 0)
+    _exit(0);
+  if (pid < 0 || waitpid(pid, NULL, 0) != pid || pidguard_counters(&counters, sizeof counters) != 0)
+    return 2;
+  say("table %d %d\n", (int)counters.births, pidguard_is_preloaded());
+
+  pid = pidguard_fork();
+  if (pid == 0)
+    _exit(0);
+  if (pid <= 1 || waitpid(pid, NULL, 0) != pid)
+    return 2;
+  say("ready %d\n", (int)pid);
+  if (read(STDIN_FILENO, line, sizeof line) <= 0)
+    return 2;
+  int result = pidguard_kill(pid, SIGUSR1), error = errno;
+  say("api %d %d\n", result, error);
+  result = kill(pid, SIGTERM);
+  say("libc %d %d\n", result, errno);
+  return 0;
+}
