@@ -23,6 +23,18 @@ static int64_t read_pid_max(void) {
   return n > 0 ? n : 32768;
 }
 
+/* Does another copy of this object stand in front of us, so that its wrappers are the ones that the program calls? Then
+ * all is done by the time that a call comes here, and we are libc to it: two tables would hand descriptors to each other
+ * as if they were the program's. The name is looked up as the program's would be; our own answers 0, not being ready. */
+static bool is_second(void) {
+#ifdef PG_PRELOAD
+  extern int pidguard_is_preloaded(void);
+  return pidguard_is_preloaded();
+#else
+  return false;
+#endif
+}
+
 PG_COLD enum pg_mode pg_child_init(void) {
   extern char **environ;
   static _Atomic int begun;
@@ -32,6 +44,8 @@ PG_COLD enum pg_mode pg_child_init(void) {
   }
   pg_next_bind();
   pg_config_read(environ, getauxval(AT_SECURE) != 0);
+  if (is_second())
+    pg_config = (struct pg_config){.mode = PG_MODE_OFF, .retired_max = -1, .fd_max = -1};
   if (pg_config.mode != PG_MODE_OFF) {
     pg_table_set_pid_max_source(read_pid_max);
     if (pg_config.retired_max >= 0)
