@@ -1,0 +1,199 @@
+/* Together with others that stand around a program: preloads in front of us and behind us, debuggers and tracers, and
+ * what starts programs in other surroundings. What the program observes among them is the same with the shim and
+ * without, and a stale signal hits without it and is refused with it. Arguments: which of the companions (preloads,
+ * tracers, starters), then the programs puppet, battery, same_vfork, same_spawn. */
+#define _GNU_SOURCE
+#include "companions.h"
+
+#include "dialogue.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *battery_path, *case_programs[2];
+static const struct companion *companions;
+
+/* Where something is installed: a command in PATH, or a file of which a pattern is given. NULL: it is not. */
+static const char *installed(const char *what) {
+  static char path[512];
+  char script[256];
+  glob_t found;
+  if (what[0] == '/') {
+    if (glob(what, 0, NULL, &found) != 0)
+      return NULL;
+    snprintf(path, sizeof path, "%s", found.gl_pathv[0]);
+    globfree(&found);
+    return path;
+  }
+  snprintf(script, sizeof script, "command -v %s", what);
+  const char *const argv[] = {"sh", "-c", script, NULL};
+  struct pg_test_command command = {.argv = argv};
+  struct pg_test_outcome outcome;
+  pg_test_run(&command, &outcome);
+  bool is = pg_test_exited(&outcome, 0);
+  pg_test_outcome_free(&outcome);
+  return is ? what : NULL;
+}
+
+/* A process of which there is only one half. */
+struct half {
+  const char *argv[20], *env[8], *preload;
+  char list[2048];
+};
+
+static void join(struct half *half, const char *first, const char *second) {
+  snprintf(half->list, sizeof half->list, "%s%s%s", first ? first : "", first && second ? ":" : "",
+           second ? second : "");
+  half->preload = half->list[0] ? half->list : NULL;
+}
+
+static void prepare(const struct companion *c, const char *library, const char *shim, const char *const *program,
+                    const char *env, struct half *ret) {
+  int n = 0, e = 0;
+  memset(ret, 0, sizeof *ret);
+  for (int i = 0; c->prefix[i]; i++)
+    ret->argv[n++] = c->prefix[i];
+  while (*program)
+    ret->argv[n++] = *program++;
+  for (int i = 0; c->env[i]; i++)
+    ret->env[e++] = c->env[i];
+  ret->env[e] = env;
+  join(ret, c->flags & BEHIND ? shim : library, c->flags & BEHIND ? library : shim);
+}
+
+static void run_half(const struct companion *c, const char *library, const char *shim, const char *const *program,
+                     const char *env, struct pg_test_outcome *ret) {
+  struct half half;
+  prepare(c, library, shim, program, env, &half);
+  struct pg_test_command command = {.argv = half.argv, .env = half.env, .preload = half.preload, .limit_ms = 60000};
+  pg_test_run(&command, ret);
+  pg_test_kill_leftovers();
+}
+
+/* Both halves of one program. */
+static void compare(const struct companion *c, const char *library, const char *const *program, const char *env,
+                    bool must_end) {
+  struct pg_test_outcome plain, shim;
+  const char *name = strrchr(program[0], '/') + 1, *what = program[1] ? program[1] : "";
+  run_half(c, library, NULL, program, env, &plain);
+  if (pg_test_exited(&plain, PG_TEST_SKIPPED)) { /* the case cannot be shown in these surroundings */
+    pg_test_outcome_free(&plain);
+    return;
+  }
+  run_half(c, library, pg_test_preload(), program, env, &shim);
+  PG_CHECK(!plain.timed_out && (!must_end || (pg_test_exited(&plain, 0) && plain.out_size > 20)),
+           "%s %s without the shim: status %#x%s \"%s\" \"%.300s\"", name, what, (unsigned)plain.status,
+           plain.timed_out ? " (time-out)" : "", plain.out, plain.err);
+  bool same_errors = c->flags & NOISY || strcmp(plain.err, shim.err) == 0;
+  PG_CHECK(!shim.timed_out && plain.status == shim.status && strcmp(plain.out, shim.out) == 0 && same_errors,
+           "%s %s: without: status %#x \"%s\" \"%.300s\", with: status %#x%s \"%s\" \"%.900s\"", name, what,
+           (unsigned)plain.status, plain.out, plain.err, (unsigned)shim.status, shim.timed_out ? " (time-out)" : "",
+           shim.out, shim.err);
+  const char *complaint = c->complaint ? strstr(shim.err, c->complaint) : NULL;
+  PG_CHECK(!complaint, "%s %s: \"%.900s\"", name, what, complaint);
+  pg_test_outcome_free(&plain);
+  pg_test_outcome_free(&shim);
+}
+
+static void compare_cases(const struct companion *c, const char *library, const char *program) {
+  const char *const list[] = {program, NULL};
+  struct pg_test_command command = {.argv = list};
+  struct pg_test_outcome names;
+  pg_test_run(&command, &names);
+  for (char *rest = names.out, *name; (name = strtok_r(rest, "\n", &rest));) {
+    const char *const one[] = {program, name, NULL};
+    compare(c, library, one, NULL, false);
+  }
+  pg_test_outcome_free(&names);
+}
+
+static void tell(const struct companion *c, const char *library, const char *shim) {
+  struct half half;
+  struct puppet_story story;
+  const char *const nothing[] = {NULL};
+  prepare(c, library, shim, nothing, NULL, &half);
+  puppet_prefix = half.argv;
+  puppet_tell_story(half.preload, half.env, NULL, &story);
+  puppet_prefix = NULL;
+  pg_test_kill_leftovers();
+  if (PG_CHECK(story.told, "%s: no story", shim ? "with" : "without")) {
+    if (shim)
+      PG_CHECK(story.result == -1 && story.error == ESRCH && story.untouched, "with: result %d, errno %d, %s",
+               story.result, story.error, story.untouched ? "untouched" : "HIT");
+    else
+      PG_CHECK(story.result == 0 && story.got, "without: result %d, errno %d, the stranger was not hit", story.result,
+               story.error);
+  }
+  pg_test_outcome_free(&story.outcome);
+}
+
+static void test_companion(void) {
+  const struct companion *c = companions;
+  while (strcmp(c->name, pg_test_name()) != 0)
+    c++;
+  const char *library = c->needs ? installed(c->needs) : NULL;
+  if (c->needs && !library) {
+    pg_test_skip("%s is not installed", c->needs);
+    return;
+  }
+  if (!pg_test_preload()) {
+    pg_test_skip("no shim");
+    return;
+  }
+  if (c->probe) {
+    const char *const argv[] = {"sh", "-c", c->probe, NULL};
+    struct pg_test_command command = {.argv = argv};
+    struct pg_test_outcome outcome;
+    pg_test_run(&command, &outcome);
+    pg_test_kill_leftovers();
+    bool works = pg_test_exited(&outcome, 0);
+    if (!works)
+      pg_test_skip("%s does not work here: %.200s", c->name, outcome.err);
+    pg_test_outcome_free(&outcome);
+    if (!works)
+      return;
+  }
+  char path[512] = "";
+  if (library && library[0] == '/') {
+    snprintf(path, sizeof path, "%s", library);
+    library = path;
+  } else {
+    library = NULL;
+  }
+  char built[512];
+  snprintf(built, sizeof built, "%s%s", battery_path, c->built ? c->built : "");
+  const char *const battery[] = {built, NULL};
+  if (access(built, X_OK) != 0) {
+    pg_test_skip("%s was not built", built);
+    return;
+  }
+  if (!(c->flags & NO_BATTERY))
+    compare(c, library, battery, "MOMENT=main:same", !(c->flags & NO_END));
+  for (int i = 0; i < 2 && c->flags & CASES; i++)
+    compare_cases(c, library, case_programs[i]);
+  if (c->flags & NO_STORY)
+    return;
+  int error = pg_test_probe_take_pid();
+  if (error) {
+    pg_test_skip("no process can be given a PID here (clone3 with set_tid): %s", strerror(-error));
+    return;
+  }
+  tell(c, library, NULL);
+  tell(c, library, pg_test_preload());
+}
+
+void pg_test_plan(int argc, char **argv) {
+  if (argc < 6)
+    return;
+  companions = companions_of(argv[1]);
+  puppet_path = argv[2];
+  battery_path = argv[3];
+  case_programs[0] = argv[4];
+  case_programs[1] = argv[5];
+  for (const struct companion *c = companions; c && c->name; c++)
+    pg_test_add(argv[1], c->name, test_companion);
+}

@@ -1,0 +1,28 @@
+/* The table of companions. */
+#ifndef COMPANIONS_H
+#define COMPANIONS_H
+
+enum {
+  BEHIND = 1,     /* the library comes after the shim in the list, not before */
+  CASES = 2,      /* also every case of the programs with cases */
+  NOISY = 4,      /* what it says on stderr differs from run to run */
+  NO_STORY = 8,   /* the stale number cannot be arranged in these surroundings */
+  NO_END = 16,    /* the program fails in these surroundings, with the shim as without */
+  NO_BATTERY = 32 /* shown by the story alone */
+};
+
+struct companion {
+  const char *name;
+  const char *needs;      /* a command, or the pattern of a library, which is preloaded */
+  const char *probe;      /* a command line which shows that it works here at all */
+  const char *built;      /* what the name of the battery ends with that is built for it */
+  const char *complaint;  /* what it must not say on stderr with the shim */
+  const char *env[4];     /* NAME=VALUE */
+  const char *prefix[12]; /* a command line in front of the program's */
+  int flags;
+};
+
+/* A list that ends with a NULL name: "preloads", "tracers", "starters"; NULL: there is no such list. */
+const struct companion *companions_of(const char *list);
+
+#endif

@@ -1,0 +1,171 @@
+#include "companions.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define LIB "/usr/lib/*-linux-gnu/"
+#define SANITIZER(name) "/usr/lib/gcc/*-linux-gnu/*/lib" name ".so"
+#define BOTH(title, library, ...)                                                                                      \
+  {.name = title "-before", .needs = library, .flags = CASES, __VA_ARGS__}, {                                          \
+    .name = title "-behind", .needs = library, .flags = CASES | BEHIND, __VA_ARGS__                                    \
+  }
+
+static const struct companion preloads[] = {
+    BOTH("faketime", LIB "faketime/libfaketime.so.1", .env = {"FAKETIME=+2d"}),
+    BOTH("eatmydata", LIB "libeatmydata.so.1"),
+    BOTH("jemalloc", LIB "libjemalloc.so.2"),
+    BOTH("tcmalloc", LIB "libtcmalloc.so.4"),
+    BOTH("profiler", LIB "libprofiler.so.0"),
+    {.name = "asan", .needs = SANITIZER("asan"), .env = {"ASAN_OPTIONS=detect_leaks=0:handle_segv=0"}, .flags = CASES},
+    {.name = "asan-program",
+     .needs = SANITIZER("asan"),
+     .built = "_address",
+     .complaint = "Sanitizer",
+     .env = {"ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1"},
+     .flags = NO_STORY},
+    {.name = "asan-program-behind",
+     .needs = SANITIZER("asan"),
+     .built = "_address",
+     .complaint = "Sanitizer",
+     .env = {"ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0"},
+     .flags = NO_STORY | BEHIND},
+    {.name = "ubsan", .needs = SANITIZER("ubsan"), .flags = CASES},
+    {.name = "ubsan-program", .built = "_undefined", .complaint = "runtime error", .flags = NO_STORY},
+    {.name = "tsan-program", .built = "_thread", .complaint = "Sanitizer", .flags = NO_STORY},
+    {.name = "tsan-before",
+     .needs = SANITIZER("tsan"),
+     .built = "_thread",
+     .complaint = "Sanitizer",
+     .flags = NO_STORY},
+    {.name = "fakeroot",
+     .needs = "fakeroot",
+     .prefix = {"fakeroot", "--"},
+     .probe = "fakeroot -- true",
+     .flags = CASES},
+    {.name = "stdbuf", .needs = "stdbuf", .prefix = {"stdbuf", "-o0", "-i0"}, .flags = CASES},
+    {.name = "audit", .env = {"LD_AUDIT=" AUDITOR}, .flags = CASES},
+    {.name = "bind-now", .env = {"LD_BIND_NOW=1"}, .flags = CASES},
+    {.name = "bind-not", .env = {"LD_BIND_NOT=1"}, .flags = CASES},
+    {.name = NULL}};
+
+/* The program's output goes past the debugger's; cat ends when the last process that writes to it does. */
+#define GDB(options)                                                                                                   \
+  .needs = "gdb", .probe = "gdb -nx -q -batch -ex run --args true",                                                    \
+  .prefix = {"sh", "-c",                                                                                               \
+             "{ gdb -nx -q -batch " options                                                                            \
+             " -ex 'run >&3 2>&4' --args \"$@\" 3>&1 4>&2 >/dev/null 2>/dev/null; } | cat",                            \
+             "sh"}
+#define VALGRIND(...) .needs = "valgrind", .prefix = {"valgrind", "-q", __VA_ARGS__}, .probe = "valgrind -q true"
+#define STRACE(...)                                                                                                    \
+  .needs = "strace", .probe = "strace true", .prefix = {"strace", "-f", "-qq", "-o", "/dev/null", __VA_ARGS__}
+
+static const struct companion tracers[] = {
+    {.name = "gdb", GDB("")},
+    {.name = "gdb-follow-child", GDB("-ex 'set follow-fork-mode child'"), .flags = NO_STORY},
+    {.name = "gdb-keep-both", GDB("-ex 'set detach-on-fork off' -ex 'set schedule-multiple on'")},
+    {.name = "gdb-keep-both-follow-child",
+     GDB("-ex 'set detach-on-fork off' -ex 'set schedule-multiple on' -ex 'set follow-fork-mode child'")},
+    {.name = "gdb-breakpoints",
+     GDB("-ex 'set breakpoint pending on' -ex 'break vfork' -ex 'break _exit' -ex 'break kill' -ex 'break waitpid' "
+         "-ex 'catch vfork' -ex 'catch fork' -ex 'python\nwhile False: pass\nend' "
+         "-ex 'set $n = 1' -ex 'while $n <= 6\nset $n = $n + 1\nend'")},
+    {.name = "memcheck", VALGRIND("--trace-children=yes"), .complaint = "== ", .flags = NOISY},
+    {.name = "helgrind", VALGRIND("--tool=helgrind"), .complaint = "== ", .flags = NOISY},
+    {.name = "drd", VALGRIND("--tool=drd"), .complaint = "== ", .flags = NOISY},
+    {.name = "strace", STRACE("-e", "trace=all"), .flags = CASES},
+    {.name = "strace-no-pidfd", STRACE("-e", "inject=pidfd_open,pidfd_send_signal:error=ENOSYS"), .flags = CASES},
+    {.name = "strace-delays", STRACE("-e", "inject=pidfd_open,waitid,wait4:delay_exit=3000")},
+    {.name = "ltrace",
+     .needs = "ltrace",
+     .probe = "ltrace -o /dev/null true",
+     .prefix = {"ltrace", "-f", "-o", "/dev/null"},
+     .flags = NOISY},
+    {.name = "perf",
+     .needs = "perf",
+     .probe = "perf stat -o /dev/null true",
+     .prefix = {"perf", "stat", "-o", "/dev/null", "--"}},
+    {.name = NULL}};
+
+#define NOBODY "65534"
+
+/* A root of its own: the program, its libraries, the shim where it was. */
+#define CHROOT                                                                                                         \
+  "d=$(mktemp -d) || exit 1; trap 'rm -rf \"$d\"' EXIT; mount -t tmpfs none \"$d\" || exit 1; "                        \
+  "p=$LD_PRELOAD; unset LD_PRELOAD; for f in \"$1\" /bin/true $p $(ldd \"$1\" | grep -o '/[^ )]*'); do "               \
+  "mkdir -p \"$d/${f%/*}\"; cp -L \"$f\" \"$d/$f\"; done; mkdir \"$d/proc\"; mount --bind /proc \"$d/proc\"; "         \
+  "LD_PRELOAD=$p chroot \"$d\" \"$@\"; s=$?; umount \"$d/proc\"; umount \"$d\"; exit $s"
+
+static const struct companion starters[] = {
+    {.name = "setarch", .needs = "setarch", .prefix = {"setarch", "-R"}, .probe = "setarch -R true", .flags = CASES},
+    {.name = "setsid", .needs = "setsid", .prefix = {"setsid", "-w"}, .flags = CASES},
+    {.name = "nohup", .needs = "nohup", .prefix = {"nohup"}},
+    {.name = "timeout", .needs = "timeout", .prefix = {"timeout", "60"}},
+    {.name = "nice", .needs = "nice", .prefix = {"nice"}},
+    {.name = "env-i",
+     .needs = "env",
+     .prefix = {"sh", "-c", "exec env -i ${LD_PRELOAD+LD_PRELOAD=\"$LD_PRELOAD\"} ${MOMENT+MOMENT=\"$MOMENT\"} \"$@\"",
+                "sh"},
+     .flags = CASES},
+    {.name = "script",
+     .needs = "script",
+     .probe = "script -qefc true /dev/null",
+     .prefix = {"sh", "-c", "script -qefc \"$*\" /dev/null", "sh"},
+     .flags = NO_STORY},
+    {.name = "su", .needs = "su", .probe = "su root -c true", .prefix = {"sh", "-c", "su -m root -c \"$*\"", "sh"}},
+    {.name = "setpriv-no-new-privs",
+     .needs = "setpriv",
+     .prefix = {"setpriv", "--no-new-privs"},
+     .probe = "setpriv --no-new-privs true",
+     .flags = CASES},
+    {.name = "setpriv-nobody",
+     .needs = "setpriv",
+     .probe = "setpriv --reuid=" NOBODY " --clear-groups true",
+     .prefix = {"setpriv", "--reuid=" NOBODY, "--regid=" NOBODY, "--clear-groups", "--inh-caps=-all"},
+     .flags = NO_STORY},
+    {.name = "unshare-mount",
+     .needs = "unshare",
+     .probe = "unshare --mount true",
+     .prefix = {"unshare", "--mount"},
+     .flags = CASES},
+    {.name = "unshare-user",
+     .needs = "unshare",
+     .probe = "unshare --user --map-root-user true",
+     .prefix = {"unshare", "--user", "--map-root-user"},
+     .flags = NO_STORY},
+    {.name = "unshare-pid",
+     .needs = "unshare",
+     .probe = "unshare --pid --fork --mount-proc true",
+     .prefix = {"unshare", "--pid", "--fork", "--mount-proc"},
+     .flags = CASES | NO_STORY},
+    {.name = "unshare-pid-no-proc",
+     .needs = "unshare",
+     .probe = "unshare --pid --fork true",
+     .prefix = {"unshare", "--pid", "--fork"},
+     .flags = CASES | NO_STORY},
+    /* Its first child is process 1 of the new namespace; after that one's end it can have no other. */
+    {.name = "unshare-pid-no-fork",
+     .needs = "unshare",
+     .probe = "unshare --pid true",
+     .prefix = {"unshare", "--pid"},
+     .flags = NO_END | NO_STORY},
+    {.name = "unshare-pid-shell",
+     .needs = "unshare",
+     .probe = "unshare --pid true",
+     .prefix = {"unshare", "--pid", "sh", "-c", "\"$@\"; exit $?", "sh"},
+     .flags = NO_STORY},
+    {.name = "nsenter",
+     .needs = "nsenter",
+     .probe = "nsenter --pid=/proc/self/ns/pid --mount=/proc/self/ns/mnt true",
+     .prefix = {"nsenter", "--pid=/proc/self/ns/pid", "--mount=/proc/self/ns/mnt"}},
+    {.name = "chroot",
+     .needs = "ldd",
+     .probe = "unshare --mount chroot / true",
+     .prefix = {"unshare", "--mount", "sh", "-c", CHROOT, "sh"}},
+    {.name = NULL}};
+
+const struct companion *companions_of(const char *list) {
+  return strcmp(list, "preloads") == 0   ? preloads
+         : strcmp(list, "tracers") == 0  ? tracers
+         : strcmp(list, "starters") == 0 ? starters
+                                         : NULL;
+}
