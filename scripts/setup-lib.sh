@@ -18,7 +18,7 @@ pg_have_header() {
 }
 
 # Debian packages for what this machine lacks, one a line. Arguments: what is wanted, as PACKAGE or PACKAGE=COMMAND or
-# PACKAGE=HEADER.h.
+# PACKAGE=HEADER.h or PACKAGE=/A/FILE.
 pg_missing() {
   local want package thing
   for want; do
@@ -26,6 +26,7 @@ pg_missing() {
     thing=${want#*=}
     case $thing in
     cc) pg_compiler >/dev/null || printf '%s\n' "$package" ;;
+    /*) [[ -e $thing ]] || printf '%s\n' "$package" ;;
     *.h) pg_have_header "$thing" || printf '%s\n' "$package" ;;
     *) pg_have "$thing" || printf '%s\n' "$package" ;;
     esac

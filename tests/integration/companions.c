@@ -146,7 +146,7 @@ static void test_companion(void) {
   }
   if (c->probe) {
     const char *const argv[] = {"sh", "-c", c->probe, NULL};
-    struct pg_test_command command = {.argv = argv};
+    struct pg_test_command command = {.argv = argv, .limit_ms = 60000};
     struct pg_test_outcome outcome;
     pg_test_run(&command, &outcome);
     pg_test_kill_leftovers();

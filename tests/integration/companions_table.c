@@ -50,30 +50,31 @@ static const struct companion preloads[] = {
 
 /* The program's output goes past the debugger's; cat ends when the last process that writes to it does. */
 #define GDB(options)                                                                                                   \
-  .needs = "gdb", .probe = "gdb -nx -q -batch -ex run --args true",                                                    \
+  .needs = "gdb", .probe = "gdb -nx -q -batch -ex 'python print(1)' -ex run --args true",                              \
   .prefix = {"sh", "-c",                                                                                               \
-             "{ gdb -nx -q -batch " options                                                                            \
-             " -ex 'run >&3 2>&4' --args \"$@\" 3>&1 4>&2 >/dev/null 2>/dev/null; } | cat",                            \
+             "{ gdb -nx -q -batch " options " -x " KEEP_GOING " --args \"$@\" 3>&1 4>&2 >/dev/null 2>&1; } | cat",     \
              "sh"}
+#define CHILD "-ex 'set follow-fork-mode child'"
+#define KEEP "-ex 'set detach-on-fork off' -ex 'set schedule-multiple on'"
+/* Also where vfork children stop, in memory that is their parent's. */
+#define BREAKPOINTS                                                                                                    \
+  "-ex 'set breakpoint pending on' -ex 'break vfork' -ex 'break _exit' -ex 'break kill' -ex 'break waitpid' "          \
+  "-ex 'catch vfork' -ex 'catch fork'"
 #define VALGRIND(...) .needs = "valgrind", .prefix = {"valgrind", "-q", __VA_ARGS__}, .probe = "valgrind -q true"
 #define STRACE(...)                                                                                                    \
   .needs = "strace", .probe = "strace true", .prefix = {"strace", "-f", "-qq", "-o", "/dev/null", __VA_ARGS__}
 
 static const struct companion tracers[] = {
     {.name = "gdb", GDB("")},
-    {.name = "gdb-follow-child", GDB("-ex 'set follow-fork-mode child'"), .flags = NO_STORY},
-    {.name = "gdb-keep-both", GDB("-ex 'set detach-on-fork off' -ex 'set schedule-multiple on'")},
-    {.name = "gdb-keep-both-follow-child",
-     GDB("-ex 'set detach-on-fork off' -ex 'set schedule-multiple on' -ex 'set follow-fork-mode child'")},
-    {.name = "gdb-breakpoints",
-     GDB("-ex 'set breakpoint pending on' -ex 'break vfork' -ex 'break _exit' -ex 'break kill' -ex 'break waitpid' "
-         "-ex 'catch vfork' -ex 'catch fork' -ex 'python\nwhile False: pass\nend' "
-         "-ex 'set $n = 1' -ex 'while $n <= 6\nset $n = $n + 1\nend'")},
+    {.name = "gdb-follow-child", GDB(CHILD), .flags = NO_STORY},
+    {.name = "gdb-keep-both", GDB(KEEP)},
+    {.name = "gdb-keep-both-follow-child", GDB(KEEP " " CHILD)},
+    {.name = "gdb-breakpoints", GDB(BREAKPOINTS)},
     {.name = "memcheck", VALGRIND("--trace-children=yes"), .complaint = "== ", .flags = NOISY},
     {.name = "helgrind", VALGRIND("--tool=helgrind"), .complaint = "== ", .flags = NOISY},
     {.name = "drd", VALGRIND("--tool=drd"), .complaint = "== ", .flags = NOISY},
     {.name = "strace", STRACE("-e", "trace=all"), .flags = CASES},
-    {.name = "strace-no-pidfd", STRACE("-e", "inject=pidfd_open,pidfd_send_signal:error=ENOSYS"), .flags = CASES},
+    {.name = "strace-no-pidfd", STRACE("-e", "inject=pidfd_open,pidfd_send_signal:error=ENOSYS")},
     {.name = "strace-delays", STRACE("-e", "inject=pidfd_open,waitid,wait4:delay_exit=3000")},
     {.name = "ltrace",
      .needs = "ltrace",
