@@ -1,5 +1,5 @@
-/* Children that libc makes and reaps inside itself (system, popen, wordexp), in a program that waits for any child: what
- * each of the two gets must not depend on who looks on. */
+/* Children that libc makes and reaps inside itself (system, popen, wordexp), in a program that waits for any child:
+ * what each of the two gets must not depend on who looks on. */
 #define _GNU_SOURCE
 #include "cases.h"
 
@@ -157,7 +157,7 @@ static void raced(void) {
   note("odd %d, all accounted for: %d", odd, by_system + by_popen + taken == 3 * ROUNDS);
 }
 
-/* The number of a child of popen, known to the program through waitpid(-1): stale like any other. */
+/* Inner children leave nothing behind, and nothing of the program's own is lost among them. */
 static void many_in_a_row(void) {
   int wrong = 0;
   for (int i = 0; i < 200; i++)
@@ -169,7 +169,88 @@ static void many_in_a_row(void) {
   note("wrong %d", wrong);
 }
 
+/* A thread that blocks in a wait for any child, with a child that stays: of each inner child one of the two gets the
+ * status, and the other goes on. */
+static void *blocked_taker(void *unused) {
+  int status;
+  for (;;) {
+    pid_t pid = waitpid(-1, &status, 0);
+    if (pid <= 0 || WIFSIGNALED(status))
+      return unused;
+    atomic_fetch_add(&taken, 1);
+  }
+}
+static void raced_blocking(void) {
+  enum { ROUNDS = 100 };
+  pthread_t thread;
+  char text[64];
+  int by_us = 0, odd = 0;
+  pid_t stays = fork_pausing();
+  MUST(pthread_create(&thread, NULL, blocked_taker, NULL) == 0);
+  for (int i = 0; i < ROUNDS; i++) {
+    errno = 0;
+    int status = system("exit 3");
+    by_us += status == 3 << 8;
+    odd += status != 3 << 8 && !(status == -1 && errno == ECHILD);
+    FILE *file = popen("exit 4", "r");
+    MUST(file);
+    errno = 0;
+    status = pclose(file);
+    by_us += status == 4 << 8;
+    odd += status != 4 << 8 && !(status == -1 && errno == ECHILD);
+    odd += kill_ok(stays, 0) != 0;
+  }
+  MUST(kill_ok(stays, SIGTERM) == 0);
+  pthread_join(thread, NULL);
+  note("odd %d, all accounted for: %d", odd, by_us + taken == 2 * ROUNDS);
+  note("wordexp: %d %s", word("$(echo x)", text, sizeof text), text);
+}
+
+/* Cancelled in the middle, system() kills and reaps its child. */
+static void *long_system(void *unused) {
+  system("exec sleep 1000");
+  return unused;
+}
+static void cancelled(void) {
+  for (int i = 0; i < 3; i++) {
+    pthread_t thread;
+    void *result = NULL;
+    MUST(pthread_create(&thread, NULL, long_system, NULL) == 0);
+    sleep_ms(100);
+    MUST(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0);
+    errno = UNTOUCHED;
+    note("cancelled: %d, left: %s", result == PTHREAD_CANCELED, wait_text(wait(NULL), 0));
+  }
+}
+
+/* A wait for the number of a child that is gone, while an inner child has it. */
+static void number_again(void) {
+  for (int i = 0; i < 2; i++) {
+    char text[16];
+    int status = 0, fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+      skip("numbers cannot be arranged here (ns_last_pid)");
+    pid_t pid = fork_exiting(6);
+    MUST(waitpid(pid, &status, 0) == pid);
+    note("%s", status_text(status));
+    int length = snprintf(text, sizeof text, "%d", (int)pid - 1);
+    MUST(write(fd, text, (size_t)length) == length && close(fd) == 0);
+    FILE *file = popen("echo $$; exit 4", "r");
+    MUST(file && fgets(text, sizeof text, file));
+    note("the same number: %d", atoi(text) == pid);
+    errno = UNTOUCHED;
+    note("waitpid: %s", wait_text(i ? waitpid(pid, &status, 0) : -1, pid));
+    note("%s", status_text(status));
+    errno = UNTOUCHED;
+    int result = pclose(file);
+    note("pclose: %#x %s", (unsigned)result, errno_text(errno));
+  }
+}
+
 const struct test_case cases[] = {
+    {"raced-blocking", raced_blocking},
+    {"cancelled", cancelled},
+    {"number-again", number_again},
     {"alone", alone},
     {"among-children", among_children},
     {"stolen-popen", stolen_popen},
