@@ -28,32 +28,49 @@ struct status {
   bool quiet;  /* nobody would notice a SIGCHLD: it has no handler and is not blocked */
 };
 
-static const char *find(const char *text, const char *field) {
-  for (; *text; text++) {
-    size_t i = 0;
-    while (field[i] && text[i] == field[i])
-      i++;
-    if (!field[i])
-      return text + i;
-  }
-  return NULL;
+/* What follows the field's name, if the line begins with it. */
+static const char *value_of(const char *line, const char *field) {
+  while (*field && *line == *field)
+    line++, field++;
+  return *field ? NULL : line;
 }
 
 static bool has_sigchld(const char *mask) {
   uint64_t bits = 0;
-  for (; mask && ((*mask >= '0' && *mask <= '9') || (*mask >= 'a' && *mask <= 'f')); mask++)
+  for (; (*mask >= '0' && *mask <= '9') || (*mask >= 'a' && *mask <= 'f'); mask++)
     bits = bits << 4 | (uint64_t)(*mask <= '9' ? *mask - '0' : *mask - 'a' + 10);
-  return !mask || bits & (uint64_t)1 << (SIGCHLD - 1);
+  return bits & (uint64_t)1 << (SIGCHLD - 1);
 }
 
+/* In small pieces: the first fork of a program may be made by a handler, on a small stack. */
 static struct status read_status(void) {
-  char text[3072];
-  ssize_t n = pg_sys_read_file(AT_FDCWD, "/proc/self/status", text, sizeof text);
-  if (n <= 0)
-    return (struct status){-1, false};
-  const char *seccomp = find(text, "\nSeccomp:\t");
-  return (struct status){seccomp ? *seccomp - '0' : n + 1 < (ssize_t)sizeof text ? 0 : -1, /* a kernel without seccomp */
-                         !has_sigchld(find(text, "\nSigBlk:\t")) && !has_sigchld(find(text, "\nSigCgt:\t"))};
+  char chunk[256], line[64];
+  size_t len = 0;
+  int unseen = 2; /* of the masks */
+  struct status status = {0, true}; /* a kernel without seccomp does not have the line */
+  int fd = pg_sys_openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
+  ssize_t n = -1;
+  while (fd >= 0 && (n = pg_sys_read(fd, chunk, sizeof chunk)) > 0)
+    for (ssize_t i = 0; i < n; i++) {
+      if (chunk[i] != '\n') {
+        if (len + 1 < sizeof line)
+          line[len++] = chunk[i];
+        continue;
+      }
+      line[len] = '\0';
+      len = 0;
+      const char *value = value_of(line, "Seccomp:\t");
+      if (value)
+        status.seccomp = *value - '0';
+      else if ((value = value_of(line, "SigBlk:\t")) || (value = value_of(line, "SigCgt:\t"))) {
+        unseen--;
+        status.quiet &= !has_sigchld(value);
+      }
+    }
+  if (fd >= 0)
+    pg_sys_close(fd);
+  status.quiet &= unseen == 0;
+  return n == 0 ? status : (struct status){-1, false};
 }
 
 static void move_state(int from, int to) {
