@@ -21,8 +21,7 @@
 static pid_t living, dead, fresh;
 static int result;
 
-static void call_nothing(void) {
-}
+static void call_nothing(void) {}
 static void call_kill(void) {
   result = living > 1 ? kill(living, 0) : -1;
 }
@@ -82,15 +81,21 @@ static const struct {
   void (*make)(void);
   bool takes_fresh; /* a child that has exited and is waited for here */
 } calls[] = {
-    {"nothing", call_nothing, false},       {"kill", call_kill, false},
-    {"kill-stale", call_kill_stale, false}, {"kill-group-stale", call_kill_group, false},
+    {"nothing", call_nothing, false},
+    {"kill", call_kill, false},
+    {"kill-stale", call_kill_stale, false},
+    {"kill-group-stale", call_kill_group, false},
     {"kill-stranger", call_kill_stranger, false},
-    {"sigqueue", call_sigqueue, false},     {"waitpid", call_waitpid, true},
+    {"sigqueue", call_sigqueue, false},
+    {"waitpid", call_waitpid, true},
     {"waitpid-nohang", call_waitpid_nohang, false},
-    {"wait-any", call_wait_any, true},      {"waitid", call_waitid, true},
-    {"fork", call_fork, false},             {"vfork", call_vfork, false},
+    {"wait-any", call_wait_any, true},
+    {"waitid", call_waitid, true},
+    {"fork", call_fork, false},
+    {"vfork", call_vfork, false},
     {"syscall-kill", call_syscall_kill, false},
-    {"close", call_close, false},           {"dup2", call_dup2, false},
+    {"close", call_close, false},
+    {"dup2", call_dup2, false},
     {"getpgid-stale", call_getpgid, false},
 };
 #define COUNT (sizeof calls / sizeof *calls)
@@ -140,8 +145,7 @@ static size_t depth_of(unsigned char *stack, size_t which) {
 int main(int argc, char **argv) {
   struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK};
   long page = sysconf(_SC_PAGESIZE);
-  unsigned char *stack =
-      mmap(NULL, (size_t)page + SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  unsigned char *stack = mmap(NULL, (size_t)page + SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   must(stack != MAP_FAILED && mprotect(stack, (size_t)page, PROT_NONE) == 0, "mmap");
   stack += page;
   sigaction(SIGUSR1, &action, NULL);
