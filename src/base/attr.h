@@ -4,6 +4,8 @@
 
 #define PG_EXPORT __attribute__((visibility("default")))
 #define PG_EXPORT_HOT __attribute__((visibility("default"), hot))
+/* For declarations: without it the compiler goes through the GOT, which is not there before relocation. */
+#define PG_HIDDEN __attribute__((visibility("hidden")))
 #define PG_LIKELY(x) __builtin_expect(!!(x), 1)
 #define PG_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PG_NOINLINE __attribute__((noinline))

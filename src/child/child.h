@@ -16,7 +16,7 @@
 
 /* Reads the environment and gets ready; idempotent, and safe at any time. Returns the mode. */
 enum pg_mode pg_child_init(void);
-extern _Atomic int pg_child_mode; /* PG_MODE_UNREAD before pg_child_init() */
+extern _Atomic int pg_child_mode PG_HIDDEN; /* PG_MODE_UNREAD before pg_child_init() */
 static inline enum pg_mode pg_mode(void) {
   int m = atomic_load_explicit(&pg_child_mode, memory_order_relaxed);
   return PG_UNLIKELY(m == PG_MODE_UNREAD) ? pg_child_init() : (enum pg_mode)m;

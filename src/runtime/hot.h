@@ -3,6 +3,7 @@
 #ifndef PG_RUNTIME_HOT_H
 #define PG_RUNTIME_HOT_H
 
+#include "base/attr.h"
 #include "runtime/counters.h"
 
 #include <stdatomic.h>
@@ -63,7 +64,7 @@ struct pg_hot {
   } stripes[PG_HOT_STRIPES] __attribute__((aligned(64)));
 };
 
-extern struct pg_hot pg_hot;
+extern struct pg_hot pg_hot PG_HIDDEN;
 
 static inline int pg_state(void) { return atomic_load_explicit(&pg_hot.state, memory_order_relaxed); }
 static inline void pg_state_set(int bits) { atomic_fetch_or_explicit(&pg_hot.state, bits, memory_order_relaxed); }

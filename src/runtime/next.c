@@ -1,9 +1,11 @@
 #include "runtime/next.h"
 
 #include "base/attr.h"
+#include "kernel/sys.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -34,10 +36,40 @@ static void *find(const char *symbol, const char *version) {
   return found;
 }
 
-void pg_next_bind(void) {
+/* What a resolver may have need of, such as reading a file. There is no errno yet. */
+static int early(long r) { return r < 0 ? -1 : (int)r; }
+static pid_t early_fork(void) { return early(pg_sys6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0)); }
+static int early_kill(pid_t pid, int sig) { return early(pg_sys_kill(pid, sig)); }
+static pid_t early_wait4(pid_t pid, int *status, int options, struct rusage *ru) {
+  return early(pg_sys4(SYS_wait4, pid, status, options, ru));
+}
+static pid_t early_waitpid(pid_t pid, int *status, int options) { return early_wait4(pid, status, options, NULL); }
+static int early_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
+  return early(pg_sys_waitid((int)type, id, info, options, NULL));
+}
+static int early_close(int fd) { return early(pg_sys_close(fd)); }
+static int early_dup2(int from, int to) {
+  return early(from == to ? pg_sys_fcntl(from, F_GETFD, 0) < 0 ? -EBADF : to : pg_sys3(SYS_dup3, from, to, 0));
+}
+
+static struct pg_next *const volatile relocated = &pg_next;
+
+bool pg_next_bind(void) {
+  if (relocated != &pg_next) {
+    pg_next.fork = early_fork;
+    pg_next._Fork = early_fork;
+    pg_next.kill = early_kill;
+    pg_next.waitpid = early_waitpid;
+    pg_next.wait4 = early_wait4;
+    pg_next.waitid = early_waitid;
+    pg_next.close = early_close;
+    pg_next.dup2 = early_dup2;
+    return false;
+  }
   void **at = (void **)(void *)&pg_next;
   for (size_t i = 0; i < PG_ARRAY_LEN(names); i++)
     at[i] = find(names[i], NULL);
+  return true;
 }
 
 void *pg_next_find(_Atomic(void *) *cache, const char *symbol, const char *version) {
@@ -51,8 +83,9 @@ void *pg_next_find(_Atomic(void *) *cache, const char *symbol, const char *versi
 
 #else /* the API alone interposes nothing: libc's own names are the next ones */
 
-void pg_next_bind(void) {
+bool pg_next_bind(void) {
   pg_next = (struct pg_next){.fork = fork, .kill = kill, .waitpid = waitpid, .wait4 = wait4, .waitid = waitid};
+  return true;
 }
 
 #endif

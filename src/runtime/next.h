@@ -3,7 +3,10 @@
 #ifndef PG_RUNTIME_NEXT_H
 #define PG_RUNTIME_NEXT_H
 
+#include "base/attr.h"
+
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -26,10 +29,11 @@ struct pg_next {
 #undef X
 };
 
-extern struct pg_next pg_next;
+extern struct pg_next pg_next PG_HIDDEN;
 
-/* Fills pg_next; idempotent. errno is left alone. */
-void pg_next_bind(void);
+/* Fills pg_next; idempotent. errno is left alone. False: the loader has not relocated this object yet (it is asking some
+ * library's resolver of an indirect function), so nothing can be called by name, and pg_next makes system calls. */
+bool pg_next_bind(void);
 
 /* Names that are not async-signal-safe in libc either, or rare: looked up when they are first used, so that a start does
  * not pay for them. `name` is a function that a header declares; a version is asked for first. */

@@ -9,7 +9,7 @@
  * descriptor at 1,023 costs a fork about 1 us, one at 4,095 about 10 us), so "high" must not mean the limit. */
 #define HIGHEST_BASE 1024
 
-_Atomic uint64_t *pg_ours_cells = pg_hot.cells;
+ptrdiff_t pg_ours_offset;
 uint32_t pg_ours_mask = PG_HOT_CELLS - 1;
 static int32_t wanted;
 
@@ -57,7 +57,7 @@ void pg_ours_init(int64_t fd_max, bool need_quarter) {
     if (p < 0 && p > -4096) {
       wanted = PG_HOT_CELLS / 2;
     } else {
-      pg_ours_cells = (_Atomic uint64_t *)p;
+      pg_ours_offset = (ptrdiff_t)((uintptr_t)p - (uintptr_t)pg_hot.cells);
       pg_ours_mask = cells - 1;
     }
   }

@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define PG_OURS_MAX 32768u
@@ -21,8 +22,10 @@ struct pg_ours {
   uint32_t owner; /* a record's index, or PG_OWNER_LOG */
 };
 
-extern _Atomic uint64_t *pg_ours_cells;
-extern uint32_t pg_ours_mask; /* cells - 1 */
+/* Where the cells are, from those in pg_hot: an address would not be there before the loader has relocated us. */
+extern ptrdiff_t pg_ours_offset PG_HIDDEN;
+#define pg_ours_cells ((_Atomic uint64_t *)(void *)((char *)pg_hot.cells + pg_ours_offset))
+extern uint32_t pg_ours_mask PG_HIDDEN; /* cells - 1 */
 static inline int32_t pg_ours_budget(void) { return atomic_load_explicit(&pg_hot.budget, memory_order_relaxed); }
 static inline int32_t pg_ours_held(void) { return atomic_load_explicit(&pg_hot.held, memory_order_relaxed); }
 
