@@ -136,6 +136,24 @@ static void same(void) {
   say("none left: %d %d\n", (int)none, errno);
 }
 
+/* What can be done before an object is relocated: nothing that fails, as there is no errno. */
+static void bare(void) {
+  char byte;
+  int fd = open("/proc/self/comm", O_RDONLY), high = fd < 0 ? -1 : dup2(fd, 90), status = -1;
+  say("read %d, ", fd >= 0 && high == 90 && read(high, &byte, 1) == 1);
+  say("close %d %d\n", close(fd), close(90));
+  pid_t pid = fork();
+  if (pid == 0)
+    _exit(6);
+  say("fork %d, ", pid > 1 && signal_child(pid, 0) == 0);
+  pid_t got = waitpid(pid, &status, 0);
+  say("waitpid %d %#x\n", got == pid, (unsigned)status);
+  pid = vfork();
+  if (pid == 0)
+    _exit(7);
+  say("vfork %d\n", pid > 1 && wait(&status) == pid && status == 7 << 8);
+}
+
 void moment_stale(int child) {
   char line[16];
   must(waitpid(child, NULL, 0) == child, "wait");
@@ -180,6 +198,8 @@ void moment(const char *when) {
     return;
   if (strcmp(what, "same") == 0)
     same();
+  else if (strcmp(what, "bare") == 0)
+    bare();
   else if (strcmp(what, "stale") == 0)
     moment_stale(forked(7));
   else if (strcmp(what, "born") == 0)

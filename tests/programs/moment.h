@@ -4,7 +4,7 @@
 
 /* Does WHAT if `when` is WHEN: "same" makes every call that the shim stands in front of, and prints what came out;
  * "stale" makes a child, has it reaped, says "ready PID", reads a line, signals the number and says "result RETURN
- * ERRNO"; "born" makes a child that exits, and tells its number by moment_child. Anything else: nothing. */
+ * ERRNO"; "bare" makes a few calls that succeed; "born" makes a child that exits, and tells its number by moment_child. Anything else: nothing. */
 void moment(const char *when) __attribute__((visibility("hidden")));
 extern int moment_child __attribute__((visibility("hidden")));
 

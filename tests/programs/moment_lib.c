@@ -11,7 +11,7 @@
 typedef void moment_fn(void);
 static void nothing(void) {}
 static moment_fn *resolve(void) {
-  moment("resolver");
+  moment(TAG "-resolver");
   return nothing;
 }
 static void resolved(void) __attribute__((ifunc("resolve")));
