@@ -3,7 +3,6 @@
 #include "kernel/sys.h"
 #include "runtime/hot.h"
 #include "runtime/ours.h"
-#include "child/self.h"
 
 #include <limits.h>
 #include <poll.h>
