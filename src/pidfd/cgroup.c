@@ -7,6 +7,11 @@
 
 #define PATH_CAP 4096
 
+/* Failures that say nothing about the kernel: they are passed on as they are. */
+static int is_scarcity(int r) {
+  return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
 /* A text file line by line, whatever its length. */
 struct lines {
   int fd;
@@ -63,7 +68,7 @@ static char *word(char **line) {
 static int mount_point(char *ret) {
   struct lines l = {.fd = pg_sys_openat(AT_FDCWD, "/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC, 0)};
   if (l.fd < 0)
-    return -EOPNOTSUPP;
+    return is_scarcity(l.fd) ? l.fd : -EOPNOTSUPP;
   int r = -EOPNOTSUPP;
   for (char *line; r && (line = next_line(&l));) {
     word(&line); /* mount id */
@@ -113,7 +118,7 @@ int pg_cgroup_id(int procdir, uint64_t *ret) {
   pg_buf_str(&b, relative);
   int dir = pg_sys_openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
   if (dir < 0)
-    return -EOPNOTSUPP;
+    return is_scarcity(dir) ? dir : -EOPNOTSUPP;
   struct {
     uint32_t bytes;
     int32_t type;

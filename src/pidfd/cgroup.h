@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* procdir: a verified /proc/PID directory. -ESRCH the process was reaped, -EOPNOTSUPP there is no cgroup2 hierarchy, or
- * it is not mounted where this process could see it. */
+ * it is not mounted where this process could see it, -EMFILE, -ENFILE, -ENOMEM. */
 int pg_cgroup_id(int procdir, uint64_t *ret);
 
 #endif

@@ -1,5 +1,6 @@
 #include "pidfd/identity.h"
 
+#include "base/attr.h"
 #include "kernel/sys.h"
 #include "pidfd/feature.h"
 #include "pidfd/open.h"
@@ -92,17 +93,15 @@ int pg_pidfd_same(int a, int b) {
     return -EBADF;
   if (!ra && !rb)
     return ia == ib;
-  /* By number: if a has the number both before and after b was seen to have it, they are one. */
+  /* By number. All three are numbers or, as long as the process is there and for ever after, one of two reasons why
+   * there is none; anything else is a failure. */
   int first = pg_proc_number(a), other = pg_proc_number(b), last = pg_proc_number(a);
-  if (first == last && first == other)
-    return first > 0 ? 1 : first;
-  if (first == last && first > 0 && other > 0)
-    return 0;
-  if (first == -ESRCH && other != -ESRCH) /* reaped before b was seen not to be */
-    return other == -EOPNOTSUPP ? other : 0;
-  if (other == -ESRCH && last != -ESRCH)
-    return last == -EOPNOTSUPP ? last : 0;
-  if (first == -EOPNOTSUPP || other == -EOPNOTSUPP)
-    return -EOPNOTSUPP;
-  return -ESRCH;
+  const int all[] = {first, other, last};
+  for (size_t i = 0; i < PG_ARRAY_LEN(all); i++)
+    if (all[i] < 0 && all[i] != -ESRCH && all[i] != -EREMOTE)
+      return all[i];
+  if (first == last) /* so a had it throughout, and also when b was looked at */
+    return first != other ? 0 : first > 0 ? 1 : first;
+  /* a was reaped meanwhile. Who has a's former number now may be somebody else. */
+  return other != -ESRCH && other != first ? 0 : -ESRCH;
 }

@@ -94,6 +94,52 @@ static void cgroups(void) {
 }
 
 /* Asked from inside another pid namespace, where the process has no number. */
+static int never(int dir, pid_t pid, void *arg) {
+  (void)dir, (void)pid, (void)arg;
+  return 0;
+}
+
+/* What needs a number, or a right to signal, is refused; what the descriptor alone can do is done. 0, or which failed.
+ */
+static int elsewhere_all(int fd) {
+  char text[PIDGUARD_TEXT_MAX];
+  struct pidguard_info info = {.mask = PIDGUARD_INFO_PID | PIDGUARD_INFO_CREDS};
+  union sigval value = {.sival_int = 1};
+  uint64_t data;
+  int status, self = pidguard_pidfd_self(), set = pidguard_set_create();
+  const struct {
+    int got, want;
+  } checks[] = {
+      {ERRNO_OF(pidguard_pidfd_kill(fd)), EREMOTE},
+      {ERRNO_OF(pidguard_pidfd_sigqueue(fd, SIGTERM, value)), EREMOTE},
+      {ERRNO_OF(pidguard_pidfd_terminate(fd, 0)), EREMOTE},
+      {ERRNO_OF(pidguard_pidfd_get_tgid(fd)), EREMOTE},
+      {ERRNO_OF(pidguard_pidfd_get_info(fd, &info, sizeof info)), EREMOTE},
+      {ERRNO_OF(pidguard_pidfd_access_proc(fd, never, NULL)), EREMOTE},
+      {ERRNO_OF(pidguard_pidfd_wait(fd, &status, 0)), 0},
+      {ERRNO_OF(pidguard_pidfd_get_exit_status(fd, &status)), EREMOTE},
+      {ERRNO_OF(pidguard_pidfd_is_child(fd)), 0},
+      {ERRNO_OF(pidguard_pidfd_same(fd, fd)), 0},
+      {pidguard_pidfd_same(fd, self), 0}, /* one has a number here, the other has none */
+      {pidguard_pidfd_same(self, fd), 0},
+      {ERRNO_OF(pidguard_set_add(set, fd, 1)), 0},
+      {ERRNO_OF(pidguard_set_wait(set, &data, 1, 0)), 0},
+  };
+  int id_error = ERRNO_OF(pidguard_pidfd_to_text(fd, text, sizeof text));
+  int group = ERRNO_OF(pidguard_pidfd_signal_group(fd, SIGTERM));
+  int thread = ERRNO_OF(pidguard_pidfd_signal_thread(fd, SIGTERM));
+  close(self);
+  close(set);
+  for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+    if (checks[i].got != checks[i].want && !(i == 9 && checks[i].got == EREMOTE && pg_feature_hidden(PG_FEATURE_PIDFS)))
+      return 20 + (int)i;
+  if (id_error != EREMOTE && id_error != EOPNOTSUPP)
+    return 40;
+  if ((group != EREMOTE && group != EOPNOTSUPP) || (thread != EREMOTE && thread != EOPNOTSUPP))
+    return 41;
+  return 0;
+}
+
 static int body_elsewhere(void *arg) {
   int fd = *(int *)arg, status;
   if (unshare(CLONE_NEWPID | CLONE_NEWNS))
@@ -109,7 +155,8 @@ static int body_elsewhere(void *arg) {
     _exit(77);
   struct pidguard_creds creds;
   uint64_t id;
-  const unsigned ways[] = {0, PG_FEATURE_INFO, PG_FEATURE_INFO_SIZES, PG_FEATURE_NS_IOCTL, PG_FEATURE_ALL};
+  const unsigned ways[] = {
+      0, PG_FEATURE_INFO, PG_FEATURE_INFO_SIZES, PG_FEATURE_NS_IOCTL, PG_FEATURE_PIDFS, PG_FEATURE_ALL};
   for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
     hide(ways[i]);
     if (ERRNO_OF(pidguard_pidfd_get_pid(fd)) != EREMOTE || ERRNO_OF(pidguard_pidfd_get_ppid(fd)) != EREMOTE)
@@ -133,6 +180,9 @@ static int body_elsewhere(void *arg) {
       close(r);
     if (ERRNO_OF(pidguard_pidfd_open_id(1, 0)) == 0)
       _exit(9);
+    int wrong = elsewhere_all(fd);
+    if (wrong)
+      _exit(wrong);
   }
   _exit(0);
 }
@@ -230,6 +280,47 @@ static void foreign_proc(void) {
   child_done(&c);
 }
 
+/* A /proc that hides others' processes: an old kernel's substitutes say so, and do not take it for a death. */
+static int body_hidden(void *arg) {
+  int fd = *(int *)arg;
+  struct pidguard_creds creds;
+  uint64_t id;
+  if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+      mount("proc", "/proc", "proc", 0, "hidepid=2") || setresgid(65534, 65534, 65534) ||
+      setresuid(65534, 65534, 65534))
+    return 77;
+  if (access("/proc/1", F_OK) == 0)
+    return 77;
+  if (pidguard_pidfd_get_state(fd) != PIDGUARD_ALIVE)
+    return 1;
+  if (ERRNO_OF(pidguard_pidfd_proc_dir(fd)) != EACCES ||
+      ERRNO_OF(pidguard_pidfd_access_proc(fd, never, NULL)) != EACCES)
+    return 2;
+  hide(PG_FEATURE_INFO | PG_FEATURE_NS_IOCTL);
+  if (ERRNO_OF(pidguard_pidfd_get_pid(fd)) != EACCES || ERRNO_OF(pidguard_pidfd_get_ppid(fd)) != EACCES)
+    return 3;
+  if (ERRNO_OF(pidguard_pidfd_get_creds(fd, &creds)) != EACCES ||
+      ERRNO_OF(pidguard_pidfd_get_cgroup_id(fd, &id)) != EACCES)
+    return 4;
+  if (ERRNO_OF(pidguard_pidfd_namespace(fd, PIDGUARD_NS_NET)) != EACCES)
+    return 5;
+  int self = pidguard_pidfd_self();
+  return pidguard_pidfd_get_pid(self) == getpid() ? 0 : 6;
+}
+
+static void hidden(void) {
+  struct child target = child_paused();
+  struct child c = child_running(body_hidden, &target.fd);
+  child_await_zombie(&c);
+  int status = child_reap(&c);
+  if (WEXITSTATUS(status) == 77)
+    pg_test_skip("cannot mount a /proc with hidepid, or change identity, here");
+  else
+    CHECK_EQ(status >> 8, 0);
+  child_done(&c);
+  child_done(&target);
+}
+
 void pg_test_plan(int argc, char **argv) {
   (void)argc;
   (void)argv;
@@ -237,4 +328,5 @@ void pg_test_plan(int argc, char **argv) {
   add("elsewhere", elsewhere);
   add("no_proc", no_proc);
   add("foreign_proc", foreign_proc);
+  add("hidden", hidden);
 }
