@@ -31,7 +31,16 @@ int pg_pidfd_open_thread(pid_t tid, unsigned flags) {
   if (pg_feature_hidden(PG_FEATURE_THREAD))
     return -EOPNOTSUPP;
   int fd = pg_sys_pidfd_open(tid, flags | PG_PIDFD_THREAD);
-  return fd == -EINVAL ? -EOPNOTSUPP : open_error(fd);
+  if (fd != -EINVAL)
+    return open_error(fd);
+  /* The flag is unknown; or (before 6.16) nobody has the number any more, and it is only kept for a process group. */
+  fd = pg_sys_pidfd_open((pid_t)pg_sys0(SYS_gettid), PG_PIDFD_THREAD);
+  if (fd == -EINVAL)
+    return -EOPNOTSUPP;
+  if (fd < 0)
+    return open_error(fd);
+  pg_sys_close(fd);
+  return -ESRCH;
 }
 
 int pg_pidfd_open_self(void) {

@@ -4,10 +4,14 @@
 #include "pidfd/feature.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -101,6 +105,48 @@ static void threads(void) {
   for (int i = 0; i < 2; i++) {
     close(told[i]);
     close(done[i]);
+  }
+}
+
+/* Before 6.16 the kernel says EINVAL of a number that is kept for a process group only, as it does of a flag that it
+ * does not know: a filter says so here, of one number or of all. */
+static void einval_for(pid_t pid) {
+  const struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)pid, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const struct sock_fprog program = {.len = 6, .filter = (struct sock_filter *)(uintptr_t)filter};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+    _exit(77);
+}
+
+static int body_einval(void *all) {
+  pid_t other = getpid() + 1;
+  einval_for(*(int *)all ? 1 : other);
+  int want = *(int *)all ? EOPNOTSUPP : ESRCH;
+  return ERRNO_OF(pidguard_pidfd_open_thread(other, 0)) == want ? 0 : 1;
+}
+
+static void no_such_thread(void) {
+  int self = pidguard_pidfd_open_thread(getpid(), 0);
+  if (self < 0) {
+    pg_test_skip("PIDFD_THREAD is 6.9");
+    return;
+  }
+  close(self);
+  for (int all = 0; all < 2; all++) {
+    struct child c = child_running(body_einval, &all);
+    child_await_zombie(&c);
+    int status = child_reap(&c);
+    if (WEXITSTATUS(status) == 77)
+      pg_test_skip("cannot install a filter here");
+    else
+      CHECK_EQ(status, 0);
+    child_done(&c);
   }
 }
 
@@ -207,6 +253,7 @@ void pg_test_plan(int argc, char **argv) {
   add("nonblocking", nonblocking);
   add("self", self);
   add("threads", threads);
+  add("no_such_thread", no_such_thread);
   add("check_kinds", check_kinds);
   add("is_child", is_child);
   add("inherit", inherit);
