@@ -69,11 +69,12 @@ static int wait_once(int fd, siginfo_t *info, int options, struct rusage *usage)
 int pg_pidfd_waitid(int fd, siginfo_t *info, int options, struct rusage *usage, int64_t deadline) {
   if (deadline == PG_NO_DEADLINE || (options & WNOHANG))
     return wait_once(fd, info, options, usage);
+  /* Asked first: a caller should learn it at the first call, and not only when there is no news. */
+  if ((options & (WSTOPPED | WCONTINUED)) && pg_deadline_left(deadline))
+    return fd < 0 ? -EBADF : -EINVAL;
   int r = wait_once(fd, info, options | WNOHANG, usage);
   if (r || !pg_deadline_left(deadline))
     return r;
-  if (options & (WSTOPPED | WCONTINUED))
-    return -EINVAL;
   r = poll_for(fd, POLLIN, deadline);
   if (r <= 0)
     return r;

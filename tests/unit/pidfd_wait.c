@@ -135,6 +135,8 @@ static void full_form(void) {
     pidguard_pidfd_signal(c.fd, steps[i].sig);
     CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, steps[i].option | WNOWAIT, NULL, -1), 1);
     CHECK_EQ(si.si_code, steps[i].code);
+    if (steps[i].option != WEXITED) /* refused whether there is news or not */
+      CHECK_ERRNO(pidguard_pidfd_waitid(c.fd, &si, steps[i].option, NULL, 1000), EINVAL);
     memset(&si, 0, sizeof si);
     CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, steps[i].option, &ru, 0), 1);
     CHECK_EQ(si.si_code, steps[i].code);
