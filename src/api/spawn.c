@@ -21,8 +21,10 @@ int pg_api_spawn(const char *file, int by_path, const posix_spawn_file_actions_t
   if (reserve < 0)
     return reserve;
   pid_t pid;
+  int saved = errno; /* libc's child searches PATH in our memory, and leaves its failures there */
   int r = -(by_path ? posix_spawn(&pid, file, actions, attr, argv, envp)
                     : posix_spawnp(&pid, file, actions, attr, argv, envp));
+  errno = saved;
   pg_sys_close(reserve);
   if (r)
     return r;

@@ -39,6 +39,13 @@ static void path_search(void) {
   CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 1);
   CHECK_EQ(status, 5 << 8);
   close(fd);
+  /* The search fails twice before it succeeds, and errno does not tell. */
+  setenv("PATH", "/no/such/directory:/proc:/usr/bin:/bin", 1);
+  errno = EXDEV;
+  fd = pidguard_spawnp("sh", NULL, NULL, argv, environ);
+  CHECK_EQ(errno, EXDEV);
+  CHECK_EQ(pidguard_pidfd_wait(fd, NULL, 5000), 1);
+  close(fd);
   CHECK_ERRNO(pidguard_spawn("sh", NULL, NULL, argv, environ), ENOENT); /* no search in PATH */
   CHECK_ERRNO(pidguard_spawnp("no-such-program-here", NULL, NULL, argv, environ), ENOENT);
   CHECK_ERRNO(pidguard_spawn("/dev/null", NULL, NULL, argv, environ), EACCES);
