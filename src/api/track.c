@@ -3,9 +3,9 @@
 
 #include "child/call.h"
 #include "kernel/sys.h"
+#include "pidfd/open.h"
 #include "runtime/hot.h"
 #include "runtime/next.h"
-
 
 #define CALL(name) ((struct pg_call){name, __builtin_return_address(0)})
 
@@ -14,18 +14,30 @@ pid_t pidguard_fork(void) {
   return pg_call_after_fork(pg_next.fork(), on, "pidguard_fork");
 }
 
+/* The pidfd of a child that was just forked, for the caller. Where the table knows it by number only, or nothing, the
+ * number is opened; who that is is asked, as somebody may have taken the child and the number may be another's. */
+static int new_pidfd(pid_t pid) {
+  int fd = pg_mode() == PG_MODE_OFF ? -EOPNOTSUPP : pg_child_pidfd(pid);
+  if (fd != -EOPNOTSUPP)
+    return fd == PG_PASS ? -ECHILD : fd;
+  fd = pg_pidfd_open(pid, 0);
+  if (fd >= 0 && pg_pidfd_verify_child(fd)) {
+    pg_sys_close(fd);
+    return -ECHILD;
+  }
+  return fd;
+}
+
 pid_t pidguard_fork_pidfd(int *ret_pidfd) {
   /* What would fail afterwards fails before there is a child. */
-  int reserve = pg_sys_pidfd_open(pg_sys_getpid(), 0);
+  int reserve = pg_pidfd_open_self();
   if (reserve < 0)
-    return (pid_t)pg_ret(reserve == -ENOSYS || reserve == -EPERM ? -EOPNOTSUPP : reserve);
+    return (pid_t)pg_ret(reserve);
   pid_t pid = pidguard_fork();
   pg_sys_close(reserve);
   if (pid <= 0)
     return pid;
-  int fd = pidguard_pidfd_of(pid);
-  if (fd < 0 && errno == EOPNOTSUPP) /* switched off, or known by its number only */
-    fd = pg_sys_pidfd_open(pid, 0);
+  int fd = new_pidfd(pid);
   *ret_pidfd = fd < 0 ? -1 : fd;
   return pid;
 }

@@ -1,0 +1,14 @@
+/* What the two files of the test of tracked children share. */
+#ifndef API_TRACK_H
+#define API_TRACK_H
+
+#include "pidfd_support.h" /* CHECK_EQ, CHECK_ERRNO; none of its functions is linked in here */
+
+extern bool preloaded, off; /* how the library is used: see api_track.c */
+
+/* A tracked child that exits with the code, or pauses if it is negative. */
+pid_t tracked(int code);
+
+void no_stranger(void);
+
+#endif

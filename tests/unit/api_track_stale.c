@@ -1,0 +1,94 @@
+/* A number that is retired, and that a stranger has. */
+#include "api_track.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Strangers are the business of a helper that was forked before: where libc's names are protected, a process that knows
+ * the number to be dead cannot look at who has it. Asks are 't' take the number (answered by 0 or -errno), 'g' did it
+ * get this signal, 'u' is it untouched, 'r' release it. */
+struct ask {
+  char what;
+  int argument;
+};
+
+static void help(int sock) {
+  struct pg_test_stranger s;
+  struct ask ask;
+  while (read(sock, &ask, sizeof ask) == sizeof ask) {
+    int answer = 0;
+    if (ask.what == 't')
+      answer = pg_test_take_pid(ask.argument, true, &s);
+    else if (ask.what == 'g')
+      answer = pg_test_stranger_got(&s, ask.argument);
+    else if (ask.what == 'u')
+      answer = pg_test_stranger_untouched(&s);
+    else
+      pg_test_stranger_release(&s);
+    if (write(sock, &answer, sizeof answer) != sizeof answer)
+      break;
+  }
+  _exit(0);
+}
+
+static int helper;
+
+static int ask_helper(char what, int argument) {
+  struct ask ask = {what, argument};
+  int answer;
+  if (write(helper, &ask, sizeof ask) != sizeof ask || read(helper, &answer, sizeof answer) != sizeof answer)
+    abort();
+  return answer;
+}
+
+/* What it is all about: by every call that sends. With mode off the number is libc's, and the stranger is hit. */
+static void use_stale(pid_t pid) {
+  union sigval value = {.sival_int = 1};
+  if (off) {
+    CHECK_EQ(pidguard_kill(pid, SIGTERM), 0);
+    PG_CHECK(ask_helper('g', SIGTERM) == 1, "no reuse happened, this test says nothing");
+    return;
+  }
+  CHECK_ERRNO(pidguard_kill(pid, SIGTERM), ESRCH);
+  CHECK_ERRNO(pidguard_kill(-pid, SIGTERM), ESRCH);
+  CHECK_ERRNO(pidguard_killpg(pid, SIGTERM), ESRCH);
+  CHECK_ERRNO(pidguard_sigqueue(pid, SIGTERM, value), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_of(pid), ESRCH);
+  CHECK_ERRNO(pidguard_adopt(pid), ECHILD); /* it is no child of ours */
+  CHECK_ERRNO(pidguard_kill(pid, SIGTERM), ESRCH);
+  if (preloaded) /* one table: libc's names know what the API has seen */
+    CHECK_ERRNO(kill(pid, SIGTERM), ESRCH);
+  PG_CHECK(ask_helper('u', 0) == 1, "the stranger was hit");
+  /* Forgotten, the number is whoever's it is. */
+  CHECK_EQ(pidguard_forget(pid), 0);
+  CHECK_ERRNO(pidguard_forget(pid), ESRCH);
+  CHECK_EQ(pidguard_kill(pid, SIGUSR1), 0);
+  PG_CHECK(ask_helper('g', SIGUSR1) == 1, "forgotten, and still refused");
+}
+
+void no_stranger(void) {
+  int pair[2], status;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+    abort();
+  pid_t helping = fork();
+  if (helping < 0)
+    abort();
+  if (helping == 0) {
+    close(pair[0]);
+    help(pair[1]);
+  }
+  close(pair[1]);
+  helper = pair[0];
+  pid_t pid = tracked(0);
+  CHECK_EQ(pidguard_waitpid(pid, &status, 0), pid);
+  int r = ask_helper('t', pid);
+  if (r) {
+    pg_test_skip("no process with a given number: %s", strerror(-r));
+  } else {
+    use_stale(pid);
+    ask_helper('r', 0);
+  }
+  close(helper);
+  CHECK_EQ(waitpid(helping, &status, 0), helping);
+}
