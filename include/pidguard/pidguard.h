@@ -20,8 +20,8 @@
  * THE LIFE OF A PROCESS, as a pidfd sees it:
  *   alive   it runs (or is stopped).                      poll(2): nothing
  *   zombie  it has ended, its parent has not waited yet.  poll(2): POLLIN. Signals "succeed" without effect.
- *   reaped  its parent has waited; the number is free.    poll(2): POLLIN | POLLHUP (since Linux 6.9). ESRCH from now
- *   on.
+ *   reaped  its parent has waited; the number is free.    poll(2): POLLIN | POLLHUP (since Linux 6.9). From now on
+ *           ESRCH.
  *
  * CONVENTIONS, which hold unless a function says otherwise:
  *   - Returns 0 or a value >= 0; on failure -1 with errno set. On success errno is left alone, and on failure nothing
@@ -30,16 +30,17 @@
  *     is passed in stays the caller's.
  *   - Nothing allocates memory, takes a lock or starts a thread. Every function can be called from any number of
  *     threads at once, and from a signal handler. None is a cancellation point. "Safety:" is given where this differs.
+ *   - Pointers must be valid; NULL is allowed only where it is mentioned.
  *   - Time-outs are in milliseconds, measured by CLOCK_MONOTONIC; a negative one is no limit, 0 is "do not block".
- *   - Blocking functions fail with EINTR when a signal handler ran, also if it was installed with SA_RESTART.
+ *   - Blocking functions fail with EINTR when a signal handler ran. If it was installed with SA_RESTART, waits for
+ *     a child without a limit, and those on sockets, go on instead; all others end there, too.
  *   - These errors mean the same everywhere:
  *       EBADF       the descriptor is closed, or is no pidfd
  *       ESRCH       the process was reaped (where a function needs more than that, it says so)
  *       EREMOTE     the process has no number in the caller's pid namespace
  *       EOPNOTSUPP  this kernel cannot do it, and there is no safe substitute
- *       EMFILE, ENFILE, ENOMEM   no descriptor, or memory in the kernel, to be had (any function that returns a
- *       descriptor
- *                                or falls back to /proc)
+ *       EMFILE, ENFILE, ENOMEM   no descriptor, or memory in the kernel, to be had (any function that returns
+ *                   a descriptor, or falls back to /proc)
  *   - "Kernel:" tells the first Linux version that has the thing, and what older ones get. Nothing asks for a version:
  *     a feature is tried, and replaced if it is not there. Linux 5.4 is the oldest with full service; before it
  *     everything fails with EOPNOTSUPP. Substitutes read /proc, which must be mounted for them; they never look at
@@ -58,7 +59,6 @@
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
-#include <sys/wait.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -255,7 +255,7 @@ PIDGUARD_API int pidguard_pidfd_wait_end(int pidfd, int timeout);
  * WNOHANG, WNOWAIT (leave it as it is, to be waited for again), __WALL, __WCLONE, __WNOTHREAD. info and usage (what
  * the child has used; zero where nothing is reported by the kernel) may be NULL. Returns 1 if they were filled, 0
  * if there was nothing to report within timeout milliseconds (or at once: WNOHANG, PIDGUARD_NONBLOCK).
- * A time-out other than 0 and negative goes with WEXITED alone (EINVAL): the kernel wakes nobody for a stop.
+ * A time-out above 0 goes with WEXITED alone (else EINVAL): the kernel wakes nobody for a stop.
  * Errors: ECHILD not a child, or reaped; EINVAL; EBADF; EINTR; EOPNOTSUPP. Kernel: 5.4. See waitid(2), getrusage(2). */
 PIDGUARD_API int pidguard_pidfd_waitid(int pidfd, siginfo_t *info, int options, struct rusage *usage, int timeout);
 
@@ -287,7 +287,7 @@ PIDGUARD_API int pidguard_set_remove(int set, int pidfd);
 /* Waits for members to end: stores the data of up to max of them (no more than 64 in one call) and returns how many, 0
  * if time was over before. Each end is told once; nothing is reaped. With several threads waiting, each end goes to
  * one.
- * Errors: EBADF, EINVAL max < 1 or not a set, EINTR. */
+ * Errors: EBADF, EINVAL max < 1 or not a set, EINTR. See epoll_wait(2). */
 PIDGUARD_API int pidguard_set_wait(int set, uint64_t *data, int max, int timeout);
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -470,8 +470,8 @@ PIDGUARD_API int pidguard_pidfd_access_proc(int pidfd, int (*look)(int dir, pid_
 PIDGUARD_API pid_t pidguard_fork(void);
 
 /* fork(2) that also gives a pidfd: in the parent *ret_pidfd is the child's, the caller's to close, or -1 if the child
- * is gone already (its number is taken by a wait of another thread or a handler, or SIGCHLD is ignored). In the child
- * it is left alone.
+ * is gone already (taken by a wait of another thread or a handler, or SIGCHLD is ignored), or if other threads have
+ * taken the last descriptor meanwhile. In the child it is left alone.
  * Errors: those of fork(2); EMFILE, ENFILE, ENOMEM, EOPNOTSUPP, before there is a child. */
 PIDGUARD_API pid_t pidguard_fork_pidfd(int *ret_pidfd);
 

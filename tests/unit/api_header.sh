@@ -38,10 +38,14 @@ try() { # COMPILER FILE FLAG...
   fi
 }
 
+has() {
+  command -v "$1" >/dev/null 2>&1 || { echo "SKIP: $1 is not installed" && return 1; }
+}
+
 for compiler in gcc clang musl-gcc; do
-  command -v $compiler >/dev/null 2>&1 || continue
+  has $compiler || continue
   echo 'int x;' >"$work/probe.c"
-  $compiler -c "$work/probe.c" -o "$work/out.o" 2>/dev/null || continue
+  $compiler -c "$work/probe.c" -o "$work/out.o" 2>/dev/null || { echo "SKIP: $compiler lacks its headers" && continue; }
   for standard in c11 c17; do
     try $compiler plain.c -std=$standard
     try $compiler plain.c -std=$standard -D_POSIX_C_SOURCE=200809L
@@ -52,9 +56,9 @@ for compiler in gcc clang musl-gcc; do
   try $compiler full.c -std=gnu17
 done
 for compiler in g++ clang++; do
-  command -v $compiler >/dev/null 2>&1 || continue
+  has $compiler || continue
   printf '#include <cstddef>\nint x;\n' >"$work/probe.cc"
-  $compiler -x c++ -c "$work/probe.cc" -o "$work/out.o" 2>/dev/null || continue
+  $compiler -x c++ -c "$work/probe.cc" -o "$work/out.o" 2>/dev/null || { echo "SKIP: $compiler lacks its headers" && continue; }
   for standard in c++11 c++17 c++20; do
     try $compiler plain.c -x c++ -std=$standard
     try $compiler full.c -x c++ -std=$standard
