@@ -121,6 +121,12 @@ PIDGUARD_API int pidguard_pidfd_open_thread(pid_t tid, unsigned flags);
  * Errors: EMFILE, ENFILE, ENOMEM, EOPNOTSUPP. Kernel: 5.3. */
 PIDGUARD_API int pidguard_pidfd_self(void);
 
+/* A pidfd of the parent of the calling process: who made it, or who has taken it over since. Never racy, as opening the
+ * number from getppid(2) would be.
+ * Errors: EREMOTE the parent lives outside the caller's pid namespace; EMFILE, ENFILE, ENOMEM, EOPNOTSUPP. Kernel: 5.3.
+ * See getppid(2). */
+PIDGUARD_API int pidguard_pidfd_parent(void);
+
 /* 0 if fd is a pidfd; -1 with EBADF if it is anything else, or closed.
  * Kernel: 5.1 (by trying; since 6.9 by its file system). */
 PIDGUARD_API int pidguard_pidfd_check(int fd);

@@ -20,6 +20,10 @@ int pidguard_pidfd_self(void) {
   return pg_ret(pg_pidfd_open_self());
 }
 
+int pidguard_pidfd_parent(void) {
+  return pg_ret(pg_pidfd_open_parent());
+}
+
 int pidguard_pidfd_check(int fd) {
   return pg_ret(pg_pidfd_check(fd));
 }

@@ -47,6 +47,21 @@ int pg_pidfd_open_self(void) {
   return pg_pidfd_open(pg_sys_getpid(), 0);
 }
 
+int pg_pidfd_open_parent(void) {
+  for (;;) {
+    pid_t pid = pg_sys_getppid();
+    if (!pid)
+      return -EREMOTE;
+    /* Still the parent afterwards, so it was there meanwhile, and had the number: a parent that dies is followed by one
+     * that had a number of its own all the time. */
+    int fd = pg_pidfd_open(pid, 0);
+    if (pg_sys_getppid() == pid)
+      return fd;
+    if (fd >= 0)
+      pg_sys_close(fd);
+  }
+}
+
 int pg_pidfd_check(int fd) {
   long type = pg_sys_fstatfs_type(fd);
   if (type == PG_PIDFS_MAGIC)

@@ -16,6 +16,9 @@ int pg_pidfd_open_thread(pid_t tid, unsigned flags);
 /* The calling process, by descriptor. */
 int pg_pidfd_open_self(void);
 
+/* The parent of the calling process. -EREMOTE it lives outside the caller's pid namespace. */
+int pg_pidfd_open_parent(void);
+
 /* 0 if fd is a pidfd, else -EBADF. */
 int pg_pidfd_check(int fd);
 

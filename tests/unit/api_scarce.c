@@ -44,6 +44,9 @@ static long act_thread(void) {
 static long act_self(void) {
   return closed(pidguard_pidfd_self());
 }
+static long act_parent(void) {
+  return closed(pidguard_pidfd_parent());
+}
 static long act_set(void) {
   return closed(pidguard_set_create());
 }
@@ -149,6 +152,7 @@ static const struct {
     {"nonblock", act_nonblock},
     {"thread", act_thread},
     {"self", act_self},
+    {"parent", act_parent},
     {"set", act_set},
     {"peer", act_peer},
     {"pid", act_pid},

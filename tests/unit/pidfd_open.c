@@ -57,6 +57,46 @@ static void self(void) {
   close(fd);
 }
 
+static int body_parent(void *fd) {
+  int parent = pidguard_pidfd_parent();
+  return pidguard_pidfd_get_pid(parent) == getppid() && pidguard_pidfd_same(parent, *(int *)fd) == 1 &&
+                 fcntl(parent, F_GETFD) == FD_CLOEXEC
+             ? 0
+             : 1;
+}
+
+/* Its parent has ended, and somebody else has taken it over: that is who is meant. */
+static int body_orphan(void *report) {
+  pid_t before = getpid();
+  if (fork() != 0)
+    return 0;
+  while (getppid() == before)
+    sleep_ms(1);
+  int parent = pidguard_pidfd_parent();
+  char right = pidguard_pidfd_get_pid(parent) == getppid() && getppid() != before;
+  return write(*(int *)report, &right, 1) != 1;
+}
+
+static void parent(void) {
+  int self = pidguard_pidfd_self(), report[2];
+  struct child c = child_running(body_parent, &self);
+  child_await_zombie(&c);
+  CHECK_EQ(child_reap(&c), 0);
+  child_done(&c);
+  close(self);
+  char right = 0;
+  if (pipe2(report, O_CLOEXEC))
+    abort();
+  c = child_running(body_orphan, &report[1]);
+  close(report[1]);
+  child_await_zombie(&c);
+  child_reap(&c);
+  child_done(&c);
+  CHECK_EQ(read(report[0], &right, 1), 1);
+  CHECK_EQ(right, 1);
+  close(report[0]);
+}
+
 static pid_t other_tid;
 static int told[2], done[2];
 
@@ -252,6 +292,7 @@ void pg_test_plan(int argc, char **argv) {
   add("by_number", by_number);
   add("nonblocking", nonblocking);
   add("self", self);
+  add("parent", parent);
   add("threads", threads);
   add("no_such_thread", no_such_thread);
   add("check_kinds", check_kinds);

@@ -180,6 +180,8 @@ static int body_elsewhere(void *arg) {
       close(r);
     if (ERRNO_OF(pidguard_pidfd_open_id(1, 0)) == 0)
       _exit(9);
+    if (ERRNO_OF(pidguard_pidfd_parent()) != EREMOTE) /* this is the first process of its namespace */
+      _exit(10);
     int wrong = elsewhere_all(fd);
     if (wrong)
       _exit(wrong);
