@@ -82,8 +82,9 @@ extern "C" {
  * below return 0). poll(2) and epoll(7) are not concerned. Kernel: 5.10; before, EOPNOTSUPP. */
 #define PIDGUARD_NONBLOCK 1u
 
-/* In place of a pidfd: the calling process, the calling thread. Taken by the signal functions and by
- * pidguard_pidfd_madvise; needs no descriptor. Kernel: 6.14 and 6.17; before, the library stands in. */
+/* In place of a pidfd: the calling process, the calling thread. Taken by the signal functions (not by
+ * pidguard_pidfd_terminate) and by pidguard_pidfd_madvise; needs no descriptor. Kernel: 6.14 and 6.17; before, the
+ * library stands in. */
 #define PIDGUARD_SELF (-10001)
 #define PIDGUARD_SELF_THREAD (-10000)
 

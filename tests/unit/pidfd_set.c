@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -125,6 +126,59 @@ static void many(void) {
   close(set);
 }
 
+enum { ENDS = 120, WAITERS = 4 };
+static int shared_set;
+static _Atomic int told[ENDS], total;
+
+static void *thread_collects(void *unused) {
+  uint64_t data;
+  (void)unused;
+  while (pidguard_set_wait(shared_set, &data, 1, 5000) == 1) {
+    if (data >= ENDS) /* one such for each thread */
+      return NULL;
+    told[data]++;
+    total++;
+  }
+  return &shared_set;
+}
+
+/* Several threads wait on one set: each end is told to one of them. */
+static void threads(void) {
+  static struct child c[ENDS], last[WAITERS];
+  pthread_t thread[WAITERS];
+  shared_set = pidguard_set_create();
+  total = 0;
+  for (int i = 0; i < ENDS; i++) {
+    int ms = i % 9;
+    told[i] = 0;
+    c[i] = child_running(body_after, &ms);
+    CHECK_EQ(pidguard_set_add(shared_set, c[i].fd, (uint64_t)i), 0);
+  }
+  for (int i = 0; i < WAITERS; i++)
+    if (pthread_create(&thread[i], NULL, thread_collects, NULL))
+      abort();
+  for (int ms = 0; total < ENDS && ms < 5000; ms++)
+    sleep_ms(1);
+  sleep_ms(20); /* for one too many */
+  for (int i = 0; i < WAITERS; i++) {
+    last[i] = child_exited(0);
+    CHECK_EQ(pidguard_set_add(shared_set, last[i].fd, ENDS), 0);
+  }
+  for (int i = 0; i < WAITERS; i++) {
+    void *failed = NULL;
+    pthread_join(thread[i], &failed);
+    PG_CHECK(!failed, "a thread was not told");
+  }
+  for (int i = 0; i < ENDS; i++) {
+    CHECK_EQ(told[i], 1);
+    child_done(&c[i]);
+  }
+  CHECK_EQ(total, ENDS);
+  for (int i = 0; i < WAITERS; i++)
+    child_done(&last[i]);
+  close(shared_set);
+}
+
 static double wait_cost_us(int members) {
   /* Members are copies of one living child's pidfd: what is measured is the set, not the processes. */
   struct child alive = child_paused(), z = child_exited(0);
@@ -169,5 +223,6 @@ void pg_test_plan(int argc, char **argv) {
   add("pollable", pollable);
   add("interrupted", interrupted);
   add("many", many);
+  add("threads", threads);
   add("constant_time", constant_time);
 }

@@ -119,6 +119,38 @@ static void what_arrives(void) {
   close(report[1]);
 }
 
+/* The group that we lead, by the same names. */
+static int body_own_group(void *unused) {
+  const unsigned ways[] = {0, PG_FEATURE_SELF};
+  (void)unused;
+  int before = ERRNO_OF(pidguard_pidfd_signal_group(PIDGUARD_SELF, 0));
+  if (before == EOPNOTSUPP)
+    return 77;
+  if (before != ESRCH || setpgid(0, 0))
+    return 1;
+  for (size_t w = 0; w < 2; w++) {
+    hide(ways[w]);
+    if (pidguard_pidfd_signal_group(PIDGUARD_SELF, 0))
+      return 2;
+    if (ERRNO_OF(pidguard_pidfd_signal_group(PIDGUARD_SELF, 999)) != EINVAL)
+      return 3;
+    if (ERRNO_OF(pidguard_pidfd_terminate(PIDGUARD_SELF, 0)) != EBADF) /* whose end could one wait for? */
+      return 4;
+  }
+  return 0;
+}
+
+static void own_group(void) {
+  struct child c = child_running(body_own_group, NULL);
+  child_await_zombie(&c);
+  int status = child_reap(&c);
+  if (WEXITSTATUS(status) == 77)
+    pg_test_skip("PIDFD_SIGNAL_PROCESS_GROUP is 6.9");
+  else
+    CHECK_EQ(status >> 8, 0);
+  child_done(&c);
+}
+
 /* To ourselves, without a descriptor: on this kernel, and as on one that does not know how. */
 static void oneself(void) {
   const unsigned ways[] = {0, PG_FEATURE_SELF};
@@ -140,6 +172,14 @@ static void oneself(void) {
       CHECK_EQ(n.info.si_code, SI_QUEUE);
       CHECK_EQ(n.info.si_value.sival_int, 100 + (int)i);
       CHECK_ERRNO(pidguard_pidfd_signal(names[i], 999), EINVAL);
+      if (pidguard_pidfd_signal_thread(names[i], SIGUSR1) == 0) { /* hidden here is the name, not the flag */
+        n = read_news();
+        CHECK_EQ(n.info.si_code, SI_TKILL);
+        CHECK_EQ(n.tid, getpid());
+      } else {
+        CHECK_EQ(errno, EOPNOTSUPP);
+        pg_test_skip("PIDFD_SIGNAL_THREAD is 6.9");
+      }
       hide(0);
     }
   signal(SIGUSR1, SIG_DFL);
@@ -366,6 +406,7 @@ void pg_test_plan(int argc, char **argv) {
   add("kills", kills);
   add("what_arrives", what_arrives);
   add("oneself", oneself);
+  add("own_group", own_group);
   add("groups", groups);
   add("one_thread", one_thread);
   add("terminate", terminate);
