@@ -67,8 +67,9 @@ static void use_stale(pid_t pid) {
   PG_CHECK(ask_helper('g', SIGUSR1) == 1, "forgotten, and still refused");
 }
 
-void no_stranger(void) {
-  int pair[2], status;
+/* The child is taken by its number, or past the table by its pidfd: the number is as dead. */
+static void stale(bool by_pidfd) {
+  int pair[2], status, fd = -1;
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
     abort();
   pid_t helping = fork();
@@ -80,8 +81,14 @@ void no_stranger(void) {
   }
   close(pair[1]);
   helper = pair[0];
-  pid_t pid = tracked(0);
-  CHECK_EQ(pidguard_waitpid(pid, &status, 0), pid);
+  pid_t pid = pidguard_fork_pidfd(&fd);
+  if (pid == 0)
+    _exit(0);
+  if (by_pidfd)
+    CHECK_EQ(pidguard_pidfd_wait(fd, &status, -1), 1);
+  else
+    CHECK_EQ(pidguard_waitpid(pid, &status, 0), pid);
+  close(fd);
   int r = ask_helper('t', pid);
   if (r) {
     pg_test_skip("no process with a given number: %s", strerror(-r));
@@ -91,4 +98,9 @@ void no_stranger(void) {
   }
   close(helper);
   CHECK_EQ(waitpid(helping, &status, 0), helping);
+}
+
+void no_stranger(void) {
+  stale(false);
+  stale(true);
 }
