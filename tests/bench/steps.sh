@@ -1,0 +1,96 @@
+#!/bin/bash
+# Instructions and system calls of the shim's paths against the figures in steps.table. Usage:
+#   steps.sh BUILD-DIR calls        system calls: no more than the table says; any compiler
+#   steps.sh BUILD-DIR steps        instructions within the preload object: within the margin; the table's compiler only
+#   steps.sh BUILD-DIR show         everything, compared with the plain program; asserts nothing
+#   steps.sh BUILD-DIR table        a new steps.table on stdout
+# Must run in a pid namespace of its own; enters one. Exit status 77 with a reason where it cannot measure.
+set -uo pipefail
+unset LD_PRELOAD "${!PIDGUARD_@}"
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P) || exit 1
+build=$1 what=$2
+bin=$build/bin lib=$build/lib table=$here/steps.table
+works=(kill-child kill-stranger kill-reaped waitpid-child waitpid-any fork fork-child reap reap-any vfork spawn close dup2
+  syscall start)
+
+skip() {
+  echo "SKIP: $*"
+  exit 77
+}
+
+if [[ ${PG_STEPS_INSIDE:-} != 1 ]]; then
+  # shellcheck source=scripts/setup-lib.sh
+  pg_root=$here/../.. pg_build=$build . "$here/../../scripts/setup-lib.sh"
+  pg_find_namespace || skip 'no pid namespace to be had, and what is counted sends signals'
+  exec "${pg_unshare[@]}" env PG_STEPS_INSIDE=1 bash "${BASH_SOURCE[0]}" "$@"
+fi
+
+# What the table was made with. Another compiler, or another level of optimisation, has other figures.
+cache() { sed -n "s/^$1:[^=]*=//p" "$build/CMakeCache.txt"; }
+compiler() { "$(cache CMAKE_C_COMPILER)" -dM -E - </dev/null | awk '/__clang__/ { c = 1 } END { print c ? "clang" : "gcc" }'; }
+[[ -z $(cache PIDGUARD_SANITIZE) ]] || skip 'built with a sanitizer, which adds instructions and calls of its own'
+if [[ $what == steps ]]; then
+  [[ $(cache CMAKE_BUILD_TYPE) == RelWithDebInfo && -z $(cache CMAKE_C_FLAGS) ]] ||
+    skip 'steps.table is for the default build type and no flags besides'
+  [[ $(compiler) == gcc ]] || skip 'steps.table is for gcc'
+fi
+"$bin/pg_stepped" pidfs || skip 'steps.table is for kernels with pidfs (Linux 6.9)'
+
+out=$(mktemp) || exit 1
+trap 'rm -f "$out"' EXIT
+for way in plain: "empty:$lib/libpg_bench_empty.so" "shim:$lib/libpidguard-preload.so"; do
+  [[ $what != calls || $way != empty:* ]] || continue
+  preload=${way#*:}
+  # An empty environment: the shim reads all of it when it starts.
+  env -i "$bin/pg_steps" ${preload:+-p "$preload"} "$bin/pg_stepped" "${works[@]}" >"$out.way"
+  status=$?
+  ((status != 77)) || { cat "$out.way"; exit 77; }
+  ((status == 0)) || exit 1
+  sed "s/^/${way%%:*}\t/" "$out.way" >>"$out"
+done
+rm -f "$out.way"
+
+# Columns of $out: way, work, instructions, in the preload object, in libc, in the loader, calls, their names.
+# "bind" is made up: what libc and the loader do at the start for the object, more than for an empty one.
+awk -F'\t' -v what="$what" -v table="$table" -v version="$("$(cache CMAKE_C_COMPILER)" -dumpfullversion)" '
+  $1 == "shim" && !($2 in seen) { seen[$2] = 1; order[++n] = $2 }
+  { total[$1, $2] = $3; object[$1, $2] = $4; outside[$1, $2] = $5 + $6; calls[$1, $2] = $7; names[$1, $2] = $8 }
+  function extra(work) { return work == "bind" ? 0 : calls["shim", work] - calls["plain", work] }
+  function steps_of(work) {
+    return work == "bind" ? outside["shim", "start"] - outside["empty", "start"] : object["shim", work]
+  }
+  END {
+    order[++n] = "bind"
+    if (what == "table") {
+      print "# Instructions within the preload object (bind: in libc and the loader, for it), the margin in per cent, and"
+      print "# system calls more than without the shim. Made by steps.sh table; gcc " version ", -O2, x86-64."
+      for (i = 1; i <= n; i++)
+        printf "%-14s %6d %3d %3d\n", order[i], steps_of(order[i]), order[i] == "bind" ? 30 : 10, extra(order[i])
+      exit
+    }
+    if (what == "show") {
+      printf "%-14s %8s %8s %8s %8s  %s\n", "work", "plain", "empty", "shim", "object", "system calls with the shim"
+      for (i = 1; i < n; i++)
+        printf "%-14s %8d %8d %8d %8d  %s\n", order[i], total["plain", order[i]], total["empty", order[i]],
+               total["shim", order[i]], object["shim", order[i]], order[i] == "start" ? extra("start") " more" : names["shim", order[i]]
+      printf "%-14s %8s %8s %8d\n", "bind", "", "", steps_of("bind")
+      exit
+    }
+    while ((getline line < table) > 0) {
+      if (line ~ /^#/ || split(line, f, " ") != 4) continue
+      known[f[1]] = 1
+      if (what == "calls" && f[1] == "bind") continue
+      is = what == "calls" ? extra(f[1]) : steps_of(f[1])
+      may = what == "calls" ? f[4] : int(f[2] * (1 + f[3] / 100) + 8)
+      bad = is > may
+      failed += bad
+      checked++
+      printf "%s %-14s %6d, allowed %6d%s\n", bad ? "FAILED" : "ok    ", f[1], is, may,
+             what == "steps" && is < f[2] * 0.8 ? "  (steps.table can be tightened)" : ""
+    }
+    for (i = 1; i <= n; i++)
+      if (!(order[i] in known)) { print "FAILED " order[i] " is not in the table"; failed++ }
+    if (!checked) { print "FAILED: no table"; failed++ }
+    exit failed > 0
+  }' "$out"
