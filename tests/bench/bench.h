@@ -32,8 +32,17 @@ struct pg_work {
 /* The table of works; ends with a NULL name. */
 extern const struct pg_work pg_works[];
 
+/* What a process weighs, in kB, and of that its preload object's file mappings. Own pages are those that no file
+ * stands behind, shared with forked children or not. */
+struct pg_weight {
+  long resident, own, mappings, object_resident, object_own;
+};
+int pg_bench_weigh(struct pg_weight *ret);
+
 /* Births as the table of works makes them: as fork(2), with a pidfd in *ret_fd if it uses them, else -1. */
 pid_t pg_bench_fork(int *ret_fd);
+/* As vfork and exec of a program without arguments. */
+pid_t pg_bench_start(const char *path, int *ret_fd);
 /* Reaps a child that pg_bench_fork() made; keeps the descriptor. */
 void pg_bench_reap(pid_t pid, int fd);
 /* A descriptor for somebody else's process, or -1 if the table of works has no use for it. */

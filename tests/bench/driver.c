@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_WAYS = 8, MAX_ROUNDS = 1000 };
+enum { MAX_WAYS = 8, MAX_ROUNDS = 1000, MAX_PROGRAMS = 16 };
 
 /* One way of running: NAME=PROGRAM[,PRELOAD]. */
 struct way {
@@ -32,6 +32,7 @@ static const struct {
              {"kill-stranger", "kill(stranger)"},
              {"kill-reaped", "kill(reaped child)"},
              {"waitpid-child", "waitpid(child, WNOHANG)"},
+             {"waitpid-oldest", "waitpid(oldest child, WNOHANG)"},
              {"waitpid-any", "waitpid(-1, WNOHANG)"},
              {"fork-waitpid", "fork+_exit+waitpid"},
              {"fork-wait-any", "fork+_exit+wait(any)"},
@@ -43,12 +44,20 @@ static const struct {
              {"dup2", "dup2"},
              {"syscall-getppid", "syscall(SYS_getppid)"}};
 
+static struct { const char *name, *told, *command; } chosen_works[MAX_PROGRAMS + sizeof works / sizeof *works];
+static int work_count;
+
 static struct way ways[MAX_WAYS];
 static int way_count;
 static int rounds = 21, children, threads = 1, wall;
 static double slice_ms = 30;
-static const char *only;
-static FILE *raw;
+static int weigh;
+static const char *only, *label = "-";
+static FILE *raw, *table;
+static int in_turn;
+/* Whole programs as works: NAME=COMMAND. */
+static char *programs[MAX_PROGRAMS];
+static int program_count;
 
 static void die(const char *what, const char *more) {
   fprintf(stderr, "bench: %s: %s\n", what, more);
@@ -99,16 +108,17 @@ static void start_worker(struct way *way, pid_t stranger) {
     die(way->name, "the worker did not start");
 }
 
-/* Nanoseconds an operation, or -1 where this way has no such work. What is measured for exec-start is the program that
- * is started, so all ways share the plain worker there and hand it their preload. */
-static double measure(const struct way *way, const char *work) {
+/* Nanoseconds an operation, or -1 where this way has no such work. What is measured for exec-start and for whole
+ * programs (command) is what is started, so all ways share the plain worker there and hand it their preload. */
+static double measure(const struct way *way, const char *work, const char *command) {
   const struct way *worker = way;
   char line[256];
-  if (strcmp(work, "exec-start") == 0) {
+  if (command || strcmp(work, "exec-start") == 0) {
     if (strcmp(way->program, ways[0].program) != 0)
       return -1;
     worker = &ways[0];
-    fprintf(worker->to, "%s %g %s\n", work, slice_ms, way->preload ? way->preload : "-");
+    fprintf(worker->to, "%s %g %s %s\n", command ? "run" : work, slice_ms, way->preload ? way->preload : "-",
+            command ? command : "");
   } else {
     fprintf(worker->to, "%s %g\n", work, slice_ms);
   }
@@ -123,8 +133,13 @@ static double measure(const struct way *way, const char *work) {
   return -1;
 }
 
-static void print_ratio(struct pg_spread s) {
+/* One ratio, for people and for the table file: label, children, threads, work, what it is, nanoseconds plain, way,
+ * quartile, median, quartile. */
+static void print_ratio(const char *work, const char *told, double plain, const char *way, struct pg_spread s) {
   printf("  %6.3f (%.3f-%.3f)", s.median, s.low, s.high);
+  if (table)
+    fprintf(table, "%s\t%d\t%d\t%s\t%s\t%.1f\t%s\t%.4f\t%.4f\t%.4f\n", label, children, threads, work, told, plain, way,
+            s.low, s.median, s.high);
 }
 
 static int find_way(const char *name) {
@@ -146,40 +161,74 @@ static void print_head(void) {
   printf("\n");
 }
 
-static void run_work(const char *name, const char *told) {
-  static double ns[MAX_WAYS][MAX_ROUNDS], ratio[MAX_ROUNDS];
+/* Every figure: work, way, round; negative where a way has no such work. */
+static double (*figures)[MAX_WAYS][MAX_ROUNDS];
+
+static void measure_work(int w, int r, int i) {
+  figures[w][i][r] = measure(&ways[i], chosen_works[w].name, chosen_works[w].command);
+  if (raw)
+    fprintf(raw, "%s\t%d\t%s\t%.3f\n", chosen_works[w].name, r, ways[i].name, figures[w][i][r]);
+}
+
+/* Slice by slice; a first one warms up, and tells who has the work. */
+static void run_work(int w, int first, int count) {
   int has[MAX_WAYS];
-  for (int i = 0; i < way_count; i++) /* warm up, and see who has it */
-    has[i] = measure(&ways[i], name) >= 0;
-  if (!has[0])
-    return;
+  for (int i = first; i < first + count; i++) {
+    has[i] = measure(&ways[i], chosen_works[w].name, chosen_works[w].command) >= 0;
+    for (int r = 0; r < rounds; r++)
+      figures[w][i][r] = -1;
+  }
   for (int r = 0; r < rounds; r++)
-    for (int k = 0; k < way_count; k++) {
-      int i = (r + k) % way_count;
-      if (!has[i])
-        continue;
-      ns[i][r] = measure(&ways[i], name);
-      if (raw)
-        fprintf(raw, "%s\t%d\t%s\t%.3f\n", name, r, ways[i].name, ns[i][r]);
+    for (int k = 0; k < count; k++) {
+      int i = first + (r + k) % count;
+      if (has[i])
+        measure_work(w, r, i);
     }
-  for (int r = 0; r < rounds; r++)
-    ratio[r] = ns[0][r];
-  printf("%-34s%10.0f", told, pg_spread_of(ratio, (size_t)rounds).median);
+}
+
+static void print_work(int w) {
+  static double ratio[MAX_ROUNDS];
+  const char *name = chosen_works[w].name, *told = chosen_works[w].told;
+  if (figures[w][0][0] < 0)
+    return;
+  memcpy(ratio, figures[w][0], (size_t)rounds * sizeof *ratio);
+  double plain = pg_spread_of(ratio, (size_t)rounds).median;
+  printf("%-34s%10.0f", told, plain);
   int shim = find_way("shim"), empty = find_way("empty");
   for (int i = 1; i < way_count + 1; i++) {
     int top = i < way_count ? i : shim, bottom = i < way_count ? 0 : empty;
     if (top < 0 || bottom < 0)
       continue;
-    if (!has[top] || !has[bottom]) {
+    if (figures[w][top][0] < 0 || figures[w][bottom][0] < 0) {
       printf("  %6s%15s", "-", "");
       continue;
     }
     for (int r = 0; r < rounds; r++)
-      ratio[r] = ns[top][r] / ns[bottom][r];
-    print_ratio(pg_spread_of(ratio, (size_t)rounds));
+      ratio[r] = figures[w][top][r] / figures[w][bottom][r];
+    print_ratio(name, told, plain, i < way_count ? ways[i].name : "shim/empty", pg_spread_of(ratio, (size_t)rounds));
   }
   printf("\n");
   fflush(stdout);
+}
+
+/* What each worker weighs, with all its children. */
+static void print_weights(int first, int count) {
+  if (first == 0)
+    printf("%-12s%10s%12s%10s%22s%22s\n", "way", "resident", "own pages", "mappings", "object, resident",
+           "object, own pages");
+  for (int i = first; i < first + count; i++) {
+    char line[256];
+    long w[5];
+    fprintf(ways[i].to, "memory 0\n");
+    fflush(ways[i].to);
+    if (!fgets(line, sizeof line, ways[i].from) ||
+        sscanf(line, "memory %ld %ld %ld %ld %ld", &w[0], &w[1], &w[2], &w[3], &w[4]) != 5)
+      die(ways[i].name, "cannot be weighed");
+    printf("%-12s%7ld kB%9ld kB%10ld%19ld kB%19ld kB\n", ways[i].name, w[0], w[1], w[2], w[3], w[4]);
+    if (table)
+      fprintf(table, "memory\t%d\t%d\t%s\t%ld\t%ld\t%ld\t%ld\t%ld\n", children, threads, ways[i].name, w[0], w[1], w[2],
+              w[3], w[4]);
+  }
 }
 
 /* One processor for everything keeps parent and child from being moved about; threads need more than one. */
@@ -215,9 +264,39 @@ static void add_way(char *text) {
   ways[way_count++] = (struct way){.name = text, .program = program, .preload = preload};
 }
 
+static void choose_works(void) {
+  for (size_t i = 0; i < sizeof works / sizeof *works; i++)
+    if (chosen(works[i].name) && (children > 0 || !strstr(works[i].name, "oldest")) &&
+        !(in_turn && strcmp(works[i].name, "exec-start") == 0)) {
+      chosen_works[work_count].name = works[i].name;
+      chosen_works[work_count++].told = works[i].told;
+    }
+  for (int i = 0; i < program_count && !in_turn; i++) { /* the plain worker runs these for all */
+    chosen_works[work_count].name = chosen_works[work_count].told = programs[i];
+    chosen_works[work_count].command = strchr(programs[i], '=') + 1;
+    *strchr(programs[i], '=') = 0;
+    work_count++;
+  }
+  figures = calloc((size_t)work_count + 1, sizeof *figures);
+  if (!figures)
+    die("calloc", strerror(errno));
+}
+
+/* It ends at the end of its input, its children with it: they come to us, and their numbers must be free again before
+ * the next one makes its own. */
+static void end_worker(struct way *way) {
+  fclose(way->to);
+  waitpid(way->pid, NULL, 0);
+  for (int quiet = 0; children > 0 && quiet < 10; quiet++) {
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+      quiet = 0;
+    usleep(10000);
+  }
+}
+
 int main(int argc, char **argv) {
   int pinned = 1, opt;
-  while ((opt = getopt(argc, argv, "c:r:s:t:w:o:uW")) != -1)
+  while ((opt = getopt(argc, argv, "bc:r:s:t:w:o:T:l:x:muW")) != -1)
     switch (opt) {
     case 'c':
       children = atoi(optarg);
@@ -240,6 +319,25 @@ int main(int argc, char **argv) {
     case 'W':
       wall = 1;
       break;
+    case 'b':
+      in_turn = 1;
+      break;
+    case 'm':
+      weigh = 1;
+      break;
+    case 'l':
+      label = optarg;
+      break;
+    case 'x':
+      if (program_count == MAX_PROGRAMS || !strchr(optarg, '='))
+        return 2;
+      programs[program_count++] = optarg;
+      break;
+    case 'T':
+      table = fopen(optarg, "a");
+      if (!table)
+        die(optarg, strerror(errno));
+      break;
     case 'o':
       raw = fopen(optarg, "w");
       if (!raw)
@@ -252,24 +350,37 @@ int main(int argc, char **argv) {
     add_way(argv[optind++]);
   if (way_count < 1 || rounds < 1 || rounds > MAX_ROUNDS || slice_ms <= 0) {
     fprintf(stderr,
-            "usage: %s [-c CHILDREN] [-r ROUNDS] [-s SLICE-MS] [-t THREADS] [-w WORK,…] [-o RAW] [-u] [-W] WAY…\n",
+            "usage: %s [-c CHILDREN] [-r ROUNDS] [-s SLICE-MS] [-t THREADS] [-w WORK,…] [-x NAME=COMMAND] [-o RAW] "
+            "[-T TABLE] [-l LABEL] [-b] [-m] [-u] [-W] WAY…\n",
             argv[0]);
     return 2;
   }
   if (pinned && threads == 1)
     pin();
   signal(SIGPIPE, SIG_IGN);
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
   pid_t stranger = start_stranger();
-  for (int i = 0; i < way_count; i++)
-    start_worker(&ways[i], stranger);
-  print_head();
-  for (size_t i = 0; i < sizeof works / sizeof *works; i++)
-    if (chosen(works[i].name) && (children > 0 || strcmp(works[i].name, "kill-oldest") != 0))
-      run_work(works[i].name, works[i].told);
-  /* The workers end at the end of their input, their children and the stranger with whoever made them. */
-  for (int i = 0; i < way_count; i++) {
-    fclose(ways[i].to);
-    waitpid(ways[i].pid, NULL, 0);
+  choose_works();
+  if (!weigh && !in_turn)
+    print_head();
+  /* All ways at once, or one after another where their children would be too many together. */
+  for (int first = 0, count = in_turn ? 1 : way_count; first < way_count; first += count) {
+    for (int i = first; i < first + count; i++)
+      start_worker(&ways[i], stranger);
+    if (weigh)
+      print_weights(first, count);
+    for (int w = 0; !weigh && w < work_count; w++) {
+      run_work(w, first, count);
+      if (!in_turn)
+        print_work(w);
+    }
+    for (int i = first; i < first + count; i++)
+      end_worker(&ways[i]);
   }
-  return raw && fclose(raw) != 0;
+  if (!weigh && in_turn) {
+    print_head();
+    for (int w = 0; w < work_count; w++)
+      print_work(w);
+  }
+  return (raw && fclose(raw) != 0) | (table && fclose(table) != 0);
 }

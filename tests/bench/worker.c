@@ -1,11 +1,13 @@
 /* The worker's frame: its children, its threads, the clock, and the dialogue with the driver. Reads lines
- * "WORK MILLISECONDS [PRELOAD]" and answers each with "ns NANOSECONDS-PER-OPERATION", "none" (no such work here) or
- * "failed REASON". Calls libc, stats.c and the table of works. */
+ * "WORK MILLISECONDS [PRELOAD]" or "run MILLISECONDS PRELOAD COMMAND [ARG…]" and answers each with
+ * "ns NANOSECONDS-PER-OPERATION", "none" (no such work here) or "failed REASON"; "memory 0" with what it weighs. Calls
+ * libc, stats.c, memory.c and the table of works. */
 #define _GNU_SOURCE
 #include "bench.h"
 #include "stats.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,10 +63,20 @@ static pid_t make_idle_child(int *ret_fd) {
 }
 
 static void make_children(int others) {
+  char idle[4096];
+  ssize_t n = readlink("/proc/self/exe", idle, sizeof idle - sizeof "/pg_bench_idle");
+  if (n <= 0)
+    exit(1);
+  idle[n] = '\0';
+  strcpy(strrchr(idle, '/'), "/pg_bench_idle");
   signal(SIGUSR1, SIG_IGN);
   for (int i = 0; i < others; i++) {
     int fd;
-    pid_t pid = make_idle_child(&fd);
+    pid_t pid = pg_bench_start(idle, &fd);
+    if (pid <= 1) {
+      fprintf(stderr, "pg_bench: cannot make child %d: %s\n", i, strerror(errno));
+      exit(1);
+    }
     if (i == 0) {
       bench.oldest = pid;
       bench.oldest_fd = fd;
@@ -151,6 +164,10 @@ static void run_slice(const struct pg_work *work, uint64_t slice_ns) {
     uint64_t took = run_batch(work, n);
     if (took == 0)
       goto failed;
+    if (n == 1 && took >= slice_ns) { /* once is enough */
+      printf("ns %.3f\n", (double)took);
+      return;
+    }
     if (took >= slice_ns / 16)
       break;
     n *= 2;
@@ -190,6 +207,44 @@ static void set_child_env(const char *preload) {
   bench.child_env = changed;
 }
 
+/* A whole program as one operation. */
+static char *run_argv[32];
+
+__attribute__((noinline)) static pid_t start_run(int null) {
+  pid_t pid = vfork();
+  if (pid == 0) {
+    dup2(null, 0);
+    dup2(null, 1);
+    execve(run_argv[0], run_argv, bench.child_env);
+    _exit(127);
+  }
+  return pid;
+}
+
+static int run_program(const struct pg_bench *b, int thread, uint64_t n) {
+  (void)b, (void)thread;
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC), status = -1;
+  for (; n; n--) {
+    pid_t pid = start_run(null);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+      break;
+  }
+  close(null);
+  errno = 0;
+  return status ? -1 : 0;
+}
+
+static void answer_run(double ms, const char *preload, char *command) {
+  static const struct pg_work work = {"run", run_program, 0};
+  size_t n = 0;
+  for (char *word = strtok(command, " \n"); word && n < sizeof run_argv / sizeof *run_argv - 1;
+       word = strtok(NULL, " \n"))
+    run_argv[n++] = word;
+  run_argv[n] = NULL;
+  set_child_env(preload);
+  run_slice(&work, (uint64_t)(ms * 1e6));
+}
+
 static void answer(const char *name, double ms, const char *preload) {
   for (const struct pg_work *w = pg_works; w->name; w++) {
     if (strcmp(w->name, name) != 0)
@@ -223,11 +278,16 @@ int main(int argc, char **argv) {
   make_children(atoi(argv[2]));
   setvbuf(stdout, NULL, _IOLBF, 0);
   printf("ready\n");
-  char line[4608], name[64], preload[4096];
+  char line[8192], name[64], preload[4096];
   double ms;
   while (fgets(line, sizeof line, stdin)) {
-    int fields = sscanf(line, "%63s %lf %4095s", name, &ms, preload);
-    if (fields >= 2)
+    int rest = 0, fields = sscanf(line, "%63s %lf %4095s%n", name, &ms, preload, &rest);
+    struct pg_weight w;
+    if (fields == 2 && strcmp(name, "memory") == 0 && pg_bench_weigh(&w) == 0)
+      printf("memory %ld %ld %ld %ld %ld\n", w.resident, w.own, w.mappings, w.object_resident, w.object_own);
+    else if (fields == 3 && strcmp(name, "run") == 0)
+      answer_run(ms, preload, line + rest);
+    else if (fields >= 2)
       answer(name, ms, fields == 3 ? preload : NULL);
   }
   return 0;

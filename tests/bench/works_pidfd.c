@@ -28,6 +28,16 @@ pid_t pg_bench_fork(int *ret_fd) {
   return pid;
 }
 
+pid_t pg_bench_start(const char *path, int *ret_fd) {
+  char *argv[] = {"idle", NULL};
+  pid_t pid = pg_bench_fork(ret_fd);
+  if (pid == 0) {
+    execv(path, argv);
+    _exit(127);
+  }
+  return pid;
+}
+
 static int wait_fd(int fd, siginfo_t *info, int options) {
   return waitid(BY_PIDFD, (id_t)fd, info, options);
 }
