@@ -1,6 +1,7 @@
 /* What steps.c counts: single operations between two marks. Run under it (marks are breakpoint instructions), or alone
  * with "faults", which tells how many page faults an operation costs this process and its child instead. Calls libc. */
 #define _GNU_SOURCE
+#include "bench.h"
 #include "steps.h"
 
 #include <errno.h>
@@ -271,11 +272,19 @@ static int have_pidfs(void) {
 int main(int argc, char **argv) {
   if (argc == 2 && strcmp(argv[1], "start") == 0)
     return 0;
+  if (argc == 2 && strcmp(argv[1], "weigh") == 0) {
+    long start = faults_now(RUSAGE_SELF);
+    struct pg_weight w;
+    if (pg_bench_weigh(&w) != 0)
+      fail("smaps");
+    printf("%ld %ld %ld\n", start, w.mappings, w.resident);
+    return 0;
+  }
   if (argc == 2 && strcmp(argv[1], "pidfs") == 0)
     return !have_pidfs();
   int count_faults = argc == 3 && strcmp(argv[2], "faults") == 0;
   if (argc != 2 && !count_faults) {
-    fprintf(stderr, "usage: %s start|pidfs|WORK [faults]\n", argv[0]);
+    fprintf(stderr, "usage: %s start|weigh|pidfs|WORK [faults]\n", argv[0]);
     return 2;
   }
   for (size_t i = 0; i < sizeof works / sizeof *works; i++) {
