@@ -28,6 +28,7 @@ struct way {
 static const struct {
   const char *name, *told;
 } works[] = {{"kill-child", "kill(child)"},
+             {"kill-same", "kill(one child, by all threads)"},
              {"kill-oldest", "kill(oldest child)"},
              {"kill-stranger", "kill(stranger)"},
              {"kill-reaped", "kill(reaped child)"},
@@ -264,10 +265,18 @@ static void add_way(char *text) {
   ways[way_count++] = (struct way){.name = text, .program = program, .preload = preload};
 }
 
+/* Does it make sense here? */
+static int is_apt(const char *name) {
+  if (strstr(name, "oldest"))
+    return children > 0;
+  if (strcmp(name, "kill-same") == 0)
+    return threads > 1;
+  return !in_turn || strcmp(name, "exec-start") != 0;
+}
+
 static void choose_works(void) {
   for (size_t i = 0; i < sizeof works / sizeof *works; i++)
-    if (chosen(works[i].name) && (children > 0 || !strstr(works[i].name, "oldest")) &&
-        !(in_turn && strcmp(works[i].name, "exec-start") == 0)) {
+    if (chosen(works[i].name) && is_apt(works[i].name)) {
       chosen_works[work_count].name = works[i].name;
       chosen_works[work_count++].told = works[i].told;
     }

@@ -13,14 +13,14 @@ measure_object() {
   for way in "shim:$lib/libpidguard-preload.so" "empty:$lib/libpg_bench_empty.so"; do
     preload=${way#*:}
     readelf -rW "$preload" | awk -v way="${way%%:*}" -v table="$table" '
-      $3 ~ /_RELATIVE$/ { relative++ } $3 ~ /_(GLOB_DAT|JUMP_SLOT|64|TPOFF64|TLS_TPREL|ABS64)/ { symbol++ }
+      $3 ~ /_RELATIVE$/ { relative++; next } $3 ~ /^R_/ { symbol++ }
       END { printf "%s: %d relative relocations, %d by symbol\n", way, relative, symbol
             printf "object\t%s\trelocations\t%d\t%d\n", way, relative, symbol >>table }'
   done
   for way in plain: "empty:$lib/libpg_bench_empty.so" "shim:$lib/libpidguard-preload.so"; do
     preload=${way#*:}
-    env -i ${preload:+LD_PRELOAD="$preload"} "$bin/pg_stepped" weigh | awk -v way="${way%%:*}" -v table="$table" '
-      { printf "%s: %d page faults to the start of main, %d mappings, %d kB resident\n", way, $1, $2, $3
+    "$bin/pg_stepped" starts "$preload" | awk -v way="${way%%:*}" -v table="$table" '
+      { printf "%s: %d page faults from exec to exit, %d mappings, %d kB resident in main\n", way, $1, $2, $3
         printf "object\t%s\tstart\t%d\t%d\t%d\n", way, $1, $2, $3 >>table }'
   done
 }
@@ -59,7 +59,7 @@ measure_all() {
   done
   for n in 1 2 3 4; do
     section "$n threads"
-    run -u -l threads -t "$n" -r "$rounds" -s "$slice" -w kill-child,kill-stranger,waitpid-child,syscall-getppid "${two[@]}"
+    run -u -l threads -t "$n" -r "$rounds" -s "$slice" -w kill-child,kill-same,kill-stranger,waitpid-child,syscall-getppid "${two[@]}"
   done
   section 'memory'
   for n in 0 1000 30000; do

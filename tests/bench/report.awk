@@ -31,7 +31,7 @@ function cell(key, way) { return (key, way) in median ? sprintf("%.3f (%.3f-%.3f
 function short(key, way) { return (key, way) in median ? sprintf("%.2f", median[key, way]) : "" }
 function verdict(key, work, program,   is, may) {
   may = program ? program_target : target[work]
-  if (!may) return " |"
+  if (!may || !((key, over_empty[work] ? "shim/empty" : "shim") in median)) return " |"
   is = over_empty[work] ? median[key, "shim/empty"] : median[key, "shim"]
   return sprintf("≤ %s%s | %s", may, over_empty[work] ? " of empty" : "", is <= may + 0.0005 ? "yes" : "no")
 }
@@ -58,14 +58,14 @@ function curve_table(title, label, steps, n, by_label,   i, k, key, line) {
   print line
   gsub(/[^|]+/, "---", line); print line
   for (i = 1; i in curve; i++) {
-    line = ""
+    line = name = ""
     for (k = 1; k <= n; k++) {
       key = by_label ? label "=" steps[k] SUBSEP 1200 SUBSEP 1 SUBSEP curve[i] : label SUBSEP steps[k] SUBSEP 1 SUBSEP curve[i]
       if (key in told) name = told[key]
       line = line ((key, "shim") in median ? sprintf(" +%s, %.2f |", time_of((median[key, "shim"] - 1) * plain[key]), median[key, "shim"]) : " |")
     }
     gsub(/\+-/, "-", line)
-    print "| " name " |" line
+    if (name) print "| " name " |" line
   }
   print ""
 }
@@ -87,11 +87,15 @@ END {
   curve_table("held", "fd-max", steps, n, 1)
   print "In several threads at once:\n"
   print "| work | 1 | 2 | 3 | 4 |\n|---|---|---|---|---|"
-  m = split("kill-child kill-stranger waitpid-child syscall-getppid", threaded, " ")
+  m = split("kill-child kill-same kill-stranger waitpid-child syscall-getppid", threaded, " ")
   for (i = 1; i <= m; i++) {
-    line = ""
-    for (k = 1; k <= 4; k++) { key = "threads" SUBSEP 0 SUBSEP k SUBSEP threaded[i]; line = line " " short(key, "shim") " |"; if (key in told) name = told[key] }
-    print "| " name " |" line
+    line = name = ""
+    for (k = 1; k <= 4; k++) {
+      key = "threads" SUBSEP 0 SUBSEP k SUBSEP threaded[i]
+      line = line " " short(key, "shim") " |"
+      if (key in told) name = told[key]
+    }
+    if (name) print "| " name " |" line
   }
   print "\nMemory of a process (`own` are pages with no file behind them), in kB:\n"
   print "| other children | plain | shim | plain, own | shim, own | mappings plain | shim |\n|---|---|---|---|---|---|---|"
@@ -100,5 +104,5 @@ END {
     printf "| %s | %s | %s | %s | %s | %s | %s |\n", c, weight[c, "plain"], weight[c, "shim"], own[c, "plain"], own[c, "shim"], maps[c, "plain"], maps[c, "shim"]
   }
   split(object["shim", "relocations"], r, "\t"); split(object["plain", "start"], p, "\t"); split(object["empty", "start"], e, "\t"); split(object["shim", "start"], s, "\t")
-  printf "\nThe object has %d relative relocations and %d by symbol. Up to `main` a program takes %d page faults plain, %d with the empty object, %d with the shim; %d, %d and %d mappings.\n", r[1], r[2], p[1], e[1], s[1], p[2], e[2], s[2]
+  printf "\nThe object has %d relative relocations and %d by symbol. From exec to exit a program of nothing takes %d page faults plain, %d with the empty object, %d with the shim; %d, %d and %d mappings.\n", r[1], r[2], p[1], e[1], s[1], p[2], e[2], s[2]
 }

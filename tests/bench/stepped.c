@@ -269,22 +269,55 @@ static int have_pidfs(void) {
   return yes;
 }
 
+static int weigh(void) {
+  struct pg_weight w;
+  if (pg_bench_weigh(&w) != 0)
+    fail("smaps");
+  printf("%ld %ld\n", w.mappings, w.resident);
+  return 0;
+}
+
+/* Page faults of this program from exec to exit, the median of some; then what it weighs in main. */
+static int weigh_starts(const char *self, const char *preload) {
+  enum { STARTS = 21 };
+  long figures[STARTS];
+  char entry[4096];
+  char *env[] = {*preload ? entry : NULL, NULL};
+  snprintf(entry, sizeof entry, "LD_PRELOAD=%s", preload);
+  for (int i = 0; i <= STARTS; i++) {
+    char *argv[] = {"start", i < STARTS ? "start" : "weigh", NULL};
+    struct rusage ru;
+    int status;
+    if (i == STARTS) {
+      qsort(figures, STARTS, sizeof *figures, compare);
+      printf("%ld ", figures[STARTS / 2]);
+      fflush(stdout);
+    }
+    pid_t pid = vfork();
+    if (pid == 0) {
+      execve(self, argv, env);
+      _exit(127);
+    }
+    if (pid < 0 || wait4(pid, &status, 0, &ru) != pid || status != 0)
+      fail("start");
+    if (i < STARTS)
+      figures[i] = ru.ru_minflt;
+  }
+  return 0;
+}
+
 int main(int argc, char **argv) {
   if (argc == 2 && strcmp(argv[1], "start") == 0)
     return 0;
-  if (argc == 2 && strcmp(argv[1], "weigh") == 0) {
-    long start = faults_now(RUSAGE_SELF);
-    struct pg_weight w;
-    if (pg_bench_weigh(&w) != 0)
-      fail("smaps");
-    printf("%ld %ld %ld\n", start, w.mappings, w.resident);
-    return 0;
-  }
+  if (argc == 2 && strcmp(argv[1], "weigh") == 0)
+    return weigh();
+  if (argc == 3 && strcmp(argv[1], "starts") == 0)
+    return weigh_starts(argv[0], argv[2]);
   if (argc == 2 && strcmp(argv[1], "pidfs") == 0)
     return !have_pidfs();
   int count_faults = argc == 3 && strcmp(argv[2], "faults") == 0;
   if (argc != 2 && !count_faults) {
-    fprintf(stderr, "usage: %s start|weigh|pidfs|WORK [faults]\n", argv[0]);
+    fprintf(stderr, "usage: %s start|weigh|pidfs|starts PRELOAD|WORK [faults]\n", argv[0]);
     return 2;
   }
   for (size_t i = 0; i < sizeof works / sizeof *works; i++) {

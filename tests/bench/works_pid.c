@@ -53,6 +53,12 @@ static int kill_child(const struct pg_bench *b, int thread, uint64_t n) {
   return send_usr1(b->child[thread], n);
 }
 
+/* All threads the same one. */
+static int kill_same(const struct pg_bench *b, int thread, uint64_t n) {
+  (void)thread;
+  return send_usr1(b->child[0], n);
+}
+
 static int kill_oldest(const struct pg_bench *b, int thread, uint64_t n) {
   (void)thread;
   return send_usr1(b->oldest, n);
@@ -199,20 +205,10 @@ static int raw_getppid(const struct pg_bench *b, int thread, uint64_t n) {
   return 0;
 }
 
-const struct pg_work pg_works[] = {{"kill-child", kill_child, 1},
-                                   {"kill-oldest", kill_oldest, 1},
-                                   {"kill-stranger", kill_stranger, 1},
-                                   {"kill-reaped", kill_reaped, 1},
-                                   {"waitpid-child", waitpid_child, 1},
-                                   {"waitpid-oldest", waitpid_oldest, 1},
-                                   {"waitpid-any", waitpid_any, 1},
-                                   {"fork-waitpid", fork_waitpid, 0},
-                                   {"fork-wait-any", fork_wait_any, 0},
-                                   {"vfork-waitpid", vfork_waitpid, 0},
-                                   {"vfork-exec", vfork_exec, 0},
-                                   {"spawn-wait", spawn_wait, 0},
-                                   {"exec-start", vfork_exec, 0},
-                                   {"open-close", open_close, 0},
-                                   {"dup2", dup2_same_target, 0},
-                                   {"syscall-getppid", raw_getppid, 1},
-                                   {0}};
+const struct pg_work pg_works[] = {
+    {"kill-child", kill_child, 1},         {"kill-same", kill_same, 1},         {"kill-oldest", kill_oldest, 1},
+    {"kill-stranger", kill_stranger, 1},   {"kill-reaped", kill_reaped, 1},     {"waitpid-child", waitpid_child, 1},
+    {"waitpid-oldest", waitpid_oldest, 1}, {"waitpid-any", waitpid_any, 1},     {"fork-waitpid", fork_waitpid, 0},
+    {"fork-wait-any", fork_wait_any, 0},   {"vfork-waitpid", vfork_waitpid, 0}, {"vfork-exec", vfork_exec, 0},
+    {"spawn-wait", spawn_wait, 0},         {"exec-start", vfork_exec, 0},       {"open-close", open_close, 0},
+    {"dup2", dup2_same_target, 0},         {"syscall-getppid", raw_getppid, 1}, {0}};

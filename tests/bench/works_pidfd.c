@@ -63,6 +63,11 @@ static int kill_child(const struct pg_bench *b, int thread, uint64_t n) {
   return send_usr1(b->child_fd[thread], n);
 }
 
+static int kill_same(const struct pg_bench *b, int thread, uint64_t n) {
+  (void)thread;
+  return send_usr1(b->child_fd[0], n);
+}
+
 static int kill_oldest(const struct pg_bench *b, int thread, uint64_t n) {
   (void)thread;
   return send_usr1(b->oldest_fd, n);
@@ -144,8 +149,14 @@ static int vfork_exec(const struct pg_bench *b, int thread, uint64_t n) {
 }
 
 /* No entry for a wait for any child, which is the same call either way, nor for what knows no processes. */
-const struct pg_work pg_works[] = {{"kill-child", kill_child, 1},       {"kill-oldest", kill_oldest, 1},
-                                   {"kill-stranger", kill_stranger, 1}, {"kill-reaped", kill_reaped, 1},
-                                   {"waitpid-child", waitpid_child, 1}, {"fork-waitpid", fork_waitpid, 0},
-                                   {"vfork-waitpid", vfork_waitpid, 0}, {"vfork-exec", vfork_exec, 0},
-                                   {"spawn-wait", vfork_exec, 0},       {0}};
+const struct pg_work pg_works[] = {{"kill-child", kill_child, 1},
+                                   {"kill-same", kill_same, 1},
+                                   {"kill-oldest", kill_oldest, 1},
+                                   {"kill-stranger", kill_stranger, 1},
+                                   {"kill-reaped", kill_reaped, 1},
+                                   {"waitpid-child", waitpid_child, 1},
+                                   {"fork-waitpid", fork_waitpid, 0},
+                                   {"vfork-waitpid", vfork_waitpid, 0},
+                                   {"vfork-exec", vfork_exec, 0},
+                                   {"spawn-wait", vfork_exec, 0},
+                                   {0}};
