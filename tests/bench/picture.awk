@@ -34,24 +34,25 @@ function x_of(ratio) {
   return LEFT + ((ratio > top ? top : ratio < BOTTOM ? BOTTOM : ratio) - BOTTOM) / (top - BOTTOM) * (WIDTH - LEFT - RIGHT)
 }
 
-# A panel of lines: steps on an even axis (they grow by factors), the ratio upwards from 1 - some to what there is.
-function panel(x0, y0, w, h, title, steps, n, held,   i, k, v, least, most, px, py, qx, qy, key, yv, legend_y) {
-  least = 0.98; most = 1.1
+# A panel of lines: steps on an even axis (they grow by factors), the ratio upwards, by factors as well.
+function y_of(ratio, y0, h, least, most) { return y0 + h - log(ratio / least) / log(most / least) * h }
+function panel(x0, y0, w, h, title, steps, n, held,   i, k, v, least, most, px, py, qx, qy, key, marks, mark, legend_y) {
+  least = 0.98; most = 1.12
   for (i = 1; i <= lines; i++)
     for (k = 1; k <= n; k++) {
       key = held ? "fd-max=" steps[k] SUBSEP 1200 : "works" SUBSEP steps[k]
-      if ((key, 1, line[i], "shim") in median) {
-        v = median[key, 1, line[i], "shim"]
-        if (v > most) most = v
-        if (v < least) least = v
-      }
+      if (!((key, 1, line[i], "shim") in median)) continue
+      v = median[key, 1, line[i], "shim"]
+      if (v > most) most = v
+      if (v < least) least = v
     }
   text(x0, y0 - 12, title, "start", 13)
-  for (yv = int(least * 10) / 10; yv <= most + 0.1; yv += 0.1) {
-    py = y0 + h - (yv - least) / (most - least) * h
-    if (py < y0 - 1 || py > y0 + h + 1) continue
-    stroke(x0, py, x0 + w, py, yv > 0.999 && yv < 1.001 ? "#222" : "#ddd", 1)
-    text(x0 - 6, py + 4, sprintf("%.1f", yv), "end", 11)
+  marks = split("0.5 0.7 0.9 1 1.1 1.2 1.3 1.5 1.7 2 2.5 3 4 5 7 10 15 20", mark, " ")
+  for (i = 1; i <= marks; i++) {
+    if (mark[i] < least || mark[i] > most) continue
+    py = y_of(mark[i], y0, h, least, most)
+    stroke(x0, py, x0 + w, py, mark[i] == 1 ? "#222" : "#ddd", 1)
+    text(x0 - 6, py + 4, mark[i], "end", 11)
   }
   for (k = 1; k <= n; k++)
     text(x0 + (k - 0.5) * w / n, y0 + h + 16, steps[k], "middle", 11)
@@ -61,7 +62,7 @@ function panel(x0, y0, w, h, title, steps, n, held,   i, k, v, least, most, px, 
       key = held ? "fd-max=" steps[k] SUBSEP 1200 : "works" SUBSEP steps[k]
       if (!((key, 1, line[i], "shim") in median)) continue
       qx = x0 + (k - 0.5) * w / n
-      qy = y0 + h - (median[key, 1, line[i], "shim"] - least) / (most - least) * h
+      qy = y_of(median[key, 1, line[i], "shim"], y0, h, least, most)
       if (px != "") stroke(px, py, qx, qy, line_color[i], 2)
       dot(qx, qy, line_color[i], 3)
       px = qx; py = qy

@@ -41,9 +41,11 @@ out=$(mktemp) || exit 1
 trap 'rm -f "$out"' EXIT
 for way in plain: "empty:$lib/libpg_bench_empty.so" "shim:$lib/libpidguard-preload.so"; do
   [[ $what != calls || $way != empty:* ]] || continue
-  preload=${way#*:}
+  preload=${way#*:} options=()
+  # A start is most of the work: the instructions of a plain one are compared with nothing.
+  [[ $what != calls && ($what != steps || $way != plain:*) ]] || options=(-c)
   # An empty environment: the shim reads all of it when it starts.
-  env -i "$bin/pg_steps" ${preload:+-p "$preload"} "$bin/pg_stepped" "${works[@]}" >"$out.way"
+  env -i "$bin/pg_steps" ${preload:+-p "$preload"} "${options[@]}" "$bin/pg_stepped" "${works[@]}" >"$out.way"
   status=$?
   ((status != 77)) || { cat "$out.way"; exit 77; }
   ((status == 0)) || exit 1
