@@ -391,5 +391,6 @@ int main(int argc, char **argv) {
     for (int w = 0; w < work_count; w++)
       print_work(w);
   }
-  return (raw && fclose(raw) != 0) | (table && fclose(table) != 0);
+  int failed = raw && fclose(raw) != 0;
+  return (table && fclose(table) != 0) || failed;
 }

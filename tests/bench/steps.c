@@ -103,6 +103,10 @@ static void die(const char *what) {
   exit(1);
 }
 
+/* Its arguments are variadic, and must have the width of a register. */
+#define TRACE(request, pid, addr, data)                                                                                \
+  ptrace(request, (pid_t)(pid), (void *)(uintptr_t)(addr), (void *)(uintptr_t)(data))
+
 static void read_maps(pid_t pid) {
   char path[64], line[512];
   snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
@@ -143,13 +147,13 @@ static int is_call(pid_t pid, uint64_t at) {
   size_t i = (at ^ at >> 16) % 65536;
   if (known[i].at != at) {
     known[i].at = at;
-    known[i].is = (ptrace(PTRACE_PEEKTEXT, pid, at, 0) & 0xffff) == 0x050f;
+    known[i].is = (TRACE(PTRACE_PEEKTEXT, pid, at, 0) & 0xffff) == 0x050f;
   }
   return known[i].is;
 }
 
 static uint64_t get(pid_t pid, size_t offset) {
-  return (uint64_t)ptrace(PTRACE_PEEKUSER, pid, offset, 0);
+  return (uint64_t)TRACE(PTRACE_PEEKUSER, pid, offset, 0);
 }
 #define GET(pid, reg) get(pid, offsetof(struct user, regs.reg))
 
@@ -171,7 +175,7 @@ static int step(pid_t pid, int sig, struct tally *t) {
   uint64_t at = GET(pid, rip);
   int call = is_call(pid, at), status;
   long number = call ? (long)GET(pid, rax) : 0;
-  if (ptrace(PTRACE_SINGLESTEP, pid, 0, sig) != 0)
+  if (TRACE(PTRACE_SINGLESTEP, pid, 0, sig) != 0)
     die("PTRACE_SINGLESTEP");
   if (waitpid(pid, &status, __WALL) != pid)
     die("waitpid");
@@ -184,7 +188,7 @@ static int step(pid_t pid, int sig, struct tally *t) {
     die("the program failed");
   }
   siginfo_t si;
-  if (WSTOPSIG(status) == SIGTRAP && ptrace(PTRACE_GETSIGINFO, pid, 0, &si) == 0 && si.si_code == SI_KERNEL)
+  if (WSTOPSIG(status) == SIGTRAP && TRACE(PTRACE_GETSIGINFO, pid, 0, &si) == 0 && si.si_code == SI_KERNEL)
     return AT_MARK;
   if (GET(pid, rip) != at)
     count(t, at, call, number);
@@ -204,9 +208,9 @@ static void step_through(pid_t pid, struct tally *t) {
 /* From the exec to the end, system calls only. */
 static void follow_calls(pid_t pid, struct tally *t) {
   int status, entering = 1;
-  ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD);
+  TRACE(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD);
   for (;;) {
-    if (ptrace(PTRACE_SYSCALL, pid, 0, 0) != 0 || waitpid(pid, &status, __WALL) != pid)
+    if (TRACE(PTRACE_SYSCALL, pid, 0, 0) != 0 || waitpid(pid, &status, __WALL) != pid)
       die("PTRACE_SYSCALL");
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
       return;
@@ -225,7 +229,7 @@ static void follow_calls(pid_t pid, struct tally *t) {
 /* Lets the program run to its next stop by a trap; the wait status, or 0 when it has ended well. */
 static int run_to_trap(pid_t pid) {
   for (int sig = 0, status;;) {
-    if (ptrace(PTRACE_CONT, pid, 0, sig) != 0)
+    if (TRACE(PTRACE_CONT, pid, 0, sig) != 0)
       die("PTRACE_CONT");
     if (waitpid(pid, &status, __WALL) != pid)
       die("waitpid");
@@ -251,7 +255,7 @@ static pid_t start(const char *program, const char *work) {
       setenv("LD_PRELOAD", preload, 1);
     else
       unsetenv("LD_PRELOAD");
-    if (ptrace(PTRACE_TRACEME, 0, 0, 0) != 0)
+    if (TRACE(PTRACE_TRACEME, 0, 0, 0) != 0)
       _exit(77);
     execl(program, program, work, (char *)NULL);
     _exit(127);
@@ -267,7 +271,7 @@ static pid_t start(const char *program, const char *work) {
     errno = ENOEXEC;
     die(program);
   }
-  ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_EXITKILL);
+  TRACE(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_EXITKILL);
   return pid;
 }
 
@@ -275,15 +279,15 @@ static pid_t start(const char *program, const char *work) {
  * child that other works need. */
 static int count_children(pid_t pid, struct tally *tally) {
   int n = 0, at = -1 - PG_STEPS_WARM;
-  ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK);
+  TRACE(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK);
   for (int status; n < PG_STEPS_TIMES && (status = run_to_trap(pid)); at++) {
     unsigned long child = 0;
-    if (status >> 8 != (SIGTRAP | PTRACE_EVENT_FORK << 8) || ptrace(PTRACE_GETEVENTMSG, pid, 0, &child) != 0 ||
+    if (status >> 8 != (SIGTRAP | PTRACE_EVENT_FORK << 8) || TRACE(PTRACE_GETEVENTMSG, pid, 0, &child) != 0 ||
         waitpid((pid_t)child, &status, __WALL) != (pid_t)child)
       die("the child of a fork");
     if (at >= 0)
       step_through((pid_t)child, &tally[n++]);
-    ptrace(PTRACE_DETACH, child, 0, 0);
+    TRACE(PTRACE_DETACH, child, 0, 0);
   }
   return n;
 }

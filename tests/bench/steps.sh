@@ -31,11 +31,22 @@ cache() { sed -n "s/^$1:[^=]*=//p" "$build/CMakeCache.txt"; }
 compiler() { "$(cache CMAKE_C_COMPILER)" -dM -E - </dev/null | awk '/__clang__/ { c = 1 } END { print c ? "clang" : "gcc" }'; }
 [[ -z $(cache PIDGUARD_SANITIZE) ]] || skip 'built with a sanitizer, which adds instructions and calls of its own'
 if [[ $what == steps ]]; then
-  [[ $(cache CMAKE_BUILD_TYPE) == RelWithDebInfo && -z $(cache CMAKE_C_FLAGS) ]] ||
+  [[ $(cache CMAKE_BUILD_TYPE) == RelWithDebInfo && -z $(cache CMAKE_C_FLAGS) &&
+    $(cache CMAKE_C_FLAGS_RELWITHDEBINFO) == '-O2 -g -DNDEBUG' ]] ||
     skip 'steps.table is for the default build type and no flags besides'
-  [[ $(compiler) == gcc ]] || skip 'steps.table is for gcc'
+  wanted=$(sed -n 's/.*steps.sh table; \(gcc [0-9]*\).*/\1/p' "$table")
+  [[ "$(compiler) $("$(cache CMAKE_C_COMPILER)" -dumpversion | cut -d. -f1)" == "$wanted" ]] ||
+    skip "steps.table is for $wanted: other compilers make other code"
 fi
-"$bin/pg_stepped" pidfs || skip 'steps.table is for kernels with pidfs (Linux 6.9)'
+"$bin/pg_stepped" pidfs
+case $? in
+0) ;;
+1) skip 'steps.table is for kernels with pidfs (Linux 6.9)' ;;
+*)
+  echo "FAILED: $bin/pg_stepped cannot be run"
+  exit 1
+  ;;
+esac
 
 out=$(mktemp) || exit 1
 trap 'rm -f "$out"' EXIT
