@@ -214,6 +214,10 @@ int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
   int fd = rec ? pg_descriptor_use(rec) : -1;
   if (fd >= 0 && (r = send_group(fd, how)) == -EBADF)
     pg_descriptor_lost(rec, fd);
+  if (r == -EOPNOTSUPP && send_child(fd, 0, NULL) == -ESRCH) {
+    r = group_by_number(pgid, NULL, how); /* before 6.9; right but for the moment between the look and the signal */
+    w &= ~PG_RECORD_LIVE;
+  }
   if (r == -EBADF && rec) {
     int leader = pg_descriptor_reopen_leader(pg_record_ino(rec));
     r = leader >= 0 ? send_group(leader, how) : leader == -ESRCH ? -ESRCH : -EBADF;
