@@ -64,7 +64,7 @@ static void try_all(const char *who, pid_t pid, bool somebody) {
   CALL("prlimit", prlimit(pid, RLIMIT_CORE, NULL, &limit));
   limit.rlim_cur = 0;
   CALL("prlimit", prlimit(pid, RLIMIT_CORE, &limit, NULL));
-  CALL("prlimit, bad", prlimit(pid, (enum __rlimit_resource)99, NULL, &limit));
+  CALL("prlimit, bad", prlimit(pid, 99, NULL, &limit));
   memset(buffer, 0, sizeof buffer);
   CALL("process_vm_readv", process_vm_readv(pid, &here, 1, &there, 1, 0));
   note("  %.12s", buffer);
@@ -111,7 +111,7 @@ static void others(void) {
   CALL("unknown", getsid(1 << 22));
   CALL("parent's", getpgid(getppid()));
   CALL("priority of all", getpriority(PRIO_USER, 0));
-  CALL("bad", getpriority((enum __priority_which)9, 0));
+  CALL("bad", getpriority(9, 0));
   try_all("oneself", self, true);
 }
 

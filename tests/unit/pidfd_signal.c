@@ -214,6 +214,7 @@ static void groups(void) {
   int r = pidguard_pidfd_signal_group(leader.fd, 0);
   if (r < 0 && errno == EOPNOTSUPP) {
     pg_test_skip("PIDFD_SIGNAL_PROCESS_GROUP is 6.9");
+    CHECK_EQ(leader.pid > 1 ? kill(-leader.pid, SIGKILL) : -1, 0);
     child_done(&leader);
   } else {
     CHECK_EQ(r, 0);

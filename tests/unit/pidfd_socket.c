@@ -1,6 +1,7 @@
 /* pidfds over UNIX sockets: peers, cargo, senders. */
 #include "pidfd_support.h"
 
+#include "kernel/uapi.h"
 #include "pidfd/feature.h"
 
 #include <fcntl.h>
@@ -90,6 +91,16 @@ static void peers(void) {
   close(server);
 }
 
+/* SO_PEERPIDFD, asked of the kernel itself. */
+static bool peer_is_native(int sock) {
+  int fd = -1;
+  socklen_t len = sizeof fd;
+  if (getsockopt(sock, SOL_SOCKET, PG_SO_PEERPIDFD, &fd, &len) != 0)
+    return errno != ENOPROTOOPT;
+  close(fd);
+  return true;
+}
+
 static void self_as_peer(void) {
   const unsigned ways[] = {0, PG_FEATURE_PEERPIDFD};
   const int types[] = {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM};
@@ -98,8 +109,9 @@ static void self_as_peer(void) {
     for (size_t t = 0; t < 3; t++) {
       int pair[2];
       make_pair(types[t], pair);
+      bool by_number = w || !peer_is_native(pair[0]);
       hide(ways[w]);
-      if (w && types[t] == SOCK_DGRAM) { /* a datagram socket does not notice that its peer is gone */
+      if (by_number && types[t] == SOCK_DGRAM) { /* a datagram socket does not notice that its peer is gone */
         CHECK_ERRNO(pidguard_socket_peer(pair[0]), EOPNOTSUPP);
       } else {
         int fd = pidguard_socket_peer(pair[0]);
