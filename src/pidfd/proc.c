@@ -57,7 +57,10 @@ int pg_proc_number(int fd) {
   int64_t pid = pg_parse_dec(&p);
   if (pid < 0 || pid > INT32_MAX)
     return -EOPNOTSUPP;
-  return pid == 0 ? -EREMOTE : (int)pid;
+  if (pid == 0)
+    return -EREMOTE;
+  /* Before 5.5 the number stays there when the process was reaped; signal 0 asks for the process itself. */
+  return pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH ? -ESRCH : (int)pid;
 }
 
 int pg_proc_pid(int fd) {
