@@ -301,6 +301,7 @@ static int body_unprivileged(void *arg) {
   int fd = *(int *)arg;
   if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
     return 77;
+  prctl(PR_SET_DUMPABLE, 1); /* older kernels hide even the own descriptors from who is not */
   const unsigned ways[] = {0, PG_FEATURE_NS_IOCTL};
   for (size_t w = 0; w < 2; w++) {
     hide(ways[w]);
@@ -308,7 +309,7 @@ static int body_unprivileged(void *arg) {
       return 1 + (int)w;
     if (pidguard_pidfd_same_namespace(fd, PIDGUARD_NS_NET) != -1 || errno != EACCES)
       return 3 + (int)w;
-    if (pidguard_pidfd_setns(fd, CLONE_NEWNET) != -1 || errno != EPERM)
+    if (pidguard_pidfd_setns(fd, CLONE_NEWNET) != -1 || (errno != EPERM && errno != EACCES)) /* EACCES: before 5.8 */
       return 5 + (int)w;
   }
   return 0;

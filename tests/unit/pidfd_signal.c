@@ -335,10 +335,10 @@ static void terminate(void) {
   int64_t cpu = cpu_ms();
   start = now_ms();
   setitimer(ITIMER_REAL, &soon, NULL);
-  CHECK_EQ(pidguard_pidfd_terminate(stubborn.fd, 150), 1);
+  CHECK_EQ(pidguard_pidfd_terminate(stubborn.fd, 150 * slowness()), 1);
   int64_t took = now_ms() - start;
-  PG_CHECK(took >= 149 && took < 3000, "it took %lld ms", (long long)took);
-  PG_CHECK(cpu_ms() - cpu < 50, "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
+  PG_CHECK(took >= 149 * slowness() && took < 3000 * slowness(), "it took %lld ms", (long long)took);
+  PG_CHECK(cpu_ms() - cpu < 50 * slowness(), "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
   CHECK_EQ(pidguard_pidfd_wait(stubborn.fd, &status, 5000), 1);
   PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", status);
   signal(SIGALRM, SIG_DFL);

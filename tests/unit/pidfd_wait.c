@@ -30,9 +30,10 @@ static void children(void) {
   CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 0), 0);
   CHECK_EQ(status, -1);
   int64_t start = now_ms(), cpu = cpu_ms();
-  CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 60), 0);
-  PG_CHECK(now_ms() - start >= 59 && now_ms() - start < 3000, "it took %lld ms", (long long)(now_ms() - start));
-  PG_CHECK(cpu_ms() - cpu < 30, "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
+  CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 60 * slowness()), 0);
+  PG_CHECK(now_ms() - start >= 59 * slowness() && now_ms() - start < 3000 * slowness(), "it took %lld ms",
+           (long long)(now_ms() - start));
+  PG_CHECK(cpu_ms() - cpu < 30 * slowness(), "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
   pidguard_pidfd_signal(c.fd, SIGKILL);
   CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, -1), 1);
   PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", status);
@@ -330,9 +331,9 @@ static void traced(void) {
     pidguard_pidfd_kill(c.fd);
     CHECK_EQ(pidguard_pidfd_wait_end(c.fd, 5000), 1);
     int64_t start = now_ms(), cpu = cpu_ms();
-    CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 80), 0);
+    CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 80 * slowness()), 0);
     PG_CHECK(now_ms() - start >= 79, "it took %lld ms", (long long)(now_ms() - start));
-    PG_CHECK(cpu_ms() - cpu < 30, "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
+    PG_CHECK(cpu_ms() - cpu < 30 * slowness(), "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
   }
   if (write(go[1], &byte, 1) != 1)
     PG_CHECK(false, "write: %d", errno);
