@@ -65,9 +65,13 @@ fetch_ubuntu_key() {
   return "$status"
 }
 
-# The packages, at most two steps from a metapackage, that may hold the kernel itself.
+# The packages, at most two steps from a metapackage, that may hold the kernel itself: a name with a version is one.
 fetch_kernel_packages() {
   local archive=$1 suite=$2 machine=$3 package=$4 depth=${5:-0} next
+  if ((depth == 0)) && [[ $package =~ -[0-9]+\.[0-9]+ ]]; then
+    printf '%s\n' "$package"
+    return
+  fi
   for next in $(fetch_apt "$archive" "$suite" "$machine" apt-cache --no-recommends --no-suggests depends "$package" |
     sed -n 's/^ *|\?Depends: \(linux-\(image\|binary\)[a-z-]*-[0-9][^ ]*\)$/\1/p'); do
     printf '%s\n' "$next"
@@ -84,7 +88,7 @@ fetch_kernel() {
     rm -rf "$dir.new" && fetch_unpack "$archive" "$suite" "$machine" "$one" "$dir.new" || continue
     found=$(find "$dir.new" -type f -name 'vmlinuz*' -print -quit)
     if [[ $found ]]; then
-      mkdir -p "$dir" && cp "$found" "$dir/vmlinuz" && printf '%s\n' "${one#linux-*-}" >"$dir/release"
+      mkdir -p "$dir" && cp "$found" "$dir/vmlinuz" && printf '%s\n' "${one#"${one%%[0-9]*}"}" >"$dir/release"
       rm -rf "$dir.new"
       return 0
     fi

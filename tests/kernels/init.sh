@@ -10,6 +10,7 @@
 /bin/busybox ip link set lo up 2>/dev/null
 SLOW=$(/bin/busybox sed -n 's/.*pg_slow=\([0-9]*\).*/\1/p' /proc/cmdline)
 ONLY=$(/bin/busybox sed -n 's/.*pg_only=\([^ ]*\).*/\1/p' /proc/cmdline)
-export SLOW ONLY
+PG_TEST_SAMPLE=$(/bin/busybox sed -n 's/.*pg_sample=\([0-9]*\).*/\1/p' /proc/cmdline)
+export SLOW ONLY PG_TEST_SAMPLE
 /bin/busybox sh /inside.sh
 /bin/busybox poweroff -f
