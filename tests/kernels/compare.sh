@@ -14,11 +14,11 @@ run() {
   shift 2
   if [ -n "$EMULATOR" ]; then
     # shellcheck disable=SC2086
-    timeout -s KILL 60 setsid -w $EMULATOR ${object:+-E LD_PRELOAD="$object"} "$@" >"$output" 2>/dev/null </dev/null
+    timeout -s KILL $((60 * ${SLOW:-1})) setsid -w $EMULATOR ${object:+-E LD_PRELOAD="$object"} "$@" >"$output" 2>/dev/null </dev/null
   elif [ -n "$object" ]; then
-    LD_PRELOAD=$object timeout -s KILL 60 setsid -w "$@" >"$output" 2>/dev/null </dev/null
+    LD_PRELOAD=$object timeout -s KILL $((60 * ${SLOW:-1})) setsid -w "$@" >"$output" 2>/dev/null </dev/null
   else
-    timeout -s KILL 60 setsid -w "$@" >"$output" 2>/dev/null </dev/null
+    timeout -s KILL $((60 * ${SLOW:-1})) setsid -w "$@" >"$output" 2>/dev/null </dev/null
   fi
   echo "status $?" >>"$output"
 }
