@@ -22,10 +22,10 @@ struct options {
   uint64_t seed;
   long first, count;
   int seconds, jobs, max_found, max_tries, max_steps;
-  const char *replay, *save;
+  const char *replay, *save, *only;
   const char *must_find[OBJECTS];
   int must_find_count;
-  bool show;
+  bool show, list;
 };
 
 /* Added up by all jobs. */
@@ -141,6 +141,14 @@ print:
   free(report);
 }
 
+/* The number of the i-th program, or -1 after the last one. */
+static long program_number(long i) {
+  const char *at = options.only;
+  for (long k = 0; at && k < i; k++)
+    at = (at = strchr(at, ',')) ? at + 1 : NULL;
+  return i >= options.count || (options.only && !at) ? -1 : at ? atol(at) : options.first + i;
+}
+
 static void job(int number, int64_t deadline) {
   static struct pgd_program program;
   int err = pgd_arena_open(&arena, &options.config);
@@ -149,19 +157,25 @@ static void job(int number, int64_t deadline) {
     atomic_fetch_add(&totals->broken, 1);
     _exit(1);
   }
-  for (long i = number; i < options.count && !atomic_load(&totals->stop); i += options.jobs) {
+  long index;
+  for (long i = number; (index = program_number(i)) >= 0 && !atomic_load(&totals->stop); i += options.jobs) {
     if (options.seconds && now_ms() >= deadline)
       break;
-    pgd_generate(&program, program_seed(options.first + i));
+    pgd_generate(&program, program_seed(index));
     bool different = differs(&program, NULL);
     if (strstr(traces[0], "HUNG")) { /* the same on both sides is no difference, but it wastes time */
       atomic_fetch_add(&totals->hung, 1);
       if (getenv("PGD_HUNG"))
-        printf("program %ld hangs without the object\n", options.first + i);
+        printf("program %ld hangs without the object\n", index);
       fflush(stdout);
     }
-    if (different)
-      found(&program, options.first + i);
+    if (different && options.list) {
+      printf("differs: %ld\n", index);
+      fflush(stdout);
+      atomic_fetch_add(&totals->differences, 1);
+    } else if (different) {
+      found(&program, index);
+    }
     atomic_fetch_add(&totals->programs, 1);
   }
   _exit(0);
@@ -257,6 +271,8 @@ static void usage(void) {
        "  --seed N           default: from the clock, and printed\n"
        "  --count N          programs (2000); with --replay: runs (1)\n"
        "  --first N          number of the first program (0)\n"
+       "  --only N,N,...     these programs, at most --count\n"
+       "  --list             only name the programs that differ, without a second look\n"
        "  --seconds N        stop after so long\n"
        "  --jobs N           programs at a time (2)\n"
        "  --replay FILE      run this program instead of random ones; --show prints its trace\n"
@@ -271,12 +287,11 @@ static void usage(void) {
 }
 
 static const struct option long_options[] = {
-    {"preload", 1, 0, 'p'},   {"env", 1, 0, 'e'},       {"seed", 1, 0, 's'},
-    {"count", 1, 0, 'c'},     {"first", 1, 0, 'f'},     {"seconds", 1, 0, 't'},
-    {"jobs", 1, 0, 'j'},      {"replay", 1, 0, 'r'},    {"max-found", 1, 0, 'm'},
-    {"max-tries", 1, 0, 'x'}, {"timeout", 1, 0, 'o'},   {"save", 1, 0, 'S'},
-    {"interp", 1, 0, 'i'},    {"must-find", 1, 0, 'F'}, {"max-steps", 1, 0, 'M'},
-    {"show", 0, 0, 'v'},      {"help", 0, 0, 'h'},      {0, 0, 0, 0}};
+    {"preload", 1, 0, 'p'},   {"env", 1, 0, 'e'},       {"seed", 1, 0, 's'},      {"count", 1, 0, 'c'},
+    {"first", 1, 0, 'f'},     {"seconds", 1, 0, 't'},   {"jobs", 1, 0, 'j'},      {"replay", 1, 0, 'r'},
+    {"max-found", 1, 0, 'm'}, {"max-tries", 1, 0, 'x'}, {"timeout", 1, 0, 'o'},   {"save", 1, 0, 'S'},
+    {"interp", 1, 0, 'i'},    {"must-find", 1, 0, 'F'}, {"max-steps", 1, 0, 'M'}, {"only", 1, 0, 'O'},
+    {"list", 0, 0, 'l'},      {"show", 0, 0, 'v'},      {"help", 0, 0, 'h'},      {0, 0, 0, 0}};
 
 static const char *real(const char *path) {
   char *full = realpath(path, NULL);
@@ -341,6 +356,12 @@ static bool parse_options(int argc, char **argv) {
       break;
     case 'M':
       options.max_steps = atoi(optarg);
+      break;
+    case 'O':
+      options.only = optarg;
+      break;
+    case 'l':
+      options.list = true;
       break;
     case 'v':
       options.show = true;

@@ -1,18 +1,20 @@
 /* Preloaded with the shim: makes system calls of the shim fail, and only those. A seccomp filter answers one kind of
  * call with one errno when it is made from given places in the shim's code. In the environment
- *   PG_FAULT=NUMBER:ERRNO:MASK:BASE:OFFSET,OFFSET,…
- * ERRNO 0: the process is killed instead, to see whether the call is made at all. MASK, if not 0: only calls whose first
- * argument has one of these bits; 1 spares half of the children and descriptors. Offsets are those of the instructions
- * after the calls; a single 0 stands for waits on a pidfd of the shim that it has libc make. PG_FAULT=base prints where
- * the shim is and ends the program.
+ *   PG_FAULT=NUMBER:ERRNO:MASK:BASE:STATE:OFFSET,OFFSET,…
+ * ERRNO 0: the process is killed instead, to see whether the call is made at all. MASK, if not 0: only calls whose
+ * first argument (of waitid: second) has one of these bits; 1 spares half of the children and descriptors. Offsets are
+ * those of the instructions after the calls; a single 0 stands for those that the shim has libc make: waits on a pidfd
+ * of the shim, and clones for which it wants one. STATE: where the shim keeps what it knows of filters; it is told that
+ * there is none, so that it does what it does without one (0: it is not told). PG_FAULT=base prints where the shim is
+ * and ends the program.
  *
- * Filters survive exec, so the shim must be at the same address in every program: address randomisation is off, and each
- * start checks it. Raw system calls only: libc's names are the shim's. */
-#define _GNU_SOURCE
+ * Filters survive exec, so the shim must be at the same address in every program: address randomisation is off, and
+ * each start checks it. Raw system calls only: libc's names are the shim's. */
 #include <errno.h>
 #include <link.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,13 +22,14 @@
 #include <sys/prctl.h>
 
 #include "kernel/sys.h"
+#include "runtime/filter.h"
 
 #define PLACES 500
 #define SHIM "libpidguard-preload.so"
 
 struct fault {
   unsigned number, error, mask, places;
-  uint64_t base;
+  uint64_t base, state;
   uint32_t place[PLACES]; /* low words of addresses */
 };
 
@@ -58,6 +61,7 @@ static void parse(const char *at, struct fault *fault) {
   fault->error = (unsigned)field(&at, 10);
   fault->mask = (unsigned)field(&at, 16);
   fault->base = field(&at, 16);
+  fault->state = field(&at, 16);
   while (*at && fault->places < PLACES) {
     uint64_t offset = field(&at, 16);
     if (offset)
@@ -81,7 +85,7 @@ static unsigned by_place(const struct fault *fault, unsigned hit) {
       LOAD(nr, 0),
       UNLESS(BPF_JEQ, fault->number),
       ALLOW,
-      LOAD(args[0], low),
+      LOAD(args[fault->number == SYS_waitid], low),
       UNLESS(fault->mask ? BPF_JSET : BPF_JGE, fault->mask),
       ALLOW,
       LOAD(instruction_pointer, high_word),
@@ -99,22 +103,43 @@ static unsigned by_place(const struct fault *fault, unsigned hit) {
   return n;
 }
 
-/* waitid(P_PIDFD) on a number where the program has none. */
-static unsigned by_pidfd(unsigned hit) {
+/* waitid(P_PIDFD) on a number where the program has none; clone() with CLONE_VM and CLONE_PIDFD, but without
+ * CLONE_VFORK, which a program of the tester does not ask for. */
+static unsigned by_libc(unsigned number, unsigned hit) {
   const unsigned low = 4 - high_word;
-  const struct sock_filter all[] = {
-      LOAD(nr, 0),           UNLESS(BPF_JEQ, SYS_waitid), ALLOW,
-      LOAD(args[0], low),    UNLESS(BPF_JEQ, PG_P_PIDFD), ALLOW,
-      LOAD(args[1], low),    UNLESS(BPF_JGE, 256),        ALLOW,
+  const struct sock_filter wait[] = {
+      LOAD(nr, 0),
+      UNLESS(BPF_JEQ, SYS_waitid),
+      ALLOW,
+      LOAD(args[0], low),
+      UNLESS(BPF_JEQ, PG_P_PIDFD),
+      ALLOW,
+      LOAD(args[1], low),
+      UNLESS(BPF_JGE, 256),
+      ALLOW,
       BPF_STMT(BPF_RET | BPF_K, hit),
   };
-  memcpy(code, all, sizeof all);
-  return sizeof all / sizeof *all;
+  const struct sock_filter birth[] = {
+      LOAD(nr, 0),
+      UNLESS(BPF_JEQ, SYS_clone),
+      ALLOW,
+      LOAD(args[0], low),
+      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, CLONE_VM | CLONE_VFORK | CLONE_PIDFD),
+      UNLESS(BPF_JEQ, CLONE_VM | CLONE_PIDFD),
+      ALLOW,
+      BPF_STMT(BPF_RET | BPF_K, hit),
+  };
+  if (number == SYS_clone) {
+    memcpy(code, birth, sizeof birth);
+    return sizeof birth / sizeof *birth;
+  }
+  memcpy(code, wait, sizeof wait);
+  return sizeof wait / sizeof *wait;
 }
 
 static void install(const struct fault *fault) {
   const unsigned hit = fault->error ? SECCOMP_RET_ERRNO | fault->error : SECCOMP_RET_KILL_PROCESS;
-  unsigned n = fault->places ? by_place(fault, hit) : by_pidfd(hit);
+  unsigned n = fault->places ? by_place(fault, hit) : by_libc(fault->number, hit);
   struct sock_fprog program = {(unsigned short)n, code};
   if (pg_sys3(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0)
     return;
@@ -143,4 +168,6 @@ __attribute__((constructor)) static void begin(void) {
     give_up("the shim is not where it was: is address randomisation on?");
   if (pg_sys1(SYS_prctl, PR_GET_SECCOMP) == 0) /* else it is inherited */
     install(&fault);
+  if (fault.state)
+    *(_Atomic int *)(uintptr_t)(base + fault.state) = PG_FILTER_FREE;
 }
