@@ -246,16 +246,19 @@ static long make_probe(enum pg_birth birth) {
   }
 }
 
+/* It has given up its memory already, else we would not be here, and is a zombie in a moment: that is waited for. */
 PG_COLD void pg_filter_reap_late(bool by_waitid) {
   pid_t pid = atomic_exchange_explicit(&pg_filter_unreaped, 0, memory_order_relaxed);
   siginfo_t si;
   int status;
+  long r;
+  int tries = 100;
   if (pid <= 1)
     return;
-  if (by_waitid)
-    pg_sys_waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | __WALL, NULL);
-  else
-    pg_sys4(SYS_wait4, pid, &status, WNOHANG | __WALL, NULL);
+  do
+    r = by_waitid ? pg_sys_waitid(P_PID, (id_t)pid, &si, WEXITED | __WALL, NULL)
+                  : pg_sys4(SYS_wait4, pid, &status, __WALL, NULL);
+  while (r == -EINTR && --tries > 0);
 }
 
 PG_COLD bool pg_filter_find_out(enum pg_birth birth) {
