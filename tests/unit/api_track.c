@@ -1,5 +1,6 @@
 /* Tracked children by the functions of the API, with libpidguard in each of its forms. Argument: "api" (the functions
- * alone), "preload" (libc's names are protected as well, in one table), or "off" (PIDGUARD_MODE=off: all is libc's). */
+ * alone), "preload" (linked with the preload object), "both" (linked with the functions, and preloaded: one table), or
+ * "off" (PIDGUARD_MODE=off: all is libc's). */
 #include "api_track.h"
 
 #include <fcntl.h>
@@ -348,8 +349,17 @@ static void cancellation(void) {
 
 void pg_test_plan(int argc, char **argv) {
   const char *form = argc > 1 ? argv[1] : "api";
-  preloaded = !strcmp(form, "preload");
+  if (!strcmp(form, "both") && !getenv("LD_PRELOAD")) {
+    if (!pg_test_preload())
+      pg_test_skip_all("there is no preload object");
+    setenv("LD_PRELOAD", pg_test_preload(), 1);
+    execv("/proc/self/exe", argv);
+    abort();
+  }
+  preloaded = !strcmp(form, "preload") || !strcmp(form, "both");
   off = !strcmp(form, "off");
+  if (off) /* nothing has read it yet */
+    setenv("PIDGUARD_MODE", "off", 1);
   pg_test_add("track", "births_and_deaths", births_and_deaths);
   pg_test_add("track", "no_stranger", no_stranger);
   pg_test_add("track", "signals", signals);
