@@ -25,15 +25,18 @@ $1 == "object" { object[$2, $3] = $4 "\t" $5 "\t" $6; next }
 }
 
 function time_of(ns) {
+  if (ns < 0) return "-" time_of(-ns)
   return ns < 1000 ? sprintf("%.0f ns", ns) : ns < 99500 ? sprintf("%.1f us", ns / 1e3) : ns < 1e6 ? sprintf("%.0f us", ns / 1e3) : ns < 99.5e6 ? sprintf("%.1f ms", ns / 1e6) : sprintf("%.2f s", ns / 1e9)
 }
 function cell(key, way) { return (key, way) in median ? sprintf("%.3f (%.3f-%.3f)", median[key, way], low[key, way], high[key, way]) : "" }
 function short(key, way) { return (key, way) in median ? sprintf("%.2f", median[key, way]) : "" }
-function verdict(key, work, program,   is, may) {
+# Whether the aim was reached; where it lies between the quartiles, that was not measured well enough to say.
+function verdict(key, work, program,   way, may) {
   may = program ? program_target : target[work]
-  if (!may || !((key, over_empty[work] ? "shim/empty" : "shim") in median)) return " |"
-  is = over_empty[work] ? median[key, "shim/empty"] : median[key, "shim"]
-  return sprintf("≤ %s%s | %s", may, over_empty[work] ? " of empty" : "", is <= may + 0.0005 ? "yes" : "no")
+  way = over_empty[work] ? "shim/empty" : "shim"
+  if (!may || !((key, way) in median)) return " |"
+  return sprintf("≤ %s%s | %s", may, over_empty[work] ? " of empty" : "",
+    high[key, way] <= may + 0.0005 ? "yes" : low[key, way] > may ? "no" : "unclear")
 }
 
 function works_table(label, children,   i, f, first) {
