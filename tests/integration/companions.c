@@ -65,13 +65,24 @@ static void prepare(const struct companion *c, const char *library, const char *
   join(ret, c->flags & BEHIND ? shim : library, c->flags & BEHIND ? library : shim);
 }
 
-static void run_half(const struct companion *c, const char *library, const char *shim, const char *const *program,
+static void run_once(const struct companion *c, const char *library, const char *shim, const char *const *program,
                      const char *env, struct pg_test_outcome *ret) {
   struct half half;
   prepare(c, library, shim, program, env, &half);
-  struct pg_test_command command = {.argv = half.argv, .env = half.env, .preload = half.preload, .limit_ms = 60000};
+  struct pg_test_command command = {
+      .argv = half.argv, .env = half.env, .preload = half.preload, .limit_ms = c->flags & RACY ? 15000 : 60000};
   pg_test_run(&command, ret);
   pg_test_kill_leftovers();
+}
+
+/* A companion that by itself loses a program now and then is given some tries, in each half. */
+static void run_half(const struct companion *c, const char *library, const char *shim, const char *const *program,
+                     const char *env, struct pg_test_outcome *ret) {
+  for (int tries = c->flags & RACY ? 5 : 1;; pg_test_outcome_free(ret)) {
+    run_once(c, library, shim, program, env, ret);
+    if (--tries == 0 || (pg_test_exited(ret, 0) && strstr(ret->out, "none left: -1")))
+      return;
+  }
 }
 
 /* Both halves of one program. */

@@ -8,6 +8,7 @@ enum {
   NOISY = 4,      /* what it says on stderr differs from run to run */
   NO_STORY = 8,   /* the stale number cannot be arranged in these surroundings */
   NO_END = 16,    /* the program fails in these surroundings, with the shim as without */
+  RACY = 64,      /* it sometimes loses the program, with the shim or without */
   NO_BATTERY = 32 /* shown by the story alone */
 };
 

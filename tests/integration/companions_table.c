@@ -67,8 +67,8 @@ static const struct companion preloads[] = {
 static const struct companion tracers[] = {
     {.name = "gdb", GDB("")},
     {.name = "gdb-follow-child", GDB(CHILD), .flags = NO_STORY},
-    {.name = "gdb-keep-both", GDB(KEEP)},
-    {.name = "gdb-keep-both-follow-child", GDB(KEEP " " CHILD)},
+    {.name = "gdb-keep-both", GDB(KEEP), .flags = RACY},
+    {.name = "gdb-keep-both-follow-child", GDB(KEEP " " CHILD), .flags = RACY | NO_STORY},
     {.name = "gdb-breakpoints", GDB(BREAKPOINTS)},
     {.name = "memcheck", VALGRIND("--trace-children=yes"), .complaint = "== ", .flags = NOISY},
     {.name = "helgrind", VALGRIND("--tool=helgrind"), .complaint = "== ", .flags = NOISY},

@@ -10,7 +10,7 @@
 /* The loader asks the resolver at the end of its work on this library, which must be bound lazily. */
 typedef void moment_fn(void);
 static void nothing(void) {}
-static moment_fn *resolve(void) {
+__attribute__((used)) static moment_fn *resolve(void) {
   moment(TAG "-resolver");
   return nothing;
 }

@@ -38,7 +38,7 @@ static void at_quick_exit_too(void) {
 /* The loader asks for the address of an indirect function while it relocates; a program's own it asks last of all. */
 typedef void nothing_fn(void);
 static void nothing(void) {}
-static nothing_fn *resolve(void) {
+__attribute__((used)) static nothing_fn *resolve(void) {
   moment("resolver");
   return nothing;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -162,6 +163,8 @@ int main(int argc, char **argv) {
     return 0;
   }
   living = fork();
+  if (living == 0)
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* this program may end on a page that cannot be touched */
   while (living == 0)
     pause();
   dead = fork();
