@@ -14,10 +14,10 @@ static const char *filter_path, *cases_path;
 static const char *const no_filter[] = {"FILTER_WAY=none", NULL}; /* of the program's own */
 static char list_path[] = "/tmp/pidguard-filter-XXXXXX";
 
-/* Shells and their like, as they come. */
+/* Shells and their like, as they come. Whether a shell says "Terminated" depends on how late it notices. */
 static const char *const shell_scripts[][3] = {
-    {"dash", "dash", "(exit 3); echo $?; true & wait $!; echo $?; sleep 10 & sleep 0.1; kill $!; wait $!; echo $?; /bin/true; echo $?"},
-    {"bash", "bash", "(exit 3); echo $?; true & wait $!; echo $?; sleep 10 & sleep 0.1; kill $!; wait $!; echo $?; /bin/true; echo $?"},
+    {"dash", "dash", "exec 2>/dev/null; (exit 3); echo $?; true & wait $!; echo $?; sleep 10 & sleep 0.1; kill $!; wait $!; echo $?; /bin/true; echo $?"},
+    {"bash", "bash", "exec 2>/dev/null; (exit 3); echo $?; true & wait $!; echo $?; sleep 10 & sleep 0.1; kill $!; wait $!; echo $?; /bin/true; echo $?"},
     {"make", "dash", "printf 'all:\\n\\t@echo made; exit 0\\n' | make -s -f -"},
 };
 
