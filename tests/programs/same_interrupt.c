@@ -93,7 +93,7 @@ static void restarted(void) {
   for (int form = 0; form < FORMS; form++) {
     pid_t pid = fork_ok();
     if (pid == 0) {
-      sleep_ms(15);
+      sleep_ms(60);
       _exit(4);
     }
     open_pidfd(pid);
