@@ -98,7 +98,7 @@ conf_unit() {
 conf_suite() {
   local suite=$1 unit total=0 good=0 flaky=0 different=0 units=0 t g f d
   local -a all
-  mapfile -t all < <(suite_units)
+  mapfile -t all < <(suite_units | grep -E -- "${conf_match-}")
   ((${#all[@]})) || {
     pg_say "$suite: no units found"
     return 1
