@@ -36,6 +36,7 @@ static void *from_thread(void *unused) {
 
 int main(void) {
   int status = -1, none = 0;
+  setvbuf(stdout, NULL, _IOLBF, 0); /* valgrind writes out what a forked child's copy of the buffer holds */
   pid_t pid = fork();
   if (pid == 0)
     _exit(3);
