@@ -172,7 +172,8 @@ static void job(int number, int64_t deadline) {
     if (different && options.list) {
       printf("differs: %ld\n", index);
       fflush(stdout);
-      atomic_fetch_add(&totals->differences, 1);
+      if (atomic_fetch_add(&totals->differences, 1) + 1 >= options.max_found)
+        atomic_store(&totals->stop, 1);
     } else if (different) {
       found(&program, index);
     }
