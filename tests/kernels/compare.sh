@@ -8,17 +8,21 @@ work=${TMPDIR:-/tmp}/compare.$$
 mkdir -p "$work" || exit 1
 trap 'rm -rf "$work"' EXIT
 
+# busybox's knows no -w, and waits all the same where it need not fork.
+session=setsid
+setsid -w true 2>/dev/null && session='setsid -w'
+
 # run OUTPUT PRELOAD PROGRAM [CASE]: its status is the last line. A session of its own, as the test drivers give one.
 run() {
   output=$1 object=$2
   shift 2
+  # shellcheck disable=SC2086
   if [ -n "$EMULATOR" ]; then
-    # shellcheck disable=SC2086
-    timeout -s KILL $((60 * ${SLOW:-1})) setsid -w $EMULATOR ${object:+-E LD_PRELOAD="$object"} "$@" >"$output" 2>/dev/null </dev/null
+    timeout -s KILL $((60 * ${SLOW:-1})) $session $EMULATOR ${object:+-E LD_PRELOAD="$object"} "$@" >"$output" 2>/dev/null </dev/null
   elif [ -n "$object" ]; then
-    LD_PRELOAD=$object timeout -s KILL $((60 * ${SLOW:-1})) setsid -w "$@" >"$output" 2>/dev/null </dev/null
+    LD_PRELOAD=$object timeout -s KILL $((60 * ${SLOW:-1})) $session "$@" >"$output" 2>/dev/null </dev/null
   else
-    timeout -s KILL $((60 * ${SLOW:-1})) setsid -w "$@" >"$output" 2>/dev/null </dev/null
+    timeout -s KILL $((60 * ${SLOW:-1})) $session "$@" >"$output" 2>/dev/null </dev/null
   fi
   echo "status $?" >>"$output"
 }
