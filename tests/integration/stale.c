@@ -10,6 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
 
 enum { NO_HOLD = 1, SESSION = 2, WALL = 4, ORPHAN = 8, FULL = 16, OTHERS = 32, LEADER = 64 };
 enum { LATE = 1, GROUP = 2, OWN_GROUP = 4, NO_OPTIONS = 8, SILENT = 16, PIDFD = 32, TAKES_ANY = 64 };
@@ -132,6 +139,18 @@ static const struct way sends[] = {
 
 static const char *program;
 
+/* Do pidfds have inodes of their own (6.9)? */
+static bool have_identity;
+
+static bool find_identity(void) {
+  struct statfs fs;
+  int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+  bool found = fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == 0x50494446;
+  if (fd >= 0)
+    close(fd);
+  return found;
+}
+
 /* What cannot be, by the nature of the thing. */
 static bool possible(const struct way *make, const struct way *reap, const struct way *send) {
   const int common = RARE | PLAIN;
@@ -152,6 +171,10 @@ static bool possible(const struct way *make, const struct way *reap, const struc
   if (make->flags & FULL && reap->flags & SILENT && send->flags & GUEST) /* who is not the parent can not ask by number */
     return false;
   if (make->flags & LEADER && (!(send->flags & TO_GROUP) || reap->flags & (TAKES_ANY | GROUP)))
+    return false;
+  /* Before 6.9 a vfork child cannot tell who has the number of one that died silently, and nobody can tell whose the
+   * group is whose leader died silently, unless its number is another's. */
+  if (!have_identity && reap->flags & SILENT && (send->flags & GUEST || make->flags & LEADER))
     return false;
   if (make->flags & OTHERS && reap->flags & TAKES_ANY) /* it would take the others */
     return false;
@@ -251,7 +274,7 @@ static void test_make(void) {
                reap->name, send->name, verdict.result, verdict.error, verdict.untouched ? "untouched" : "HIT",
                verdict.trouble);
     }
-  PG_CHECK(failed == 0 && cells > 0, "%s: %u failures in %u scenarios", make->name, failed, cells);
+  PG_CHECK(failed == 0 && (cells > 0 || every > 1), "%s: %u failures in %u scenarios", make->name, failed, cells);
   if (!preload)
     pg_test_skip("no shim: %u scenarios shown without it only", cells);
 }
@@ -259,6 +282,7 @@ static void test_make(void) {
 void pg_test_plan(int argc, char **argv) {
   pg_test_need_take_pid();
   program = argv[1];
+  have_identity = find_identity();
   for (size_t i = 0; i < COUNT(makes); i++)
     for (int arg = 2; arg < argc; arg++)
       if (strcmp(argv[arg], makes[i].name) == 0)
