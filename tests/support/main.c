@@ -4,10 +4,17 @@
 
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
 
 static unsigned added, skipped;
 static CU_pTest last_skipped;
@@ -72,6 +79,14 @@ void pg_test_need_take_pid(void) {
   int error = pg_test_probe_take_pid();
   if (error)
     pg_test_skip_all("no process can be given a PID here (clone3 with set_tid): %s", strerror(-error));
+}
+
+void pg_test_need_pidfd(void) {
+  int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+  if (fd < 0 && errno == ENOSYS)
+    pg_test_skip_all("these tests watch their processes by pidfd: pidfd_open is 5.3");
+  if (fd >= 0)
+    close(fd);
 }
 
 int main(int argc, char **argv) {

@@ -36,6 +36,8 @@ void pg_test_skip(const char *format, ...) PG_PRINTF(1, 2);
 
 /* From pg_test_plan(): none of these tests can be run here. Prints why and exits with PG_TEST_SKIPPED. */
 void pg_test_skip_all(const char *format, ...) PG_PRINTF(1, 2) __attribute__((noreturn));
+/* The same, unless the kernel has pidfd_open (5.3). */
+void pg_test_need_pidfd(void);
 /* The same, unless pg_test_take_pid() works. */
 void pg_test_need_take_pid(void);
 

@@ -73,6 +73,7 @@ static int memory_file(void) {
 static int spawn(const struct pg_test_command *command, int in, int out, struct pg_test_process *process) {
   const char *slow = getenv("PG_TEST_SLOW"); /* how many times slower this machine is, on purpose: an emulator */
   int times = slow && atoi(slow) > 1 ? atoi(slow) : 1;
+  pg_test_need_pidfd();
   process->limit_ms = (command->limit_ms ? command->limit_ms : 10000) * times;
   process->errors = memory_file();
   if (process->errors < 0)

@@ -230,6 +230,7 @@ static void run_checked(void) {
 }
 
 void add(const char *name, void (*run)(void)) {
+  pg_test_need_pidfd();
   if (tests_count == PG_ARRAY_LEN(tests))
     abort();
   tests[tests_count].name = name;
