@@ -1,17 +1,25 @@
 # Shared by scripts/kernels (sourced, bash): packages of other distributions and machines, through apt with a
 # configuration of its own. Nothing of the system's apt is read or changed and nothing is installed; packages are
 # verified by the archives' keys and unpacked.
+# Where from: Debian's archive is the one that this machine's apt uses, or PG_DEBIAN_ARCHIVE; Ubuntu's is
+# PG_UBUNTU_ARCHIVE (both are URLs).
 # Expects pg_cache. shellcheck shell=bash disable=SC2154
 
 debian_keys=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # fetch_apt ARCHIVE SUITE MACHINE COMMAND…: apt-get or apt-cache for that archive. The lists are kept in the cache.
 fetch_apt() {
-  local archive=$1 suite=$2 machine=$3 dir=$pg_cache/apt/$1-$2-$3 keys=$debian_keys url=http://deb.debian.org/debian
+  local archive=$1 suite=$2 machine=$3 dir=$pg_cache/apt/$1-$2-$3 keys=$debian_keys url=${PG_DEBIAN_ARCHIVE:-}
   shift 3
   if [[ $archive == ubuntu ]]; then
-    url=http://archive.ubuntu.com/ubuntu keys=$pg_cache/ubuntu-archive-keyring.gpg
+    url=${PG_UBUNTU_ARCHIVE:-} keys=$pg_cache/ubuntu-archive-keyring.gpg
+  elif [[ ! $url ]]; then
+    url=$(apt-get indextargets --format '$(SITE)' 2>/dev/null | grep -m 1 '/debian/*$')
   fi
+  [[ $url ]] || {
+    echo "kernels: where is the archive of $archive? (PG_${archive^^}_ARCHIVE=URL)" >&2
+    return 1
+  }
   mkdir -p "$dir"/lists/partial "$dir"/cache/archives/partial "$dir"/parts
   printf 'deb [signed-by=%s] %s %s main\n' "$keys" "$url" "$suite" >"$dir/sources.list"
   cat >"$dir/apt.conf" <<EOF
