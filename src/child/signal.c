@@ -2,12 +2,12 @@
 #include "child/child.h"
 
 #include "child/descriptor.h"
+#include "child/self.h"
 #include "kernel/sys.h"
-#include "runtime/hot.h"
 #include "runtime/filter.h"
+#include "runtime/hot.h"
 #include "runtime/log.h"
 #include "runtime/ours.h"
-#include "child/self.h"
 
 /* pidfd_send_signal was seen to work: from then on its EPERM is the target's, not a filter's. */
 static _Atomic int works, group_works;
@@ -42,10 +42,22 @@ static int refuse(pid_t target, int sig, struct pg_call call) {
   return audit ? PG_PASS : -ESRCH;
 }
 
-/* What a first answer that means "not here" turns into. Only without any success before: afterwards it is about the
- * target. */
+/* Answers that turn into "not here": those that the kernel never gives to a signal, and before any success also those
+ * that it gives; afterwards they are about the target. */
 static bool is_unsupported(int r, _Atomic int *proven) {
-  return PG_UNLIKELY(r < 0) && pg_err_unsupported(r) && !atomic_load_explicit(proven, memory_order_relaxed);
+  switch (r) {
+  case 0:
+  case -ESRCH:
+  case -EBADF:
+  case -EAGAIN: /* no room in the target's queue */
+  case -EFAULT:
+    return false;
+  case -EPERM:
+  case -EINVAL:
+    return !atomic_load_explicit(proven, memory_order_relaxed);
+  default:
+    return r < 0;
+  }
 }
 
 static void note_support(int r, _Atomic int *proven) {
@@ -96,7 +108,7 @@ static int signal_by_identity(struct pg_record *rec, int sig, const siginfo_t *i
   if (r == 0 && pg_record_fd(rec) < 0 && pg_ours_held() < pg_ours_budget())
     pg_descriptor_give(rec, low);
   pg_sys_close(low);
-  return r;
+  return r == -EBADF ? -EOPNOTSUPP : r; /* just opened */
 }
 
 int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
@@ -226,7 +238,7 @@ int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
   }
   if (r == -EBADF)
     r = group_by_number(pgid, w & PG_RECORD_LIVE ? rec : NULL, how);
-  if (r == -EOPNOTSUPP) {
+  if (r == -EOPNOTSUPP || r == -EBADF) { /* the latter through one that was just opened */
     pg_degraded(call.name, -pgid, r);
     r = PG_PASS; /* right while the leader is not reaped, or any member lives */
   } else {
