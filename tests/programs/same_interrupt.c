@@ -156,8 +156,20 @@ static void *cancel_main(void *argument) {
 }
 
 /* Blocked in a wait when the request comes. */
+/* musl's wait3 and wait4 are no cancellation points: a thread that waits there for good cannot be joined. */
+static bool is_point(int form) {
+#ifdef __GLIBC__
+  (void)form;
+  return true;
+#else
+  return form != 4 && form != 5;
+#endif
+}
+
 static void cancelled(void) {
   for (int form = 0; form < FORMS; form++) {
+    if (!is_point(form))
+      continue;
     pid_t pid = fork_pausing();
     open_pidfd(pid);
     struct cancel cancel = {.form = form, .pid = pid, .got = -7};
@@ -180,6 +192,8 @@ static void cancelled(void) {
 static void cancel_pending(void) {
   for (int zombie = 0; zombie < 2; zombie++)
     for (int form = 0; form < FORMS; form++) {
+      if (!is_point(form))
+        continue;
       pid_t pid = zombie ? fork_exiting(0) : fork_pausing();
       if (zombie)
         await_zombie(pid);
