@@ -88,7 +88,7 @@ static bool group_lives(int fd, pid_t pid) {
   if (pg_is_passive())
     return true;
   int r = fd >= 0 ? pg_sys_pidfd_send_signal(fd, 0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP) : -EINVAL;
-  if (r == -EINVAL && pid > 1) /* before 6.9, or no descriptor */
+  if (r < 0 && r != -ESRCH && pid > 1) /* before 6.9, no descriptor, or not here */
     r = pg_sys_kill(-pid, 0);
   return r != -ESRCH;
 }
