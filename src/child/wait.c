@@ -114,12 +114,10 @@ int pg_child_waited(struct pg_record *rec, pid_t pid, int fd, siginfo_t *info, i
   } else if (r == -ECHILD && pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH) {
     pg_count(silent);
     pg_child_retire(rec, "silent");
-  } else if (r == -EBADF || (r == -EINVAL && !pg_descriptor_have_identity())) {
-    if (r == -EBADF)
+  } else if (r < 0 && r != -ECHILD && r != -EINTR && r != -EFAULT) {
+    if (r == -EBADF) /* somebody closed our descriptor */
       pg_descriptor_lost(rec, fd);
-    r = PG_PASS; /* somebody closed our descriptor, or there is no P_PIDFD (before 5.4) */
-  } else if (r == -ENOSYS || r == -EPERM) {
-    r = PG_PASS;
+    r = PG_PASS; /* EINVAL: there is no P_PIDFD (before 5.4); others are no answer to a wait */
   }
   pg_record_drop(rec);
   return r;
