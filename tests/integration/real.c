@@ -130,11 +130,13 @@ static void hide_numbers(char *text) {
       *text = '#';
 }
 
+/* A shell tells of a job when it comes to notice it, which depends on how late the machine is: a difference must be seen
+ * twice. */
 static void same_in(const char *shell, const char *const *scripts, size_t count) {
   const char *preload = shim();
   if (!preload || !installed(shell))
     return;
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = 0, tries = 0; i < count; i++) {
     const char *const argv[] = {shell, "-c", scripts[i], NULL};
     struct pg_test_command command = {.argv = argv};
     struct pg_test_outcome plain, guarded;
@@ -145,9 +147,17 @@ static void same_in(const char *shell, const char *const *scripts, size_t count)
     pg_test_kill_leftovers();
     hide_numbers(plain.err);
     hide_numbers(guarded.err);
-    PG_CHECK(!plain.timed_out && !guarded.timed_out && plain.status == guarded.status &&
-                 strcmp(plain.out, guarded.out) == 0 && strcmp(plain.err, guarded.err) == 0,
-             "%s -c '%s': without: status %#x \"%s\" \"%s\", with: status %#x \"%s\" \"%s\"", shell, scripts[i],
+    bool same = !plain.timed_out && !guarded.timed_out && plain.status == guarded.status &&
+                strcmp(plain.out, guarded.out) == 0 && strcmp(plain.err, guarded.err) == 0;
+    if (!same && tries++ == 0) {
+      printf("%s -c '%s': differs once\n", shell, scripts[i]);
+      pg_test_outcome_free(&plain);
+      pg_test_outcome_free(&guarded);
+      i--;
+      continue;
+    }
+    tries = 0;
+    PG_CHECK(same, "%s -c '%s': without: status %#x \"%s\" \"%s\", with: status %#x \"%s\" \"%s\"", shell, scripts[i],
              (unsigned)plain.status, plain.out, plain.err, (unsigned)guarded.status, guarded.out, guarded.err);
     pg_test_outcome_free(&plain);
     pg_test_outcome_free(&guarded);
