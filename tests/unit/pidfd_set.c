@@ -131,15 +131,21 @@ static int shared_set;
 static _Atomic int told[ENDS], total;
 
 static void *thread_collects(void *unused) {
+  static int failures[2]; /* result and errno of the last that failed */
   uint64_t data;
+  int r;
   (void)unused;
-  while (pidguard_set_wait(shared_set, &data, 1, 5000) == 1) {
+  while ((r = pidguard_set_wait(shared_set, &data, 1, 20000)) == 1 || (r == -1 && errno == EINTR)) {
+    if (r != 1)
+      continue;
     if (data >= ENDS) /* one such for each thread */
       return NULL;
     told[data]++;
     total++;
   }
-  return &shared_set;
+  failures[0] = r;
+  failures[1] = errno;
+  return failures;
 }
 
 /* Several threads wait on one set: each end is told to one of them. */
@@ -167,7 +173,8 @@ static void threads(void) {
   for (int i = 0; i < WAITERS; i++) {
     void *failed = NULL;
     pthread_join(thread[i], &failed);
-    PG_CHECK(!failed, "a thread was not told");
+    PG_CHECK(!failed, "a thread was not told: %d, errno %d", failed ? ((int *)failed)[0] : 0,
+             failed ? ((int *)failed)[1] : 0);
   }
   for (int i = 0; i < ENDS; i++) {
     CHECK_EQ(told[i], 1);
