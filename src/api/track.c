@@ -50,14 +50,14 @@ int pidguard_sigqueue(pid_t pid, int sig, const union sigval value) {
   return pg_ret(pg_call_sigqueue(pid, sig, value, CALL("pidguard_sigqueue")));
 }
 
-pid_t pidguard_wait(int *status) { return pg_ret(pg_call_wait(PG_WAIT, -1, status, 0, NULL)); }
+pid_t pidguard_wait(int *status) { return pg_ret(pg_call_wait(PG_WAITPID, -1, status, 0, NULL)); }
 
 pid_t pidguard_waitpid(pid_t pid, int *status, int options) {
   return pg_ret(pg_call_wait(PG_WAITPID, pid, status, options, NULL));
 }
 
 pid_t pidguard_wait3(int *status, int options, struct rusage *usage) {
-  return pg_ret(pg_call_wait(PG_WAIT3, -1, status, options, usage));
+  return pg_ret(pg_call_wait(PG_WAIT4, -1, status, options, usage));
 }
 
 pid_t pidguard_wait4(pid_t pid, int *status, int options, struct rusage *usage) {

@@ -42,12 +42,8 @@ static inline pid_t from_libc(pid_t r) { return r < 0 ? -errno : r; }
 
 static pid_t next_wait(int which, pid_t pid, int *status, int options, struct rusage *ru) {
   switch (which) {
-  case PG_WAIT:
-    return from_libc(pg_next.waitpid(-1, status, 0));
   case PG_WAITPID:
     return from_libc(pg_next.waitpid(pid, status, options));
-  case PG_WAIT3:
-    return from_libc(pg_next.wait4(-1, status, options, ru));
   case PG_WAIT4:
     return from_libc(pg_next.wait4(pid, status, options, ru));
   default:

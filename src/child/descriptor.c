@@ -58,16 +58,11 @@ int pg_descriptor_reopen(pid_t pid, uint64_t ino) {
 
 int pg_descriptor_reopen_leader(uint64_t ino) {
   int works = atomic_load_explicit(&pg_hot.handles, memory_order_relaxed);
-  struct {
-    uint32_t bytes;
-    int32_t type;
-    uint64_t id;
-  } handle = {sizeof handle.id, PG_FILEID_KERNFS, ino};
   if (!ino || works < 0 || sizeof(long) < sizeof ino) /* there an inode number is not the whole identity */
     return -EOPNOTSUPP;
-  int fd = pg_sys_open_by_handle_at(PG_FD_PIDFS_ROOT, &handle, O_CLOEXEC);
+  int fd = pg_sys_pidfs_open(PG_FD_PIDFS_ROOT, ino, O_CLOEXEC);
   if (fd == -EMFILE && pg_descriptor_evict(1))
-    fd = pg_sys_open_by_handle_at(PG_FD_PIDFS_ROOT, &handle, O_CLOEXEC);
+    fd = pg_sys_pidfs_open(PG_FD_PIDFS_ROOT, ino, O_CLOEXEC);
   if (fd < 0 && fd != -ESTALE) {
     if (works == 0 && fd != -EMFILE && fd != -ENFILE && fd != -ENOMEM && fd != -EINTR)
       atomic_store_explicit(&pg_hot.handles, -1, memory_order_relaxed);

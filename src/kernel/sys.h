@@ -159,6 +159,15 @@ static inline int pg_sys_name_to_handle_at(int dir, const char *path, void *hand
 static inline int pg_sys_open_by_handle_at(int mount_fd, void *handle, int flags) {
   return (int)pg_sys3(SYS_open_by_handle_at, mount_fd, handle, flags);
 }
+/* A process by its id on pidfs: mount_fd is any pidfd (6.14), or PG_FD_PIDFS_ROOT (6.17). -ESTALE: it is gone. */
+static inline int pg_sys_pidfs_open(int mount_fd, uint64_t id, int flags) {
+  struct {
+    uint32_t bytes;
+    int32_t type;
+    uint64_t id;
+  } handle = {sizeof id, PG_FILEID_KERNFS, id}; /* struct file_handle */
+  return pg_sys_open_by_handle_at(mount_fd, &handle, flags);
+}
 /* 3.0; with a pidfd 5.8. */
 static inline int pg_sys_setns(int fd, int nstype) { return (int)pg_sys2(SYS_setns, fd, nstype); }
 /* 5.6 */
@@ -172,11 +181,6 @@ static inline ssize_t pg_sys_process_madvise(int fd, const void *iov, size_t n, 
 /* 5.15 */
 static inline int pg_sys_process_mrelease(int fd, unsigned flags) {
   return (int)pg_sys2(SYS_process_mrelease, fd, flags);
-}
-
-/* True for the answers that mean "this kernel, or a filter in front of it, does not have the call". */
-static inline int pg_err_unsupported(int err) {
-  return err == -ENOSYS || err == -EPERM || err == -EINVAL || err == -EACCES || err == -EOPNOTSUPP;
 }
 
 /* st_dev and st_ino of an open descriptor, or -errno. */

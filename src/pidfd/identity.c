@@ -55,10 +55,9 @@ int pg_pidfd_open_id(uint64_t id, unsigned flags) {
     return -EINVAL;
   if (pg_feature_hidden(PG_FEATURE_HANDLE) || pg_feature_hidden(PG_FEATURE_PIDFS))
     return -EOPNOTSUPP;
-  struct handle h = {.bytes = sizeof h.id, .type = PG_FILEID_KERNFS, .id = id};
   int fd = pg_feature_hidden(PG_FEATURE_PIDFS_ROOT)
                ? -EBADF
-               : pg_sys_open_by_handle_at(PG_FD_PIDFS_ROOT, &h, (int)flags | O_CLOEXEC);
+               : pg_sys_pidfs_open(PG_FD_PIDFS_ROOT, id, (int)flags | O_CLOEXEC);
   if (fd >= 0 || (fd != -EBADF && fd != -ESTALE))
     return fd;
   /* Any pidfd stands for the file system before 6.17; and a kernel that gives no handle for ours has none for anybody.
@@ -69,7 +68,7 @@ int pg_pidfd_open_id(uint64_t id, unsigned flags) {
   struct handle mine;
   int r = get_handle(self, &mine);
   if (!r)
-    r = fd == -ESTALE ? fd : pg_sys_open_by_handle_at(self, &h, (int)flags | O_CLOEXEC);
+    r = fd == -ESTALE ? fd : pg_sys_pidfs_open(self, id, (int)flags | O_CLOEXEC);
   pg_sys_close(self);
   return r == -ESTALE ? -ESRCH : r == -ENOSYS || r == -EPERM ? -EOPNOTSUPP : r;
 }

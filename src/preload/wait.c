@@ -1,7 +1,7 @@
 /* wait, waitpid, wait3, wait4, waitid. */
 #include "preload/border.h"
 
-PG_EXPORT_HOT pid_t wait(int *status) { return pg_ret(pg_call_wait(PG_WAIT, -1, status, 0, NULL)); }
+PG_EXPORT_HOT pid_t wait(int *status) { return pg_ret(pg_call_wait(PG_WAITPID, -1, status, 0, NULL)); }
 PG_ALSO(wait, __wait);
 
 PG_EXPORT_HOT pid_t waitpid(pid_t pid, int *status, int options) {
@@ -10,7 +10,7 @@ PG_EXPORT_HOT pid_t waitpid(pid_t pid, int *status, int options) {
 PG_ALSO(waitpid, __waitpid);
 
 PG_EXPORT pid_t wait3(int *status, int options, struct rusage *ru) {
-  return pg_ret(pg_call_wait(PG_WAIT3, -1, status, options, ru));
+  return pg_ret(pg_call_wait(PG_WAIT4, -1, status, options, ru));
 }
 
 PG_EXPORT_HOT pid_t wait4(pid_t pid, int *status, int options, struct rusage *ru) {
