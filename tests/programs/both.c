@@ -2,26 +2,16 @@
  * children the API has seen of the one made by libc's fork; then a child of pidguard_fork() is reaped by libc's
  * waitpid() and signalled by each of the two. See integration/copies.c. */
 #define _GNU_SOURCE
+#include "say.h"
+
 #include <pidguard/pidguard.h>
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...) {
-  char line[128];
-  va_list args;
-  va_start(args, format);
-  int length = vsnprintf(line, sizeof line, format, args);
-  va_end(args);
-  if (write(STDOUT_FILENO, line, (size_t)length) != length)
-    _exit(3);
-}
 
 int main(void) {
   struct pidguard_counters counters;

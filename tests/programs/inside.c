@@ -8,11 +8,12 @@
  * The first two say "result RETURN ERRNO inner STATUS". An ordinary program: it knows nothing of pidguard. Process
  * numbers are arranged by /proc/sys/kernel/ns_last_pid of the namespace that it runs in. */
 #define _GNU_SOURCE
+#include "say.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,17 +24,6 @@
 
 static const char *how;
 static int from_inner[2], to_inner[2];
-
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...) {
-  char line[128];
-  va_list args;
-  va_start(args, format);
-  int length = vsnprintf(line, sizeof line, format, args);
-  va_end(args);
-  if (write(STDOUT_FILENO, line, (size_t)length) != length)
-    _exit(3);
-}
 
 static void must(bool condition, const char *what) {
   if (condition)

@@ -2,12 +2,12 @@
  * environ. An ordinary program: it knows nothing of pidguard. */
 #define _GNU_SOURCE
 #include "moment.h"
+#include "say.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,17 +16,6 @@
 #include <unistd.h>
 
 int moment_child;
-
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...) {
-  char line[256];
-  va_list args;
-  va_start(args, format);
-  int length = vsnprintf(line, sizeof line, format, args);
-  va_end(args);
-  if (write(STDOUT_FILENO, line, (size_t)length) != length)
-    _exit(3);
-}
 
 static void must(bool condition, const char *what) {
   if (condition)

@@ -9,26 +9,16 @@
  *   exit N
  * An ordinary program: it knows nothing of pidguard. */
 #define _GNU_SOURCE
+#include "say.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static void answer(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void answer(const char *format, ...) {
-  char line[128];
-  va_list args;
-  va_start(args, format);
-  int length = vsnprintf(line, sizeof line, format, args);
-  va_end(args);
-  if (write(STDOUT_FILENO, line, (size_t)length) != length)
-    exit(3);
-}
 
 static int open_as(int fd, const char *path) {
   int opened = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -65,22 +55,22 @@ int main(void) {
   while (read_line(line, sizeof line)) {
     errno = 0;
     if (strcmp(line, "fork") == 0)
-      answer("fork %d\n", make_child(-1));
+      say("fork %d\n", make_child(-1));
     else if (sscanf(line, "fork-exit %d", &a) == 1)
-      answer("fork %d\n", make_child(a));
+      say("fork %d\n", make_child(a));
     else if (sscanf(line, "wait %d", &a) == 1) {
       int result = waitpid(a, &status, 0);
-      answer("wait %d %d %d\n", result, errno, status);
+      say("wait %d %d %d\n", result, errno, status);
     } else if (sscanf(line, "kill %d %d", &a, &b) == 2 && (a > 1 || a < -1)) {
       int result = kill(a, b);
-      answer("kill %d %d\n", result, errno);
+      say("kill %d %d\n", result, errno);
     } else if (sscanf(line, "open %d %255s", &a, text) == 2)
-      answer("open %d\n", open_as(a, text));
+      say("open %d\n", open_as(a, text));
     else if (sscanf(line, "close %d", &a) == 1) {
       int result = close(a);
-      answer("close %d %d\n", result, errno);
+      say("close %d %d\n", result, errno);
     } else if (sscanf(line, "write %d %255s", &a, text) == 2)
-      answer("write %d\n", (int)write(a, text, strlen(text)));
+      say("write %d\n", (int)write(a, text, strlen(text)));
     else if (sscanf(line, "exit %d", &a) == 1)
       return a;
     else

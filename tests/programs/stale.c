@@ -5,7 +5,6 @@
 #include "stale.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +12,6 @@
 #include <unistd.h>
 
 struct scenario scenario = {.child = -1, .child_pidfd = -1};
-
-void say(const char *format, ...) {
-  char line[256];
-  va_list args;
-  va_start(args, format);
-  int length = vsnprintf(line, sizeof line, format, args);
-  va_end(args);
-  if (write(STDOUT_FILENO, line, (size_t)length) != length)
-    _exit(3);
-}
 
 void fail(const char *what) {
   say("failed %s/%s/%s: %s: %s\n", scenario.make, scenario.reap, scenario.send, what, strerror(errno));

@@ -3,6 +3,8 @@
 #ifndef STALE_H
 #define STALE_H
 
+#include "say.h"
+
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -41,6 +43,5 @@ int send_stale(int *error);
 int touch_stale(const char *how);
 
 void fail(const char *what) __attribute__((noreturn)); /* prints it with errno, exits 2 */
-void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif
