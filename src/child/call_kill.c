@@ -10,12 +10,7 @@
 static inline int from_libc(int r) { return r < 0 ? -errno : r; }
 
 PG_HOT int pg_call_kill(pid_t pid, int sig, struct pg_call call) {
-  int r = pid > 0 && pg_is_usual() ? pg_child_signal_quickly(pid, sig) : PG_AGAIN;
-  if (PG_LIKELY(r == 0))
-    return 0;
-  if (r == PG_PASS)
-    return from_libc(pg_next.kill(pid, sig));
-  r = PG_PASS;
+  int r = PG_PASS;
   if (PG_LIKELY(pg_mode() != PG_MODE_OFF)) {
     if (pid > 0)
       r = pg_child_signal(pid, sig, NULL, call);

@@ -30,11 +30,6 @@ static int wait_child(pid_t pid, siginfo_t *info, int options, struct rusage *ru
     return PG_PASS;
   if (cancellable && (options & WNOHANG) && pthread_testcancel)
     pthread_testcancel();
-  if ((options & WNOHANG) && pg_is_usual()) {
-    int r = pg_child_wait_quickly(pid, info, options, ru);
-    if (r != PG_AGAIN)
-      return r;
-  }
   return pg_child_wait(pid, info, options, ru, cancellable);
 }
 

@@ -58,20 +58,24 @@ struct pg_call {
 
 #define PG_AGAIN 2 /* nothing was done: go the long way */
 
-/* kill() where nothing is out of the ordinary: 0 (a live child), PG_PASS (a number that means nothing), PG_AGAIN. */
-static inline int pg_child_signal_quickly(pid_t pid, int sig) {
-  uint64_t word;
+/* kill() where nothing is out of the ordinary: 0 (a live child), PG_PASS (a number that means nothing), PG_AGAIN.
+ * *ret_held, which must be NULL before: a record whose hold is still to be dropped. */
+static inline int pg_child_signal_quickly(pid_t pid, int sig, struct pg_record **ret_held) {
+  struct pg_hold hold = {NULL, 0};
   pg_slot *slot = pg_table_slot(pid);
-  if (!slot || !atomic_load_explicit(slot, memory_order_acquire))
+  uint32_t value = slot ? atomic_load_explicit(slot, memory_order_acquire) : 0;
+  if (!value)
     return PG_PASS;
-  struct pg_record *rec = pg_table_hold_quickly(pid, &word);
-  if (!rec)
+  if (!pg_table_hold_quickly(pid, slot, value, &hold)) {
+    *ret_held = hold.rec;
     return PG_AGAIN;
-  int r = pg_sys_pidfd_send_signal(pg_word_fd(word), sig, NULL, 0);
+  }
+  int r = pg_sys_pidfd_send_signal(pg_word_fd(hold.word), sig, NULL, 0);
   _Atomic uint64_t *counter = &pg_hot.stripes[(uint32_t)pid % PG_HOT_STRIPES].signals;
   if (PG_LIKELY(r == 0)) /* two threads in the same instant may count once: no locked instruction here */
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
-  pg_table_drop_quickly(rec, word);
+  if (!pg_table_drop_quickly(hold))
+    *ret_held = hold.rec;
   return PG_LIKELY(r == 0) ? 0 : PG_AGAIN;
 }
 
@@ -91,18 +95,23 @@ int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru, bo
 /* What a wait on a held record's descriptor came to: the record's state follows, and the hold is given back. */
 int pg_child_waited(struct pg_record *rec, pid_t pid, int fd, siginfo_t *info, int options, int r);
 
-/* pg_child_wait() with WNOHANG where nothing is out of the ordinary, and mostly nothing has happened; or PG_AGAIN. */
-static inline int pg_child_wait_quickly(pid_t pid, siginfo_t *info, int options, struct rusage *ru) {
-  uint64_t word;
-  struct pg_record *rec = pg_table_hold_quickly(pid, &word);
-  if (!rec)
-    return PG_AGAIN;
-  info->si_pid = 0;
-  int r = pg_sys_waitid(PG_P_PIDFD, (id_t)pg_word_fd(word), info, options, ru);
-  if (PG_UNLIKELY(r < 0 || info->si_pid))
-    return pg_child_waited(rec, pid, pg_word_fd(word), info, options, r);
-  pg_table_drop_quickly(rec, word);
-  return 0;
+/* True: nothing has happened to this live child. False where something has, or it can not be told so simply. The kernel
+ * writes the usage only where there is something to tell, and without a siginfo this call is as fast as wait4, which
+ * with one it is not. As it changes nothing it needs no hold: it counts if all is afterwards as it was before. */
+static inline bool pg_child_is_unchanged(pid_t pid, int options) {
+  pg_slot *slot = pg_table_slot(pid);
+  uint32_t value = slot ? atomic_load_explicit(slot, memory_order_acquire) : 0;
+  if (!value || (value & PG_MARK_RETIRED))
+    return false;
+  struct pg_record *rec = pg_record_at(value);
+  uint64_t w = pg_record_word(rec);
+  if (!(w & PG_RECORD_LIVE) || pg_word_fd(w) < 0)
+    return false;
+  struct rusage usage;
+  usage.ru_utime.tv_sec = -1;
+  int r = pg_sys_waitid(PG_P_PIDFD, (id_t)pg_word_fd(w), NULL, options | WNOHANG | WNOWAIT, &usage);
+  return PG_LIKELY(r == 0) && PG_LIKELY(usage.ru_utime.tv_sec == -1) && PG_LIKELY(pg_record_word(rec) == w) &&
+         PG_LIKELY(atomic_load_explicit(slot, memory_order_acquire) == value) && PG_LIKELY(pg_record_pid(rec) == pid);
 }
 
 #endif

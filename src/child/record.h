@@ -27,6 +27,7 @@
 #define PG_RECORD_FD_MAX ((1 << PG_RECORD_FD_BITS) - 2)
 #define PG_RECORD_HOLDER ((uint64_t)1 << PG_RECORD_FD_BITS)
 #define PG_RECORD_HOLDERS_MAX 0xfffffu
+#define PG_RECORD_HOLDERS_MANY ((uint64_t)1 << 43) /* the highest bit of their number */
 #define PG_RECORD_LIVE ((uint64_t)1 << 44)
 #define PG_RECORD_GROUP ((uint64_t)1 << 45)
 #define PG_RECORD_PROVEN ((uint64_t)1 << 47)

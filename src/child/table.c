@@ -204,7 +204,6 @@ void pg_table_clear(void) {
     pg_table_forget(pid);
 }
 
-uint32_t pg_table_births(void) { return atomic_load_explicit(&pg_hot.births, memory_order_relaxed); }
 
 bool pg_table_used(void) {
   return pg_table_births() || atomic_load_explicit(&pg_hot.tickets, memory_order_relaxed);

@@ -39,28 +39,29 @@ static inline pg_slot *pg_table_slot(pid_t pid) {
 
 #define PG_MARK_RETIRED 0x80000000u /* a slot that is not 0 and does not have this bit is the index of a record */
 
-/* For the frequent calls: the held record of a live child with a descriptor, or NULL: look again, the long way. */
-static inline struct pg_record *pg_table_hold_quickly(pid_t pid, uint64_t *ret_word) {
-  pg_slot *slot = pg_table_slot(pid);
-  uint32_t index = slot ? atomic_load_explicit(slot, memory_order_acquire) : 0;
-  if (!index || (index & PG_MARK_RETIRED))
-    return NULL;
-  struct pg_record *rec = pg_record_at(index);
+/* A hold taken in one straight line, for the frequent calls. Those have no frame of their own (see preload/kill.c), so
+ * what is out of the ordinary is left to the long way, a hold that is to be dropped included: rec is not NULL then. */
+struct pg_hold {
+  struct pg_record *rec;
+  uint64_t word;
+};
+
+/* `value` is what was read from the number's slot. True: the record of a live child with a descriptor. */
+static inline bool pg_table_hold_quickly(pid_t pid, pg_slot *slot, uint32_t value, struct pg_hold *ret) {
+  const uint64_t have = PG_RECORD_LIVE | PG_RECORD_SLOT;
+  if (PG_UNLIKELY(value & PG_MARK_RETIRED))
+    return false;
+  struct pg_record *rec = pg_record_at(value);
   uint64_t w = pg_record_word(rec);
-  if (PG_UNLIKELY((w & (PG_RECORD_LIVE | PG_RECORD_SLOT)) != (PG_RECORD_LIVE | PG_RECORD_SLOT) || pg_word_fd(w) < 0 ||
-                  pg_word_holders(w) == PG_RECORD_HOLDERS_MAX || !pg_word_cas(&rec->word, w, w + PG_RECORD_HOLDER)))
-    return NULL;
-  if (PG_UNLIKELY(atomic_load_explicit(slot, memory_order_acquire) != index || pg_record_pid(rec) != pid)) {
-    pg_record_drop(rec);
-    return NULL;
-  }
-  *ret_word = w + PG_RECORD_HOLDER;
-  return rec;
+  if (PG_UNLIKELY((w & (have | PG_RECORD_HOLDERS_MANY)) != have) || PG_UNLIKELY(pg_word_fd(w) < 0) ||
+      PG_UNLIKELY(!pg_word_cas(&rec->word, w, w + PG_RECORD_HOLDER)))
+    return false;
+  *ret = (struct pg_hold){rec, w + PG_RECORD_HOLDER};
+  return PG_LIKELY(atomic_load_explicit(slot, memory_order_acquire) == value) && PG_LIKELY(pg_record_pid(rec) == pid);
 }
 
-static inline void pg_table_drop_quickly(struct pg_record *rec, uint64_t word) {
-  if (PG_UNLIKELY(!pg_word_cas(&rec->word, word, word - PG_RECORD_HOLDER)))
-    pg_record_drop(rec);
+static inline bool pg_table_drop_quickly(struct pg_hold hold) {
+  return PG_LIKELY(pg_word_cas(&hold.rec->word, hold.word, hold.word - PG_RECORD_HOLDER));
 }
 
 /* What a number means. For PG_TRACKED *ret is its record, held: the caller drops it by pg_record_drop(). */
@@ -101,7 +102,7 @@ void pg_table_clear(void);
 
 /* Counts births; a record's seq is the count with itself. A record whose seq is no later than a count read before a
  * wait began was tracked before that wait. */
-uint32_t pg_table_births(void);
+static inline uint32_t pg_table_births(void) { return atomic_load_explicit(&pg_hot.births, memory_order_relaxed); }
 /* Was anything ever entered? */
 bool pg_table_used(void);
 static inline bool pg_seq_after(uint32_t a, uint32_t b) { return (int32_t)(a - b) > 0; }

@@ -47,6 +47,7 @@ PG_COLD enum pg_mode pg_child_init(void) {
   pg_config_read(environ, getauxval(AT_SECURE) != 0);
   if (is_second())
     pg_config = (struct pg_config){.mode = PG_MODE_OFF, .retired_max = -1, .fd_max = -1};
+  pg_ours_none();
   if (pg_config.mode != PG_MODE_OFF) {
     pg_table_set_pid_max_source(read_pid_max);
     if (pg_config.retired_max >= 0)

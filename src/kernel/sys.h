@@ -50,6 +50,14 @@ static inline long pg_sys6(long n, long a, long b, long c, long d, long e, long 
                    : "rcx", "r11", "memory");
   return ret;
 }
+/* Most calls take no more than four; this leaves two registers to what surrounds them. */
+static inline long pg_sys4_(long n, long a, long b, long c, long d) {
+  long ret;
+  register long r10 __asm__("r10") = d;
+  __asm__ volatile("syscall" : "=a"(ret) : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+  return ret;
+}
+#define pg_sys4_ pg_sys4_
 #elif defined(__aarch64__)
 #define PG_HAVE_RAW_SYSCALLS 1
 static inline long pg_sys6(long n, long a, long b, long c, long d, long e, long f) {
@@ -78,13 +86,16 @@ static inline long pg_sys6(long n, long a, long b, long c, long d, long e, long 
 }
 #endif
 
+#ifndef pg_sys4_
+#define pg_sys4_(n, a, b, c, d) pg_sys6(n, a, b, c, d, 0, 0)
+#endif
+
 #define PG_SYS_ARG_(x) ((long)(x))
-#define pg_sys0(n) pg_sys6(n, 0, 0, 0, 0, 0, 0)
-#define pg_sys1(n, a) pg_sys6(n, PG_SYS_ARG_(a), 0, 0, 0, 0, 0)
-#define pg_sys2(n, a, b) pg_sys6(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), 0, 0, 0, 0)
-#define pg_sys3(n, a, b, c) pg_sys6(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), PG_SYS_ARG_(c), 0, 0, 0)
-#define pg_sys4(n, a, b, c, d) \
-  pg_sys6(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), PG_SYS_ARG_(c), PG_SYS_ARG_(d), 0, 0)
+#define pg_sys0(n) pg_sys4_(n, 0, 0, 0, 0)
+#define pg_sys1(n, a) pg_sys4_(n, PG_SYS_ARG_(a), 0, 0, 0)
+#define pg_sys2(n, a, b) pg_sys4_(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), 0, 0)
+#define pg_sys3(n, a, b, c) pg_sys4_(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), PG_SYS_ARG_(c), 0)
+#define pg_sys4(n, a, b, c, d) pg_sys4_(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), PG_SYS_ARG_(c), PG_SYS_ARG_(d))
 #define pg_sys5(n, a, b, c, d, e) \
   pg_sys6(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), PG_SYS_ARG_(c), PG_SYS_ARG_(d), PG_SYS_ARG_(e), 0)
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 PG_EXPORT_HOT int close(int fd) {
-  if (PG_UNLIKELY(pg_is_ours(fd)))
+  if (pg_is_ours(fd))
     return pg_ret(-EBADF);
   if (PG_UNLIKELY(!pg_next.close))
     pg_mode();
@@ -15,9 +15,15 @@ PG_EXPORT_HOT int close(int fd) {
 }
 PG_ALSO(close, __close);
 
-PG_EXPORT_HOT int dup2(int from, int to) {
+static PG_COLD int dup2_slowly(int from, int to) {
   pg_mode(); /* binds the next names */
   return pg_call_may_dup(from, to) ? pg_next.dup2(from, to) : pg_ret(-EBADF);
+}
+
+PG_EXPORT_HOT int dup2(int from, int to) {
+  if (pg_is_ours(from) || pg_is_ours(to) || PG_UNLIKELY(!pg_next.dup2))
+    return dup2_slowly(from, to);
+  return pg_next.dup2(from, to);
 }
 PG_ALSO(dup2, __dup2);
 

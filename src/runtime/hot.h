@@ -41,7 +41,8 @@ struct pg_hot {
   int other_namespace;        /* children may come to live in another pid namespace */
   _Atomic int handles;        /* a leader that was reaped can be found by its identity: 1 yes, -1 no, 0 not known */
   _Atomic uint32_t inherited; /* births up to this one were our parent's: no children of ours */
-  char apart[44];
+  _Atomic uint32_t floor;     /* no descriptor of ours was ever below; 0: not known */
+  char apart[40];
   /* table */
   _Atomic uint32_t births;
   _Atomic uint32_t retired_max; /* + 1; 0: not known yet */

@@ -97,6 +97,10 @@ int pg_ours_lift_above(int fd) {
 
 bool pg_ours_register(int fd, uint32_t owner, struct pg_ours *ret_occupant) {
   _Atomic uint64_t *cell = pg_cell_of(fd);
+  uint32_t floor = atomic_load_explicit(&pg_hot.floor, memory_order_relaxed);
+  while ((uint32_t)fd < floor && !atomic_compare_exchange_weak_explicit(&pg_hot.floor, &floor, (uint32_t)fd, memory_order_relaxed,
+                                                                       memory_order_relaxed)) {
+  }
   uint64_t old = atomic_load_explicit(cell, memory_order_acquire);
   do {
     *ret_occupant = (struct pg_ours){pg_cell_fd(old & ~PG_CELL_CLOSING), pg_cell_owner(old)};

@@ -29,6 +29,9 @@ extern uint32_t pg_ours_mask PG_HIDDEN; /* cells - 1 */
 static inline int32_t pg_ours_budget(void) { return atomic_load_explicit(&pg_hot.budget, memory_order_relaxed); }
 static inline int32_t pg_ours_held(void) { return atomic_load_explicit(&pg_hot.held, memory_order_relaxed); }
 
+/* No descriptor is ours as yet. */
+static inline void pg_ours_none(void) { atomic_store_explicit(&pg_hot.floor, INT32_MAX, memory_order_relaxed); }
+
 /* fd_max < 0: the default, which is more where identities can not stand in for descriptors. Idempotent; without it
  * nothing is held. */
 void pg_ours_init(int64_t fd_max, bool need_quarter);
@@ -41,9 +44,10 @@ static inline uint64_t pg_cell_make(int fd, uint32_t owner) {
 }
 static inline _Atomic uint64_t *pg_cell_of(int fd) { return &pg_ours_cells[(uint32_t)fd & pg_ours_mask]; }
 
-/* Is the number ours at this moment? (One load; inlined in close().) */
+/* Is the number ours at this moment? (Nearly always one comparison; inlined in close() and dup2().) */
 static inline bool pg_is_ours(int fd) {
-  return PG_UNLIKELY(pg_cell_fd(atomic_load_explicit(pg_cell_of(fd), memory_order_relaxed)) == fd) && fd >= 0;
+  return PG_UNLIKELY((uint32_t)fd >= atomic_load_explicit(&pg_hot.floor, memory_order_relaxed)) &&
+         PG_UNLIKELY(pg_cell_fd(atomic_load_explicit(pg_cell_of(fd), memory_order_relaxed)) == fd) && fd >= 0;
 }
 
 /* The limit has changed: where our numbers begin from now on. */
