@@ -62,8 +62,8 @@ struct pg_call {
  * *ret_held, which must be NULL before: a record whose hold is still to be dropped. */
 static inline int pg_child_signal_quickly(pid_t pid, int sig, struct pg_record **ret_held) {
   struct pg_hold hold = {NULL, 0};
-  pg_slot *slot = pg_table_slot(pid);
-  uint32_t value = slot ? atomic_load_explicit(slot, memory_order_acquire) : 0;
+  pg_slot *slot;
+  uint32_t value = pg_table_value(pid, &slot);
   if (!value)
     return PG_PASS;
   if (!pg_table_hold_quickly(pid, slot, value, &hold)) {
@@ -99,8 +99,8 @@ int pg_child_waited(struct pg_record *rec, pid_t pid, int fd, siginfo_t *info, i
  * writes the usage only where there is something to tell, and without a siginfo this call is as fast as wait4, which
  * with one it is not. As it changes nothing it needs no hold: it counts if all is afterwards as it was before. */
 static inline bool pg_child_is_unchanged(pid_t pid, int options) {
-  pg_slot *slot = pg_table_slot(pid);
-  uint32_t value = slot ? atomic_load_explicit(slot, memory_order_acquire) : 0;
+  pg_slot *slot;
+  uint32_t value = pg_table_value(pid, &slot);
   if (!value || (value & PG_MARK_RETIRED))
     return false;
   struct pg_record *rec = pg_record_at(value);

@@ -60,9 +60,14 @@ static void push_free(struct pg_record *rec, uint32_t index) {
 
 void pg_record_free(struct pg_record *rec) { push_free(rec, pg_record_index(rec)); }
 
+static uint32_t holders(struct pg_record *rec, uint64_t w) {
+  uint32_t waited = atomic_load_explicit(&pg_hot.waited, memory_order_relaxed);
+  return pg_word_holders(w) + (PG_UNLIKELY(waited) && rec == pg_record_at(waited) ? 1 : 0);
+}
+
 /* What a word becomes once its last use is gone: first the descriptor goes, then the record. */
-static uint64_t settled(uint64_t w) {
-  if (pg_word_holders(w))
+static uint64_t settled(struct pg_record *rec, uint64_t w) {
+  if (holders(rec, w))
     return w;
   if (!(w & (PG_RECORD_LIVE | PG_RECORD_GROUP)))
     w = pg_word_with_fd(w, -1);
@@ -82,7 +87,7 @@ static uint64_t change(struct pg_record *rec, uint64_t need, uint64_t set, uint6
       return old;
     if (holds && pg_word_holders(old) == PG_RECORD_HOLDERS_MAX)
       return old; /* saturated: pinned for good, which costs one descriptor and nothing else */
-    now = settled(((old | set) & ~clear) - holds * PG_RECORD_HOLDER);
+    now = settled(rec, ((old | set) & ~clear) - holds * PG_RECORD_HOLDER);
   } while (!atomic_compare_exchange_weak_explicit(&rec->word, &old, now, memory_order_acq_rel, memory_order_acquire));
   if (pg_word_fd(old) >= 0 && pg_word_fd(now) < 0)
     pg_descriptor_release(pg_word_fd(old), old & PG_RECORD_PROVEN ? PG_INO_PROVEN : ino, index);
@@ -118,10 +123,37 @@ void pg_record_drop(struct pg_record *rec) {
   change(rec, 0, 0, 0, 1);
 }
 
-bool pg_record_swap_fd(struct pg_record *rec, int from, int to, uint32_t holders) {
+static void forget_waited(void) {
+  atomic_store_explicit(&pg_hot.waited_at, 0, memory_order_release);
+  atomic_store_explicit(&pg_hot.waited, 0, memory_order_release);
+}
+
+/* A handler may come between any two of these: while the frame is not named nobody takes the record for abandoned. */
+bool pg_record_wait_begin(struct pg_record *rec, void *frame) {
+  uint32_t before = atomic_load_explicit(&pg_hot.waited, memory_order_relaxed);
+  if (!pg_is_single_threaded())
+    return false;
+  if (PG_UNLIKELY(before)) {
+    if (atomic_load_explicit(&pg_hot.waited_at, memory_order_relaxed) != (uintptr_t)frame)
+      return false;
+    forget_waited();
+    change(pg_record_at(before), 0, 0, 0, 0);
+  }
+  atomic_store_explicit(&pg_hot.waited, pg_record_index(rec), memory_order_release);
+  atomic_store_explicit(&pg_hot.waited_at, (uintptr_t)frame, memory_order_release);
+  pg_record_drop(rec);
+  return true;
+}
+
+void pg_record_wait_end(struct pg_record *rec) {
+  atomic_fetch_add_explicit(&rec->word, PG_RECORD_HOLDER, memory_order_relaxed);
+  forget_waited();
+}
+
+bool pg_record_swap_fd(struct pg_record *rec, int from, int to, uint32_t most) {
   uint64_t old = pg_record_word(rec);
   do {
-    if (pg_word_fd(old) != from || pg_word_holders(old) > holders || !(old & PG_RECORD_SLOT))
+    if (pg_word_fd(old) != from || holders(rec, old) > most || !(old & PG_RECORD_SLOT))
       return false;
     if (from < 0 && !(old & PG_RECORD_LIVE))
       return false;

@@ -103,9 +103,18 @@ uint64_t pg_record_change(struct pg_record *rec, uint64_t need, uint64_t set, ui
 bool pg_record_try_hold(struct pg_record *rec);
 void pg_record_drop(struct pg_record *rec);
 
-/* Swaps the descriptor `from` (-1: none) for `to` (-1: none), if it is `from` and nobody but `holders` callers hold
- * the record; on success `from` is the caller's to close. A record with no descriptor takes one only while LIVE. */
-bool pg_record_swap_fd(struct pg_record *rec, int from, int to, uint32_t holders);
+/* A hold in the record's word that is to last through a blocking wait would have to be given back when a handler jumps out
+ * (a clean-up that is registered with the thread: a page fault after each fork). While there is but one thread, one record
+ * at a time is known to be waited for instead, and by which frame: that counts as a hold. If the frame is abandoned the
+ * record stays as it is, with its descriptor, until a wait begins in the same place, as two frames that live cannot lie
+ * there; other waits go the other way until then. Begin exchanges the caller's hold for this one, and end takes it back.
+ * False: not now. */
+bool pg_record_wait_begin(struct pg_record *rec, void *frame);
+void pg_record_wait_end(struct pg_record *rec);
+
+/* Swaps the descriptor `from` (-1: none) for `to` (-1: none), if it is `from` and at most so many hold the
+ * record; on success `from` is the caller's to close. A record with no descriptor takes one only while LIVE. */
+bool pg_record_swap_fd(struct pg_record *rec, int from, int to, uint32_t most);
 
 #define PG_INO_PROVEN UINT64_MAX
 

@@ -6,7 +6,7 @@
 
 #include <sys/mman.h>
 
-/* The first leaf lies on the hot page, where a birth and a reap write anyway: a small program touches no other. The others
+/* One leaf lies on the hot page, where a birth and a reap write anyway: that of the latest births, see follow(). The others
  * come by the page, the first page without being mapped. */
 #define PAGE_SLOTS 1024u
 static pg_slot first_page[PAGE_SLOTS] __attribute__((aligned(4096)));
@@ -72,7 +72,8 @@ static pg_slot *slot_make(pid_t pid) {
   if (nth < 2)
     nth = atomic_fetch_add_explicit(&pg_hot.first_leaves_used, 1, memory_order_relaxed);
   if (nth == 0) {
-    root_set((uint32_t)pid / PG_LEAF_SLOTS, pg_hot.first_leaf);
+    if (root_set((uint32_t)pid / PG_LEAF_SLOTS, pg_hot.leaf))
+      atomic_store_explicit(&pg_hot.leaf_of, (uint32_t)pid / PG_LEAF_SLOTS + 1, memory_order_relaxed);
     return pg_table_slot(pid);
   }
   pg_slot *page = page_make(nth);
@@ -84,12 +85,52 @@ static pg_slot *slot_make(pid_t pid) {
   return pg_table_slot(pid);
 }
 
+/* Around everything that writes to a slot: slots that somebody is about to write to are not moved. What a handler adds it
+ * takes away before it returns; one that jumps out leaves a leaf where it is, for good. */
+static void writing(int by) {
+  if (PG_LIKELY(pg_is_single_threaded()))
+    atomic_store_explicit(&pg_hot.writers, atomic_load_explicit(&pg_hot.writers, memory_order_relaxed) + (uint32_t)by,
+                          memory_order_relaxed);
+  else if (!atomic_load_explicit(&pg_hot.leaf_stays, memory_order_relaxed))
+    atomic_store_explicit(&pg_hot.leaf_stays, 1, memory_order_relaxed);
+}
+
+static void swap_slots(uint32_t leaf, uint32_t was) {
+  pg_slot *there = pg_table_root[leaf];
+  for (uint32_t i = 0; i < PG_LEAF_SLOTS; i++) {
+    uint32_t value = atomic_load_explicit(&there[i], memory_order_relaxed);
+    atomic_store_explicit(&there[i], atomic_load_explicit(&pg_hot.leaf[i], memory_order_relaxed), memory_order_relaxed);
+    atomic_store_explicit(&pg_hot.leaf[i], value, memory_order_relaxed);
+  }
+  atomic_store_explicit(&pg_table_root[was], there, memory_order_relaxed);
+  atomic_store_explicit(&pg_table_root[leaf], pg_hot.leaf, memory_order_relaxed);
+  atomic_store_explicit(&pg_hot.leaf_of, leaf + 1, memory_order_relaxed);
+}
+
+/* Before a birth: once two in a row are in another leaf than the one on the hot page, they change places, so that a program
+ * that goes through the numbers writes to one page. Only while there is one thread; its handlers are kept out, and a frame
+ * that one of them may have interrupted reads as pg_table_value() does. */
+static void follow(pid_t pid) {
+  uint32_t leaf = (uint32_t)pid / PG_LEAF_SLOTS, was = atomic_load_explicit(&pg_hot.leaf_of, memory_order_relaxed) - 1;
+  uint32_t last = atomic_load_explicit(&pg_hot.leaf_next, memory_order_relaxed) - 1;
+  if (PG_LIKELY(leaf == was))
+    return;
+  atomic_store_explicit(&pg_hot.leaf_next, leaf + 1, memory_order_relaxed);
+  if (leaf != last || was == UINT32_MAX || !pg_is_single_threaded() || pg_is_passive() ||
+      atomic_load_explicit(&pg_hot.leaf_stays, memory_order_relaxed) || (pg_state() & PG_STATE_VM_SHARED))
+    return;
+  uint64_t all = UINT64_MAX, mask;
+  if (pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof mask) < 0)
+    return;
+  if (atomic_load_explicit(&pg_hot.writers, memory_order_relaxed) == 1)
+    swap_slots(leaf, was);
+  pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+}
+
 enum pg_meaning pg_table_look(pid_t pid, struct pg_record **ret) {
-  pg_slot *s = pg_table_slot(pid);
-  if (!s)
-    return PG_UNKNOWN;
   for (;;) {
-    uint32_t index = atomic_load_explicit(s, memory_order_acquire);
+    pg_slot *s;
+    uint32_t index = pg_table_value(pid, &s);
     if (!index)
       return PG_UNKNOWN;
     if (index & PG_MARK_RETIRED)
@@ -106,9 +147,9 @@ enum pg_meaning pg_table_look(pid_t pid, struct pg_record **ret) {
 }
 
 struct pg_peek pg_table_peek(pid_t pid) {
-  pg_slot *s = pg_table_slot(pid);
+  pg_slot *s;
   uint32_t index;
-  while (s && (index = atomic_load_explicit(s, memory_order_acquire))) {
+  while ((index = pg_table_value(pid, &s))) {
     if (index & PG_MARK_RETIRED)
       return (struct pg_peek){mark_meaning(index), 0, 0};
     struct pg_record *rec = pg_record_at(index);
@@ -127,18 +168,21 @@ static void unslot(uint32_t was) {
 }
 
 struct pg_record *pg_table_track(pid_t pid, int fd, uint64_t ino) {
+  writing(1);
+  follow(pid);
   pg_slot *s = slot_make(pid);
   struct pg_record *rec = s && fd <= PG_RECORD_FD_MAX ? pg_record_alloc() : NULL;
-  if (!rec)
-    return NULL;
-  uint32_t index = pg_record_index(rec);
-  atomic_store_explicit(&rec->pid, pid, memory_order_relaxed);
-  atomic_store_explicit(&rec->ino, ino, memory_order_relaxed);
-  atomic_store_explicit(&rec->seq, atomic_fetch_add_explicit(&pg_hot.births, 1, memory_order_relaxed) + 1,
-                        memory_order_relaxed);
-  atomic_store_explicit(&rec->word, pg_word_with_fd(PG_RECORD_LIVE | PG_RECORD_SLOT | PG_RECORD_HOLDER, fd),
-                        memory_order_release);
-  unslot(atomic_exchange_explicit(s, index, memory_order_acq_rel));
+  if (rec) {
+    uint32_t index = pg_record_index(rec);
+    atomic_store_explicit(&rec->pid, pid, memory_order_relaxed);
+    atomic_store_explicit(&rec->ino, ino, memory_order_relaxed);
+    atomic_store_explicit(&rec->seq, atomic_fetch_add_explicit(&pg_hot.births, 1, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    atomic_store_explicit(&rec->word, pg_word_with_fd(PG_RECORD_LIVE | PG_RECORD_SLOT | PG_RECORD_HOLDER, fd),
+                          memory_order_release);
+    unslot(atomic_exchange_explicit(s, index, memory_order_acq_rel));
+  }
+  writing(-1);
   return rec;
 }
 
@@ -148,20 +192,25 @@ static uint32_t new_mark(bool group) {
 }
 
 bool pg_table_bury(struct pg_record *rec, bool group) {
+  writing(1);
   pg_slot *s = pg_table_slot(pg_record_pid(rec));
   uint32_t expected = pg_record_index(rec), mark = new_mark(group);
-  if (!s || !atomic_compare_exchange_strong_explicit(s, &expected, mark, memory_order_acq_rel, memory_order_relaxed))
-    return false;
-  unslot(pg_record_index(rec));
-  return true;
+  bool done = s && atomic_compare_exchange_strong_explicit(s, &expected, mark, memory_order_acq_rel, memory_order_relaxed);
+  writing(-1);
+  if (done)
+    unslot(pg_record_index(rec));
+  return done;
 }
 
-void pg_table_bury_number(pid_t pid, bool group) {
-  pg_slot *s = slot_make(pid);
-  if (!s)
-    return;
-  unslot(atomic_exchange_explicit(s, new_mark(group), memory_order_acq_rel));
+static void put(pid_t pid, uint32_t value, pg_slot *(*find)(pid_t pid)) {
+  writing(1);
+  pg_slot *s = find(pid);
+  if (s)
+    unslot(atomic_exchange_explicit(s, value, memory_order_acq_rel));
+  writing(-1);
 }
+
+void pg_table_bury_number(pid_t pid, bool group) { put(pid, new_mark(group), slot_make); }
 
 bool pg_table_retire(struct pg_record *rec, bool group) {
   bool handle = pg_record_fd(rec) >= 0 ||
@@ -171,11 +220,7 @@ bool pg_table_retire(struct pg_record *rec, bool group) {
   return pg_table_bury(rec, group);
 }
 
-void pg_table_forget(pid_t pid) {
-  pg_slot *s = pg_table_slot(pid);
-  if (s)
-    unslot(atomic_exchange_explicit(s, 0, memory_order_acq_rel));
-}
+void pg_table_forget(pid_t pid) { put(pid, 0, pg_table_slot); }
 
 /* Every number that may mean something. */
 static pid_t next_number(pid_t pid) {
@@ -183,7 +228,7 @@ static pid_t next_number(pid_t pid) {
     pg_slot *s = pg_table_slot(pid);
     if (!s)
       pid |= PG_LEAF_SLOTS - 1;
-    else if (atomic_load_explicit(s, memory_order_relaxed))
+    else if (pg_table_value(pid, &s))
       return pid;
   }
   return 0;

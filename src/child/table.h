@@ -37,6 +37,22 @@ static inline pg_slot *pg_table_slot(pid_t pid) {
   return leaf ? &leaf[(uint32_t)pid % PG_LEAF_SLOTS] : NULL;
 }
 
+/* What the slot holds. A handler that interrupts us may move the slots to another place: then that is looked up again. */
+static inline uint32_t pg_table_value(pid_t pid, pg_slot **ret_slot) {
+  if (PG_UNLIKELY(pid <= 0 || pid >= PG_PID_LIMIT))
+    return 0;
+  _Atomic(pg_slot *) *at = &pg_table_root[(uint32_t)pid / PG_LEAF_SLOTS];
+  pg_slot *leaf;
+  uint32_t value;
+  do {
+    if (!(leaf = atomic_load_explicit(at, memory_order_acquire)))
+      return 0;
+    *ret_slot = &leaf[(uint32_t)pid % PG_LEAF_SLOTS];
+    value = atomic_load_explicit(*ret_slot, memory_order_acquire);
+  } while (PG_UNLIKELY(atomic_load_explicit(at, memory_order_relaxed) != leaf));
+  return value;
+}
+
 #define PG_MARK_RETIRED 0x80000000u /* a slot that is not 0 and does not have this bit is the index of a record */
 
 /* A hold taken in one straight line, for the frequent calls. Those have no frame of their own (see preload/kill.c), so

@@ -43,14 +43,28 @@ extern void _pthread_cleanup_pop(struct cleanup *, int) __attribute__((weak));
 
 static void drop_abandoned(void *rec) { pg_record_drop(rec); }
 
+/* A success writes nothing to errno: after a fork that would be a page fault. */
+static int next_waitid(int fd, siginfo_t *info, int options) {
+  int saved = errno, r = pg_next.waitid((idtype_t)PG_P_PIDFD, (id_t)fd, info, options);
+  if (r < 0) {
+    r = -errno;
+    errno = saved;
+  }
+  return r;
+}
+
 /* libc's waitid is a cancellation point, but has no rusage. Only the kernel's call gives that, and it must be one call: a
  * handler that reaps could come between two. Cancellation reaches it as it reaches libc's own calls, asynchronously. */
 static int blocking_waitid(struct pg_record *rec, int fd, siginfo_t *info, int options, struct rusage *ru) {
-  int r, type, saved = errno;
+  int r, type;
+  if (!ru && pg_record_wait_begin(rec, __builtin_frame_address(0))) {
+    r = next_waitid(fd, info, options);
+    pg_record_wait_end(rec);
+    return r;
+  }
   CLEANUP_PUSH(drop_abandoned, rec);
   if (!ru) {
-    r = pg_next.waitid((idtype_t)PG_P_PIDFD, (id_t)fd, info, options) < 0 ? -errno : 0;
-    errno = saved;
+    r = next_waitid(fd, info, options);
   } else {
     if (pthread_setcanceltype)
       pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);

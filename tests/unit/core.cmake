@@ -12,8 +12,12 @@ function(pg_core_test name)
   pg_add_test(NAME unit-${name} EXECUTABLE pg_unit_${name} LABELS unit TIMEOUT 120)
 endfunction()
 
-pg_core_test(table_model SOURCES ${pg_src}/child/table.c ${pg_src}/child/record.c ${pg_src}/runtime/counters.c ${pg_src}/runtime/filter.c ${pg_src}/kernel/sys.c)
+set(pg_table ${pg_src}/child/table.c ${pg_src}/child/record.c ${pg_src}/runtime/counters.c ${pg_src}/runtime/filter.c
+  ${pg_src}/kernel/sys.c)
+
+pg_core_test(table_model SOURCES ${pg_table})
+pg_core_test(table_handler SOURCES ${pg_table})
 
 if(NOT PIDGUARD_SANITIZE)
-  pg_core_test(table_race SOURCES ${pg_src}/child/table.c ${pg_src}/child/record.c ${pg_src}/runtime/counters.c ${pg_src}/runtime/filter.c ${pg_src}/kernel/sys.c OPTIONS -fsanitize=thread)
+  pg_core_test(table_race SOURCES ${pg_table} OPTIONS -fsanitize=thread)
 endif()
