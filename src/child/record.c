@@ -27,6 +27,10 @@ static struct pg_record *chunk_map(uint32_t c) {
   return chunk;
 }
 
+/* Two records share a cache line: of each 32 every other one is handed out first, so that threads which signal different
+ * children of a few do not write to one line. */
+static uint32_t spread(uint32_t i) { return (i & ~31u) | ((i << 1) & 30) | ((i >> 4) & 1); }
+
 struct pg_record *pg_record_alloc(void) {
   uint64_t head = atomic_load_explicit(&pg_hot.free_head, memory_order_acquire);
   while ((uint32_t)head) {
@@ -43,12 +47,13 @@ struct pg_record *pg_record_alloc(void) {
     if (i >= PG_RECORDS_PER_CHUNK * CHUNKS || (i >= PG_HOT_RECORDS && !chunk_map((i - PG_HOT_RECORDS) / PG_RECORDS_PER_CHUNK)))
       return NULL;
   } while (!atomic_compare_exchange_weak_explicit(&pg_hot.records, &i, i + 1, memory_order_acq_rel, memory_order_relaxed));
+  i = spread(i);
   struct pg_record *rec = pg_record_at(i + 1);
   atomic_store_explicit(&rec->next, i + 1, memory_order_relaxed);
   return rec;
 }
 
-uint32_t pg_record_count(void) { return atomic_load_explicit(&pg_hot.records, memory_order_acquire); }
+uint32_t pg_record_count(void) { return (atomic_load_explicit(&pg_hot.records, memory_order_acquire) + 31) & ~31u; }
 
 static void push_free(struct pg_record *rec, uint32_t index) {
   uint64_t head = atomic_load_explicit(&pg_hot.free_head, memory_order_relaxed), want;

@@ -57,7 +57,7 @@ struct pg_hot {
   _Atomic uintptr_t waited_at; /* by which frame; 0: not to be told */
   _Atomic uint32_t records;   /* handed out so far */
   _Atomic uint64_t free_head; /* tag << 32 | index; the tag changes with every pop, against ABA */
-  struct pg_record first_records[PG_HOT_RECORDS];
+  struct pg_record first_records[PG_HOT_RECORDS] __attribute__((aligned(64))); /* two to a cache line */
   /* ours */
   _Atomic int32_t budget, held, base;
   _Atomic uint32_t evict_hand, look_hand, record_hand;
