@@ -12,8 +12,8 @@ static PG_NOINLINE int kill_slowly(pid_t pid, int sig, struct pg_call call, int 
 PG_EXPORT_HOT int kill(pid_t pid, int sig) {
   struct pg_record *held = NULL;
   int r = PG_AGAIN;
-  if (PG_LIKELY(pid > 0) && pg_is_usual()) {
-    r = pg_child_signal_quickly(pid, sig, &held);
+  if (PG_LIKELY(pid >= -1) && pg_is_usual()) {
+    r = pid > 0 ? pg_child_signal_quickly(pid, sig, &held) : PG_PASS;
     if (PG_LIKELY(r == 0) && PG_LIKELY(!held))
       return 0;
     if (r == PG_PASS)

@@ -149,7 +149,7 @@ struct pg_ours pg_ours_next(_Atomic uint32_t *hand) {
 
 int pg_ours_first(unsigned first, unsigned last) {
   int lowest = -1;
-  if (pg_ours_held() <= 0)
+  if (pg_ours_held() <= 0 || last < atomic_load_explicit(&pg_hot.floor, memory_order_relaxed))
     return -1;
   for (uint32_t i = 0; i <= pg_ours_mask; i++) {
     int fd = pg_cell_fd(atomic_load_explicit(&pg_ours_cells[i], memory_order_acquire) & ~PG_CELL_CLOSING);
