@@ -95,22 +95,27 @@ int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru, bo
 /* What a wait on a held record's descriptor came to: the record's state follows, and the hold is given back. */
 int pg_child_waited(struct pg_record *rec, pid_t pid, int fd, siginfo_t *info, int options, int r);
 
+/* Puts into the usage what waitid() overwrites. */
+static inline void pg_usage_mark(struct rusage *ru) { ru->ru_utime.tv_sec = -1; }
+static inline bool pg_usage_is_marked(const struct rusage *ru) { return ru->ru_utime.tv_sec == -1; }
+
 /* True: nothing has happened to this live child. False where something has, or it can not be told so simply. The kernel
  * writes the usage only where there is something to tell, and without a siginfo this call is as fast as wait4, which
- * with one it is not. As it changes nothing it needs no hold: it counts if all is afterwards as it was before. */
+ * with one it is not. (An emulator may pass no usage on, so it must have been seen to work: see pg_child_wait().) As the
+ * call changes nothing it needs no hold: it counts if all is afterwards as it was before. */
 static inline bool pg_child_is_unchanged(pid_t pid, int options) {
   pg_slot *slot;
   uint32_t value = pg_table_value(pid, &slot);
-  if (!value || (value & PG_MARK_RETIRED))
+  if (!value || (value & PG_MARK_RETIRED) || atomic_load_explicit(&pg_hot.usage_tells, memory_order_relaxed) <= 0)
     return false;
   struct pg_record *rec = pg_record_at(value);
   uint64_t w = pg_record_word(rec);
   if (!(w & PG_RECORD_LIVE) || pg_word_fd(w) < 0)
     return false;
   struct rusage usage;
-  usage.ru_utime.tv_sec = -1;
+  pg_usage_mark(&usage);
   int r = pg_sys_waitid(PG_P_PIDFD, (id_t)pg_word_fd(w), NULL, options | WNOHANG | WNOWAIT, &usage);
-  return PG_LIKELY(r == 0) && PG_LIKELY(usage.ru_utime.tv_sec == -1) && PG_LIKELY(pg_record_word(rec) == w) &&
+  return PG_LIKELY(r == 0) && PG_LIKELY(pg_usage_is_marked(&usage)) && PG_LIKELY(pg_record_word(rec) == w) &&
          PG_LIKELY(atomic_load_explicit(slot, memory_order_acquire) == value) && PG_LIKELY(pg_record_pid(rec) == pid);
 }
 

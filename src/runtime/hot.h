@@ -42,7 +42,8 @@ struct pg_hot {
   _Atomic int handles;        /* a leader that was reaped can be found by its identity: 1 yes, -1 no, 0 not known */
   _Atomic uint32_t inherited; /* births up to this one were our parent's: no children of ours */
   _Atomic uint32_t floor;     /* no descriptor of ours was ever below; 0: not known */
-  char apart[40];
+  _Atomic int usage_tells;    /* waitid() gives the usage together with a status, and only then: 1 seen, -1 not so, 0 not known */
+  char apart[36];
   /* table */
   _Atomic uint32_t births;
   _Atomic uint32_t retired_max; /* + 1; 0: not known yet */
