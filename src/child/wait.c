@@ -97,7 +97,10 @@ static int promote(struct pg_record *rec) {
   return fd >= 0 ? fd : -EMFILE;
 }
 
-/* The first wait that gets a status also looks whether it comes with a usage, for pg_child_is_unchanged(). */
+/* The first wait that gets a status also looks whether it comes with a usage, for pg_child_is_unchanged(). Not on the
+ * stack, which may be small; threads that share it may fail to learn, and no more. */
+static struct rusage first_usage;
+
 PG_HOT int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru, bool cancellable) {
   if (pg_is_passive())
     return PG_PASS;
@@ -111,16 +114,15 @@ PG_HOT int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage 
     return PG_PASS;
   }
   info->si_pid = 0;
-  struct rusage usage;
   bool learn = !ru && PG_UNLIKELY(!atomic_load_explicit(&pg_hot.usage_tells, memory_order_relaxed));
   if (learn)
-    pg_usage_mark(ru = &usage);
+    pg_usage_mark(ru = &first_usage);
   if (cancellable && !(options & WNOHANG))
     r = blocking_waitid(rec, fd, info, options, ru);
   else
     r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, info, options, ru);
   if (learn && r == 0 && info->si_pid)
-    atomic_store_explicit(&pg_hot.usage_tells, pg_usage_is_marked(&usage) ? -1 : 1, memory_order_relaxed);
+    atomic_store_explicit(&pg_hot.usage_tells, pg_usage_is_marked(&first_usage) ? -1 : 1, memory_order_relaxed);
   return pg_child_waited(rec, pid, fd, info, options, r);
 }
 

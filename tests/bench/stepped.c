@@ -110,7 +110,10 @@ static void kill_reaped(void) {
     fail("kill");
 }
 
+/* Not the first wait of the program, nor the first for this child. */
 static void waitpid_child(void) {
+  make_dead();
+  waitpid(child, NULL, WNOHANG);
   mark();
   pid_t r = waitpid(child, NULL, WNOHANG);
   mark();
@@ -147,6 +150,7 @@ static void birth_fork_child(void) {
 }
 
 static void birth_fork_reap(void) {
+  make_dead();
   pid_t pid = fork();
   if (pid == 0)
     _exit(0);
