@@ -98,5 +98,6 @@ int main(int argc, char **argv) {
     }
   }
   printf("%d children, %d as expected\n", made, right);
+  free(children);
   return right != made;
 }
