@@ -84,7 +84,7 @@ static void try_all(const char *who, pid_t pid, bool somebody) {
   CALL("sched_setparam", syscall(SYS_sched_setparam, pid, &param));
   CALL("sched_getaffinity", syscall(SYS_sched_getaffinity, pid, sizeof cpus, &cpus) > 0);
   CALL("prlimit", syscall(SYS_prlimit64, pid, RLIMIT_CORE, NULL, &limit));
-  CALL("process_vm_readv", syscall(SYS_process_vm_readv, pid, &here, 1, &there, 1, 0));
+  CALL("process_vm_readv", syscall(SYS_process_vm_readv, pid, &here, 1L, &there, 1L, 0L));
 }
 
 static void living(void) {
