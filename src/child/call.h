@@ -12,6 +12,14 @@ int pg_call_killpg(pid_t pgrp, int sig, struct pg_call call);
 int pg_call_sigqueue(pid_t pid, int sig, union sigval value, struct pg_call call);
 
 enum pg_wait { PG_WAITPID, PG_WAIT4 }; /* which of libc's an untracked one is passed on to */
+/* Is that a cancellation point? musl's wait3 and wait4 are none. */
+static inline bool pg_wait_is_point(enum pg_wait which) {
+#ifdef __GLIBC__
+  return which <= PG_WAIT4;
+#else
+  return which == PG_WAITPID;
+#endif
+}
 pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru);
 int pg_call_waitid(idtype_t type, id_t id, siginfo_t *info, int options);
 /* The system calls themselves: no cancellation points, and waitid with its fifth argument. */

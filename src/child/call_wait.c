@@ -52,7 +52,7 @@ static pid_t wait_for(int which, pid_t pid, int *status, int options, struct rus
     pg_filter_reap(false);
   if (on && pid > 0 && !(options & ~WAIT4_OPTIONS)) {
     siginfo_t si;
-    int r = wait_child(pid, &si, options | WEXITED, ru, which != RAW);
+    int r = wait_child(pid, &si, options | WEXITED, ru, pg_wait_is_point((enum pg_wait)which));
     if (r == 0 && si.si_pid && status) {
       if (!is_writable(status))
         return -EFAULT;

@@ -11,7 +11,7 @@ static PG_NOINLINE pid_t wait_slowly(enum pg_wait which, pid_t pid, int *status,
 
 /* A poll that finds nothing has few frames or none around the system call, as kill() has, and for the same reason. */
 static PG_HOT PG_NOINLINE pid_t poll_child(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru) {
-  if (pthread_testcancel)
+  if (pg_wait_is_point(which) && pthread_testcancel)
     pthread_testcancel();
   return PG_LIKELY(pg_child_is_unchanged(pid, options | WEXITED)) ? 0 : wait_slowly(which, pid, status, options, ru);
 }
