@@ -22,23 +22,26 @@ static PG_COLD void log_signal(pid_t target, int sig, int result, struct pg_call
   pg_line_end(&line);
 }
 
+static PG_COLD void log_refusal(pid_t target, int sig, bool audit, struct pg_call call) {
+  struct pg_line line;
+  pg_line_begin(&line, PG_LOG_WARN, audit ? "would-refuse" : "refused");
+  pg_line_str(&line, "call", call.name);
+  pg_line_int(&line, "target", target);
+  pg_line_int(&line, "sig", sig);
+  pg_line_result(&line, -ESRCH);
+  pg_line_now(&line, target < 0 ? -target : target);
+  pg_line_caller(&line, call.caller);
+  pg_line_end(&line);
+}
+
 /* A stale signal: refused, or in audit mode only noted. */
 static int refuse(pid_t target, int sig, struct pg_call call) {
   if (!pg_is_passive() && target == pg_getpid())
     return PG_PASS; /* a parent of ours saw the number die, and then we were given it */
   bool audit = pg_mode() == PG_MODE_AUDIT;
   pg_count(refused);
-  if (pg_log_on(PG_LOG_WARN)) {
-    struct pg_line line;
-    pg_line_begin(&line, PG_LOG_WARN, audit ? "would-refuse" : "refused");
-    pg_line_str(&line, "call", call.name);
-    pg_line_int(&line, "target", target);
-    pg_line_int(&line, "sig", sig);
-    pg_line_result(&line, -ESRCH);
-    pg_line_now(&line, target < 0 ? -target : target);
-    pg_line_caller(&line, call.caller);
-    pg_line_end(&line);
-  }
+  if (pg_log_on(PG_LOG_WARN))
+    log_refusal(target, sig, audit, call);
   return audit ? PG_PASS : -ESRCH;
 }
 

@@ -66,7 +66,7 @@ PG_COLD enum pg_mode pg_child_init(void) {
   return pg_config.mode;
 }
 
-static void log_child(enum pg_level level, const char *event, pid_t pid, const char *how, int fd) {
+static PG_COLD void log_child(enum pg_level level, const char *event, pid_t pid, const char *how, int fd) {
   struct pg_line line;
   pg_line_begin(&line, level, event);
   pg_line_int(&line, "target", pid);
