@@ -53,7 +53,7 @@ int pg_descriptor_reopen(pid_t pid, uint64_t ino) {
     return fd;
   }
   pg_sys_close(fd);
-  return r < 0 ? r : -ESRCH;
+  return r < 0 ? -EOPNOTSUPP : -ESRCH; /* only an answer can say that it is another */
 }
 
 int pg_descriptor_reopen_leader(uint64_t ino) {
@@ -135,6 +135,11 @@ PG_COLD void pg_descriptor_let_go(void) {
     give_up((struct pg_ours){pg_cell_fd(cell), pg_cell_owner(cell)}, false);
     held--;
   }
+}
+
+bool pg_descriptor_is_wanted(struct pg_record *rec) {
+  uint32_t now = pg_table_births();
+  return atomic_exchange_explicit(&rec->used, now, memory_order_relaxed) == now;
 }
 
 bool pg_descriptor_give(struct pg_record *rec, int low) {

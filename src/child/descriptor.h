@@ -26,6 +26,10 @@ void pg_descriptor_let_go(void);
 /* pidfd_open(), making room by giving up one of ours when the program has used up all numbers. */
 int pg_descriptor_open(pid_t pid);
 
+/* A held record is about to be used by its identity: was it already, since the latest birth? Only then is it worth a
+ * descriptor, which goes at the next birth: a program that looks after many children makes one round between two births. */
+bool pg_descriptor_is_wanted(struct pg_record *rec);
+
 /* Gives a held record a lifted duplicate of the pidfd `low`, within the budget. False: it stays without one. */
 bool pg_descriptor_give(struct pg_record *rec, int low);
 

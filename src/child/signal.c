@@ -108,7 +108,7 @@ static int signal_by_identity(struct pg_record *rec, int sig, const siginfo_t *i
   if (low < 0)
     return low == -ESRCH ? -ESRCH : -EOPNOTSUPP;
   int r = send_child(low, sig, info);
-  if (r == 0 && pg_record_fd(rec) < 0 && pg_ours_held() < pg_ours_budget())
+  if (r == 0 && pg_descriptor_is_wanted(rec) && pg_record_fd(rec) < 0 && pg_ours_held() < pg_ours_budget())
     pg_descriptor_give(rec, low);
   pg_sys_close(low);
   return r == -EBADF ? -EOPNOTSUPP : r; /* just opened */

@@ -176,6 +176,7 @@ struct pg_record *pg_table_track(pid_t pid, int fd, uint64_t ino) {
     uint32_t index = pg_record_index(rec);
     atomic_store_explicit(&rec->pid, pid, memory_order_relaxed);
     atomic_store_explicit(&rec->ino, ino, memory_order_relaxed);
+    atomic_store_explicit(&rec->used, 0, memory_order_relaxed);
     atomic_store_explicit(&rec->seq, atomic_fetch_add_explicit(&pg_hot.births, 1, memory_order_relaxed) + 1,
                           memory_order_relaxed);
     atomic_store_explicit(&rec->word, pg_word_with_fd(PG_RECORD_LIVE | PG_RECORD_SLOT | PG_RECORD_HOLDER, fd),

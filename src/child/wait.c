@@ -86,47 +86,8 @@ static PG_COLD void log_wait(pid_t pid, const siginfo_t *info, int r) {
   pg_line_end(&line);
 }
 
-/* A descriptor for a record that has none: it is promoted, at the cost of another one. */
-static int promote(struct pg_record *rec) {
-  int low = pg_descriptor_reopen(pg_record_pid(rec), pg_record_ino(rec));
-  if (low < 0)
-    return low;
-  pg_descriptor_give(rec, low);
-  pg_sys_close(low);
-  int fd = pg_record_fd(rec);
-  return fd >= 0 ? fd : -EMFILE;
-}
-
-/* The first wait that gets a status also looks whether it comes with a usage, for pg_child_is_unchanged(). Not on the
- * stack, which may be small; threads that share it may fail to learn, and no more. */
-static struct rusage first_usage;
-
-PG_HOT int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru, bool cancellable) {
-  if (pg_is_passive())
-    return PG_PASS;
-  struct pg_record *rec = pg_table_hold(pid);
-  if (!rec)
-    return PG_PASS;
-  int r = PG_PASS, fd = pg_descriptor_use(rec);
-  bool live = pg_record_word(rec) & PG_RECORD_LIVE;
-  if (!live || (fd < 0 && (fd = promote(rec)) < 0)) {
-    pg_record_drop(rec); /* by number: only a child of ours can answer */
-    return PG_PASS;
-  }
-  info->si_pid = 0;
-  bool learn = !ru && PG_UNLIKELY(!atomic_load_explicit(&pg_hot.usage_tells, memory_order_relaxed));
-  if (learn)
-    pg_usage_mark(ru = &first_usage);
-  if (cancellable && !(options & WNOHANG))
-    r = blocking_waitid(rec, fd, info, options, ru);
-  else
-    r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, info, options, ru);
-  if (learn && r == 0 && info->si_pid)
-    atomic_store_explicit(&pg_hot.usage_tells, pg_usage_is_marked(&first_usage) ? -1 : 1, memory_order_relaxed);
-  return pg_child_waited(rec, pid, fd, info, options, r);
-}
-
-int pg_child_waited(struct pg_record *rec, pid_t pid, int fd, siginfo_t *info, int options, int r) {
+/* What a wait on a held record's descriptor came to: the record's state follows, and the hold is given back. */
+static int waited(struct pg_record *rec, pid_t pid, int fd, siginfo_t *info, int options, int r) {
   if (pg_log_on(PG_LOG_DEBUG))
     log_wait(pid, info, r);
   if (r == 0 && info->si_pid && pg_siginfo_is_exit(info) && !(options & WNOWAIT)) {
@@ -143,5 +104,51 @@ int pg_child_waited(struct pg_record *rec, pid_t pid, int fd, siginfo_t *info, i
     r = PG_PASS; /* EINVAL: there is no P_PIDFD (before 5.4); others are no answer to a wait */
   }
   pg_record_drop(rec);
+  return r;
+}
+
+/* A descriptor for a record that has none: for a wait that may last, or that is not the first one since a birth, the
+ * record's own; else *ret_low, to be closed. */
+static int obtain(struct pg_record *rec, int options, int *ret_low) {
+  int low = pg_descriptor_reopen(pg_record_pid(rec), pg_record_ino(rec));
+  if (low < 0)
+    return low;
+  if (!pg_descriptor_is_wanted(rec) && (options & WNOHANG))
+    return *ret_low = low;
+  pg_descriptor_give(rec, low);
+  pg_sys_close(low);
+  int fd = pg_record_fd(rec);
+  return fd >= 0 ? fd : -EMFILE;
+}
+
+/* The first wait that gets a status also looks whether it comes with a usage, for pg_child_is_unchanged(). Not on the
+ * stack, which may be small; threads that share it may fail to learn, and no more. */
+static struct rusage first_usage;
+
+PG_HOT int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru, bool cancellable) {
+  if (pg_is_passive())
+    return PG_PASS;
+  struct pg_record *rec = pg_table_hold(pid);
+  if (!rec)
+    return PG_PASS;
+  int r = PG_PASS, fd = pg_descriptor_use(rec), low = -1;
+  bool live = pg_record_word(rec) & PG_RECORD_LIVE;
+  if (!live || (fd < 0 && (fd = obtain(rec, options, &low)) < 0)) {
+    pg_record_drop(rec); /* by number: only a child of ours can answer */
+    return PG_PASS;
+  }
+  info->si_pid = 0;
+  bool learn = !ru && PG_UNLIKELY(!atomic_load_explicit(&pg_hot.usage_tells, memory_order_relaxed));
+  if (learn)
+    pg_usage_mark(ru = &first_usage);
+  if (cancellable && !(options & WNOHANG))
+    r = blocking_waitid(rec, fd, info, options, ru);
+  else
+    r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, info, options, ru);
+  if (learn && r == 0 && info->si_pid)
+    atomic_store_explicit(&pg_hot.usage_tells, pg_usage_is_marked(&first_usage) ? -1 : 1, memory_order_relaxed);
+  r = waited(rec, pid, fd, info, options, r);
+  if (low >= 0)
+    pg_sys_close(low);
   return r;
 }

@@ -22,6 +22,7 @@ struct pg_record {
   _Atomic int32_t pid;
   _Atomic uint32_t seq;  /* the birth's number, see pg_table_births() */
   _Atomic uint32_t next; /* free list; while in use its own index */
+  _Atomic uint32_t used; /* at which count of births it was last used by its identity */
 };
 
 /* The state of the whole process, so that a frequent call finds in one word that nothing needs a second look: it is

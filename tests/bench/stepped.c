@@ -110,9 +110,10 @@ static void kill_reaped(void) {
     fail("kill");
 }
 
-/* Not the first wait of the program, nor the first for this child. */
+/* Not the first wait of the program, and the third for this child since a birth. */
 static void waitpid_child(void) {
   make_dead();
+  waitpid(child, NULL, WNOHANG);
   waitpid(child, NULL, WNOHANG);
   mark();
   pid_t r = waitpid(child, NULL, WNOHANG);
