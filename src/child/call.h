@@ -6,6 +6,7 @@
 
 #include "child/child.h"
 #include "runtime/filter.h"
+#include "runtime/next.h"
 
 int pg_call_kill(pid_t pid, int sig, struct pg_call call);
 int pg_call_killpg(pid_t pgrp, int sig, struct pg_call call);
@@ -15,10 +16,20 @@ enum pg_wait { PG_WAITPID, PG_WAIT4 }; /* which of libc's an untracked one is pa
 /* Is that a cancellation point? musl's wait3 and wait4 are none. */
 static inline bool pg_wait_is_point(enum pg_wait which) {
 #ifdef __GLIBC__
-  return which <= PG_WAIT4;
+  (void)which;
+  return true;
 #else
   return which == PG_WAITPID;
 #endif
+}
+/* libc's own, with its errno. */
+static inline pid_t pg_wait_next(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru) {
+  return which == PG_WAIT4 ? pg_next.wait4(pid, status, options, ru) : pg_next.waitpid(pid, status, options);
+}
+/* What it returned, and births from before it: whom it took is retired. The address may be a bad one if nobody was. */
+static inline void pg_wait_took(pid_t pid, const int *status, uint32_t births) {
+  if (PG_UNLIKELY(pid > 0) && (WIFEXITED(*status) || WIFSIGNALED(*status)))
+    pg_child_reaped(pid, births);
 }
 pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru);
 int pg_call_waitid(idtype_t type, id_t id, siginfo_t *info, int options);

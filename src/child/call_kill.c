@@ -9,7 +9,7 @@
 
 static inline int from_libc(int r) { return r < 0 ? -errno : r; }
 
-PG_HOT int pg_call_kill(pid_t pid, int sig, struct pg_call call) {
+int pg_call_kill(pid_t pid, int sig, struct pg_call call) {
   int r = PG_PASS;
   if (PG_LIKELY(pg_mode() != PG_MODE_OFF)) {
     if (pid > 0)

@@ -36,14 +36,8 @@ static int wait_child(pid_t pid, siginfo_t *info, int options, struct rusage *ru
 static inline pid_t from_libc(pid_t r) { return r < 0 ? -errno : r; }
 
 static pid_t next_wait(int which, pid_t pid, int *status, int options, struct rusage *ru) {
-  switch (which) {
-  case PG_WAITPID:
-    return from_libc(pg_next.waitpid(pid, status, options));
-  case PG_WAIT4:
-    return from_libc(pg_next.wait4(pid, status, options, ru));
-  default:
-    return (pid_t)pg_sys4(SYS_wait4, pid, status, options, ru);
-  }
+  return which == RAW ? (pid_t)pg_sys4(SYS_wait4, pid, status, options, ru)
+                      : from_libc(pg_wait_next((enum pg_wait)which, pid, status, options, ru));
 }
 
 static pid_t wait_for(int which, pid_t pid, int *status, int options, struct rusage *ru) {
@@ -52,7 +46,7 @@ static pid_t wait_for(int which, pid_t pid, int *status, int options, struct rus
     pg_filter_reap(false);
   if (on && pid > 0 && !(options & ~WAIT4_OPTIONS)) {
     siginfo_t si;
-    int r = wait_child(pid, &si, options | WEXITED, ru, pg_wait_is_point((enum pg_wait)which));
+    int r = wait_child(pid, &si, options | WEXITED, ru, which != RAW && pg_wait_is_point((enum pg_wait)which));
     if (r == 0 && si.si_pid && status) {
       if (!is_writable(status))
         return -EFAULT;
@@ -64,8 +58,8 @@ static pid_t wait_for(int which, pid_t pid, int *status, int options, struct rus
   int own = 0, *at = status ? status : &own;
   uint32_t births = pg_table_births();
   pid_t r = next_wait(which, pid, on ? at : status, options, ru);
-  if (on && r > 0 && (WIFEXITED(*at) || WIFSIGNALED(*at)))
-    pg_child_reaped(r, births);
+  if (on)
+    pg_wait_took(r, at, births);
   return r;
 }
 

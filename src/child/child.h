@@ -92,6 +92,7 @@ int pg_child_check(pid_t pid, struct pg_call call);
 /* waitid() for one tracked child: PG_PASS, 0, or -errno. options as for waitid; info must not be NULL. It is a
  * cancellation point if it is to be one and has no WNOHANG. */
 int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru, bool cancellable);
+
 /* Puts into the usage what waitid() overwrites. */
 static inline void pg_usage_mark(struct rusage *ru) { ru->ru_utime.tv_sec = -1; }
 static inline bool pg_usage_is_marked(const struct rusage *ru) { return ru->ru_utime.tv_sec == -1; }

@@ -23,9 +23,8 @@ static inline pid_t wait_for(enum pg_wait which, pid_t pid, int *status, int opt
     return poll_child(which, pid, status, options, ru);
   int own, *at = status ? status : &own;
   uint32_t births = pg_table_births();
-  pid_t r = which == PG_WAIT4 ? pg_next.wait4(pid, at, options, ru) : pg_next.waitpid(pid, at, options);
-  if (PG_UNLIKELY(r > 0) && (WIFEXITED(*at) || WIFSIGNALED(*at)))
-    pg_child_reaped(r, births);
+  pid_t r = pg_wait_next(which, pid, at, options, ru);
+  pg_wait_took(r, at, births);
   return r;
 }
 

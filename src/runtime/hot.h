@@ -1,5 +1,5 @@
-/* Everything that a birth or a reap writes to, but for the number's own slot, on one page: after a fork the first write
- * of the parent to a page is a page fault (copy-on-write), about 1-2 us each. Calls nothing. */
+/* Everything that a birth or a reap mostly writes to, on one page: after a fork the first write of the parent to a page is
+ * a page fault (copy-on-write), about 1-2 us each. Calls nothing. */
 #ifndef PG_RUNTIME_HOT_H
 #define PG_RUNTIME_HOT_H
 
@@ -50,15 +50,15 @@ struct pg_hot {
   _Atomic uint32_t retired_max; /* + 1; 0: not known yet */
   _Atomic uint32_t tickets;     /* one for each number that retires */
   _Atomic uint32_t first_leaves_used;
-  _Atomic uint32_t leaf_of, leaf_next; /* of which leaf number + 1 the slots here are; that of the latest birth */
+  _Atomic uint32_t leaf_of, leaf_next; /* of which leaf number + 1 the slots here are; of the latest birth elsewhere */
   _Atomic uint32_t writers;            /* frames that may be about to write to a slot */
   _Atomic uint32_t leaf_stays;         /* another thread was seen */
   _Atomic uint32_t leaf[PG_HOT_SLOTS];
   /* record */
   _Atomic uint32_t waited;     /* index of a record: see pg_record_wait_begin() */
   _Atomic uintptr_t waited_at; /* by which frame; 0: not to be told */
-  _Atomic uint32_t records;   /* handed out so far */
-  _Atomic uint64_t free_head; /* tag << 32 | index; the tag changes with every pop, against ABA */
+  _Atomic uint32_t records;    /* handed out so far */
+  _Atomic uint64_t free_head;  /* tag << 32 | index; the tag changes with every pop, against ABA */
   struct pg_record first_records[PG_HOT_RECORDS] __attribute__((aligned(64))); /* two to a cache line */
   /* ours */
   _Atomic int32_t budget, held, base;

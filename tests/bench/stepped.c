@@ -1,6 +1,7 @@
 /* What steps.c counts: single operations between two marks. Run under it (marks are breakpoint instructions), or alone
  * with "faults", which tells how many page faults an operation costs this process and its child instead. Calls libc. */
 #define _GNU_SOURCE
+#include "../support/pidfs.h"
 #include "bench.h"
 #include "steps.h"
 
@@ -14,13 +15,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
 
 static pid_t child, dead, stranger;
 static int marks_are_breaks = 1;
@@ -265,15 +261,6 @@ static void print_faults(void (*run)(void), const char *name) {
   printf("%s %ld %ld\n", name, own[ROUNDS / 2], theirs[ROUNDS / 2]);
 }
 
-/* Do pidfds have an identity (Linux 6.9)? Before, there are other ways to go, and other figures. */
-static int have_pidfs(void) {
-  struct statfs fs;
-  int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-  int yes = fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == 0x50494446;
-  close(fd);
-  return yes;
-}
-
 static int weigh(void) {
   struct pg_weight w;
   if (pg_bench_weigh(&w) != 0)
@@ -319,7 +306,7 @@ int main(int argc, char **argv) {
   if (argc == 3 && strcmp(argv[1], "starts") == 0)
     return weigh_starts(argv[0], argv[2]);
   if (argc == 2 && strcmp(argv[1], "pidfs") == 0)
-    return !have_pidfs();
+    return !pidfds_have_identity();
   int count_faults = argc == 3 && strcmp(argv[2], "faults") == 0;
   if (argc != 2 && !count_faults) {
     fprintf(stderr, "usage: %s start|weigh|pidfs|starts PRELOAD|WORK [faults]\n", argv[0]);

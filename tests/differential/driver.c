@@ -94,6 +94,16 @@ static uint64_t program_seed(long index) {
   return pgd_random(&state);
 }
 
+static void unstable(FILE *out, struct pgd_program *program, long index, const char *how, const char *one,
+                     const char *other) {
+  static char text[PGD_TEXT_SIZE];
+  atomic_fetch_add(&totals->unstable, 1);
+  pgd_program_print(program, true, text, sizeof text);
+  fprintf(out, "UNSTABLE: program %ld %s\n%s", index, how, text);
+  pgd_print_diff(out, one, other);
+  print_command(out, index);
+}
+
 /* A program whose traces differed. When plain differs from plain too, the tester is to blame; and when it does not happen
  * again in many runs, a disturbance of the machine, of which a few are allowed. */
 static void found(struct pgd_program *program, long index) {
@@ -107,22 +117,14 @@ static void found(struct pgd_program *program, long index) {
     run_side(program, false, traces[2]);
     if (strcmp(traces[0], traces[2]) == 0)
       continue;
-    atomic_fetch_add(&totals->unstable, 1);
-    pgd_program_print(program, true, text, sizeof text);
-    fprintf(out, "UNSTABLE: program %ld gives two traces without the object; a defect of the tester\n%s", index, text);
-    pgd_print_diff(out, traces[0], traces[2]);
-    print_command(out, index);
+    unstable(out, program, index, "gives two traces without the object; a defect of the tester", traces[0], traces[2]);
     goto print;
   }
   bool seen = false;
   for (int again = 0; again < 25 && !seen; again++)
     seen = differs(program, NULL);
   if (!seen) {
-    atomic_fetch_add(&totals->unstable, 1);
-    pgd_program_print(program, true, text, sizeof text);
-    fprintf(out, "UNSTABLE: program %ld differed once, and not in 25 runs after that\n%s", index, text);
-    pgd_print_diff(out, first_seen[0], first_seen[1]);
-    print_command(out, index);
+    unstable(out, program, index, "differed once, and not in 25 runs after that", first_seen[0], first_seen[1]);
     goto print;
   }
   long number = atomic_fetch_add(&totals->differences, 1) + 1;

@@ -4,19 +4,14 @@
  * make. */
 #define _GNU_SOURCE
 #include "pg_test.h"
+#include "pidfs.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
-
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
 
 enum { NO_HOLD = 1, SESSION = 2, WALL = 4, ORPHAN = 8, FULL = 16, OTHERS = 32, LEADER = 64 };
 enum { LATE = 1, GROUP = 2, OWN_GROUP = 4, NO_OPTIONS = 8, SILENT = 16, PIDFD = 32, TAKES_ANY = 64 };
@@ -139,17 +134,7 @@ static const struct way sends[] = {
 
 static const char *program;
 
-/* Do pidfds have inodes of their own (6.9)? */
 static bool have_identity;
-
-static bool find_identity(void) {
-  struct statfs fs;
-  int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-  bool found = fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == 0x50494446;
-  if (fd >= 0)
-    close(fd);
-  return found;
-}
 
 /* What cannot be, by the nature of the thing. */
 static bool possible(const struct way *make, const struct way *reap, const struct way *send) {
@@ -286,7 +271,7 @@ static void test_make(void) {
 void pg_test_plan(int argc, char **argv) {
   pg_test_need_take_pid();
   program = argv[1];
-  have_identity = find_identity();
+  have_identity = pidfds_have_identity();
   for (size_t i = 0; i < COUNT(makes); i++)
     for (int arg = 2; arg < argc; arg++)
       if (strcmp(argv[arg], makes[i].name) == 0)

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "cases.h"
 
+#include "../support/pidfs.h"
 #include "foreign.h"
 #include "raw.h"
 
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/vfs.h>
 
 #define CHILDREN 20
 
@@ -129,12 +129,7 @@ static void stranger_by_syscall_dup3(void) {
 }
 /* Before 6.9 nothing tells one pidfd from another, so one put there past all wrappers is not noticed. */
 static void need_identity(void) {
-  struct statfs fs;
-  int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-  bool found = fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == 0x50494446;
-  if (fd >= 0)
-    close(fd);
-  if (!found)
+  if (!pidfds_have_identity())
     skip("pidfds have no identity before 6.9");
 }
 

@@ -1,0 +1,20 @@
+/* For programs and tests alike: knows nothing of the project. */
+#ifndef PG_TEST_PIDFS_H
+#define PG_TEST_PIDFS_H
+
+#include <stdbool.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* Do pidfds have inodes of their own (Linux 6.9), so that something tells one process from another? */
+static inline bool pidfds_have_identity(void) {
+  struct statfs fs;
+  int fd = (int)syscall(434 /* pidfd_open */, getpid(), 0);
+  bool yes = fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == 0x50494446 /* PIDFS_MAGIC */;
+  if (fd >= 0)
+    close(fd);
+  return yes;
+}
+
+#endif
