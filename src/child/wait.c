@@ -55,7 +55,7 @@ static int next_waitid(int fd, siginfo_t *info, int options) {
 
 /* libc's waitid is a cancellation point, but has no rusage. Only the kernel's call gives that, and it must be one call: a
  * handler that reaps could come between two. Cancellation reaches it as it reaches libc's own calls, asynchronously. */
-static int blocking_waitid(struct pg_record *rec, int fd, siginfo_t *info, int options, struct rusage *ru) {
+static PG_NOINLINE int blocking_waitid(struct pg_record *rec, int fd, siginfo_t *info, int options, struct rusage *ru) {
   int r, type;
   if (!ru && pg_record_wait_begin(rec, __builtin_frame_address(0))) {
     r = next_waitid(fd, info, options);

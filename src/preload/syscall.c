@@ -106,7 +106,7 @@ static bool stops_for(long n, long a, long b) {
   }
 }
 
-static long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
+static PG_NOINLINE long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
   if (pid > 0 && (uintptr_t)info >= 4096 && (intptr_t)info > 0) {
     siginfo_t copy = *info;
     copy.si_signo = sig; /* as the kernel does here, and asks for there */
