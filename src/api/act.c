@@ -20,7 +20,7 @@ int pidguard_pidfd_setns(int pidfd, int flags) {
 }
 
 int pidguard_pidfd_getfd(int pidfd, int target) {
-  return pg_ret(pg_pidfd_getfd(pidfd, target));
+  return pg_ret(pg_given(pg_pidfd_getfd(pidfd, target)));
 }
 
 int pidguard_pidfd_mrelease(int pidfd) {

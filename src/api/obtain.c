@@ -8,20 +8,20 @@
 
 int pidguard_pidfd_open(pid_t pid, unsigned flags) {
   int f = pg_api_open_flags(flags);
-  return pg_ret(f < 0 ? f : pg_pidfd_open(pid, (unsigned)f));
+  return pg_ret(pg_given(f < 0 ? f : pg_pidfd_open(pid, (unsigned)f)));
 }
 
 int pidguard_pidfd_open_thread(pid_t tid, unsigned flags) {
   int f = pg_api_open_flags(flags);
-  return pg_ret(f < 0 ? f : pg_pidfd_open_thread(tid, (unsigned)f));
+  return pg_ret(pg_given(f < 0 ? f : pg_pidfd_open_thread(tid, (unsigned)f)));
 }
 
 int pidguard_pidfd_self(void) {
-  return pg_ret(pg_pidfd_open_self());
+  return pg_ret(pg_given(pg_pidfd_open_self()));
 }
 
 int pidguard_pidfd_parent(void) {
-  return pg_ret(pg_pidfd_open_parent());
+  return pg_ret(pg_given(pg_pidfd_open_parent()));
 }
 
 int pidguard_pidfd_check(int fd) {
@@ -42,7 +42,7 @@ int pidguard_pidfd_inherit(int pidfd, int inherit) {
 
 int pidguard_pidfd_open_id(uint64_t id, unsigned flags) {
   int f = pg_api_open_flags(flags);
-  return pg_ret(f < 0 ? f : pg_pidfd_open_id(id, (unsigned)f));
+  return pg_ret(pg_given(f < 0 ? f : pg_pidfd_open_id(id, (unsigned)f)));
 }
 
 int pidguard_pidfd_to_text(int pidfd, char *text, size_t size) {
@@ -91,5 +91,5 @@ int pidguard_pidfd_from_text(const char *text, unsigned flags) {
     r = *text++ == ':' ? parse_number(&text, UINT64_MAX, &id) : -EINVAL;
   if (!r && *text)
     r = -EINVAL;
-  return pg_ret(r ? r : pg_pidfd_open_pid_id((pid_t)pid, id, (unsigned)f));
+  return pg_ret(pg_given(r ? r : pg_pidfd_open_pid_id((pid_t)pid, id, (unsigned)f)));
 }

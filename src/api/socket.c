@@ -3,7 +3,7 @@
 #include "api/internal.h"
 
 int pidguard_socket_peer(int sock) {
-  return pg_ret(pg_socket_peer(sock));
+  return pg_ret(pg_given(pg_socket_peer(sock)));
 }
 
 int pidguard_socket_send(int sock, int pidfd) {
@@ -11,7 +11,7 @@ int pidguard_socket_send(int sock, int pidfd) {
 }
 
 int pidguard_socket_receive(int sock) {
-  return pg_ret(pg_socket_receive(sock));
+  return pg_ret(pg_given(pg_socket_receive(sock)));
 }
 
 int pidguard_socket_pass_sender(int sock, int on) {
@@ -19,5 +19,8 @@ int pidguard_socket_pass_sender(int sock, int on) {
 }
 
 ssize_t pidguard_socket_receive_from(int sock, void *data, size_t size, int flags, int *ret_pidfd) {
-  return pg_retl(pg_socket_receive_from(sock, data, size, flags, ret_pidfd));
+  ssize_t r = pg_socket_receive_from(sock, data, size, flags, ret_pidfd);
+  if (r >= 0)
+    pg_given(*ret_pidfd);
+  return pg_retl(r);
 }

@@ -3,6 +3,8 @@
 #include "kernel/sys.h"
 #include "pidfd/open.h"
 
+#include <stdbool.h>
+
 /* The child that libc has just made, and that must not go on without a pidfd. Its number is good as long as the kernel
  * calls it our child; there is no better name for it here. */
 static void end_child(pid_t pid) {
@@ -14,7 +16,8 @@ static void end_child(pid_t pid) {
   }
 }
 
-int pg_api_spawn(const char *file, int by_path, const posix_spawn_file_actions_t *actions,
+/* The one place where the API makes a process. by_path: no search in PATH. -ECHILD as documented. */
+static int spawn(const char *file, bool by_path, const posix_spawn_file_actions_t *actions,
                  const posix_spawnattr_t *attr, char *const argv[], char *const envp[]) {
   /* What would fail afterwards fails before there is a child: no pidfds at all, no descriptor free. */
   int reserve = pg_pidfd_open_self();
@@ -46,10 +49,10 @@ int pg_api_spawn(const char *file, int by_path, const posix_spawn_file_actions_t
 
 int pidguard_spawn(const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
                    char *const argv[], char *const envp[]) {
-  return pg_ret(pg_api_spawn(path, 1, actions, attr, argv, envp));
+  return pg_ret(pg_given(spawn(path, true, actions, attr, argv, envp)));
 }
 
 int pidguard_spawnp(const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
                     char *const argv[], char *const envp[]) {
-  return pg_ret(pg_api_spawn(file, 0, actions, attr, argv, envp));
+  return pg_ret(pg_given(spawn(file, false, actions, attr, argv, envp)));
 }

@@ -38,7 +38,7 @@ pid_t pidguard_fork_pidfd(int *ret_pidfd) {
   if (pid <= 0)
     return pid;
   int fd = new_pidfd(pid);
-  *ret_pidfd = fd < 0 ? -1 : fd;
+  *ret_pidfd = fd < 0 ? -1 : pg_given(fd);
   return pid;
 }
 
@@ -74,7 +74,7 @@ int pidguard_pidfd_of(pid_t pid) {
   if (pg_mode() == PG_MODE_OFF)
     return pg_ret(-EOPNOTSUPP);
   int r = pg_child_pidfd(pid);
-  return pg_ret(r == PG_PASS ? -ECHILD : r);
+  return pg_ret(pg_given(r == PG_PASS ? -ECHILD : r));
 }
 
 int pidguard_adopt(pid_t pid) {

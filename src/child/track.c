@@ -10,12 +10,7 @@
 #include "runtime/ours.h"
 #include "child/self.h"
 
-#include <pthread.h>
 #include <sys/auxv.h>
-
-/* In libpthread before glibc 2.34. */
-#pragma weak pthread_mutex_lock
-#pragma weak pthread_mutex_unlock
 
 _Atomic int pg_child_mode = PG_MODE_UNREAD;
 
@@ -62,6 +57,9 @@ PG_COLD enum pg_mode pg_child_init(void) {
     pg_log_init();
   if (pg_config.mode == PG_MODE_ENFORCE)
     pg_state_set(PG_STATE_ON);
+#ifndef PG_PRELOAD
+  pg_state_set(PG_STATE_PIDFDS); /* what the program closes and opens is not seen */
+#endif
   atomic_store_explicit(&pg_child_mode, pg_config.mode, memory_order_release);
   return pg_config.mode;
 }
@@ -284,41 +282,12 @@ int pg_child_adopt(pid_t pid) {
   return install(pid, fd, "adopt");
 }
 
-/* Our own number without asking the kernel, which a filter need not allow: libc knows it, and puts it into a mutex. */
-static pid_t pid_in_libc(void) {
-#ifdef __GLIBC__
-  pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
-  if (!pthread_mutex_lock || !pthread_mutex_unlock || pthread_mutex_lock(&mutex) != 0)
-    return 0;
-  pid_t pid = mutex.__data.__owner;
-  pthread_mutex_unlock(&mutex);
-  return pid;
-#else
-  return 0;
-#endif
-}
-
-/* Nobody in this pid namespace was made after us. Our children would have been, whoever made them. (Not so those that
- * somebody gave a number of his choice, as a restore from a checkpoint does; it does not go on to exec.) */
-static bool is_youngest(void) {
-  char text[24] = "";
-  const char *p = text;
-  pid_t self = pid_in_libc();
-  int fd = self > 0 ? pg_sys_openat(AT_FDCWD, "/proc/sys/kernel/ns_last_pid", O_RDONLY | O_CLOEXEC, 0) : -1;
-  if (fd < 0)
-    return false;
-  pg_sys_read(fd, text, sizeof text - 1);
-  pg_sys_close(fd);
-  return pg_parse_dec(&p) == self;
-}
-
 /* Children that an exec has kept. The list is empty for nearly everybody, and reading it takes only kinds of calls that
- * the loader has just made itself, which a filter from before the exec must therefore allow; waitid() it need not. But
- * it makes the kernel build our directory in /proc, which takes 15 us with the taking down, so there is a short cut. */
+ * the loader has just made itself, which a filter from before the exec must therefore allow; waitid() it need not. It
+ * makes the kernel build our directory in /proc, 15 us with the taking down. That nobody in the pid namespace is younger
+ * (ns_last_pid, half the price) proves nothing: a child may have been given its number. */
 void pg_child_adopt_all(void) {
   char text[512];
-  if (is_youngest())
-    return;
   int fd = pg_sys_openat(AT_FDCWD, "/proc/thread-self/children", O_RDONLY | O_CLOEXEC, 0);
   pid_t pid = 0;
   ssize_t n;

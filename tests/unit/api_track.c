@@ -360,6 +360,7 @@ void pg_test_plan(int argc, char **argv) {
   off = !strcmp(form, "off");
   if (off) /* nothing has read it yet */
     setenv("PIDGUARD_MODE", "off", 1);
+  pg_test_add("track", "overwritten", overwritten); /* first, before the process has had pidfds of its own */
   pg_test_add("track", "births_and_deaths", births_and_deaths);
   pg_test_add("track", "no_stranger", no_stranger);
   pg_test_add("track", "signals", signals);

@@ -10,5 +10,6 @@ extern bool preloaded, off; /* how the library is used: see api_track.c */
 pid_t tracked(int code);
 
 void no_stranger(void);
+void overwritten(void);
 
 #endif

@@ -1,6 +1,9 @@
 /* A number that is retired, and that a stranger has. */
+#include "../programs/raw.h"
 #include "api_track.h"
+#include "pidfs.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -103,4 +106,36 @@ static void stale(bool by_pidfd) {
 void no_stranger(void) {
   stale(false);
   stale(true);
+}
+
+/* What a program does that closes everything, where nobody sees it, and goes on to open many pidfds: one of them comes to
+ * stand on the number of the child's. Exits with what became of its two children: 1 the tracked one died, 2 the other. */
+static void overwrite(void) {
+  pid_t other = fork();
+  while (other == 0)
+    pause();
+  pid_t child = tracked(-1);
+  raw_call(SYS_close_range, 3, ~0U, 0, 0, 0);
+  int fd = pidguard_pidfd_open(other, 0);
+  for (int i = 0; i < 2048; i++) /* ours lies below the limit, or not far above 1,024 */
+    raw_call(SYS_fcntl, fd, F_DUPFD, 3, 0, 0);
+  if (other < 2 || pidguard_kill(child, SIGKILL))
+    _exit(8);
+  siginfo_t info = {.si_pid = 0};
+  int died = raw_call(SYS_waitid, P_ALL, 0, (long)&info, WEXITED | WNOWAIT, 0) ? 4 : info.si_pid == child ? 1 : 2;
+  raw_call(SYS_kill, other, SIGKILL, 0, 0, 0);
+  raw_call(SYS_kill, child, SIGKILL, 0, 0, 0);
+  _exit(died == 2 && !pidfds_have_identity() ? PG_TEST_SKIPPED : died);
+}
+
+void overwritten(void) {
+  int status;
+  pid_t pid = fork();
+  if (pid == 0)
+    overwrite();
+  CHECK_EQ(waitpid(pid, &status, 0), pid);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == PG_TEST_SKIPPED)
+    pg_test_skip("before Linux 6.9 nothing tells one pidfd from another");
+  else
+    PG_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %#x", status);
 }
