@@ -512,15 +512,15 @@ PIDGUARD_API int pidguard_adopt(pid_t pid);
 /* Forgets what is known of a number: it is libc's again. Errors: ESRCH nothing is known of it. */
 PIDGUARD_API int pidguard_forget(pid_t pid);
 
-/* What happened in this process since it was forked. Never fails; size is sizeof(struct pidguard_counters), and
- * counters that the library does not have are 0. */
+/* What happened in this process since it was forked (with the API alone: by pidguard_fork). Never fails; size is
+ * sizeof(struct pidguard_counters), and counters that the library does not have are 0. */
 struct pidguard_counters {
   uint64_t births;       /* children tracked */
   uint64_t signals;      /* signals sent through a pidfd */
   uint64_t refused;      /* signals to a retired number that were refused */
   uint64_t reaped;       /* children taken by a wait */
   uint64_t silent;       /* children found reaped without a wait */
-  uint64_t reopened;     /* uses of a child that is known by identity only, past the descriptor budget */
+  uint64_t reopened;     /* uses of a child that was known by identity only at that moment */
   uint64_t evicted;      /* descriptors given up to stay within the budget */
   uint64_t moved;        /* descriptors moved out of the program's way */
   uint64_t adopted;      /* children found after exec, or by pidguard_adopt */

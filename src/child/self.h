@@ -20,10 +20,13 @@
 extern PG_TLS int pg_self_marks; /* PG_FORKED + how many vforks this thread is in, on either side */
 extern PG_TLS pid_t pg_self_pid; /* 0: ask */
 
+/* The API alone does not see fork(), so a number that is kept there may be a parent's. */
 static inline pid_t pg_getpid(void) {
-  if (PG_UNLIKELY(!pg_self_pid))
-    pg_self_pid = pg_sys_getpid();
-  return pg_self_pid;
+#ifdef PG_PRELOAD
+  if (PG_LIKELY(pg_self_pid))
+    return pg_self_pid;
+#endif
+  return pg_self_pid = pg_sys_getpid();
 }
 
 bool pg_is_guest_slow(void);

@@ -62,6 +62,8 @@ static const struct way makes[] = {
     {"syscall-clone", RARE},
     {"syscall-clone3", RARE},
     {"syscall-clone3-pidfd", RARE},
+    {"syscall-clone3-set_tid", RARE},
+    {"syscall-clone3-set_tid-then-exec", RARE},
 };
 
 static const struct way reaps[] = {

@@ -363,6 +363,7 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("track", "overwritten", overwritten); /* first, before the process has had pidfds of its own */
   pg_test_add("track", "births_and_deaths", births_and_deaths);
   pg_test_add("track", "no_stranger", no_stranger);
+  pg_test_add("track", "own_number", own_number);
   pg_test_add("track", "signals", signals);
   pg_test_add("track", "waits", waits);
   pg_test_add("track", "fork_with_pidfd", fork_with_pidfd);

@@ -11,5 +11,6 @@ pid_t tracked(int code);
 
 void no_stranger(void);
 void overwritten(void);
+void own_number(void);
 
 #endif

@@ -4,6 +4,7 @@
 #include "pidfs.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -138,4 +139,26 @@ void overwritten(void) {
     pg_test_skip("before Linux 6.9 nothing tells one pidfd from another");
   else
     PG_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %#x", status);
+}
+
+/* A child by libc's own fork() that is given a number which is retired here: it may send to itself. */
+void own_number(void) {
+  int status;
+  char before[16];
+  pid_t made = 0, pid = tracked(0);
+  CHECK_EQ(pidguard_waitpid(pid, &status, 0), pid);
+  CHECK_ERRNO(pidguard_kill(pid, 0), ESRCH); /* asks whose number this is, which is not the child's answer */
+  int length = snprintf(before, sizeof before, "%d", (int)pid - 1);
+  int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+  for (int tries = 0; made != pid && tries < 20 && pwrite(fd, before, (size_t)length, 0) == length; tries++) {
+    made = fork();
+    if (made == 0)
+      _exit(getpid() == pid && pidguard_kill(pid, 0));
+    CHECK_EQ(waitpid(made, &status, 0), made);
+  }
+  close(fd);
+  if (made != pid)
+    pg_test_skip("numbers cannot be arranged here (ns_last_pid)");
+  else
+    CHECK_EQ(status, 0);
 }
