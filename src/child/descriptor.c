@@ -56,21 +56,38 @@ int pg_descriptor_reopen(pid_t pid, uint64_t ino) {
   return r < 0 ? -EOPNOTSUPP : -ESRCH; /* only an answer can say that it is another */
 }
 
-int pg_descriptor_reopen_leader(uint64_t ino) {
-  int works = atomic_load_explicit(&pg_hot.handles, memory_order_relaxed);
-  if (!ino || works < 0 || sizeof(long) < sizeof ino) /* there an inode number is not the whole identity */
+static int handles(void) { return atomic_load_explicit(&pg_hot.handles, memory_order_relaxed); }
+static void handles_are(int what) { atomic_store_explicit(&pg_hot.handles, what, memory_order_relaxed); }
+
+/* Opens by identity, and learns from it. -ESTALE: not found. */
+static int open_by_handle(uint64_t ino) {
+  if (!ino || handles() == PG_HANDLES_NONE || sizeof(long) < sizeof ino) /* there an inode is not the whole identity */
     return -EOPNOTSUPP;
   int fd = pg_sys_pidfs_open(PG_FD_PIDFS_ROOT, ino, O_CLOEXEC);
   if (fd == -EMFILE && pg_descriptor_evict(1))
     fd = pg_sys_pidfs_open(PG_FD_PIDFS_ROOT, ino, O_CLOEXEC);
-  if (fd < 0 && fd != -ESTALE) {
-    if (works == 0 && fd != -EMFILE && fd != -ENFILE && fd != -ENOMEM && fd != -EINTR)
-      atomic_store_explicit(&pg_hot.handles, -1, memory_order_relaxed);
-    return -EOPNOTSUPP;
-  }
-  if (works == 0)
-    atomic_store_explicit(&pg_hot.handles, 1, memory_order_relaxed);
-  return fd < 0 ? -ESRCH : fd;
+  bool passing = fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -EINTR;
+  if (PG_UNLIKELY(handles() != PG_HANDLES_LEADERS) && !passing && fd != -ESTALE)
+    handles_are(fd < 0                                                      ? PG_HANDLES_NONE
+                : pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH ? PG_HANDLES_LEADERS
+                                                                            : PG_HANDLES_LIVING);
+  return fd;
+}
+
+int pg_descriptor_reopen_leader(uint64_t ino) {
+  int fd = open_by_handle(ino);
+  return fd >= 0 ? fd : fd == -ESTALE && handles() == PG_HANDLES_LEADERS ? -ESRCH : -EOPNOTSUPP;
+}
+
+bool pg_descriptor_try_leader(int held, uint64_t ino) {
+  if (held >= 0 && handles() == PG_HANDLES_LEADERS)
+    return true;
+  int fd = open_by_handle(ino);
+  if (fd >= 0)
+    pg_sys_close(fd);
+  if (fd == -ESTALE && held >= 0)
+    handles_are(PG_HANDLES_NONE);
+  return fd != -ESTALE || handles() != PG_HANDLES_LEADERS;
 }
 
 int pg_descriptor_open(pid_t pid) {
@@ -80,14 +97,17 @@ int pg_descriptor_open(pid_t pid) {
   return fd;
 }
 
-/* Without its descriptor the leader of a group can only be found by identity, if at all. */
-static bool finds_leaders(uint64_t ino) {
-  if (ino && !atomic_load_explicit(&pg_hot.handles, memory_order_relaxed)) {
-    int fd = pg_descriptor_reopen_leader(ino);
-    if (fd >= 0)
-      pg_sys_close(fd);
+/* Once it is reaped, the leader of a group can be found without its descriptor only by a handle, if at all. While that is
+ * not known, a child that leads no group by the time of the next birth is taken for one that never will. */
+static bool needs_no_descriptor(int fd, uint64_t ino, bool leader) {
+  if (handles() == PG_HANDLES_UNKNOWN) {
+    int living = open_by_handle(ino);
+    if (living >= 0)
+      pg_sys_close(living);
   }
-  return ino && atomic_load_explicit(&pg_hot.handles, memory_order_relaxed) > 0;
+  return ino && (handles() == PG_HANDLES_LEADERS ||
+                 (handles() == PG_HANDLES_LIVING && !leader &&
+                  pg_sys_pidfd_send_signal(fd, 0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP) == -ESRCH));
 }
 
 /* Takes the descriptor from the record behind a cell, if that record can go on without: by its identity, or, where it
@@ -100,7 +120,7 @@ static bool give_up(struct pg_ours ours, bool has_to) {
   if (pg_word_fd(w) != ours.fd)
     return false;
   bool leader = w & PG_RECORD_GROUP;
-  if ((leader || !has_to) && !finds_leaders(ino)) {
+  if ((leader || !has_to) && !needs_no_descriptor(ours.fd, ino, leader)) {
     if (!has_to || !pg_record_try_hold(rec))
       return false;
     pg_table_bury(rec, true);
@@ -123,8 +143,7 @@ int pg_descriptor_evict(int n) {
 }
 
 PG_COLD void pg_descriptor_let_go(void) {
-  if (!pg_descriptor_have_identity() || pg_is_passive() ||
-      atomic_load_explicit(&pg_hot.handles, memory_order_relaxed) < 0)
+  if (!pg_descriptor_have_identity() || pg_is_passive() || handles() == PG_HANDLES_NONE)
     return;
   int32_t held = pg_ours_held();
   uint32_t base = (uint32_t)atomic_load_explicit(&pg_hot.base, memory_order_relaxed); /* where they mostly are */

@@ -15,12 +15,18 @@ bool pg_descriptor_have_identity(void);
  * -ESRCH if the number is nobody's or somebody else's, or another -errno. */
 int pg_descriptor_reopen(pid_t pid, uint64_t ino);
 
-/* A descriptor for a leader that was reaped while its group lives, which pidfd_open() does not give: by its identity
- * (6.17). On a low number, or -ESRCH where the group is gone, too, or -EOPNOTSUPP. */
+/* A descriptor for a leader that was reaped while its group lives, which pidfd_open() does not give: by its identity (6.17
+ * to 6.19; from 7.0 on the kernel does not give it either, fs/pidfs.c, pidfs_ino_get_pid()). On a low number, or -ESRCH
+ * where the group is gone, too, or -EOPNOTSUPP where that cannot be said. */
 int pg_descriptor_reopen_leader(uint64_t ino);
 
+/* A first look at such a leader, by which it is learned whether this kernel finds them. held: its descriptor, which has
+ * shown that the group lives, or -1 where only a number says so. False: it does not. */
+bool pg_descriptor_try_leader(int held, uint64_t ino);
+
 /* Before a fork, which would copy them, and the dearer the higher they are: lets go of all that can be opened anew by
- * identity, also as the handle of a group (6.17; a kernel before that keeps them). */
+ * identity, also as the handle of a group; where the kernel does not find those, of none, and while that is not known, of
+ * those that lead no group. */
 void pg_descriptor_let_go(void);
 
 /* pidfd_open(), making room by giving up one of ours when the program has used up all numbers. */

@@ -215,7 +215,7 @@ void pg_table_bury_number(pid_t pid, bool group) { put(pid, new_mark(group), slo
 
 bool pg_table_retire(struct pg_record *rec, bool group) {
   bool handle = pg_record_fd(rec) >= 0 ||
-                (pg_record_ino(rec) && atomic_load_explicit(&pg_hot.handles, memory_order_relaxed) > 0);
+                (pg_record_ino(rec) && atomic_load_explicit(&pg_hot.handles, memory_order_relaxed) == PG_HANDLES_LEADERS);
   if (group && handle)
     return pg_record_change(rec, PG_RECORD_LIVE, PG_RECORD_GROUP, PG_RECORD_LIVE | PG_RECORD_PROVEN) & PG_RECORD_LIVE;
   return pg_table_bury(rec, group);

@@ -100,13 +100,7 @@ static bool group_lives(int fd, pid_t pid) {
 void pg_child_retire(struct pg_record *rec, const char *how) {
   pid_t pid = pg_record_pid(rec);
   int fd = pg_record_fd(rec);
-  bool group = group_lives(fd, pid);
-  if (group && fd < 0 && !pg_is_passive()) { /* a first look whether a handle can be had of it later */
-    int leader = pg_descriptor_reopen_leader(pg_record_ino(rec));
-    if (leader >= 0)
-      pg_sys_close(leader);
-    group = leader != -ESRCH;
-  }
+  bool group = group_lives(fd, pid) && (pg_is_passive() || pg_descriptor_try_leader(fd, pg_record_ino(rec)));
   if (pg_table_retire(rec, group) && pg_log_on(PG_LOG_INFO))
     log_child(PG_LOG_INFO, "reap", pid, how, -1);
 }

@@ -35,12 +35,16 @@ enum {
   PG_STATE_LOG = 16,
 };
 
+/* Which processes the kernel opens by a handle of pidfs: before 6.17 none, 6.17 to 6.19 also the leader of a living group
+ * that was reaped, since 7.0 only those that were not. */
+enum { PG_HANDLES_NONE = -1, PG_HANDLES_UNKNOWN, PG_HANDLES_LIVING, PG_HANDLES_LEADERS };
+
 struct pg_hot {
   /* Read often and written rarely: a cache line of its own, so that threads can share it. */
   _Atomic int state;
   pid_t pid;
   int other_namespace;        /* children may come to live in another pid namespace */
-  _Atomic int handles;        /* a leader that was reaped can be found by its identity: 1 yes, -1 no, 0 not known */
+  _Atomic int handles;        /* PG_HANDLES_*, by which a process can be opened by its identity */
   _Atomic uint32_t inherited; /* births up to this one were our parent's: no children of ours */
   _Atomic uint32_t floor;     /* no descriptor of ours was ever below; 0: not known */
   _Atomic int usage_tells;    /* waitid() gives the usage together with a status, and only then: 1 seen, -1 not so, 0 not known */
