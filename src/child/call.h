@@ -41,12 +41,16 @@ int pg_call_raw_waitid(int type, id_t id, siginfo_t *info, int options, struct r
 int pg_call_check(pid_t pid, struct pg_call call);
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call);
 
-/* Around dup2() and dup3(): false where it is to fail with EBADF, as `from` is a descriptor of ours. */
-bool pg_call_may_dup(int from, int to);
+/* Before dup2() and dup3(): moves what is ours out of the way. -EBADF where `from` is ours; -EBUSY (see dup2(2)) where a
+ * frame that the caller has interrupted is about to close `to`. */
+int pg_call_before_dup(int from, int to);
 /* The program has changed its own limits. */
 void pg_call_limit_changed(int resource);
 int pg_call_close_range(unsigned first, unsigned last, unsigned flags);
 void pg_call_closefrom(int low);
+
+/* The calling thread has unshared something (CLONE_*), or a child that is no thread shares it. */
+void pg_call_unshared(int flags);
 
 /* Around a call that forks inside: `on` from before it; the pid is passed through. */
 bool pg_call_before_fork(enum pg_birth birth);

@@ -3,6 +3,7 @@
  * (vfork) has a descriptor table of its own, where ours may be closed. */
 #include "child/call.h"
 
+#include "base/fmt.h"
 #include "child/descriptor.h"
 #include "kernel/sys.h"
 #include "runtime/filter.h"
@@ -14,14 +15,14 @@
 #define UNSHARE 2u /* CLOSE_RANGE_UNSHARE */
 #define CLOSE_RANGE_FLAGS (UNSHARE | 4u /* CLOSE_RANGE_CLOEXEC */)
 
-bool pg_call_may_dup(int from, int to) {
+int pg_call_before_dup(int from, int to) {
   if (PG_UNLIKELY(pg_is_ours(from)))
-    return false;
+    return -EBADF;
   /* Only where the program's call will succeed: F_GETFD is what tells. */
   if (PG_UNLIKELY(pg_is_ours(to)) && from != to && !pg_is_guest() &&
       (pg_is_passive() || pg_sys_fcntl(from, F_GETFD, 0) >= 0))
-    pg_descriptor_move(to);
-  return true;
+    return pg_descriptor_move(to);
+  return 0;
 }
 
 void pg_call_limit_changed(int resource) {
@@ -29,19 +30,52 @@ void pg_call_limit_changed(int resource) {
     pg_descriptor_place_anew();
 }
 
+/* Where descriptors are shared by some of those who use our numbers only, a number may come to name another child: its
+ * identity is looked at before each use. */
+void pg_call_unshared(int flags) {
+  if (flags & CLONE_NEWPID)
+    pg_hot.other_namespace = 1;
+  if (flags & CLONE_FILES)
+    pg_state_set(PG_STATE_PIDFDS);
+}
+
 static int raw_range(unsigned first, unsigned last, unsigned flags) {
   return (int)pg_sys3(SYS_close_range, first, last, flags);
 }
 
-/* What a kernel without close_range (before 5.9) gets. */
-static int close_each(unsigned first, unsigned last, unsigned flags) {
+/* What a kernel without close_range (before 5.9) gets, as libc does it: descriptors may be above the limit, and the limit
+ * may be far above them. */
+static bool close_listed(int first, bool all) {
+  struct {
+    uint64_t ino, off;
+    unsigned short size;
+    unsigned char type;
+    char name[1001];
+  } entries;
+  int dir = pg_sys_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY, 0);
+  bool again = dir >= 0;
+  long n = 0;
+  while (again) {
+    again = false;
+    while ((n = pg_sys3(SYS_getdents64, dir, &entries, sizeof entries)) > 0)
+      for (long at = 0; at < n; at += ((const unsigned short *)(const void *)((char *)&entries + at))[8]) {
+        const char *name = (char *)&entries + at + offsetof(__typeof__(entries), name);
+        int64_t fd = pg_parse_dec(&name);
+        if (fd >= first && fd != dir && (all || !pg_is_ours((int)fd)))
+          again |= pg_sys_close((int)fd) == 0;
+      }
+    pg_sys3(SYS_lseek, dir, 0, SEEK_SET); /* closing may have made it skip some */
+  }
+  if (dir >= 0)
+    pg_sys_close(dir);
+  return dir >= 0 && n == 0;
+}
+
+static void close_each(int first, bool all) {
   int64_t limit = pg_sys_nofile_soft();
-  (void)flags;
-  if (limit >= 0 && last >= (unsigned)limit)
-    last = (unsigned)limit;
-  for (unsigned fd = first; fd <= last; fd++)
-    pg_sys_close((int)fd);
-  return 0;
+  for (int fd = first; fd < limit; fd++)
+    if (all || !pg_is_ours(fd))
+      pg_sys_close(fd);
 }
 
 /* Calls fn for every stretch of [first, last] without a descriptor of ours, until it fails. */
@@ -58,6 +92,8 @@ static int around_ours(unsigned first, unsigned last, unsigned flags, int (*fn)(
 }
 
 int pg_call_close_range(unsigned first, unsigned last, unsigned flags) {
+  if (flags & UNSHARE)
+    pg_call_unshared(CLONE_FILES);
   if (first > last || (flags & ~CLOSE_RANGE_FLAGS) || pg_is_guest() || pg_ours_first(first, last) < 0)
     return raw_range(first, last, flags);
   if (flags & UNSHARE) { /* the table is unshared also if nothing but ours lies in the range */
@@ -73,8 +109,6 @@ void pg_call_closefrom(int low) {
   bool guest = pg_is_guest(); /* its descriptors are its own */
   if ((guest ? raw_range(first, UINT_MAX, 0) : around_ours(first, UINT_MAX, 0, raw_range)) == 0)
     return;
-  if (guest)
-    close_each(first, UINT_MAX, 0);
-  else
-    around_ours(first, UINT_MAX, 0, close_each);
+  if (!close_listed((int)first, guest))
+    close_each((int)first, guest); /* no /proc, or no descriptor for it */
 }

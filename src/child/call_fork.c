@@ -20,7 +20,7 @@ PG_HOT bool pg_call_before_fork(enum pg_birth birth) {
 
 PG_HOT pid_t pg_call_after_fork(pid_t pid, bool on, const char *how) {
   if (pid == 0 && pg_mode() != PG_MODE_OFF)
-    pg_child_forked(true);
+    pg_child_forked(0);
   else if (pid > 0 && on)
     pg_child_born(pid, -1, how);
   return pid;

@@ -18,7 +18,13 @@
 static inline bool is_on(void) { return PG_LIKELY(pg_mode() != PG_MODE_OFF) && PG_LIKELY(!pg_is_guest()); }
 
 /* Addresses that can not be the program's at all: the kernel takes the child first, and then says EFAULT. */
-static bool is_writable(const void *p) { return (uintptr_t)p >= 4096 && (intptr_t)p > 0; }
+static bool is_writable(const void *p) {
+#ifdef __aarch64__
+  return (uintptr_t)p >= 4096 && !((uintptr_t)p >> 55 & 1); /* the byte above may be a tag */
+#else
+  return (uintptr_t)p >= 4096 && (sizeof p < 8 || (intptr_t)p > 0);
+#endif
+}
 
 /* Which of the forms an untracked wait is passed on to; the raw ones are no cancellation points. */
 enum form { RAW = PG_WAIT4 + 1 };

@@ -29,8 +29,9 @@ static inline enum pg_mode pg_mode(void) {
 void pg_child_born(pid_t pid, int pidfd, const char *how);
 /* The process just born is a sibling (CLONE_PARENT): tracked, but the kernel never calls it our child. */
 void pg_child_is_sibling(pid_t pid);
-/* In the child, as the first thing after fork; the rest is left to pg_child_settle(). own_files false: it shares its descriptors with its parent. */
-void pg_child_forked(bool own_files);
+/* In the child, as the first thing after fork, or clone() with these flags; the rest is left to pg_child_settle() where it
+ * can be. */
+void pg_child_forked(int flags);
 /* What a forked child has to put right before it uses the table: called by pg_is_guest(). */
 void pg_child_settle(bool own_files);
 /* A wait of the program has taken this child. births: pg_table_births() from before the wait. */

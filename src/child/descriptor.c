@@ -1,5 +1,6 @@
 #include "child/descriptor.h"
 
+#include "child/self.h"
 #include "child/table.h"
 #include "kernel/sys.h"
 #include "runtime/filter.h"
@@ -92,7 +93,7 @@ bool pg_descriptor_try_leader(int held, uint64_t ino) {
 
 int pg_descriptor_open(pid_t pid) {
   int fd = pg_sys_pidfd_open(pid, 0);
-  if (fd == -EMFILE && pg_descriptor_evict(1))
+  if (fd == -EMFILE && !pg_is_guest() && pg_descriptor_evict(1)) /* the table is the lender's, its descriptors too */
     fd = pg_sys_pidfd_open(pid, 0);
   return fd;
 }
@@ -191,12 +192,13 @@ bool pg_descriptor_give(struct pg_record *rec, int low) {
   return false;
 }
 
-void pg_descriptor_move(int fd) {
+int pg_descriptor_move(int fd) {
+  if (!pg_ours_settle(fd))
+    return -EBUSY;
   uint64_t cell = atomic_load_explicit(pg_cell_of(fd), memory_order_acquire);
-  pg_ours_settle(fd);
   uint32_t owner = pg_cell_owner(cell);
   if (pg_cell_fd(cell) != fd)
-    return;
+    return 0;
   int moved = pg_is_passive() ? -1 : pg_ours_lift_above(fd);
   struct pg_ours occupant;
   if (moved >= 0 && !pg_ours_register(moved, owner, &occupant)) {
@@ -212,6 +214,7 @@ void pg_descriptor_move(int fd) {
     pg_count(moved);
   else if (moved >= 0 && pg_ours_unregister(moved, owner))
     pg_sys_close(moved);
+  return 0;
 }
 
 static void move_up(int fd) {

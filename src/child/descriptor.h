@@ -39,8 +39,9 @@ bool pg_descriptor_is_wanted(struct pg_record *rec);
 /* Gives a held record a lifted duplicate of the pidfd `low`, within the budget. False: it stays without one. */
 bool pg_descriptor_give(struct pg_record *rec, int low);
 
-/* Our number is about to be overwritten by the program: moves the descriptor elsewhere. */
-void pg_descriptor_move(int fd);
+/* Our number is about to be overwritten by the program: moves the descriptor elsewhere. -EBUSY: it must not be, since a
+ * frame that the caller has interrupted is about to close it. */
+int pg_descriptor_move(int fd);
 
 /* The limit has changed: moves those of ours away that are among the numbers that the program gets. */
 void pg_descriptor_place_anew(void);

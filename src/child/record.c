@@ -3,8 +3,6 @@
 #include "kernel/sys.h"
 #include "runtime/filter.h"
 
-#include <sys/mman.h>
-
 #define CHUNKS 8448u /* 4,325,376 records: every number of the largest pid_max alive, and some being replaced */
 
 _Atomic(struct pg_record *) pg_record_chunks[CHUNKS];
@@ -17,13 +15,12 @@ static struct pg_record *chunk_map(uint32_t c) {
   if (chunk || pg_is_passive())
     return chunk;
   size_t size = sizeof(struct pg_record) * PG_RECORDS_PER_CHUNK;
-  long p = pg_sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p < 0 && p > -4096)
+  struct pg_record *mapped = pg_sys_map(size, MAP_PRIVATE);
+  if (!mapped)
     return NULL;
-  struct pg_record *mapped = (struct pg_record *)p;
   if (atomic_compare_exchange_strong_explicit(&pg_record_chunks[c], &chunk, mapped, memory_order_acq_rel, memory_order_acquire))
     return mapped;
-  pg_sys2(SYS_munmap, p, size); /* somebody was faster */
+  pg_sys2(SYS_munmap, mapped, size); /* somebody was faster */
   return chunk;
 }
 

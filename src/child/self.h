@@ -16,17 +16,23 @@
 #include <stdbool.h>
 
 #define PG_FORKED 0x40000000 /* this is a forked child, and pg_child_settle() is due */
+#define PG_NEW 0x20000000    /* this thread has not looked yet whether it is one of a forked child in which that is due */
 
-extern PG_TLS int pg_self_marks; /* PG_FORKED + how many vforks this thread is in, on either side */
+extern PG_TLS int pg_self_marks; /* these + how many vforks this thread is in, on either side */
 extern PG_TLS pid_t pg_self_pid; /* 0: ask */
 
-/* The API alone does not see fork(), so a number that is kept there may be a parent's. */
+/* Where others may run on this memory, the number that is kept is perhaps not the caller's, and the caller's not to be
+ * kept. The API alone does not see fork(). */
 static inline pid_t pg_getpid(void) {
 #ifdef PG_PRELOAD
-  if (PG_LIKELY(pg_self_pid))
-    return pg_self_pid;
+  if (PG_UNLIKELY(pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)))
+    return pg_sys_getpid();
+  if (PG_UNLIKELY(!pg_self_pid))
+    pg_self_pid = pg_sys_getpid();
+  return pg_self_pid;
+#else
+  return pg_sys_getpid();
 #endif
-  return pg_self_pid = pg_sys_getpid();
 }
 
 bool pg_is_guest_slow(void);

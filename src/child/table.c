@@ -4,8 +4,6 @@
 #include "runtime/filter.h"
 #include "runtime/hot.h"
 
-#include <sys/mman.h>
-
 /* One leaf lies on the hot page, where a birth and a reap write anyway: that of the latest births, see follow(). The others
  * come by the page, the first page without being mapped. */
 #define PAGE_SLOTS 1024u
@@ -52,10 +50,7 @@ static enum pg_meaning mark_meaning(uint32_t mark) {
 static pg_slot *page_make(uint32_t nth) {
   if (nth == 1)
     return first_page;
-  if (pg_is_passive())
-    return NULL;
-  long p = pg_sys6(SYS_mmap, 0, sizeof first_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return p < 0 && p > -4096 ? NULL : (pg_slot *)p;
+  return pg_is_passive() ? NULL : pg_sys_map(sizeof first_page, MAP_PRIVATE);
 }
 
 static bool root_set(uint32_t leaf, pg_slot *slots) {

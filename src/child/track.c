@@ -225,6 +225,7 @@ PG_HOT void pg_child_born(pid_t pid, int pidfd, const char *how) {
     install(pid, -EPERM, how);
     return;
   }
+  pg_self_know();
   collect_some();
   if (pidfd < 0) {
     pidfd = pg_descriptor_open(pid);
@@ -327,13 +328,15 @@ void pg_child_settle(bool own_files) {
     pg_table_forget(pg_hot.pid); /* our own number may be one that our parent saw die */
 }
 
-PG_HOT void pg_child_forked(bool own_files) {
-  bool due = pg_table_used() || pg_hot.pid;
+PG_HOT void pg_child_forked(int flags) {
+  bool own_files = !(flags & CLONE_FILES), due = pg_table_used() || pg_hot.pid;
   pg_self_marks = due ? PG_FORKED : 0;
   pg_self_pid = 0;
+  if (due && !pg_is_single_threaded())
+    pg_ours_forked();
   if (own_files)
     pg_log_forked();
-  if (due && (!own_files || pg_hot.other_namespace)) {
+  if (due && (!own_files || pg_hot.other_namespace || (flags & CLONE_NEWPID))) {
     pg_self_marks = 0;
     pg_child_settle(own_files);
   }

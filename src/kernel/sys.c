@@ -5,16 +5,28 @@
 #include <sys/statfs.h>
 
 int pg_sys_fstat_ids(int fd, uint64_t *ret_dev, uint64_t *ret_ino) {
+#ifdef __LP64__ /* libc's struct stat is the kernel's */
   struct stat st;
-#ifdef SYS_fstat
-  int r = (int)pg_sys2(SYS_fstat, fd, &st); /* 64-bit: libc's struct stat is the kernel's */
-#else
-  int r = (int)pg_sys4(SYS_fstatat64, fd, "", &st, AT_EMPTY_PATH);
-#endif
+  int r = (int)pg_sys2(SYS_fstat, fd, &st);
   if (r < 0)
     return r;
   *ret_dev = (uint64_t)st.st_dev;
   *ret_ino = (uint64_t)st.st_ino;
+#else /* libc's is whatever the program is compiled for; this one (4.11) is the same on all architectures */
+  struct {
+    uint32_t unused1[8];
+    uint64_t ino;
+    uint64_t unused2[12];
+    uint32_t major, minor;
+    uint64_t unused3[14];
+  } st;
+  _Static_assert(sizeof st == 256 && offsetof(__typeof__(st), major) == 136, "struct statx");
+  int r = (int)pg_sys5(SYS_statx, fd, "", AT_EMPTY_PATH, 0x100 /* STATX_INO */, &st);
+  if (r < 0)
+    return r;
+  *ret_dev = (uint64_t)st.major << 32 | st.minor;
+  *ret_ino = st.ino;
+#endif
   return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -109,6 +110,15 @@ static inline ssize_t pg_sys_write(int fd, const void *buf, size_t n) {
 }
 static inline int pg_sys_openat(int dir, const char *path, int flags, int mode) {
   return (int)pg_sys4(SYS_openat, dir, path, flags, mode);
+}
+/* Private or shared memory of nobody's, or NULL. */
+static inline void *pg_sys_map(size_t size, int flags) {
+#ifdef SYS_mmap2 /* what is called mmap there takes its arguments in memory */
+  long p = pg_sys6(SYS_mmap2, 0, (long)size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
+#else
+  long p = pg_sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
+#endif
+  return p < 0 && p > -4096 ? NULL : (void *)p;
 }
 static inline int pg_sys_fcntl(int fd, int cmd, long arg) { return (int)pg_sys3(SYS_fcntl, fd, cmd, arg); }
 static inline int pg_sys_ioctl(int fd, unsigned long req, void *arg) {

@@ -14,15 +14,13 @@
 struct start {
   int (*fn)(void *);
   void *arg;
-  bool own_files, new_namespace;
+  int flags;
 };
 
 /* Runs in a child with a memory of its own, so its parent's stack, where `start` lies, is there as a copy. */
 static int child(void *p) {
   struct start start = *(struct start *)p;
-  pg_child_forked(start.own_files);
-  if (start.new_namespace)
-    pg_is_guest(); /* settles what is due, before a thread of this child does anything */
+  pg_child_forked(start.flags);
   return start.fn(start.arg);
 }
 
@@ -48,7 +46,8 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   if (!pg_call_before_fork(PG_BIRTH_CLONE) || !fn || !stack || (flags & CLONE_THREAD))
     return next(fn, stack, flags, arg, ptid, tls, ctid);
 
-  struct start start = {fn, arg, !(flags & CLONE_FILES), flags & CLONE_NEWPID};
+  pg_call_unshared(flags & CLONE_FILES);
+  struct start start = {fn, arg, flags};
   bool vm = flags & CLONE_VM, passive = pg_is_passive();
   if (vm && !passive)
     pg_self_know();
@@ -63,6 +62,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
     pid = next(vm ? fn : child, stack, flags | CLONE_PIDFD, vm ? arg : &start, &pidfd, tls, ctid);
   if (pid < 0) { /* no descriptor left, or the flags are in use: without a pidfd of ours */
     errno = saved;
+    pidfd = -1; /* it may have failed after the number was written, which is somebody else's by now */
     pid = next(vm ? fn : child, stack, flags, vm ? arg : &start, ptid, tls, ctid);
   }
   if (!passive && vm && (flags & CLONE_VFORK))

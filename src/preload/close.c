@@ -17,7 +17,8 @@ PG_ALSO(close, __close);
 
 static PG_COLD int dup2_slowly(int from, int to) {
   pg_mode(); /* binds the next names */
-  return pg_call_may_dup(from, to) ? pg_next.dup2(from, to) : pg_ret(-EBADF);
+  int r = pg_call_before_dup(from, to);
+  return r == 0 ? pg_next.dup2(from, to) : pg_ret(r);
 }
 
 PG_EXPORT_HOT int dup2(int from, int to) {
@@ -30,7 +31,8 @@ PG_ALSO(dup2, __dup2);
 PG_EXPORT_HOT int dup3(int from, int to, int flags) {
   pg_mode();
   bool valid = !(flags & ~O_CLOEXEC) && from != to;
-  return pg_ret(!valid || pg_call_may_dup(from, to) ? (int)pg_sys3(SYS_dup3, from, to, flags) : -EBADF);
+  int r = valid ? pg_call_before_dup(from, to) : 0;
+  return pg_ret(r == 0 ? (int)pg_sys3(SYS_dup3, from, to, flags) : r);
 }
 
 #ifdef PG_HAVE_CLOSE_RANGE

@@ -36,11 +36,12 @@ __asm__(".symver pg_forkpty_old, forkpty@GLIBC_2.2.5");
 FORKPTY(forkpty)
 #endif
 
-/* Returns in the child alone. */
+/* Returns in the child alone, also when it fails after the fork. */
 PG_EXPORT int daemon(int nochdir, int noclose) {
-  pg_mode(); /* binds the next names */
+  bool asks = pg_mode() != PG_MODE_OFF && !pg_is_passive(); /* binds the next names */
+  pid_t self = asks ? pg_sys_getpid() : 0;
   int r = pg_next_late(daemon)(nochdir, noclose);
-  if (r == 0)
+  if (r == 0 || (asks && pg_sys_getpid() != self))
     pg_call_after_fork(0, false, "daemon");
   return r;
 }

@@ -1,12 +1,13 @@
-/* unshare, setns: to know that children may live in another pid namespace, where our numbers mean others. */
+/* unshare, setns: to know that children may live in another pid namespace, where our numbers mean others, and that a
+ * thread may have descriptors of its own, where a number of ours may be another child's. */
 #include "preload/border.h"
 
 #include <sched.h>
 
 PG_EXPORT int unshare(int flags) {
   int r = (int)pg_sys1(SYS_unshare, flags);
-  if (r == 0 && (flags & CLONE_NEWPID))
-    pg_hot.other_namespace = 1;
+  if (r == 0)
+    pg_call_unshared(flags);
   return pg_ret(r);
 }
 

@@ -153,7 +153,14 @@ PG_EXPORT long ptrace(REQUEST_T request, ...) {
   return pg_next_late(ptrace)(request, pid, addr, data);
 }
 
-#ifdef PG_HAVE_PIDFD_OPEN
+#ifdef PG_HAVE_PIDFD_OPEN /* and in the same version of libc, this one: of whatever kind it is */
+PG_EXPORT int pidfd_getfd(int fd, int target, unsigned flags) {
+  int r = (int)pg_sys3(SYS_pidfd_getfd, fd, target, flags);
+  if (r >= 0)
+    pg_state_set(PG_STATE_PIDFDS);
+  return pg_ret(r);
+}
+
 PG_EXPORT int pidfd_open(pid_t pid, unsigned flags) {
   pg_mode();
   return pg_ret(pg_call_pidfd_open(pid, flags, PG_CALL("pidfd_open")));

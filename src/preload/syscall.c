@@ -85,9 +85,7 @@ int pg_syscall_forks_plainly(long n, long a, long b) {
 /* The child of such a call; siblings (CLONE_PARENT) are no children of ours. */
 static long forked(long r, uint64_t flags, bool on) {
   if (r == 0) {
-    pg_child_forked(!(flags & CLONE_FILES));
-    if (flags & CLONE_NEWPID)
-      pg_is_guest(); /* settles what is due */
+    pg_child_forked((int)flags);
   } else if (r > 0 && on && !(flags & CLONE_PARENT)) {
     pg_child_born((pid_t)r, -1, "syscall");
   }
@@ -98,7 +96,7 @@ static bool stops_for(long n, long a, long b) {
   switch (n) {
   case SYS_setpriority:
   case SYS_getpriority:
-    return a == PRIO_PROCESS && b > 0;
+    return (int)a == PRIO_PROCESS && (int)b > 0;
   case SYS_ptrace:
     return a == 16 || a == 0x4206; /* PTRACE_ATTACH, PTRACE_SEIZE */
   default:
@@ -138,20 +136,25 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   case SYS_clone:
   case SYS_clone3: {
     bool on = pg_call_before_fork(n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_OTHER);
-    if ((n == SYS_clone ? (uint64_t)a : *(const uint64_t *)a) & CLONE_PIDFD)
+    uint64_t flags = n == SYS_clone ? (uint64_t)a : *(const uint64_t *)a;
+    if (flags & CLONE_PIDFD)
       pg_state_set(PG_STATE_PIDFDS);
-    return forked(pg_sys6(n, a, b, c, d, e, f), n == SYS_clone ? (uint64_t)a : *(const uint64_t *)a, on);
+    if (!(flags & CLONE_THREAD))
+      pg_call_unshared((int)(flags & CLONE_FILES));
+    return forked(pg_sys6(n, a, b, c, d, e, f), flags, on);
   }
   case SYS_close:
     return pg_is_ours((int)a) ? -EBADF : pg_sys_close((int)a);
 #ifdef SYS_dup2
-  case SYS_dup2:
-    return !pg_call_may_dup((int)a, (int)b) ? -EBADF : pg_sys2(SYS_dup2, a, b);
+  case SYS_dup2: {
+    int r = pg_call_before_dup((int)a, (int)b);
+    return r < 0 ? r : pg_sys2(SYS_dup2, a, b);
+  }
 #endif
-  case SYS_dup3:
-    if (!(c & ~(long)O_CLOEXEC) && a != b && !pg_call_may_dup((int)a, (int)b))
-      return -EBADF;
-    return pg_sys3(SYS_dup3, a, b, c);
+  case SYS_dup3: {
+    int r = !((int)c & ~O_CLOEXEC) && (int)a != (int)b ? pg_call_before_dup((int)a, (int)b) : 0;
+    return r < 0 ? r : pg_sys3(SYS_dup3, a, b, c);
+  }
   case SYS_close_range:
     return pg_call_close_range((unsigned)a, (unsigned)b, (unsigned)c);
   case SYS_pidfd_getfd: /* of whatever kind it is */
@@ -161,7 +164,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   case SYS_setns: {
     long r = pg_sys6(n, a, b, c, d, e, f);
     if (r == 0)
-      pg_hot.other_namespace = 1;
+      pg_call_unshared(n == SYS_unshare ? (int)a : CLONE_NEWPID);
     return r;
   }
   case SYS_prctl:

@@ -34,6 +34,8 @@ vfork:
 	tbz	x0, #63, 2f
 	tbz	x9, #12, 2f
 	and	x9, x9, #~CLONE_PIDFD
+	mov	w10, #-1 /* it may have failed after the number was written, which is somebody else's by now */
+	str	w10, [x2]
 	b	1b
 2:	mov	x1, x2
 	b	pg_vfork_parent

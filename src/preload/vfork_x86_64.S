@@ -32,6 +32,7 @@ vfork:
 	testq	%rax, %rax
 	jz	4f
 	jns	2f
+	movl	$-1, (%rdx) /* it may have failed after the number was written, which is somebody else's by now */
 1:	movl	$SYS_vfork, %eax /* as libc does it */
 	syscall
 	testq	%rax, %rax

@@ -5,7 +5,6 @@
 
 #include <sched.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #ifdef __GLIBC__
 #include <gnu/libc-version.h>
@@ -17,15 +16,15 @@ _Atomic pid_t pg_filter_unreaped;
 /* The filter that is there is from before the exec, so what the loader did can be done. */
 static _Atomic bool from_start;
 
-/* A filter is a thread's own. Who installs one while there are other threads keeps them apart from us for good. Weak:
- * glibc has it since 2.32. */
-extern char __libc_single_threaded __attribute__((weak));
+/* A filter is a thread's own. Who installs one while there are other threads keeps them apart from us for good. */
+static _Atomic bool alone;
 
 /* /proc/self/status as far as it matters. Opening, reading and closing a file is what the loader has done in every
  * dynamic program, so a filter from before the exec lets it pass. */
 struct status {
   int seccomp; /* 0: no filter; 1: strict mode; 2: a filter; -1: no way to know */
   bool quiet;  /* nobody would notice a SIGCHLD: it has no handler and is not blocked */
+  bool alone;  /* there is one thread */
 };
 
 /* What follows the field's name, if the line begins with it. */
@@ -47,7 +46,7 @@ static struct status read_status(void) {
   char chunk[256], line[64];
   size_t len = 0;
   int unseen = 2; /* of the masks */
-  struct status status = {0, true}; /* a kernel without seccomp does not have the line */
+  struct status status = {0, true, false}; /* a kernel without seccomp does not have the line */
   int fd = pg_sys_openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
   ssize_t n = -1;
   while (fd >= 0 && (n = pg_sys_read(fd, chunk, sizeof chunk)) > 0)
@@ -62,6 +61,8 @@ static struct status read_status(void) {
       const char *value = value_of(line, "Seccomp:\t");
       if (value)
         status.seccomp = *value - '0';
+      else if ((value = value_of(line, "Threads:\t")))
+        status.alone = value[0] == '1' && !value[1];
       else if ((value = value_of(line, "SigBlk:\t")) || (value = value_of(line, "SigCgt:\t"))) {
         unseen--;
         status.quiet &= !has_sigchld(value);
@@ -70,7 +71,7 @@ static struct status read_status(void) {
   if (fd >= 0)
     pg_sys_close(fd);
   status.quiet &= unseen == 0;
-  return n == 0 ? status : (struct status){-1, false};
+  return n == 0 ? status : (struct status){-1, false, false};
 }
 
 static void move_state(int from, int to) {
@@ -94,9 +95,7 @@ static _Atomic(_Atomic pid_t *) page;
 static void map_page(void) {
   if (atomic_load_explicit(&page, memory_order_relaxed))
     return;
-  long p = pg_sys6(SYS_mmap, 0, CELLS * sizeof(pid_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (p >= 0 || p < -4095)
-    atomic_store_explicit(&page, (_Atomic pid_t *)p, memory_order_relaxed);
+  atomic_store_explicit(&page, (_Atomic pid_t *)pg_sys_map(CELLS * sizeof(pid_t), MAP_SHARED), memory_order_relaxed);
 }
 
 PG_COLD bool pg_filter_look(void) {
@@ -135,8 +134,8 @@ static void try_calls(void) {
   pg_sys_getppid();
   pg_sys_kill(self, 0);
   pg_sys3(SYS_tgkill, self, self, 0);
-  long mapped = pg_sys6(SYS_mmap, 0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapped >= 0 || mapped < -4095)
+  void *mapped = pg_sys_map(4096, MAP_PRIVATE);
+  if (mapped)
     pg_sys2(SYS_munmap, mapped, 4096);
   pg_sys_open_by_handle_at(-1, NULL, 0);
   if (high >= 0)
@@ -283,13 +282,14 @@ PG_COLD bool pg_filter_find_out(enum pg_birth birth) {
 }
 
 PG_COLD void pg_filter_prepare(void) {
-  if (pg_filter_look() || atomic_load_explicit(&from_start, memory_order_relaxed))
+  if (pg_filter_look() || atomic_load_explicit(&from_start, memory_order_relaxed)) {
     map_page();
+    atomic_store_explicit(&alone, read_status().alone, memory_order_relaxed);
+  }
 }
 
 PG_COLD void pg_filter_installed(bool for_all) {
-  bool alone = !&__libc_single_threaded || __libc_single_threaded;
-  int to = for_all || alone ? PG_FILTER_PRESENT : PG_FILTER_KILLS;
+  int to = for_all || atomic_load_explicit(&alone, memory_order_relaxed) ? PG_FILTER_PRESENT : PG_FILTER_KILLS;
   int state = atomic_load_explicit(&pg_filter_state, memory_order_relaxed);
   atomic_store_explicit(&from_start, false, memory_order_relaxed);
   pg_state_set(PG_STATE_FILTER);

@@ -2,15 +2,13 @@
 
 #include "kernel/sys.h"
 
-#include <sys/mman.h>
-
 /* Where our numbers start at most, while the program does not come near: no number that select() can take is ours
  * unless the limit is there. Every fork copies the descriptor table up to its highest number (measured: a
  * descriptor at 1,023 costs a fork about 1 us, one at 4,095 about 10 us), so "high" must not mean the limit. */
 #define HIGHEST_BASE 1024
 
-ptrdiff_t pg_ours_offset;
-uint32_t pg_ours_mask = PG_HOT_CELLS - 1;
+_Atomic ptrdiff_t pg_ours_offset;
+_Atomic uint32_t pg_ours_mask = PG_HOT_CELLS - 1;
 static int32_t wanted;
 
 /* A quarter of the soft limit at the most, whatever was asked for. */
@@ -48,17 +46,23 @@ void pg_ours_init(int64_t fd_max, bool need_quarter) {
   }
   wanted = fd_max >= 0 ? (int32_t)fd_max : need_quarter ? (int32_t)PG_OURS_MAX / 2 : 64;
   int64_t limit = pg_sys_nofile_soft();
-  uint32_t cells = PG_HOT_CELLS;
+  uint32_t cells = PG_HOT_CELLS, agreed = 0;
   while (cells < 2 * (uint32_t)budget_for(limit < 0 ? 1024 : limit) && cells < PG_OURS_MAX)
     cells *= 2;
+  /* Two threads may have their first child at the same moment: both go on with the same cells, of the first of them. */
+  static _Atomic uint32_t agreed_cells;
+  if (!atomic_compare_exchange_strong_explicit(&agreed_cells, &agreed, cells, memory_order_relaxed, memory_order_relaxed))
+    cells = agreed;
   if (cells > PG_HOT_CELLS) {
-    long p = pg_sys6(SYS_mmap, 0, (long)(cells * sizeof *pg_ours_cells), PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p < 0 && p > -4096) {
+    void *p = pg_sys_map(cells * sizeof *pg_ours_cells, MAP_PRIVATE);
+    ptrdiff_t none = 0;
+    if (!p) {
       wanted = PG_HOT_CELLS / 2;
     } else {
-      pg_ours_offset = (ptrdiff_t)((uintptr_t)p - (uintptr_t)pg_hot.cells);
-      pg_ours_mask = cells - 1;
+      if (!atomic_compare_exchange_strong_explicit(&pg_ours_offset, &none, (ptrdiff_t)((uintptr_t)p - (uintptr_t)pg_hot.cells),
+                                                   memory_order_relaxed, memory_order_relaxed))
+        pg_sys2(SYS_munmap, p, cells * sizeof *pg_ours_cells);
+      atomic_store_explicit(&pg_ours_mask, cells - 1, memory_order_release);
     }
   }
   place(0);
@@ -159,12 +163,26 @@ int pg_ours_first(unsigned first, unsigned last) {
   return lowest;
 }
 
-void pg_ours_settle(int fd) {
+void pg_ours_forked(void) {
+  int32_t held = 0;
+  for (uint32_t i = 0; i <= pg_ours_mask; i++) {
+    uint64_t cell = atomic_load_explicit(&pg_ours_cells[i], memory_order_relaxed);
+    if (cell & PG_CELL_CLOSING)
+      atomic_store_explicit(&pg_ours_cells[i], 0, memory_order_relaxed);
+    else if (cell)
+      held++;
+  }
+  if (held != pg_ours_held())
+    atomic_store_explicit(&pg_hot.held, held, memory_order_relaxed);
+}
+
+bool pg_ours_settle(int fd) {
   uint64_t cell;
   for (int i = 0; i < 1000; i++) {
     cell = atomic_load_explicit(pg_cell_of(fd), memory_order_acquire);
     if (!(cell & PG_CELL_CLOSING) || pg_cell_fd(cell & ~PG_CELL_CLOSING) != fd)
-      return;
+      return true;
     pg_sys0(SYS_sched_yield);
   }
+  return false;
 }

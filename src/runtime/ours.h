@@ -23,9 +23,10 @@ struct pg_ours {
 };
 
 /* Where the cells are, from those in pg_hot: an address would not be there before the loader has relocated us. */
-extern ptrdiff_t pg_ours_offset PG_HIDDEN;
-#define pg_ours_cells ((_Atomic uint64_t *)(void *)((char *)pg_hot.cells + pg_ours_offset))
-extern uint32_t pg_ours_mask PG_HIDDEN; /* cells - 1 */
+extern _Atomic ptrdiff_t pg_ours_offset PG_HIDDEN;
+#define pg_ours_cells                                                                                                  \
+  ((_Atomic uint64_t *)(void *)((char *)pg_hot.cells + atomic_load_explicit(&pg_ours_offset, memory_order_relaxed)))
+extern _Atomic uint32_t pg_ours_mask PG_HIDDEN; /* cells - 1 */
 static inline int32_t pg_ours_budget(void) { return atomic_load_explicit(&pg_hot.budget, memory_order_relaxed); }
 static inline int32_t pg_ours_held(void) { return atomic_load_explicit(&pg_hot.held, memory_order_relaxed); }
 
@@ -70,7 +71,10 @@ void pg_ours_close(int fd, uint32_t owner, bool (*still_ours)(int fd, uint64_t a
 int pg_ours_first(unsigned first, unsigned last);
 /* The next occupied cell of a clock hand that goes round all of them; fd -1 when there is none. */
 struct pg_ours pg_ours_next(_Atomic uint32_t *hand);
-/* Waits a moment for a pg_ours_close() of this number that another thread is in the middle of. */
-void pg_ours_settle(int fd);
+/* In the forked child of a process with several threads: what another one was in the middle of is never finished here. */
+void pg_ours_forked(void);
+/* Waits a moment for a pg_ours_close() of this number that another thread is in the middle of. False: it goes on, in a frame
+ * that a handler has interrupted. */
+bool pg_ours_settle(int fd);
 
 #endif
