@@ -28,6 +28,7 @@ static const struct way makes[] = {
     {"fork", PLAIN},
     {"_Fork", 0},
     {"vfork", NO_HOLD},
+    {"vfork-asks", NO_HOLD | RARE},
     {"vfork-exec", 0},
     {"spawn", PLAIN},
     {"spawnp", 0},

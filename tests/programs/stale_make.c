@@ -69,6 +69,24 @@ static pid_t by_vfork(void) {
   return pid;
 }
 
+/* One that borrows its parent's memory to ask after another number that is gone. */
+static pid_t by_vfork_that_asks(void) {
+  static pid_t gone;
+  gone = fork();
+  if (gone == 0)
+    _exit(0);
+  if (gone < 2 || (waitpid(gone, NULL, 0) != gone && errno != ECHILD)) /* where SIGCHLD is ignored */
+    fail("another child");
+  pid_t pid = vfork();
+  if (pid == 0) {
+    if (scenario.leader)
+      setpgid(0, 0);
+    kill(gone, 0);
+    _exit(CHILD_STATUS);
+  }
+  return pid;
+}
+
 static char gate_text[16];
 static char *child_argv[] = {"stale", "--child", gate_text, NULL};
 
@@ -295,6 +313,8 @@ void make_child(void) {
     pid = by_bare_fork();
   else if (strcmp(how, "vfork") == 0)
     pid = by_vfork();
+  else if (strcmp(how, "vfork-asks") == 0)
+    pid = by_vfork_that_asks();
   else if (strcmp(how, "vfork-exec") == 0)
     pid = by_vfork_exec();
   else if (strcmp(how, "spawn") == 0)

@@ -1,0 +1,163 @@
+/* What processes and threads share in part: descriptor tables without the memory, memory without the descriptors, and the
+ * marks of one thread that another comes across. */
+#define _GNU_SOURCE
+#include "cases.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static pid_t first, second;
+static pthread_barrier_t barrier;
+
+/* Which of two children has died, or will. */
+static const char *who_died(void) {
+  siginfo_t info = {.si_pid = 0};
+  MUST(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) == 0);
+  return info.si_pid == first ? "the first" : info.si_pid == second ? "the second" : "another";
+}
+
+static void *apart(void *unused) {
+  MUST(unshare(CLONE_FILES) == 0);
+  second = fork_pausing();
+  pthread_barrier_wait(&barrier);
+  pthread_barrier_wait(&barrier);
+  return unused;
+}
+
+/* A thread with descriptors of its own has a child, too. */
+static void unshared_files(void) {
+  pthread_t thread;
+  MUST(pthread_barrier_init(&barrier, NULL, 2) == 0);
+  first = fork_pausing();
+  MUST(pthread_create(&thread, NULL, apart, NULL) == 0);
+  pthread_barrier_wait(&barrier);
+  errno = UNTOUCHED;
+  int result = kill_ok(second, SIGTERM);
+  note("kill: %s", call_text(result));
+  note("%s died", who_died());
+  pthread_barrier_wait(&barrier);
+  MUST(pthread_join(thread, NULL) == 0);
+  finish(second);
+  finish(first);
+}
+
+static int go[2], told[2];
+
+static int sharer(void *unused) {
+  char byte;
+  (void)unused;
+  if (read(go[0], &byte, 1) != 1)
+    return 1;
+  syscall(436 /* close_range */, 100, ~0U, 0);
+  pid_t pid = fork_pausing();
+  if (write(told[1], &pid, sizeof pid) != sizeof pid || read(go[0], &byte, 1) != 1)
+    return 1;
+  siginfo_t info = {.si_pid = 0};
+  return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | WNOHANG) || info.si_pid ? 2 : 3;
+}
+
+/* A child that shares the descriptors, but not the memory, closes what it does not know and has a child. */
+static void shared_files(void) {
+  static char stack[65536] __attribute__((aligned(16)));
+  pid_t grandchild;
+  MUST(pipe(go) == 0 && pipe(told) == 0);
+  pid_t pid = clone(sharer, stack + sizeof stack, CLONE_FILES | SIGCHLD, NULL);
+  MUST(pid > 1 && write(go[1], "x", 1) == 1);
+  MUST(read(told[0], &grandchild, sizeof grandchild) == sizeof grandchild);
+  errno = UNTOUCHED;
+  int result = kill_ok(pid, SIGCONT), status = 0; /* harmless for both, but whom does SIGTERM reach? */
+  note("kill: %s", call_text(result));
+  result = kill_ok(pid, SIGTERM);
+  note("kill: %s", call_text(result));
+  MUST(waitpid(pid, &status, 0) == pid);
+  note("%s", status_text(status));
+  note("its child: %d", kill_ok(grandchild, SIGKILL));
+}
+
+static void *first_call(void *unused) {
+  int fd;
+  errno = UNTOUCHED;
+  int result = killpg(getpid(), 0);
+  note("own group: %s", call_text(result));
+  while ((fd = dup(0)) >= 0)
+    ;
+  errno = UNTOUCHED;
+  result = kill_ok(first, 0);
+  note("sibling: %s", call_text(result));
+  return unused;
+}
+
+/* In a forked child whose number its parent saw die, a second thread is the first to do anything. */
+static void second_thread_first(void) {
+  struct rlimit limit = {64, 64};
+  char text[16];
+  int status, fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+  if (fd < 0)
+    skip("numbers cannot be arranged here (ns_last_pid)");
+  MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  first = fork_pausing();
+  pid_t gone = fork_exiting(0);
+  MUST(waitpid(gone, &status, 0) == gone);
+  int length = snprintf(text, sizeof text, "%d", (int)gone - 1);
+  MUST(write(fd, text, (size_t)length) == length && close(fd) == 0);
+  pid_t pid = fork_ok();
+  if (pid == 0) {
+    pthread_t thread;
+    note("the number again: %d", getpid() == gone);
+    MUST(setpgid(0, 0) == 0 && pthread_create(&thread, NULL, first_call, NULL) == 0);
+    MUST(pthread_join(thread, NULL) == 0);
+    _exit(0);
+  }
+  MUST(waitpid(pid, &status, 0) == pid);
+  finish(first);
+}
+
+/* daemon() goes on in the child also where it fails after the fork, having no /dev/null. */
+static void daemon_without_null(void) {
+  char folder[] = "/tmp/pidguard-empty-XXXXXX";
+  struct rlimit limit = {64, 64};
+  int answer[2], status, fd;
+  MUST(mkdtemp(folder) && setrlimit(RLIMIT_NOFILE, &limit) == 0 && pipe(answer) == 0);
+  pid_t pid = fork_ok();
+  if (pid == 0) {
+    pid_t self = getpid();
+    first = fork_pausing();
+    pid_t gone = fork_exiting(0);
+    MUST(waitpid(gone, NULL, 0) == gone);
+    if (chroot(folder) != 0) {
+      finish(first);
+      MUST(write(answer[1], "-", 1) == 1);
+      _exit(0);
+    }
+    errno = UNTOUCHED;
+    int result = daemon(1, 0), error = errno;
+    while ((fd = dup(0)) >= 0)
+      ;
+    errno = error;
+    note("daemon: %s, in the child %d", call_text(result), getpid() != self);
+    errno = UNTOUCHED;
+    result = kill_ok(first, 0);
+    note("sibling: %s", call_text(result));
+    kill_ok(first, SIGKILL);
+    MUST(write(answer[1], "+", 1) == 1);
+    _exit(0);
+  }
+  char byte = 0;
+  MUST(waitpid(pid, &status, 0) == pid && read(answer[0], &byte, 1) == 1 && rmdir(folder) == 0);
+  if (byte == '-')
+    skip("chroot is not allowed here");
+}
+
+const struct test_case cases[] = {
+    {"unshared-files", unshared_files},           {"shared-files", shared_files},
+    {"second-thread-first", second_thread_first}, {"daemon-without-null", daemon_without_null},
+    {NULL, NULL},
+};
