@@ -12,7 +12,6 @@
 #define PG_COLD __attribute__((cold, noinline))
 /* On the paths that a program takes often, or a forked child first of all: they share a few pages. */
 #define PG_HOT __attribute__((hot))
-#define PG_UNUSED __attribute__((unused))
 /* Initial-exec: one instruction, no allocation, so it is safe in a signal handler and in a vfork child. */
 #define PG_TLS __thread __attribute__((tls_model("initial-exec")))
 #define PG_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

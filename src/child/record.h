@@ -1,5 +1,5 @@
 /* One tracked process: a record, with one atomic word that holds everything that changes. What a record is, and every
- * way in which its word may change, is in this pair of files. Calls only pg_descriptor_release().
+ * way in which its word may change, is in this pair of files. Calls descriptor, runtime, kernel.
  *
  *   word    meaning
  *   LIVE    the child was not reaped, as far as is known
@@ -30,8 +30,8 @@
 #define PG_RECORD_HOLDERS_MANY ((uint64_t)1 << 43) /* the highest bit of their number */
 #define PG_RECORD_LIVE ((uint64_t)1 << 44)
 #define PG_RECORD_GROUP ((uint64_t)1 << 45)
-#define PG_RECORD_PROVEN ((uint64_t)1 << 47)
 #define PG_RECORD_SLOT ((uint64_t)1 << 46)
+#define PG_RECORD_PROVEN ((uint64_t)1 << 47)
 
 /* glibc's own word on that (since 2.32, therefore weak): no thread but this one, and its signal handlers. */
 #ifdef __GLIBC__

@@ -245,7 +245,6 @@ void pg_table_clear(void) {
     pg_table_forget(pid);
 }
 
-
 bool pg_table_used(void) {
   return pg_table_births() || atomic_load_explicit(&pg_hot.tickets, memory_order_relaxed);
 }

@@ -6,11 +6,11 @@
 #define PG_CHILD_TABLE_H
 
 #include "child/record.h"
+#include "runtime/config.h"
 
 #include <stddef.h>
 
 #define PG_PID_LIMIT (1 << 22) /* the kernel's PID_MAX_LIMIT on 64 bits */
-#define PG_RETIRED_LIMIT 16384u
 #define PG_RETIRED_LEAST 64u
 
 /* How many retired numbers are kept: the latest. The default is worked out from pid_max by `pid_max()` when it first

@@ -139,7 +139,6 @@ static inline int pg_sys_waitid(int type, id_t id, siginfo_t *info, int options,
 }
 
 /* Descriptors of other kinds that pidfds are used with. */
-static inline int pg_sys_dup_cloexec(int fd, int from) { return pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, from); }
 static inline int pg_sys_epoll_create(void) { return (int)pg_sys1(SYS_epoll_create1, O_CLOEXEC); }
 static inline int pg_sys_epoll_ctl(int ep, int op, int fd, void *event) {
   return (int)pg_sys4(SYS_epoll_ctl, ep, op, fd, event);

@@ -60,7 +60,7 @@ static bool read_log(const char *value) {
 }
 
 static bool read_retired_max(const char *value) {
-  pg_config.retired_max = number_of(value, 16384);
+  pg_config.retired_max = number_of(value, PG_RETIRED_LIMIT);
   return pg_config.retired_max >= 0;
 }
 

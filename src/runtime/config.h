@@ -11,6 +11,7 @@ enum pg_level { PG_LOG_OFF, PG_LOG_ERROR, PG_LOG_WARN, PG_LOG_INFO, PG_LOG_DEBUG
 #define PG_LOG_PATH_MAX 1024
 #define PG_FD_MAX_DEFAULT 64
 #define PG_FD_MAX_LIMIT 16384
+#define PG_RETIRED_LIMIT 16384u
 
 struct pg_config {
   enum pg_mode mode;

@@ -1,6 +1,7 @@
 #include "runtime/ours.h"
 
 #include "kernel/sys.h"
+#include "runtime/config.h"
 
 /* Where our numbers start at most, while the program does not come near: no number that select() can take is ours
  * unless the limit is there. Every fork copies the descriptor table up to its highest number (measured: a
@@ -44,7 +45,7 @@ void pg_ours_init(int64_t fd_max, bool need_quarter) {
     }
     return;
   }
-  wanted = fd_max >= 0 ? (int32_t)fd_max : need_quarter ? (int32_t)PG_OURS_MAX / 2 : 64;
+  wanted = fd_max >= 0 ? (int32_t)fd_max : need_quarter ? (int32_t)PG_OURS_MAX / 2 : PG_FD_MAX_DEFAULT;
   int64_t limit = pg_sys_nofile_soft();
   uint32_t cells = PG_HOT_CELLS, agreed = 0;
   while (cells < 2 * (uint32_t)budget_for(limit < 0 ? 1024 : limit) && cells < PG_OURS_MAX)
