@@ -49,8 +49,9 @@ void pg_call_limit_changed(int resource);
 int pg_call_close_range(unsigned first, unsigned last, unsigned flags);
 void pg_call_closefrom(int low);
 
-/* The calling thread has unshared something (CLONE_*), or a child that is no thread shares it. */
-void pg_call_unshared(int flags);
+/* Descriptors are about to be shared by some of those who use our numbers only: a thread gets a table of its own, or a child
+ * that is no thread does not. */
+void pg_call_files_apart(void);
 
 /* Around a call that forks inside: `on` from before it; the pid is passed through. */
 bool pg_call_before_fork(enum pg_birth birth);

@@ -30,13 +30,17 @@ void pg_call_limit_changed(int resource) {
     pg_descriptor_place_anew();
 }
 
-/* Where descriptors are shared by some of those who use our numbers only, a number may come to name another child: its
- * identity is looked at before each use. */
-void pg_call_unshared(int flags) {
-  if (flags & CLONE_NEWPID)
-    pg_hot.other_namespace = 1;
-  if (flags & CLONE_FILES)
-    pg_state_set(PG_STATE_PIDFDS);
+/* A number of ours may come to name another child then: its identity is looked at before each use. Threads that do not share
+ * them would take turns in replacing what the other has not, so none are held any more. */
+void pg_call_files_apart(void) {
+  if (pg_mode() == PG_MODE_OFF || pg_is_guest())
+    return;
+  pg_state_set(PG_STATE_PIDFDS);
+  if (pg_is_single_threaded())
+    return;
+  pg_ours_stop();
+  if (pg_ours_held() > 0)
+    pg_descriptor_let_go();
 }
 
 static int raw_range(unsigned first, unsigned last, unsigned flags) {
@@ -93,7 +97,7 @@ static int around_ours(unsigned first, unsigned last, unsigned flags, int (*fn)(
 
 int pg_call_close_range(unsigned first, unsigned last, unsigned flags) {
   if (flags & UNSHARE)
-    pg_call_unshared(CLONE_FILES);
+    pg_call_files_apart();
   if (first > last || (flags & ~CLOSE_RANGE_FLAGS) || pg_is_guest() || pg_ours_first(first, last) < 0)
     return raw_range(first, last, flags);
   if (flags & UNSHARE) { /* the table is unshared also if nothing but ours lies in the range */

@@ -5,9 +5,10 @@
 #include "child/self.h"
 
 int pg_call_check(pid_t pid, struct pg_call call) {
-  if (PG_LIKELY(pid <= 0) || pg_mode() == PG_MODE_OFF || pg_is_guest())
+  if (PG_LIKELY(pid <= 0) || pg_mode() == PG_MODE_OFF)
     return 0;
-  return pg_child_check(pid, call) == -ESRCH ? -ESRCH : 0;
+  int r = pg_is_guest() ? pg_child_check_as_guest(pid, call) : pg_child_check(pid, call);
+  return r == -ESRCH ? r : 0;
 }
 
 /* Never a duplicate of ours: that would share the flags which the program may set (O_NONBLOCK). A child that is there

@@ -87,6 +87,10 @@ int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call);
 /* Is the number that of a child that is gone? PG_PASS (unknown), 0 (it is there), or -ESRCH, counted and logged as a
  * refusal. */
 int pg_child_check(pid_t pid, struct pg_call call);
+int pg_child_check_as_guest(pid_t pid, struct pg_call call);
+/* To the first thread of a tracked child, which the child's pidfd names. True: it is done; else it is for the number, after
+ * a check. */
+bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call);
 
 /* ---- wait.c ---- */
 

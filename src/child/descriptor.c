@@ -65,7 +65,7 @@ static int open_by_handle(uint64_t ino) {
   if (!ino || handles() == PG_HANDLES_NONE || sizeof(long) < sizeof ino) /* there an inode is not the whole identity */
     return -EOPNOTSUPP;
   int fd = pg_sys_pidfs_open(PG_FD_PIDFS_ROOT, ino, O_CLOEXEC);
-  if (fd == -EMFILE && pg_descriptor_evict(1))
+  if (fd == -EMFILE && !pg_is_guest() && pg_descriptor_evict(1))
     fd = pg_sys_pidfs_open(PG_FD_PIDFS_ROOT, ino, O_CLOEXEC);
   bool passing = fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -EINTR;
   if (PG_UNLIKELY(handles() != PG_HANDLES_LEADERS) && !passing && fd != -ESTALE)

@@ -80,6 +80,28 @@ static int send_group(int fd, int sig) {
   return is_unsupported(r, &group_works) ? -EOPNOTSUPP : r;
 }
 
+/* By what the number is, as below, or by the leader's identity. */
+static int signal_group_as_guest(pid_t pgid, int sig, struct pg_peek peek, struct pg_call call) {
+  if (peek.meaning == PG_UNKNOWN)
+    return PG_PASS;
+  if (peek.meaning == PG_RETIRED)
+    return refuse(-pgid, sig, call);
+  bool tracked = peek.meaning == PG_TRACKED, live = tracked && (peek.word & PG_RECORD_LIVE);
+  uint64_t ino = 0;
+  int r, fd = pg_descriptor_open(pgid);
+  if (fd >= 0 && live && (!peek.ino || pg_descriptor_identity(fd, &ino) < 0)) {
+    r = -EOPNOTSUPP;
+  } else if (fd >= 0) {
+    r = live && ino == peek.ino ? send_group(fd, sig) : -ESRCH;
+  } else {
+    fd = tracked ? pg_descriptor_reopen_leader(peek.ino) : -EOPNOTSUPP;
+    r = fd >= 0 ? send_group(fd, sig) : fd;
+  }
+  if (fd >= 0)
+    pg_sys_close(fd);
+  return r == -EOPNOTSUPP ? PG_PASS : r == -ESRCH ? refuse(-pgid, sig, call) : r;
+}
+
 /* A process that borrows our memory has a descriptor table of its own, where our numbers say nothing for certain: it
  * opens the child anew, by identity, and leaves the table alone. */
 static int signal_as_guest(pid_t pid, int sig, const siginfo_t *info, bool group, struct pg_call call) {
@@ -87,10 +109,12 @@ static int signal_as_guest(pid_t pid, int sig, const siginfo_t *info, bool group
   if (pid == self || self == 1 || pg_sys_getppid() == 0)
     return PG_PASS;
   struct pg_peek peek = pg_table_peek(pid);
-  if (peek.meaning == PG_UNKNOWN || (group && peek.meaning != PG_RETIRED))
+  if (group)
+    return signal_group_as_guest(pid, sig, peek, call);
+  if (peek.meaning == PG_UNKNOWN)
     return PG_PASS;
   if (peek.meaning != PG_TRACKED || !(peek.word & PG_RECORD_LIVE))
-    return refuse(group ? -pid : pid, sig, call);
+    return refuse(pid, sig, call);
   int fd = pg_descriptor_reopen(pid, peek.ino);
   if (fd == -ESRCH)
     return refuse(pid, sig, call);
@@ -159,6 +183,31 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
   return r;
 }
 
+bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call) {
+  if (pid <= 0 || pg_mode() != PG_MODE_ENFORCE || pg_is_guest() || pg_is_passive())
+    return false;
+  struct pg_record *rec = pg_table_hold(pid);
+  if (!rec)
+    return false;
+  bool live = pg_record_word(rec) & PG_RECORD_LIVE;
+  int fd = live ? pg_descriptor_use(rec) : -1, low = -1;
+  if (live && fd < 0)
+    fd = low = pg_descriptor_reopen(pid, pg_record_ino(rec));
+  bool done = fd >= 0 && pg_sys_pidfd_send_signal(fd, sig, NULL, PG_PIDFD_SIGNAL_THREAD) == 0;
+  if (low >= 0)
+    pg_sys_close(low);
+  pg_record_drop(rec);
+  if (done)
+    pg_count(signals);
+  if (done && pg_log_on(PG_LOG_INFO))
+    log_signal(pid, sig, 0, call);
+  return done;
+}
+
+int pg_child_check_as_guest(pid_t pid, struct pg_call call) {
+  return pg_sys3(SYS_tgkill, pg_sys_getpid(), pid, 0) == 0 ? PG_PASS : signal_as_guest(pid, 0, NULL, false, call);
+}
+
 int pg_child_check(pid_t pid, struct pg_call call) {
   struct pg_record *rec;
   enum pg_meaning meaning = pg_table_look(pid, &rec);
@@ -202,7 +251,7 @@ static int group_by_number(pid_t pgid, struct pg_record *rec, int sig) {
   uint64_t ino = 0, known = rec ? pg_record_ino(rec) : 0;
   int r = -ESRCH;
   if (rec && (pg_descriptor_identity(fd, &ino) < 0 || !known || !ino))
-    r = -EOPNOTSUPP;
+    r = pg_child_is_lost(rec) ? -ESRCH : -EOPNOTSUPP;
   else if (rec && ino == known)
     r = send_group(fd, sig);
   pg_sys_close(fd);

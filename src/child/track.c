@@ -99,7 +99,7 @@ static bool group_lives(int fd, pid_t pid) {
 
 void pg_child_retire(struct pg_record *rec, const char *how) {
   pid_t pid = pg_record_pid(rec);
-  int fd = pg_record_fd(rec);
+  int fd = pg_descriptor_use(rec);
   bool group = group_lives(fd, pid) && (pg_is_passive() || pg_descriptor_try_leader(fd, pg_record_ino(rec)));
   if (pg_table_retire(rec, group) && pg_log_on(PG_LOG_INFO))
     log_child(PG_LOG_INFO, "reap", pid, how, -1);
@@ -142,7 +142,7 @@ static bool is_gone(struct pg_record *rec) {
 /* Looks at one record. True if something had died there. */
 static bool collect(struct pg_record *rec) {
   uint64_t w = pg_record_word(rec);
-  int fd = pg_word_fd(w);
+  int fd = pg_descriptor_use(rec);
   if (!(w & PG_RECORD_LIVE)) {
     int leader = fd >= 0 ? fd : pg_descriptor_reopen_leader(pg_record_ino(rec));
     bool lives = leader >= 0 ? group_lives(leader, 0) : leader != -ESRCH;
@@ -277,28 +277,44 @@ int pg_child_adopt(pid_t pid) {
   return install(pid, fd, "adopt");
 }
 
-/* Children that an exec has kept. The list is empty for nearly everybody, and reading it takes only kinds of calls that
- * the loader has just made itself, which a filter from before the exec must therefore allow; waitid() it need not. It
- * makes the kernel build our directory in /proc, 15 us with the taking down. That nobody in the pid namespace is younger
- * (ns_last_pid, half the price) proves nothing: a child may have been given its number. */
-void pg_child_adopt_all(void) {
+/* The children that an exec has kept are in a list in /proc. Reading it takes only kinds of calls that the loader has just
+ * made itself, which a filter from before the exec must therefore allow; waitid() it need not. It makes the kernel build
+ * our directory in /proc, 15 us with the taking down. That nobody in the pid namespace is younger (ns_last_pid, half the
+ * price) proves nothing: a child may have been given its number. Returns how many were not known, or -errno. */
+static int read_children(bool adopt) {
   char text[512];
-  int fd = pg_sys_openat(AT_FDCWD, "/proc/thread-self/children", O_RDONLY | O_CLOEXEC, 0);
+  int found = 0, fd = pg_sys_openat(AT_FDCWD, "/proc/thread-self/children", O_RDONLY | O_CLOEXEC, 0);
   pid_t pid = 0;
-  ssize_t n;
+  ssize_t n = fd;
   while (fd >= 0 && (n = pg_sys_read(fd, text, sizeof text)) > 0) {
     for (ssize_t i = 0; i < n; i++) {
       if (text[i] >= '0' && text[i] <= '9') {
         pid = pid * 10 + (text[i] - '0');
       } else if (pid) {
-        if (pg_child_adopt(pid) == -EOPNOTSUPP)
-          install(pid, -EPERM, "adopt");
+        bool is_new = pg_table_peek(pid).meaning != PG_TRACKED;
+        int r = adopt && is_new ? pg_child_adopt(pid) : 0;
+        if (r < 0 && r != -ESRCH && r != -ECHILD) /* a filter, or no descriptor is free */
+          install(pid, r == -EOPNOTSUPP ? -EPERM : r, "adopt");
+        found += is_new;
         pid = 0;
       }
     }
   }
   if (fd >= 0)
     pg_sys_close(fd);
+  return n < 0 ? (int)n : found;
+}
+
+/* Nearly everybody has none. Whether there is a filter is found out while the list is not open: there may be but one free
+ * descriptor. The kernel skips some where others leave the list meanwhile, so it is read until it has nobody new. */
+void pg_child_adopt_all(void) {
+  int found = read_children(false);
+  if (found < 0)
+    pg_degraded("adopt", 0, found);
+  if (found > 0)
+    pg_filter_look();
+  for (int i = 0; found > 0 && i < 32; i++)
+    found = read_children(true);
 }
 
 static void disown_one(struct pg_record *rec, void *unused) {
@@ -314,6 +330,8 @@ void pg_child_settle(bool own_files) {
   atomic_store_explicit(&pg_hot.inherited, pg_table_births(), memory_order_relaxed);
   if (PG_UNLIKELY(atomic_load_explicit(&pg_filter_unreaped, memory_order_relaxed)))
     atomic_store_explicit(&pg_filter_unreaped, 0, memory_order_relaxed); /* it is our parent's */
+  if (pg_hot.threads) /* the kernel copies descriptors before memory: others may have exchanged ours in between */
+    pg_state_set(PG_STATE_PIDFDS);
   if (!own_files) /* what we close here would be closed in the parent too */
     pg_table_each(disown_one, NULL);
   if (pg_is_passive()) { /* which of them is our own number can not be asked */
@@ -332,7 +350,7 @@ PG_HOT void pg_child_forked(int flags) {
   bool own_files = !(flags & CLONE_FILES), due = pg_table_used() || pg_hot.pid;
   pg_self_marks = due ? PG_FORKED : 0;
   pg_self_pid = 0;
-  if (due && !pg_is_single_threaded())
+  if (due && pg_hot.threads)
     pg_ours_forked();
   if (own_files)
     pg_log_forked();
@@ -347,8 +365,9 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
   pg_count(reaped);
   if (pg_table_look(pid, &rec) != PG_TRACKED) {
     /* A child that we never saw (made inside libc, by a raw system call, before an exec, or an orphan that came to us):
-     * its number is as stale as any. */
-    if (!pg_filter_is_free() || pg_sys_kill(pid, 0) == -ESRCH)
+     * its number is as stale as any. It may have been given away since, to a child of ours by another thread, which will
+     * say so, or to a stranger. */
+    if (!pg_filter_is_free() || pg_sys_kill(pid, 0) == -ESRCH || (!pg_hot.traces && is_denied(pid)))
       born_dead(pid, "reaped");
     return;
   }

@@ -46,7 +46,8 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   if (!pg_call_before_fork(PG_BIRTH_CLONE) || !fn || !stack || (flags & CLONE_THREAD))
     return next(fn, stack, flags, arg, ptid, tls, ctid);
 
-  pg_call_unshared(flags & CLONE_FILES);
+  if (flags & CLONE_FILES)
+    pg_call_files_apart();
   struct start start = {fn, arg, flags};
   bool vm = flags & CLONE_VM, passive = pg_is_passive();
   if (vm && !passive)

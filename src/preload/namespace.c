@@ -5,9 +5,11 @@
 #include <sched.h>
 
 PG_EXPORT int unshare(int flags) {
+  if (flags & CLONE_FILES)
+    pg_call_files_apart();
   int r = (int)pg_sys1(SYS_unshare, flags);
-  if (r == 0)
-    pg_call_unshared(flags);
+  if (r == 0 && (flags & CLONE_NEWPID))
+    pg_hot.other_namespace = 1;
   return pg_ret(r);
 }
 

@@ -131,6 +131,8 @@ PG_EXPORT ssize_t process_vm_writev(pid_t pid, const struct iovec *local, unsign
 
 #ifdef PG_HAVE_TGKILL
 PG_EXPORT int tgkill(pid_t tgid, pid_t tid, int sig) {
+  if (tgid == tid && pg_child_signal_leader(tgid, sig, PG_CALL("tgkill")))
+    return 0;
   CHECK(tgid, "tgkill");
   return pg_ret((int)pg_sys3(SYS_tgkill, tgid, tid, sig));
 }
@@ -148,6 +150,8 @@ PG_EXPORT long ptrace(REQUEST_T request, ...) {
   pid_t pid = va_arg(ap, pid_t);
   void *addr = va_arg(ap, void *), *data = va_arg(ap, void *);
   va_end(ap);
+  if ((int)request != PTRACE_TRACEME)
+    pg_hot.traces = 1;
   if ((int)request == PTRACE_ATTACH || (int)request == PTRACE_SEIZE)
     CHECK(pid, "ptrace");
   return pg_next_late(ptrace)(request, pid, addr, data);

@@ -28,6 +28,7 @@ const unsigned char pg_syscall_kinds[PG_SYSCALL_KINDS] = {
     [SYS_tkill] = PG_SYSCALL_ROUTED,
     [SYS_tgkill] = PG_SYSCALL_ROUTED,
     [SYS_rt_sigqueueinfo] = PG_SYSCALL_ROUTED,
+    [SYS_rt_tgsigqueueinfo] = PG_SYSCALL_ROUTED,
     [SYS_wait4] = PG_SYSCALL_ROUTED,
     [SYS_waitid] = PG_SYSCALL_ROUTED,
     [SYS_close] = PG_SYSCALL_ROUTED,
@@ -139,8 +140,8 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     uint64_t flags = n == SYS_clone ? (uint64_t)a : *(const uint64_t *)a;
     if (flags & CLONE_PIDFD)
       pg_state_set(PG_STATE_PIDFDS);
-    if (!(flags & CLONE_THREAD))
-      pg_call_unshared((int)(flags & CLONE_FILES));
+    if ((flags & (CLONE_FILES | CLONE_THREAD)) == CLONE_FILES)
+      pg_call_files_apart();
     return forked(pg_sys6(n, a, b, c, d, e, f), flags, on);
   }
   case SYS_close:
@@ -162,9 +163,11 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     return pg_sys6(n, a, b, c, d, e, f);
   case SYS_unshare:
   case SYS_setns: {
+    if (n == SYS_unshare && (a & CLONE_FILES))
+      pg_call_files_apart();
     long r = pg_sys6(n, a, b, c, d, e, f);
     if (r == 0)
-      pg_call_unshared(n == SYS_unshare ? (int)a : CLONE_NEWPID);
+      pg_hot.other_namespace = 1;
     return r;
   }
   case SYS_prctl:
@@ -185,8 +188,16 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     return r;
   }
 #endif
+  case SYS_tkill:
+  case SYS_tgkill:
+    if ((n == SYS_tkill || (int)a == (int)b) &&
+        pg_child_signal_leader((pid_t)a, (int)(n == SYS_tkill ? b : c), call))
+      return 0;
+    __attribute__((fallthrough));
   default: { /* the rest takes a PID and neither signals a process nor waits */
     pid_t pid = (pid_t)(n == SYS_setpriority || n == SYS_getpriority || n == SYS_ptrace ? b : a);
+    if (n == SYS_ptrace)
+      pg_hot.traces = 1;
     int r = stops_for(n, a, b) ? pg_call_check(pid, call) : 0;
     long done = r < 0 ? r : pg_sys6(n, a, b, c, d, e, f);
     if (done == 0 && n == SYS_prlimit64 && c)

@@ -43,12 +43,14 @@ struct pg_hot {
   /* Read often and written rarely: a cache line of its own, so that threads can share it. */
   _Atomic int state;
   pid_t pid;
+  int threads;                /* this process was forked while there were other threads */
   int other_namespace;        /* children may come to live in another pid namespace */
   _Atomic int handles;        /* PG_HANDLES_*, by which a process can be opened by its identity */
   _Atomic uint32_t inherited; /* births up to this one were our parent's: no children of ours */
   _Atomic uint32_t floor;     /* no descriptor of ours was ever below; 0: not known */
   _Atomic int usage_tells;    /* waitid() gives the usage together with a status, and only then: 1 seen, -1 not so, 0 not known */
-  char apart[36];
+  int traces;                 /* the program uses ptrace(): a wait may tell of one that is still there for its parent */
+  char apart[28];
   /* table */
   _Atomic uint32_t births;
   _Atomic uint32_t retired_max; /* + 1; 0: not known yet */

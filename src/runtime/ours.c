@@ -74,6 +74,12 @@ int pg_ours_place_anew(void) {
   return atomic_load_explicit(&pg_hot.base, memory_order_relaxed);
 }
 
+void pg_ours_stop(void) {
+  pg_ours_init(0, false);
+  wanted = 0;
+  place(0);
+}
+
 static int lift(int fd, int32_t least) {
   int r = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, least);
   if (r == -EINVAL) { /* the limit is lower than it was */

@@ -53,6 +53,8 @@ static inline bool pg_is_ours(int fd) {
 
 /* The limit has changed: where our numbers begin from now on. */
 int pg_ours_place_anew(void);
+/* None are held from now on. */
+void pg_ours_stop(void);
 
 /* A duplicate of fd above the program's numbers, close-on-exec, not yet registered; -errno. `low` is a number that
  * the kernel just gave as the lowest free one: it tells how far up the program is. */
