@@ -78,8 +78,9 @@ extern "C" {
  * From best to worst: let the process be created with one (pidguard_spawn, pidguard_fork), be handed one by somebody
  * who has it (sockets), find it by its id, find it by its number. */
 
-/* A flag for functions that open a pidfd: waits on it never block (waitid(2) fails with EAGAIN; the wait functions
- * below return 0). poll(2) and epoll(7) are not concerned. Kernel: 5.10; before, EOPNOTSUPP. */
+/* A flag for functions that open a pidfd: waits on it that have no limit do not block (waitid(2) fails with EAGAIN; the
+ * wait functions below return 0; pidguard_pidfd_wait_end does wait). Waits with a limit, poll(2) and epoll(7) are not
+ * concerned. Kernel: 5.10; before, EOPNOTSUPP. */
 #define PIDGUARD_NONBLOCK 1u
 
 /* In place of a pidfd: the calling process, the calling thread. Taken by the signal functions (not by
@@ -153,15 +154,15 @@ PIDGUARD_API int pidguard_pidfd_inherit(int pidfd, int inherit);
 PIDGUARD_API int pidguard_socket_peer(int sock);
 
 /* Sends a pidfd over a connected UNIX socket, with one byte of data. The receiver gets a descriptor of its own.
- * Errors: EBADF, ENOTSOCK, ENOTCONN, EPIPE (never SIGPIPE), EAGAIN the socket is non-blocking and full, EINTR,
- *   ETOOMANYREFS too many descriptors are under way, ENOBUFS, ENOMEM.
+ * Errors: EBADF, ENOTSOCK, ENOTCONN, ECONNREFUSED, EPIPE (never SIGPIPE), EAGAIN the socket is non-blocking and full,
+ *   EINTR, ETOOMANYREFS too many descriptors are under way, ENOBUFS, ENOMEM.
  * Kernel: 5.3. See unix(7), SCM_RIGHTS. */
 PIDGUARD_API int pidguard_socket_send(int sock, int pidfd);
 
 /* Receives what pidguard_socket_send sent: the pidfd, checked to be one.
  * Errors: EPIPE the other end was closed; EBADMSG the next message carries something else, or more (it is consumed, and
  *   what it carries closed; also if no descriptor could be made, EMFILE); EAGAIN nothing there, the socket is
- *   non-blocking; EBADF, ENOTSOCK, ENOTCONN, EINTR, ENOMEM.
+ *   non-blocking; EBADF, ENOTSOCK, ENOTCONN, EINVAL a stream that is not connected, EINTR, ENOMEM.
  * Kernel: 5.3. See unix(7), SCM_RIGHTS. */
 PIDGUARD_API int pidguard_socket_receive(int sock);
 
@@ -172,8 +173,9 @@ PIDGUARD_API int pidguard_socket_receive(int sock);
 PIDGUARD_API int pidguard_socket_pass_sender(int sock, int on);
 
 /* Receives a message of at most size bytes into data, as recv(2) with these flags, and stores a pidfd of its sender,
- * the caller's to close, in *ret_pidfd; -1 there if the kernel gave none (not asked for, or before 6.16 the sender was
- * reaped). Descriptors that come along as cargo are closed. Returns the length received, 0 at the end of a stream.
+ * the caller's to close, in *ret_pidfd; -1 there if the kernel gave none (not asked for, no descriptor was free, or
+ * before 6.16 the sender was reaped). Descriptors that come along as cargo are closed. Returns the length received, 0
+ * at the end of a stream.
  * Errors: those of recv(2). Kernel: 6.5, see above. See unix(7), SCM_PIDFD. */
 PIDGUARD_API ssize_t pidguard_socket_receive_from(int sock, void *data, size_t size, int flags, int *ret_pidfd);
 
@@ -184,7 +186,7 @@ PIDGUARD_API ssize_t pidguard_socket_receive_from(int sock, void *data, size_t s
  * Kernel: 6.14; before, EOPNOTSUPP (use text, below). See open_by_handle_at(2). */
 PIDGUARD_API int pidguard_pidfd_open_id(uint64_t id, unsigned flags);
 
-/* A process as text, "PID:ID", for example "4711:230815", as kill(1) of util-linux takes it. Stores the text with its
+/* A process as text, "PID:ID", for example "4711:230815" (newer util-linux's kill(1) takes it). Stores the text with its
  * NUL if size is enough (PIDGUARD_TEXT_MAX always is), and returns its length without the NUL.
  * Errors: ERANGE size is too small; ESRCH, EREMOTE, EBADF, EOPNOTSUPP. Kernel: 6.9; before, EOPNOTSUPP. */
 #define PIDGUARD_TEXT_MAX 32
@@ -232,7 +234,8 @@ PIDGUARD_API int pidguard_pidfd_kill(int pidfd);
 
 /* SIGTERM, then SIGKILL if the process has not ended within timeout milliseconds. Returns 0 if it ended by itself, 1 if
  * SIGKILL was sent (it may not have ended yet). Does not reap: follow with pidguard_pidfd_wait if it is your child.
- * Never fails with EINTR: signal handlers run, and the wait goes on. A negative timeout never kills.
+ * Never fails with EINTR: signal handlers run, and the wait goes on. A negative timeout never kills. (A stopped process
+ * does not see SIGTERM before it goes on.)
  * Kernel: 5.3. */
 PIDGUARD_API int pidguard_pidfd_terminate(int pidfd, int timeout);
 
@@ -441,8 +444,8 @@ PIDGUARD_API int pidguard_pidfd_mrelease(int pidfd);
 /* Gives advice (MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_COLLAPSE; for oneself any) about count ranges of its
  * memory, in its addresses. Returns the number of bytes advised, which may be fewer than asked for. pidfd may be
  * PIDGUARD_SELF.
- * Errors: EPERM the caller may not (ptrace(2), PTRACE_MODE_READ_FSCREDS, and CAP_SYS_NICE); EINVAL advice, alignment,
- *   count or length; ENOMEM not mapped; ESRCH; EBADF; EFAULT; EINTR; EOPNOTSUPP.
+ * Errors: EPERM, EACCES the caller may not (ptrace(2), PTRACE_MODE_READ_FSCREDS, and CAP_SYS_NICE); EINVAL advice,
+ *   alignment, count or length; ENOMEM not mapped; ESRCH; EBADF; EFAULT; EINTR; EOPNOTSUPP.
  * Kernel: 5.10; before, EOPNOTSUPP. See process_madvise(2). */
 PIDGUARD_API ssize_t pidguard_pidfd_madvise(int pidfd, const struct iovec *ranges, size_t count, int advice);
 
@@ -473,7 +476,8 @@ PIDGUARD_API int pidguard_pidfd_access_proc(int pidfd, int (*look)(int dir, pid_
  * in libc, with care). With PIDGUARD_MODE=off they are the calls of libc. Numbers that are not of tracked children are
  * libc's business. Kernel: 5.4; before, children are tracked by number alone. */
 
-/* fork(2): the child is tracked when this returns. */
+/* fork(2): the child is tracked when this returns. (With the API alone libc's fork() is not seen: a child that it makes
+ * may have a number that is retired here. pidguard_adopt makes it a tracked one.) */
 PIDGUARD_API pid_t pidguard_fork(void);
 
 /* fork(2) that also gives a pidfd: in the parent *ret_pidfd is the child's, the caller's to close, or -1 if the child
@@ -494,8 +498,12 @@ PIDGUARD_API pid_t pidguard_wait3(int *status, int options, struct rusage *usage
 PIDGUARD_API pid_t pidguard_wait4(pid_t pid, int *status, int options, struct rusage *usage);
 
 #ifdef SI_QUEUE
-/* sigqueue(3), waitid(2). type: P_PID, P_PGID, P_ALL, or P_PIDFD. */
+/* sigqueue(3). */
 PIDGUARD_API int pidguard_sigqueue(pid_t pid, int sig, const union sigval value);
+#endif
+
+#if defined(SI_QUEUE) && defined(WEXITED)
+/* waitid(2). type: P_PID, P_PGID, P_ALL, or P_PIDFD. */
 PIDGUARD_API int pidguard_waitid(idtype_t type, id_t id, siginfo_t *info, int options);
 #endif
 

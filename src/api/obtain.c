@@ -66,30 +66,31 @@ int pidguard_pidfd_to_text(int pidfd, char *text, size_t size) {
   return (int)b.len;
 }
 
-/* A decimal number from 1 to max at *s, advanced behind it. */
+/* A decimal number from 1 to max at *s, advanced behind it also if it is out of range. */
 static int parse_number(const char **s, uint64_t max, uint64_t *ret) {
   const char *p = *s;
   uint64_t v = 0;
+  int r = 0;
   if (*p < '0' || *p > '9')
     return -EINVAL;
   for (; *p >= '0' && *p <= '9'; p++) {
     unsigned digit = (unsigned)(*p - '0');
     if (v > (max - digit) / 10)
-      return -ERANGE;
+      r = -ERANGE;
     v = v * 10 + digit;
   }
   *s = p;
   *ret = v;
-  return v ? 0 : -ERANGE;
+  return v ? r : -ERANGE;
 }
 
 int pidguard_pidfd_from_text(const char *text, unsigned flags) {
   uint64_t pid = 0, id = 0;
   int f = pg_api_open_flags(flags);
   int r = f < 0 ? f : parse_number(&text, INT32_MAX, &pid);
-  if (!r)
-    r = *text++ == ':' ? parse_number(&text, UINT64_MAX, &id) : -EINVAL;
-  if (!r && *text)
-    r = -EINVAL;
+  if (!r || r == -ERANGE) { /* that it is no such text comes first */
+    int second = *text++ == ':' ? parse_number(&text, UINT64_MAX, &id) : -EINVAL;
+    r = second == -EINVAL || *text ? -EINVAL : r ? r : second;
+  }
   return pg_ret(pg_given(r ? r : pg_pidfd_open_pid_id((pid_t)pid, id, (unsigned)f)));
 }

@@ -1,5 +1,6 @@
 /* Starting programs that are named by a pidfd from the start. */
 #include "api/internal.h"
+#include "child/table.h"
 #include "kernel/sys.h"
 #include "pidfd/open.h"
 
@@ -39,8 +40,12 @@ static int spawn(const char *file, bool by_path, const posix_spawn_file_actions_
     return fd;
   }
   r = pg_pidfd_verify_child(fd);
-  if (!r)
+  if (!r) {
+#ifndef PG_PRELOAD /* there the call of libc has done so: a new child replaces whatever was known of its number */
+    pg_table_forget(pid);
+#endif
     return fd;
+  }
   pg_sys_close(fd);
   if (r != -ECHILD)
     end_child(pid);

@@ -2,10 +2,15 @@
 #include "pidfd/wait.h"
 #include "api/internal.h"
 #include "kernel/status.h"
+#include "kernel/sys.h"
 #include "pidfd/open.h"
 #include "pidfd/set.h"
 
 int pidguard_pidfd_wait(int pidfd, int *status, int timeout) {
+  /* PIDGUARD_NONBLOCK turns a wait without a limit into a poll; the kernel sees to that for children only. */
+  int flags = timeout < 0 ? pg_sys_fcntl(pidfd, F_GETFL, 0) : 0;
+  if (flags > 0 && (flags & O_NONBLOCK))
+    timeout = 0;
   return pg_ret(pg_pidfd_wait(pidfd, status, pg_deadline_after_ms(timeout)));
 }
 

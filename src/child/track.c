@@ -105,7 +105,7 @@ void pg_child_retire(struct pg_record *rec, const char *how) {
     log_child(PG_LOG_INFO, "reap", pid, how, -1);
 }
 
-static bool is_denied(pid_t pid) {
+static PG_NOINLINE bool is_denied(pid_t pid) {
   siginfo_t si;
   return pg_sys_waitid(P_PID, (id_t)pid, &si, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL) == -ECHILD;
 }
@@ -268,7 +268,7 @@ int pg_child_adopt(pid_t pid) {
     return -EOPNOTSUPP;
   int fd = pg_descriptor_open(pid);
   if (fd < 0)
-    return fd == -EINVAL || fd == -ENOENT ? -ESRCH : fd;
+    return fd == -EINVAL || fd == -ENOENT ? -ESRCH : fd == -ENOSYS || fd == -EPERM ? -EOPNOTSUPP : fd;
   if (!is_our_child(fd, pid)) {
     pg_sys_close(fd);
     return -ECHILD;

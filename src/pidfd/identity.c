@@ -58,8 +58,10 @@ int pg_pidfd_open_id(uint64_t id, unsigned flags) {
   int fd = pg_feature_hidden(PG_FEATURE_PIDFS_ROOT)
                ? -EBADF
                : pg_sys_pidfs_open(PG_FD_PIDFS_ROOT, id, (int)flags | O_CLOEXEC);
-  if (fd >= 0 || (fd != -EBADF && fd != -ESTALE))
+  if (fd >= 0)
     return fd;
+  if (fd != -EBADF && fd != -ESTALE)
+    return fd == -ENOSYS || fd == -EPERM ? -EOPNOTSUPP : fd;
   /* Any pidfd stands for the file system before 6.17; and a kernel that gives no handle for ours has none for anybody.
    */
   int self = pg_pidfd_open_self();

@@ -117,7 +117,8 @@ static int knows_pidfds(void) {
   int self = pg_pidfd_open_self();
   if (self < 0)
     return 1;
-  int r = pg_sys_setns(self, CLONE_NEWUTS);
+  /* The process is its main thread here: another thread may be in another one, and would be moved. */
+  int r = pg_ns_is_mine(self, PG_NS_UTS) == 1 ? pg_sys_setns(self, CLONE_NEWUTS) : 0;
   pg_sys_close(self);
   return r != -EINVAL;
 }

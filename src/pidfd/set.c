@@ -21,7 +21,8 @@ int pg_set_add(int set, int fd, uint64_t data) {
 
 int pg_set_remove(int set, int fd) {
   struct epoll_event unused = {.events = 0, .data = {.u64 = 0}};
-  return pg_sys_epoll_ctl(set, EPOLL_CTL_DEL, fd, &unused);
+  int r = pg_sys_epoll_ctl(set, EPOLL_CTL_DEL, fd, &unused);
+  return r == -EPERM ? -EBADF : r; /* a kind of file that cannot be waited for: no pidfd */
 }
 
 int pg_set_wait(int set, uint64_t *data, int max, int64_t deadline) {

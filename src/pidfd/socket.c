@@ -6,9 +6,12 @@
 #include "pidfd/open.h"
 
 #include <poll.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+
+#define PG_SCM_MAX_FD 253 /* net/scm.h */
 
 /* struct ucred, which libcs show only with _GNU_SOURCE. */
 struct peer_cred {
@@ -96,6 +99,7 @@ int pg_socket_send(int sock, int fd) {
 /* Takes every descriptor out of a message: the sender's pidfd, the first one sent, and how many were sent. */
 struct cargo {
   int sender, first, count;
+  bool cut; /* there was more data than room for it */
 };
 
 static void unload(struct msghdr *msg, struct cargo *ret) {
@@ -121,9 +125,10 @@ static void unload(struct msghdr *msg, struct cargo *ret) {
 
 static ssize_t receive(int sock, void *data, size_t size, int flags, struct cargo *cargo) {
   struct iovec iov = {.iov_base = data, .iov_len = size};
-  union {
+  union { /* all that a message can carry: who fills it with cargo must not get rid of his own pidfd by that */
     struct cmsghdr head;
-    char space[512];
+    char space[CMSG_SPACE(PG_SCM_MAX_FD * sizeof(int)) + CMSG_SPACE(sizeof(struct peer_cred)) + CMSG_SPACE(sizeof(int)) +
+               512];
   } control;
   struct msghdr msg;
   memset(&msg, 0, sizeof msg);
@@ -137,6 +142,7 @@ static ssize_t receive(int sock, void *data, size_t size, int flags, struct carg
     unload(&msg, cargo);
   if (n >= 0 && (msg.msg_flags & MSG_CTRUNC))
     cargo->count = -1;
+  cargo->cut = n >= 0 && (msg.msg_flags & MSG_TRUNC);
   return n;
 }
 
@@ -148,11 +154,14 @@ int pg_socket_receive(int sock) {
     return (int)n;
   if (cargo.sender >= 0)
     pg_sys_close(cargo.sender);
-  if (cargo.count == 1 && !pg_pidfd_check(cargo.first))
+  if (n == 1 && !cargo.cut && cargo.count == 1 && !pg_pidfd_check(cargo.first))
     return cargo.first;
   if (cargo.first >= 0)
     pg_sys_close(cargo.first);
-  return n == 0 && cargo.count == 0 ? -EPIPE : -EBADMSG;
+  /* Nothing at all is the end, or an empty message. */
+  struct pollfd p = {.fd = sock, .events = POLLRDHUP};
+  bool end = n == 0 && cargo.count == 0 && pg_sys_ppoll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP));
+  return end ? -EPIPE : -EBADMSG;
 }
 
 int pg_socket_pass_sender(int sock, int on) {

@@ -23,15 +23,17 @@ static const char names[][8] = {
 /* errno is left alone. */
 static void *find(const char *symbol, const char *version) {
   int saved = errno;
-  void *found = NULL;
+  void *found = dlsym(RTLD_NEXT, symbol);
 #ifdef __GLIBC__
-  if (version)
-    found = dlvsym(RTLD_NEXT, symbol, version);
+  /* The version matters where libc is the next one; between us and libc somebody may stand who knows no versions. */
+  Dl_info next, libc;
+  void *versioned = version ? dlvsym(RTLD_NEXT, symbol, version) : NULL;
+  if (versioned && versioned != found &&
+      (!found || (dladdr(found, &next) && dladdr(versioned, &libc) && next.dli_fbase == libc.dli_fbase)))
+    found = versioned;
 #else
   (void)version;
 #endif
-  if (!found)
-    found = dlsym(RTLD_NEXT, symbol);
   errno = saved;
   return found;
 }

@@ -109,6 +109,9 @@ void pg_test_plan(int argc, char **argv) {
     return;
   if (argc > 2 && argv[2][0])
     pg_test_skip_all("frames say nothing in a build with a sanitizer (%s)", argv[2]);
+#ifndef __OPTIMIZE__
+  pg_test_skip_all("frames say nothing in a build without optimization");
+#endif
   program = argv[1];
   pg_test_add("stack", "usual", usual);
   pg_test_add("stack", "first-fork", first);
