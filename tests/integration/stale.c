@@ -54,6 +54,7 @@ static const struct way makes[] = {
     {"fork-then-fork", OTHERS},
     {"vfork-then-fork", OTHERS},
     {"fork-full", FULL},
+    {"one-free-then-exec", RARE | FULL},
     {"fork-leader", LEADER},
     {"fork-then-exec", 0},
     {"vfork-then-exec", RARE},
@@ -112,6 +113,9 @@ static const struct way sends[] = {
     {"syscall-tkill", RARE},
     {"syscall-tgkill", RARE},
     {"syscall-rt_sigqueueinfo", RARE},
+    {"syscall-rt_tgsigqueueinfo", RARE},
+    {"vforked-group", RARE | TO_GROUP | GUEST},
+    {"vforked-tgkill", RARE | GUEST},
     /* Not here: setpgid, which the kernel by itself refuses for everybody but a child. */
 #define BOTH(name) {name, RARE | OTHER}, {"syscall-" name, RARE | OTHER}
     BOTH("pidfd_open"),

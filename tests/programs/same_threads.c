@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -269,6 +270,71 @@ static void maker_gone(void) {
   note("%s", status_text(status));
 }
 
+/* Each child counts who is meant. */
+static struct {
+  volatile int right, wrong, ready;
+} *board;
+static int number = -1;
+
+static void count_mine(int sig, siginfo_t *info, void *context) {
+  (void)sig, (void)context;
+  __sync_fetch_and_add(info->si_value.sival_int == number ? &board->right : &board->wrong, 1);
+}
+
+enum { SIBLINGS = 100, SENDERS = 20 };
+static pid_t siblings[SIBLINGS];
+static volatile bool polled_enough;
+
+static void *poll_siblings(void *unused) {
+  while (!polled_enough)
+    for (int i = 0; i < SIBLINGS; i++)
+      MUST(waitpid(siblings[i], NULL, WNOHANG) == 0);
+  return unused;
+}
+
+/* Processes that are forked while another thread looks after the children signal these. */
+static void siblings_of_a_forked_child(void) {
+  struct sigaction action = {.sa_sigaction = count_mine, .sa_flags = SA_SIGINFO | SA_RESTART};
+  pthread_t thread;
+  int sent = 0, status;
+  size_t size = 16 << 20; /* so that a fork takes its time */
+  board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  char *heap = malloc(size);
+  MUST(board != MAP_FAILED && heap && sigaction(SIGRTMIN + 1, &action, NULL) == 0);
+  memset(heap, 1, size);
+  for (int i = 0; i < SIBLINGS; i++) {
+    siblings[i] = fork_ok();
+    if (siblings[i] == 0) {
+      number = i;
+      __sync_fetch_and_add(&board->ready, 1);
+      for (;;)
+        pause();
+    }
+  }
+  while (board->ready < SIBLINGS)
+    sleep_ms(1);
+  MUST(pthread_create(&thread, NULL, poll_siblings, NULL) == 0);
+  for (int i = 0; i < SENDERS; i++) {
+    sleep_ms(2);
+    pid_t pid = fork_ok();
+    if (pid == 0) {
+      int good = 0;
+      for (int j = 0; j < SIBLINGS; j++)
+        good += sigqueue(siblings[j], SIGRTMIN + 1, (union sigval){.sival_int = j}) == 0;
+      _exit(good);
+    }
+    MUST(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+    sent += WEXITSTATUS(status);
+  }
+  polled_enough = true;
+  MUST(pthread_join(thread, NULL) == 0);
+  while (board->right + board->wrong < sent)
+    sleep_ms(1);
+  note("sent %d, right %d, wrong %d", sent, board->right, board->wrong);
+  for (int i = 0; i < SIBLINGS; i++)
+    finish(siblings[i]);
+}
+
 const struct test_case cases[] = {
     {"concurrent", concurrent},
     {"one-reaper", one_reaper},
@@ -276,5 +342,6 @@ const struct test_case cases[] = {
     {"storms", storms},
     {"fork-of-a-threaded-program", fork_of_a_threaded_program},
     {"maker-gone", maker_gone},
+    {"siblings-of-a-forked-child", siblings_of_a_forked_child},
     {NULL, NULL},
 };

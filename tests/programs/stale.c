@@ -81,7 +81,7 @@ int main(int argc, char **argv) {
   scenario.make = way[0];
   scenario.reap = way[1];
   scenario.send = way[2];
-  scenario.leader = one_of(scenario.send, "kill-group killpg syscall-kill-group") || one_of(scenario.reap, "waitpid-group waitid-pgid");
+  scenario.leader = one_of(scenario.send, "kill-group killpg syscall-kill-group vforked-group") || one_of(scenario.reap, "waitpid-group waitid-pgid");
   scenario.hold = !one_of(scenario.make, "vfork clone-vfork");
   scenario.wall = one_of(scenario.make, "clone-urg clone-silent clone-urg-then-exec");
   prepare_reap();

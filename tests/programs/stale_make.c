@@ -302,6 +302,15 @@ static pid_t then_exec(pid_t pid) {
   return -1;
 }
 
+/* As many descriptors as the loader needs, and no more. */
+static pid_t with_one_free(pid_t pid) {
+  int lowest = dup(0);
+  struct rlimit limit = {(rlim_t)lowest + 1, (rlim_t)lowest + 1};
+  if (pid > 1 && (close(lowest) != 0 || setrlimit(RLIMIT_NOFILE, &limit) != 0))
+    fail("limit");
+  return pid;
+}
+
 void make_child(void) {
   const char *how = scenario.make;
   snprintf(gate_text, sizeof gate_text, "%d", scenario.gate[0]);
@@ -369,6 +378,8 @@ void make_child(void) {
     pid = by_full_fork();
   else if (strcmp(how, "fork-then-exec") == 0)
     pid = then_exec(by_fork());
+  else if (strcmp(how, "one-free-then-exec") == 0)
+    pid = then_exec(with_one_free(by_fork()));
   else if (strcmp(how, "spawn-then-exec") == 0)
     pid = then_exec(by_spawn(posix_spawn));
   else if (strcmp(how, "vfork-then-exec") == 0)

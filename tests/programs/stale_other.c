@@ -72,14 +72,15 @@ static long by_libc(const char *call, pid_t pid) {
   fail("unknown call");
 }
 
-static long queue(pid_t pid) {
+static long queue(pid_t pid, bool thread) {
   siginfo_t info;
   memset(&info, 0, sizeof info);
   info.si_signo = SIGTERM;
   info.si_code = SI_QUEUE;
   info.si_pid = getpid();
   info.si_uid = getuid();
-  return syscall(SYS_rt_sigqueueinfo, pid, SIGTERM, &info);
+  return thread ? syscall(SYS_rt_tgsigqueueinfo, pid, pid, SIGTERM, &info)
+                : syscall(SYS_rt_sigqueueinfo, pid, SIGTERM, &info);
 }
 
 static long by_syscall(const char *call, pid_t pid) {
@@ -92,7 +93,9 @@ static long by_syscall(const char *call, pid_t pid) {
   if (strcmp(call, "tgkill") == 0)
     return syscall(SYS_tgkill, pid, pid, SIGTERM);
   if (strcmp(call, "rt_sigqueueinfo") == 0)
-    return queue(pid);
+    return queue(pid, false);
+  if (strcmp(call, "rt_tgsigqueueinfo") == 0)
+    return queue(pid, true);
   if (strcmp(call, "pidfd_open") == 0)
     return syscall(SYS_pidfd_open, pid, 0);
   if (strcmp(call, "pidfd_open-nonblock") == 0)

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,7 +51,13 @@ static void from_forked_child(void) {
 static void from_vfork_child(void) {
   pid_t pid = vfork();
   if (pid == 0) {
-    plain_kill();
+    if (strcmp(scenario.send, "vforked-group") == 0)
+      result = kill(-scenario.child, SIGTERM);
+    else if (strcmp(scenario.send, "vforked-tgkill") == 0)
+      result = (int)syscall(SYS_tgkill, scenario.child, scenario.child, SIGTERM);
+    else
+      result = kill(scenario.child, SIGTERM);
+    result_errno = errno;
     _exit(0);
   }
   if (pid < 0)
@@ -86,7 +93,7 @@ int send_stale(int *error) {
       fail("thread");
   } else if (strcmp(how, "forked") == 0)
     from_forked_child();
-  else if (strcmp(how, "vforked") == 0)
+  else if (strncmp(how, "vforked", 7) == 0)
     from_vfork_child();
   else {
     result = touch_stale(how);
