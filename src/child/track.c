@@ -266,6 +266,7 @@ int pg_child_adopt(pid_t pid) {
     return -EINVAL;
   if (!pg_filter_is_free())
     return -EOPNOTSUPP;
+  pg_self_know();
   int fd = pg_descriptor_open(pid);
   if (fd < 0)
     return fd == -EINVAL || fd == -ENOENT ? -ESRCH : fd == -ENOSYS || fd == -EPERM ? -EOPNOTSUPP : fd;
