@@ -48,7 +48,9 @@ for compiler in gcc clang musl-gcc; do
   $compiler -c "$work/probe.c" -o "$work/out.o" 2>/dev/null || { echo "SKIP: $compiler lacks its headers" && continue; }
   for standard in c11 c17; do
     try $compiler plain.c -std=$standard
-    try $compiler plain.c -std=$standard -D_POSIX_C_SOURCE=200809L
+    for posix in 199309L 200112L 200809L; do
+      try $compiler plain.c -std=$standard -D_POSIX_C_SOURCE=$posix
+    done
     try $compiler full.c -std=$standard -D_POSIX_C_SOURCE=200809L
     try $compiler full.c -std=$standard -D_GNU_SOURCE
   done

@@ -2,6 +2,7 @@
  * alone), "preload" (linked with the preload object), "both" (linked with the functions, and preloaded: one table), or
  * "off" (PIDGUARD_MODE=off: all is libc's). */
 #include "api_track.h"
+#include "refuse.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -9,6 +10,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 bool preloaded, off;
@@ -301,6 +303,23 @@ static void adoption(void) {
   CHECK_ERRNO(pidguard_forget(INT_MIN), ESRCH);
 }
 
+/* No pidfd is to be had: nothing is wrong with the child. */
+static void adoption_refused(void) {
+  int status;
+  pid_t pid = fork();
+  if (pid == 0) {
+    pid_t child = untracked();
+    int error = refuse(SYS_pidfd_open, ENOSYS) ? ERRNO_OF(pidguard_adopt(child)) : PG_TEST_SKIPPED;
+    kill(child, SIGKILL);
+    _exit(error);
+  }
+  CHECK_EQ(waitpid(pid, &status, 0), pid);
+  if (WEXITSTATUS(status) == PG_TEST_SKIPPED)
+    pg_test_skip("cannot install a filter here");
+  else
+    CHECK_EQ(WEXITSTATUS(status), EOPNOTSUPP);
+}
+
 static void structures(void) {
   struct {
     struct pidguard_counters known;
@@ -364,11 +383,13 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("track", "births_and_deaths", births_and_deaths);
   pg_test_add("track", "no_stranger", no_stranger);
   pg_test_add("track", "own_number", own_number);
+  pg_test_add("track", "spawned_number", spawned_number);
   pg_test_add("track", "signals", signals);
   pg_test_add("track", "waits", waits);
   pg_test_add("track", "fork_with_pidfd", fork_with_pidfd);
   pg_test_add("track", "pidfds", pidfds);
   pg_test_add("track", "adoption", adoption);
+  pg_test_add("track", "adoption_refused", adoption_refused);
   pg_test_add("track", "structures", structures);
   pg_test_add("track", "cancellation", cancellation);
 }

@@ -12,5 +12,6 @@ pid_t tracked(int code);
 void no_stranger(void);
 void overwritten(void);
 void own_number(void);
+void spawned_number(void);
 
 #endif

@@ -141,24 +141,51 @@ void overwritten(void) {
     PG_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %#x", status);
 }
 
+/* The next process is to have this number. False: numbers cannot be arranged here. */
+static bool next_number(pid_t pid) {
+  char before[16];
+  int length = snprintf(before, sizeof before, "%d", (int)pid - 1);
+  int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+  bool done = write(fd, before, (size_t)length) == length;
+  close(fd);
+  return done;
+}
+
 /* A child by libc's own fork() that is given a number which is retired here: it may send to itself. */
 void own_number(void) {
   int status;
-  char before[16];
   pid_t made = 0, pid = tracked(0);
   CHECK_EQ(pidguard_waitpid(pid, &status, 0), pid);
   CHECK_ERRNO(pidguard_kill(pid, 0), ESRCH); /* asks whose number this is, which is not the child's answer */
-  int length = snprintf(before, sizeof before, "%d", (int)pid - 1);
-  int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
-  for (int tries = 0; made != pid && tries < 20 && pwrite(fd, before, (size_t)length, 0) == length; tries++) {
+  for (int tries = 0; made != pid && tries < 20 && next_number(pid); tries++) {
     made = fork();
     if (made == 0)
       _exit(getpid() == pid && pidguard_kill(pid, 0));
     CHECK_EQ(waitpid(made, &status, 0), made);
   }
-  close(fd);
   if (made != pid)
     pg_test_skip("numbers cannot be arranged here (ns_last_pid)");
   else
     CHECK_EQ(status, 0);
+}
+
+/* A child of pidguard_spawnp() that is given such a number: it is the living one. */
+void spawned_number(void) {
+  char *argv[] = {"sleep", "100", NULL};
+  int status;
+  pid_t made = 0, pid = tracked(0);
+  CHECK_EQ(pidguard_waitpid(pid, &status, 0), pid);
+  CHECK_ERRNO(pidguard_kill(pid, 0), ESRCH);
+  for (int tries = 0; made != pid && tries < 20 && next_number(pid); tries++) {
+    int fd = pidguard_spawnp("sleep", NULL, NULL, argv, environ);
+    made = pidguard_pidfd_get_pid(fd);
+    if (made < 2)
+      abort();
+    CHECK_EQ(pidguard_kill(made, SIGTERM), 0);
+    pidguard_pidfd_kill(fd);
+    CHECK_EQ(pidguard_pidfd_wait(fd, &status, -1), 1);
+    close(fd);
+  }
+  if (made != pid)
+    pg_test_skip("numbers cannot be arranged here (ns_last_pid)");
 }

@@ -1,5 +1,6 @@
 /* Ids, text and file handles: the same process, and nobody else after it. */
 #include "pidfd_support.h"
+#include "refuse.h"
 
 #include "pidfd/feature.h"
 
@@ -8,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* False, with a skip, where the kernel has no pidfs. */
@@ -87,6 +90,28 @@ static void by_id(void) {
   child_done(&c);
 }
 
+/* A filter that knows nothing of pidfds, as containers have one. */
+static int body_filtered(void *error) {
+  uint64_t id = 1;
+  int self = pidguard_pidfd_self();
+  pidguard_pidfd_get_id(self, &id);
+  return refuse(SYS_open_by_handle_at, *(unsigned *)error) ? ERRNO_OF(pidguard_pidfd_open_id(id, 0)) : PG_TEST_SKIPPED;
+}
+
+static void filtered(void) {
+  unsigned errors[] = {EPERM, ENOSYS};
+  for (size_t i = 0; i < 2; i++) {
+    struct child c = child_running(body_filtered, &errors[i]);
+    child_await_zombie(&c);
+    int status = child_reap(&c);
+    if (WEXITSTATUS(status) == PG_TEST_SKIPPED)
+      pg_test_skip("cannot install a filter here");
+    else
+      CHECK_EQ(WEXITSTATUS(status), EOPNOTSUPP);
+    child_done(&c);
+  }
+}
+
 static void text(void) {
   char buf[PIDGUARD_TEXT_MAX], want[64], small[4] = "xyz";
   struct child c = child_paused();
@@ -122,6 +147,10 @@ static void text(void) {
       {"+12:13", EINVAL},
       {"-1:13", EINVAL},
       {"12:13:14", EINVAL},
+      {"0", EINVAL},
+      {"0x1:2", EINVAL},
+      {"1:0x2", EINVAL},
+      {"99999999999", EINVAL},
       {"0:13", ERANGE},
       {"12:0", ERANGE},
       {"2147483648:13", ERANGE},
@@ -187,6 +216,7 @@ void pg_test_plan(int argc, char **argv) {
   (void)argv;
   add("ids", ids);
   add("by_id", by_id);
+  add("filtered", filtered);
   add("text", text);
   add("same", same);
 }

@@ -362,6 +362,32 @@ static void of_the_thread(void) {
   child_done(&c);
 }
 
+/* A thread with a namespace of its own is refused: it stays where it is, however the library finds out why. */
+static void *thread_refused(void *fd) {
+  static int result; /* 0 refused and not moved, 1 not refused so, 2 moved, 77 cannot be shown */
+  struct stat before, after;
+  if (unshare(CLONE_NEWUTS) || stat("/proc/thread-self/ns/uts", &before))
+    result = 77;
+  else if (ERRNO_OF(pidguard_pidfd_setns(*(int *)fd, CLONE_NEWUSER)) != EINVAL)
+    result = 1;
+  else
+    result = stat("/proc/thread-self/ns/uts", &after) || before.st_ino != after.st_ino ? 2 : 0;
+  return &result;
+}
+
+static void thread_stays(void) {
+  int self = pidguard_pidfd_self();
+  pthread_t thread;
+  void *result = NULL;
+  pthread_create(&thread, NULL, thread_refused, &self);
+  pthread_join(thread, &result);
+  if (*(int *)result == 77)
+    pg_test_skip("cannot make a namespace here");
+  else
+    CHECK_EQ(*(int *)result, 0);
+  close(self);
+}
+
 void pg_test_plan(int argc, char **argv) {
   (void)argc;
   (void)argv;
@@ -372,4 +398,5 @@ void pg_test_plan(int argc, char **argv) {
   add("without_first_process", without_first_process);
   add("permission", permission);
   add("of_the_thread", of_the_thread);
+  add("thread_stays", thread_stays);
 }

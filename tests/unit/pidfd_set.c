@@ -12,7 +12,7 @@
 
 static void members(void) {
   uint64_t data[8] = {0};
-  int set = pidguard_set_create();
+  int set = pidguard_set_create(), file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   CHECK_EQ(fcntl(set, F_GETFD), FD_CLOEXEC);
   struct child a = child_paused(), b = child_paused(), z = child_exited(1);
   CHECK_EQ(pidguard_set_wait(set, data, 8, 0), 0);
@@ -48,6 +48,8 @@ static void members(void) {
   CHECK_ERRNO(pidguard_set_add(a.fd, b.fd, 0), EINVAL);
   CHECK_ERRNO(pidguard_set_add(set, 1, 0), EBADF);
   CHECK_ERRNO(pidguard_set_add(set, -1, 0), EBADF);
+  CHECK_ERRNO(pidguard_set_remove(set, file), EBADF);
+  close(file);
   close(set);
   child_done(&a);
   child_done(&b);

@@ -194,12 +194,14 @@ static void handed_over(void) {
   }
 }
 
-static void send_fds(int sock, const int *fds, size_t count) {
-  char byte = 0;
-  struct iovec iov = {&byte, 1};
+enum { MOST = 253 }; /* descriptors that a message can carry: SCM_MAX_FD */
+
+static void send_message(int sock, size_t size, const int *fds, size_t count) {
+  char data[16] = "";
+  struct iovec iov = {data, size};
   union {
     struct cmsghdr head;
-    char space[CMSG_SPACE(sizeof(int) * 200)];
+    char space[CMSG_SPACE(sizeof(int) * MOST)];
   } control;
   memset(&control, 0, sizeof control);
   struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
@@ -211,8 +213,12 @@ static void send_fds(int sock, const int *fds, size_t count) {
     control.head.cmsg_len = CMSG_LEN(sizeof(int) * count);
     memcpy(CMSG_DATA(&control.head), fds, sizeof(int) * count);
   }
-  if (sendmsg(sock, &msg, 0) != 1)
+  if (sendmsg(sock, &msg, 0) != (ssize_t)size)
     abort();
+}
+
+static void send_fds(int sock, const int *fds, size_t count) {
+  send_message(sock, 1, fds, count);
 }
 
 /* Anything but exactly one pidfd is refused, and none of it stays open (every test checks that). */
@@ -272,6 +278,27 @@ static void bad_cargo(void) {
   child_done(&c);
 }
 
+/* One pidfd, but more data than pidguard_socket_send sends, or none; nothing at all, which is not the end. */
+static void bad_data(void) {
+  const int types[] = {SOCK_SEQPACKET, SOCK_DGRAM};
+  struct child c = child_paused();
+  for (size_t t = 0; t < 2; t++) {
+    int pair[2];
+    make_pair(types[t], pair);
+    send_message(pair[0], 10, &c.fd, 1);
+    CHECK_ERRNO(pidguard_socket_receive(pair[1]), EBADMSG);
+    send_message(pair[0], 0, &c.fd, 1);
+    CHECK_ERRNO(pidguard_socket_receive(pair[1]), EBADMSG);
+    send_message(pair[0], 0, NULL, 0);
+    CHECK_ERRNO(pidguard_socket_receive(pair[1]), EBADMSG);
+    close(pair[0]);
+    if (types[t] == SOCK_SEQPACKET)
+      CHECK_ERRNO(pidguard_socket_receive(pair[1]), EPIPE);
+    close(pair[1]);
+  }
+  child_done(&c);
+}
+
 static int body_say(void *sock) {
   return send(*(int *)sock, "hello", 5, 0) == 5 ? 0 : 1;
 }
@@ -310,11 +337,15 @@ static void senders(void) {
       child_done(&c);
 
       /* With cargo, which is closed; and as the receiver of a pidfd, which ignores the sender. */
-      int cargo = self;
-      send_fds(pair[0], &cargo, 1);
-      CHECK_EQ(pidguard_socket_receive_from(pair[1], text, sizeof text, 0, &fd), 1);
-      CHECK_EQ(pidguard_pidfd_same(fd, self), 1);
-      close(fd);
+      int cargo[MOST];
+      for (size_t i = 0; i < MOST; i++)
+        cargo[i] = self;
+      for (size_t count = 1; count <= MOST; count += MOST - 1) { /* nobody hides behind the most that can be sent */
+        send_fds(pair[0], cargo, count);
+        CHECK_EQ(pidguard_socket_receive_from(pair[1], text, sizeof text, 0, &fd), 1);
+        CHECK_EQ(pidguard_pidfd_same(fd, self), 1);
+        close(fd);
+      }
       CHECK_EQ(pidguard_socket_send(pair[0], self), 0);
       fd = pidguard_socket_receive(pair[1]);
       CHECK_EQ(pidguard_pidfd_same(fd, self), 1);
@@ -349,5 +380,6 @@ void pg_test_plan(int argc, char **argv) {
   add("no_peers", no_peers);
   add("handed_over", handed_over);
   add("bad_cargo", bad_cargo);
+  add("bad_data", bad_data);
   add("senders", senders);
 }

@@ -278,6 +278,24 @@ static void on_alarm(int sig) {
   (void)sig;
 }
 
+/* Of a process that is no child, too; the alarm is for a wait that does block. */
+static void nonblocking_stranger(void) {
+  struct grandchild g = grandchild_paused();
+  int status, fd = pidguard_pidfd_open(pidguard_pidfd_get_pid(g.fd), PIDGUARD_NONBLOCK);
+  if (fd < 0) {
+    pg_test_skip("PIDFD_NONBLOCK is 5.10");
+  } else {
+    struct sigaction action = {.sa_handler = on_alarm};
+    sigaction(SIGALRM, &action, NULL);
+    alarm(5);
+    CHECK_EQ(pidguard_pidfd_wait(fd, &status, -1), 0);
+    alarm(0);
+    signal(SIGALRM, SIG_DFL);
+    close(fd);
+  }
+  grandchild_done(&g);
+}
+
 static void interrupted(void) {
   struct child c = child_paused();
   struct grandchild g = grandchild_paused();
@@ -360,6 +378,7 @@ void pg_test_plan(int argc, char **argv) {
   add("strangers", strangers);
   add("strangers_on_old_kernels", strangers_on_old_kernels);
   add("exit_status", exit_status);
+  add("nonblocking_stranger", nonblocking_stranger);
   add("interrupted", interrupted);
   add("traced", traced);
 }
