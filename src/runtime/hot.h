@@ -43,7 +43,7 @@ struct pg_hot {
   /* Read often and written rarely: a cache line of its own, so that threads can share it. */
   _Atomic int state;
   pid_t pid;
-  int threads;                /* this process was forked while there were other threads */
+  int threads;                /* there were, at the latest fork; so its child sees it */
   int other_namespace;        /* children may come to live in another pid namespace */
   _Atomic int handles;        /* PG_HANDLES_*, by which a process can be opened by its identity */
   _Atomic uint32_t inherited; /* births up to this one were our parent's: no children of ours */

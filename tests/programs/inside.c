@@ -8,6 +8,7 @@
  * The first two say "result RETURN ERRNO inner STATUS". An ordinary program: it knows nothing of pidguard. Process
  * numbers are arranged by /proc/sys/kernel/ns_last_pid of the namespace that it runs in. */
 #define _GNU_SOURCE
+#include "../support/next_pid.h"
 #include "say.h"
 
 #include <errno.h>
@@ -61,17 +62,13 @@ static int read_number(void) {
   return atoi(text);
 }
 
-/* The next process of this namespace gets the number, if it is free. */
 static void arrange(int pid) {
-  char text[16];
-  int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
-  if (fd < 0) {
+  int arranged = next_pid_is(pid);
+  if (!arranged) {
     say("SKIP ns_last_pid: %s\n", strerror(errno));
     _exit(77);
   }
-  int length = snprintf(text, sizeof text, "%d", pid - 1);
-  must(write(fd, text, (size_t)length) == length, "ns_last_pid");
-  close(fd);
+  must(arranged > 0, "ns_last_pid");
 }
 
 static int gone_child(bool silent) {

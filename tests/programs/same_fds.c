@@ -1,14 +1,12 @@
 /* Descriptors as the program sees them: the same numbers come next, loops that close everything do what they did, and
  * whatever it does to descriptors it never opened, its children can still be signalled and waited for. */
 #define _GNU_SOURCE
+#include "../support/refuse.h"
 #include "cases.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -103,23 +101,16 @@ static void close_from(void) {
   use_children();
 }
 
-/* Past any wrapper: then the shim may lose speed, but neither the child nor safety. */
 /* Where the kernel has no close_range() (before 5.9): also what is above the limit by now is closed. */
 static void close_from_without_range(void) {
 #if defined __GLIBC__ && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)
-  struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-                               BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 436 /* close_range */, 0, 1),
-                               BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-                               BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-  struct sock_fprog program = {4, code};
   struct rlimit limit;
   make_children();
   MUST(getrlimit(RLIMIT_NOFILE, &limit) == 0);
   int high = fcntl(0, F_DUPFD, (int)(limit.rlim_cur < 100000 ? limit.rlim_cur : 100000) - 2);
   limit.rlim_cur = 128;
   MUST(high > 0 && setrlimit(RLIMIT_NOFILE, &limit) == 0);
-  MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+  if (!refuse(436 /* close_range */, ENOSYS))
     skip("no seccomp here");
   closefrom(3);
   errno = UNTOUCHED;
@@ -129,6 +120,7 @@ static void close_from_without_range(void) {
   use_children();
 }
 
+/* Past any wrapper: then the shim may lose speed, but neither the child nor safety. */
 static void close_range_raw(void) {
   make_children();
   errno = UNTOUCHED;

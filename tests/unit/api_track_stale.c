@@ -1,10 +1,9 @@
 /* A number that is retired, and that a stranger has. */
 #include "../programs/raw.h"
 #include "api_track.h"
+#include "next_pid.h"
 #include "pidfs.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -141,23 +140,13 @@ void overwritten(void) {
     PG_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %#x", status);
 }
 
-/* The next process is to have this number. False: numbers cannot be arranged here. */
-static bool next_number(pid_t pid) {
-  char before[16];
-  int length = snprintf(before, sizeof before, "%d", (int)pid - 1);
-  int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
-  bool done = write(fd, before, (size_t)length) == length;
-  close(fd);
-  return done;
-}
-
 /* A child by libc's own fork() that is given a number which is retired here: it may send to itself. */
 void own_number(void) {
   int status;
   pid_t made = 0, pid = tracked(0);
   CHECK_EQ(pidguard_waitpid(pid, &status, 0), pid);
   CHECK_ERRNO(pidguard_kill(pid, 0), ESRCH); /* asks whose number this is, which is not the child's answer */
-  for (int tries = 0; made != pid && tries < 20 && next_number(pid); tries++) {
+  for (int tries = 0; made != pid && tries < 20 && next_pid_is(pid) > 0; tries++) {
     made = fork();
     if (made == 0)
       _exit(getpid() == pid && pidguard_kill(pid, 0));
@@ -176,7 +165,7 @@ void spawned_number(void) {
   pid_t made = 0, pid = tracked(0);
   CHECK_EQ(pidguard_waitpid(pid, &status, 0), pid);
   CHECK_ERRNO(pidguard_kill(pid, 0), ESRCH);
-  for (int tries = 0; made != pid && tries < 20 && next_number(pid); tries++) {
+  for (int tries = 0; made != pid && tries < 20 && next_pid_is(pid) > 0; tries++) {
     int fd = pidguard_spawnp("sleep", NULL, NULL, argv, environ);
     made = pidguard_pidfd_get_pid(fd);
     if (made < 2)
