@@ -101,7 +101,7 @@ int pg_descriptor_open(pid_t pid) {
 /* Once it is reaped, the leader of a group can be found without its descriptor only by a handle, if at all. While that is
  * not known, a child that leads no group by the time of the next birth is taken for one that never will. */
 static bool needs_no_descriptor(int fd, uint64_t ino, bool leader) {
-  if (handles() == PG_HANDLES_UNKNOWN) {
+  if (handles() == PG_HANDLES_UNKNOWN && !leader) { /* that one has been tried, and may be asked to make room for a trial */
     int living = open_by_handle(ino);
     if (living >= 0)
       pg_sys_close(living);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define GROUP_SIGNAL SIGUSR1
@@ -70,6 +71,33 @@ static void leader_gone(void) {
     result = kill_group(leader, GROUP_SIGNAL, form);
     note("empty: %s", call_text(result));
   }
+}
+
+/* The same, and no descriptor is free when the leader is reaped, nor at the next birth. */
+static void leader_gone_none_left(void) {
+  struct rlimit limit = {64, 64};
+  int ready[2], status;
+  char byte;
+  MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0 && pipe(ready) == 0);
+  pid_t leader = fork_ok();
+  if (leader == 0) {
+    MUST(setpgid(0, 0) == 0);
+    bool member = fork_ok() == 0;
+    MUST(!member || write(ready[1], "x", 1) == 1);
+    while (member)
+      pause();
+    _exit(0);
+  }
+  MUST(read(ready[0], &byte, 1) == 1);
+  while (dup(0) >= 0)
+    ;
+  MUST(waitpid(leader, &status, 0) == leader);
+  note("%s", status_text(status));
+  pid_t next = fork_exiting(7);
+  MUST(waitpid(next, &status, 0) == next);
+  note("%s", status_text(status));
+  int result = kill_group(leader, SIGKILL, 0);
+  note("group: %s", call_text(result));
 }
 
 /* A grandchild, unknown to the program, is the last of the group. */
@@ -239,7 +267,7 @@ static void job_control(void) {
 }
 
 const struct test_case cases[] = {
-    {"whole-group", whole_group}, {"leader-gone", leader_gone},           {"grandchild-left", grandchild_left},
+    {"whole-group", whole_group}, {"leader-gone", leader_gone}, {"leader-gone-none-left", leader_gone_none_left},           {"grandchild-left", grandchild_left},
     {"made-late", made_late},     {"waits-for-groups", waits_for_groups}, {"own-group", own_group},
     {"everybody", everybody},     {"job-control", job_control},           {NULL, NULL},
 };
