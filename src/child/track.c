@@ -355,7 +355,8 @@ PG_HOT void pg_child_forked(int flags) {
     pg_ours_forked();
   if (own_files)
     pg_log_forked();
-  if (due && (!own_files || pg_hot.other_namespace || (flags & CLONE_NEWPID))) {
+  /* At once also where a thread that comes first would be taken for a guest's. */
+  if (due && (!own_files || pg_hot.other_namespace || (flags & CLONE_NEWPID) || (pg_state() & PG_STATE_VM_SHARED))) {
     pg_self_marks = 0;
     pg_child_settle(own_files);
   }

@@ -55,6 +55,7 @@ static const struct way makes[] = {
     {"vfork-then-fork", OTHERS},
     {"fork-full", FULL},
     {"one-free-then-exec", RARE | FULL},
+    {"nested-thread", RARE},
     {"fork-leader", LEADER},
     {"fork-then-exec", 0},
     {"vfork-then-exec", RARE},

@@ -47,7 +47,7 @@ static void at_exit(void) {
   say("result %d %d\n", result, error);
 }
 
-static void reap_and_send(void) {
+void reap_and_send(void) {
   if (scenario.leader && setpgid(scenario.child, scenario.child) != 0) {
     /* EACCES: it has exec'd, EPERM: it leads a session, ESRCH: reaped already. It is a leader by then. */
   }

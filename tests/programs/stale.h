@@ -23,6 +23,9 @@ struct scenario {
 
 extern struct scenario scenario;
 
+/* stale.c: the rest of the scenario, in whichever thread the child was made. */
+void reap_and_send(void) __attribute__((noreturn));
+
 /* stale_make.c: makes the child, stores its PID. May return in another process than it was called in. */
 void make_child(void);
 /* The child's end. Safe in a vfork child. */

@@ -220,6 +220,28 @@ static pid_t by_nested_fork(void) {
   return by_fork();
 }
 
+static void *rest_main(void *unused) {
+  scenario.child = by_fork();
+  reap_and_send();
+  return unused;
+}
+
+/* Another child had the program's memory; the rest happens in a thread of a child that does nothing else itself. */
+static pid_t by_nested_thread(void) {
+  pthread_t thread;
+  pid_t guest = by_clone(CLONE_VM, SIGCHLD);
+  if (guest < 2 || (scenario.hold && write(scenario.gate[1], "", 1) != 1) ||
+      (waitpid(guest, NULL, 0) != guest && errno != ECHILD)) /* where SIGCHLD is ignored */
+    fail("guest");
+  pid_t nested = fork();
+  if (nested == 0 && (pthread_create(&thread, NULL, rest_main, NULL) != 0 || pthread_join(thread, NULL) != 0))
+    fail("thread");
+  int status = 0;
+  while (nested > 0 && waitpid(nested, &status, 0) < 0 && errno == EINTR)
+    ;
+  _exit(nested > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 4);
+}
+
 static pid_t by_daemon(void) {
   if (daemon(1, 1) != 0)
     fail("daemon");
@@ -364,6 +386,8 @@ void make_child(void) {
     pid = by_handler();
   else if (strcmp(how, "nested") == 0)
     pid = by_nested_fork();
+  else if (strcmp(how, "nested-thread") == 0)
+    pid = by_nested_thread();
   else if (strcmp(how, "daemon") == 0)
     pid = by_daemon();
   else if (strcmp(how, "orphan") == 0)
