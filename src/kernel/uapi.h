@@ -93,6 +93,10 @@ struct pg_pidfd_info {
 #define PG_ANON_INODE_FS_MAGIC 0x09041934
 #define PG_CGROUP2_SUPER_MAGIC 0x63677270
 
+/* linux/seccomp.h */
+#define PG_SECCOMP_MODE_FILTER 2     /* of prctl(PR_SET_SECCOMP) */
+#define PG_SECCOMP_SET_MODE_FILTER 1 /* of seccomp(): 3.17 */
+
 /* sched.h */
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000 /* 4.6 */

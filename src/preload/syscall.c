@@ -172,12 +172,13 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   }
   case SYS_prctl:
   case SYS_seccomp: {
-    bool filters = (n == SYS_seccomp ? a <= 1 : a == PR_SET_SECCOMP) && pg_mode() != PG_MODE_OFF && !pg_is_guest();
+    bool own = n == SYS_seccomp;
+    bool filters = (own ? a <= PG_SECCOMP_SET_MODE_FILTER : a == PR_SET_SECCOMP) && pg_mode() != PG_MODE_OFF && !pg_is_guest();
     if (filters)
-      pg_filter_prepare();
+      pg_filter_look();
     long r = pg_sys6(n, a, b, c, d, e, f);
     if (filters && r >= 0)
-      pg_filter_installed(n == SYS_seccomp && (b & 1)); /* SECCOMP_FILTER_FLAG_TSYNC */
+      pg_filter_installed((own ? a == PG_SECCOMP_SET_MODE_FILTER : b == PG_SECCOMP_MODE_FILTER) ? (const void *)c : NULL);
     return r;
   }
 #ifdef SYS_setrlimit

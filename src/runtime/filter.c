@@ -1,5 +1,6 @@
 #include "runtime/filter.h"
 
+#include "kernel/bpf.h"
 #include "kernel/sys.h"
 #include "runtime/hot.h"
 
@@ -13,18 +14,11 @@
 _Atomic int pg_filter_state;
 _Atomic pid_t pg_filter_unreaped;
 
-/* The filter that is there is from before the exec, so what the loader did can be done. */
-static _Atomic bool from_start;
-
-/* A filter is a thread's own. Who installs one while there are other threads keeps them apart from us for good. */
-static _Atomic bool alone;
-
 /* /proc/self/status as far as it matters. Opening, reading and closing a file is what the loader has done in every
  * dynamic program, so a filter from before the exec lets it pass. */
 struct status {
   int seccomp; /* 0: no filter; 1: strict mode; 2: a filter; -1: no way to know */
   bool quiet;  /* nobody would notice a SIGCHLD: it has no handler and is not blocked */
-  bool alone;  /* there is one thread */
 };
 
 /* What follows the field's name, if the line begins with it. */
@@ -46,7 +40,7 @@ static struct status read_status(void) {
   char chunk[256], line[64];
   size_t len = 0;
   int unseen = 2; /* of the masks */
-  struct status status = {0, true, false}; /* a kernel without seccomp does not have the line */
+  struct status status = {0, true}; /* a kernel without seccomp does not have the line */
   int fd = pg_sys_openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
   ssize_t n = -1;
   while (fd >= 0 && (n = pg_sys_read(fd, chunk, sizeof chunk)) > 0)
@@ -61,8 +55,6 @@ static struct status read_status(void) {
       const char *value = value_of(line, "Seccomp:\t");
       if (value)
         status.seccomp = *value - '0';
-      else if ((value = value_of(line, "Threads:\t")))
-        status.alone = value[0] == '1' && !value[1];
       else if ((value = value_of(line, "SigBlk:\t")) || (value = value_of(line, "SigCgt:\t"))) {
         unseen--;
         status.quiet &= !has_sigchld(value);
@@ -71,7 +63,7 @@ static struct status read_status(void) {
   if (fd >= 0)
     pg_sys_close(fd);
   status.quiet &= unseen == 0;
-  return n == 0 ? status : (struct status){-1, false, false};
+  return n == 0 ? status : (struct status){-1, false};
 }
 
 static void move_state(int from, int to) {
@@ -101,10 +93,8 @@ static void map_page(void) {
 PG_COLD bool pg_filter_look(void) {
   if (atomic_load_explicit(&pg_filter_state, memory_order_relaxed) == PG_FILTER_UNKNOWN) {
     int seccomp = read_status().seccomp;
-    if (seccomp != 0 && seccomp != 1) { /* or unknown: no /proc, no descriptor to read it with */
+    if (seccomp != 0 && seccomp != 1) /* or unknown: no /proc, no descriptor to read it with */
       map_page();
-      atomic_store_explicit(&from_start, true, memory_order_relaxed);
-    }
     move_state(PG_FILTER_UNKNOWN, seccomp == 0   ? PG_FILTER_FREE
                                   : seccomp == 1 ? PG_FILTER_KILLS
                                                  : PG_FILTER_PRESENT);
@@ -115,10 +105,15 @@ PG_COLD bool pg_filter_look(void) {
 /* ---- The throw-away process ---- */
 
 /* Every kind of call that the core makes, harmlessly. Signals are held off first: a handler of the program must not run
- * here. Descriptors are made free, in this process alone: all may be in use. */
+ * here. Nobody wants a core of this process: with a limit of 1 byte none is written, nor piped to anybody. Descriptors are
+ * made free, in this process alone: all may be in use. */
 static void try_calls(void) {
   siginfo_t si;
-  uint64_t dev, ino, all = ~(uint64_t)0;
+  uint64_t dev, ino, all = ~(uint64_t)0, core[2];
+  if (pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, NULL, core) == 0) {
+    core[0] = core[1] > 0;
+    pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, core, NULL);
+  }
   pg_sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, sizeof all);
   pid_t self = pg_sys_getpid();
   for (int i = 0; i < 3; i++)
@@ -229,8 +224,7 @@ static long make_probe(enum pg_birth birth) {
   switch (birth) {
   case PG_BIRTH_VFORK:
 #ifdef PG_HAVE_PROBE_BY_VFORK
-    return atomic_load_explicit(&from_start, memory_order_relaxed) && read_status().quiet && dumps_alone() ? by_vfork()
-                                                                                                          : -1;
+    return read_status().quiet && dumps_alone() ? by_vfork() : -1;
 #else
     return by_clone();
 #endif
@@ -260,13 +254,26 @@ PG_COLD void pg_filter_reap_late(bool by_waitid) {
   while (r == -EINTR && --tries > 0);
 }
 
+/* Is it certain that a child would not be the first process of a new pid namespace, which ends with it? Our parent may have
+ * left such a one behind (unshare, then exec). It has begun with the first child; until then the link leads nowhere
+ * (4.12; fs/proc/namespaces.c, kernel/pid_namespace.c, pidns_for_children_get()). */
+static bool namespace_has_begun(void) {
+  if (pg_hot.other_namespace)
+    return false;
+  if (atomic_load_explicit(&pg_hot.births, memory_order_relaxed))
+    return true;
+  int fd = pg_sys_openat(AT_FDCWD, "/proc/thread-self/ns/pid_for_children", O_RDONLY | O_CLOEXEC, 0);
+  if (fd >= 0)
+    pg_sys_close(fd);
+  return fd >= 0;
+}
+
 PG_COLD bool pg_filter_find_out(enum pg_birth birth) {
   static _Atomic int busy; /* one thread at a time; the others go on by number */
   pg_filter_look();
   _Atomic pid_t *cells = atomic_load_explicit(&page, memory_order_relaxed);
   if (atomic_load_explicit(&pg_filter_state, memory_order_relaxed) != PG_FILTER_PRESENT || !cells ||
-      pg_hot.other_namespace || /* the throw-away process would be the first and last of a new pid namespace */
-      atomic_exchange_explicit(&busy, 1, memory_order_acquire))
+      !namespace_has_begun() || atomic_exchange_explicit(&busy, 1, memory_order_acquire))
     return is_free();
   long pid = make_probe(birth);
   if (pid > 1) {
@@ -281,19 +288,67 @@ PG_COLD bool pg_filter_find_out(enum pg_birth birth) {
   return is_free();
 }
 
-PG_COLD void pg_filter_prepare(void) {
-  if (pg_filter_look() || atomic_load_explicit(&from_start, memory_order_relaxed)) {
-    map_page();
-    atomic_store_explicit(&alone, read_status().alone, memory_order_relaxed);
-  }
+/* ---- Filters of the program's own ---- */
+
+/* Every kind of call that the core makes, the throw-away process included. */
+static const struct pg_bpf_call needed[] = {
+    {SYS_clone, 0, {0}},
+    {SYS_clone3, 0, {0}},
+#ifdef SYS_vfork
+    {SYS_vfork, 0, {0}},
+#endif
+    {SYS_exit_group, 0, {0}},
+    {SYS_wait4, 0, {0}},
+    {SYS_waitid, 1, {PG_P_PIDFD}},
+    {SYS_waitid, 1, {P_PID}},
+    {SYS_pidfd_open, 2, {0, 0}},
+    {SYS_pidfd_send_signal, 0, {0}},
+    {SYS_open_by_handle_at, 0, {0}},
+    {SYS_fcntl, 2, {0, F_DUPFD_CLOEXEC}},
+    {SYS_fcntl, 2, {0, F_GETFD}},
+#ifdef __LP64__
+    {SYS_fstat, 0, {0}},
+#else
+    {SYS_statx, 0, {0}},
+#endif
+    {SYS_fstatfs, 0, {0}},
+    {SYS_close, 0, {0}},
+    {SYS_close_range, 0, {0}},
+    {SYS_prlimit64, 7, {0, RLIMIT_NOFILE, 0}},
+    {SYS_prlimit64, 3, {0, RLIMIT_CORE}},
+    {SYS_kill, 2, {0, 0}},
+    {SYS_tgkill, 4, {0, 0, 0}},
+    {SYS_getpid, 0, {0}},
+    {SYS_getppid, 0, {0}},
+    {SYS_sched_yield, 0, {0}},
+    {SYS_rt_sigprocmask, 0, {0}},
+#ifdef SYS_mmap2
+    {SYS_mmap2, 12, {0, 0, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS}},
+#else
+    {SYS_mmap, 12, {0, 0, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS}},
+#endif
+    {SYS_munmap, 0, {0}},
+    {SYS_openat, 0, {0}},
+    {SYS_read, 0, {0}},
+    {SYS_getdents64, 0, {0}},
+    {SYS_lseek, 0, {0}},
+};
+
+static bool lets_us_work(const struct pg_bpf_program *program) {
+  static _Atomic int busy;
+  static struct pg_bpf_room room;
+  if (atomic_exchange_explicit(&busy, 1, memory_order_acquire)) /* another thread installs one, too */
+    return false;
+  bool good = true;
+  for (size_t i = 0; good && i < PG_ARRAY_LEN(needed); i++)
+    good = pg_bpf_lets_pass(program, &needed[i], &room);
+  atomic_store_explicit(&busy, 0, memory_order_release);
+  return good;
 }
 
-PG_COLD void pg_filter_installed(bool for_all) {
-  int to = for_all || atomic_load_explicit(&alone, memory_order_relaxed) ? PG_FILTER_PRESENT : PG_FILTER_KILLS;
-  int state = atomic_load_explicit(&pg_filter_state, memory_order_relaxed);
-  atomic_store_explicit(&from_start, false, memory_order_relaxed);
+PG_COLD void pg_filter_installed(const void *program) {
+  if (program && lets_us_work(program))
+    return;
   pg_state_set(PG_STATE_FILTER);
-  while (state < to && !atomic_compare_exchange_weak_explicit(&pg_filter_state, &state, to, memory_order_relaxed,
-                                                              memory_order_relaxed))
-    ;
+  atomic_store_explicit(&pg_filter_state, PG_FILTER_KILLS, memory_order_relaxed);
 }

@@ -1,6 +1,6 @@
-/* May we make system calls that the program itself does not make? Not under a seccomp filter that kills for them; and
- * what a filter does can not be asked, only tried: by a throw-away process that may die of it, made and reaped by calls
- * that the program makes just then itself. Calls kernel. */
+/* May we make system calls that the program itself does not make? Not under a seccomp filter that kills for them. What one
+ * does that the program installs can be worked out; one that was there before the exec can not be read, only tried: by a
+ * throw-away process that may die of it, made and reaped by calls that the program makes just then itself. Calls kernel. */
 #ifndef PG_RUNTIME_FILTER_H
 #define PG_RUNTIME_FILTER_H
 
@@ -13,7 +13,7 @@
 enum pg_filter {
   PG_FILTER_UNKNOWN, /* nobody needed to know yet */
   PG_FILTER_FREE,    /* no filter, or one that lets us work (or says ENOSYS, EPERM, which we understand) */
-  PG_FILTER_PRESENT, /* there is one, and it was not tried */
+  PG_FILTER_PRESENT, /* there was one from the start, and it was not tried */
   PG_FILTER_KILLS,   /* for good: track by number, without a call */
 };
 
@@ -46,9 +46,9 @@ static inline bool pg_filter_ask(enum pg_birth birth) {
          pg_filter_find_out(birth);
 }
 
-/* Around a call of the program that installs a filter; the second after its success. for_all: for all threads. */
-void pg_filter_prepare(void);
-void pg_filter_installed(bool for_all);
+/* After a call by which the program has installed a filter, for whichever threads: its struct sock_fprog, or NULL (strict
+ * mode). Before it, pg_filter_look() has to tell what was there from the start. */
+void pg_filter_installed(const void *program);
 
 /* Before a wait of the program: takes away a throw-away process that is still there, by the same system call. */
 void pg_filter_reap_late(bool by_waitid);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const char *filter_path, *cases_path;
@@ -56,7 +57,7 @@ static void run_under(const char *kind, bool with_list, const char *name, const 
 /* True if filters can be had and the program ends as it should; else the reason is given. */
 static bool usable(const char *what, const struct pg_test_outcome *plain) {
   if (pg_test_exited(plain, PG_TEST_SKIPPED)) {
-    pg_test_skip("no filter here: %s", plain->err);
+    pg_test_skip("not here: %s%s", plain->err, plain->out);
     return false;
   }
   return PG_CHECK(pg_test_exited(plain, 0), "%s without the shim: status %#x%s, \"%.300s\" \"%.200s\"", what,
@@ -140,6 +141,44 @@ static void kill_by_itself(void) {
   }
 }
 
+static void of_its_own(void) {
+  both("a filter of its own", NULL, false, no_filter);
+}
+
+/* A filter that kills what is tried must not leave a core behind. */
+static void no_core(void) {
+  char here[4096], dir[] = "/tmp/pidguard-core-XXXXXX", pattern[8] = "";
+  FILE *file = fopen("/proc/sys/kernel/core_pattern", "re");
+  bool plain = file && fgets(pattern, sizeof pattern, file) && pattern[0] != '|' && pattern[0] != '/';
+  if (file)
+    fclose(file);
+  if (!plain) {
+    pg_test_skip("cores are written elsewhere: %s", pattern);
+    return;
+  }
+  struct rlimit limit, all;
+  getrlimit(RLIMIT_CORE, &limit);
+  all = (struct rlimit){limit.rlim_max, limit.rlim_max};
+  if (!limit.rlim_max || !PG_CHECK(getcwd(here, sizeof here) && mkdtemp(dir) && chdir(dir) == 0, "no directory"))
+    return;
+  setrlimit(RLIMIT_CORE, &all);
+  struct pg_test_outcome outcome, shim;
+  run_under("record", true, "fork-wait", NULL, no_filter, &outcome);
+  bool good = usable("the recording", &outcome);
+  pg_test_outcome_free(&outcome);
+  if (good) {
+    run_under("kill", true, "fork-wait", pg_test_preload(), no_filter, &shim);
+    PG_CHECK(rmdir(dir) == 0, "something is left in the directory");
+    pg_test_outcome_free(&shim);
+  }
+  setrlimit(RLIMIT_CORE, &limit);
+  PG_CHECK(chdir(here) == 0, "back");
+  const char *const argv[] = {"rm", "-rf", dir, NULL};
+  struct pg_test_command remove = {.argv = argv};
+  pg_test_run(&remove, &outcome);
+  pg_test_outcome_free(&outcome);
+}
+
 /* `Seccomp: 2` alone must not switch the protection off. */
 static void protection_stays_on(void) {
   static const char *const allow_prefix[] = {NULL, "allow", NULL};
@@ -201,5 +240,11 @@ void pg_test_plan(int argc, char **argv) {
     pg_test_add("eperm", shell_scripts[i][0], forbid);
     pg_test_add("kill", shell_scripts[i][0], kill_from_the_start);
   }
+  static const char *const own[] = {"-exact-fork", "-listener", "-unshared", "-unshared-no-proc"};
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+    pg_test_add("own", own[i], of_its_own);
+  pg_test_add("allow", "-unshared", allow);
+  pg_test_add("allow", "-unshared-no-proc", allow);
+  pg_test_add("kill", "core", no_core);
   pg_test_add("allow", "stale", protection_stays_on);
 }

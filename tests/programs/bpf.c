@@ -67,9 +67,10 @@ size_t bpf_kill_others(const bool allowed[BPF_NUMBERS], struct sock_filter code[
   return n;
 }
 
+static const unsigned low = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4; /* half of an argument */
+
 size_t bpf_refuse_pidfds(int error, bool with_clone3, struct sock_filter code[BPF_CODE_MAX]) {
   const unsigned refuse = SECCOMP_RET_ERRNO | (unsigned)error;
-  const unsigned low = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4;
   size_t n = check_architecture(code);
   code[n++] = LOAD(WORD(nr));
   if (error) {
@@ -88,6 +89,31 @@ size_t bpf_refuse_pidfds(int error, bool with_clone3, struct sock_filter code[BP
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x1000 /* CLONE_PIDFD */, 0, 1);
     code[n++] = RETURN(refuse);
     code[n++] = RETURN(SECCOMP_RET_ALLOW);
+  }
+  code[n++] = RETURN(SECCOMP_RET_ALLOW);
+  return n;
+}
+
+size_t bpf_one_clone(unsigned flags, struct sock_filter code[BPF_CODE_MAX]) {
+  size_t n = check_architecture(code);
+  code[n++] = LOAD(WORD(nr));
+  code[n++] = IF_NOT(SYS_clone3, 1);
+  code[n++] = RETURN(SECCOMP_RET_ERRNO | ENOSYS);
+  code[n++] = IF_NOT(SYS_clone, 2);
+  code[n++] = LOAD(WORD(args[0]) + low);
+  code[n++] = IF_NOT(flags, 1);
+  code[n++] = RETURN(SECCOMP_RET_ALLOW);
+  code[n++] = RETURN(SECCOMP_RET_KILL_PROCESS);
+  return n;
+}
+
+size_t bpf_ask_listener(struct sock_filter code[BPF_CODE_MAX]) {
+  size_t n = check_architecture(code);
+  code[n++] = LOAD(WORD(nr));
+  const unsigned asked[] = {SYS_getppid, SYS_pidfd_open};
+  for (int i = 0; i < 2; i++) {
+    code[n++] = IF_NOT(asked[i], 1);
+    code[n++] = RETURN(SECCOMP_RET_USER_NOTIF);
   }
   code[n++] = RETURN(SECCOMP_RET_ALLOW);
   return n;

@@ -19,5 +19,9 @@ size_t bpf_kill_others(const bool allowed[BPF_NUMBERS], struct sock_filter code[
 /* Calls on pidfds (pidfd_open, pidfd_send_signal, waitid with P_PIDFD, clone with CLONE_PIDFD, and with_clone3 clone3)
  * are answered with the errno; 0: everything is allowed. */
 size_t bpf_refuse_pidfds(int error, bool with_clone3, struct sock_filter code[BPF_CODE_MAX]);
+/* Killed for a clone() with other flags than these; clone3 does not exist. */
+size_t bpf_one_clone(unsigned flags, struct sock_filter code[BPF_CODE_MAX]);
+/* getppid() and pidfd_open() wait for the answer of whoever listens. */
+size_t bpf_ask_listener(struct sock_filter code[BPF_CODE_MAX]);
 
 #endif

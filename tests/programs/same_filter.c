@@ -10,10 +10,12 @@
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 
 extern char **environ;
@@ -232,6 +234,72 @@ static void after_exec(void) {
   note("%s", call_text(kill_ok(pid, 0)));
 }
 
+/* ---- With filters of their own, for the calls' arguments ---- */
+
+static struct sock_filter code[BPF_CODE_MAX];
+
+/* Only what libc's fork() asks for. */
+static void exact_fork(void) {
+  int status = 0;
+  pid_t early = fork_paused();
+  struct sock_fprog program = {(unsigned short)bpf_one_clone(CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, code), code};
+  MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+  pid_t pid = fork_exiting(3), result = waitpid(pid, &status, 0);
+  end_of("child", result, pid, status);
+  note("%s", call_text(kill_ok(early, SIGTERM)));
+  result = waitpid(early, &status, 0);
+  end_of("early", result, early, status);
+  note("%s", call_text(kill_ok(pid, 0)));
+}
+
+/* Calls wait for an answer of this process. */
+static void listener(void) {
+  int status = 0;
+  pid_t early = fork_paused();
+  struct sock_fprog program = {(unsigned short)bpf_ask_listener(code), code};
+  MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program) < 0)
+    skip("no listener to be had");
+  pid_t pid = fork_exiting(3), result = waitpid(pid, &status, 0);
+  end_of("child", result, pid, status);
+  note("%s", call_text(kill_ok(early, SIGTERM)));
+  result = waitpid(early, &status, 0);
+  end_of("early", result, early, status);
+}
+
+/* The next child is the first of a new pid namespace, as after `unshare --pid PROGRAM`. */
+static void unshare_and_exec(bool with_proc) {
+  char *argv[] = {(char *)"same_filter", (char *)"-after-unshare", NULL};
+  int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  MUST(self >= 0);
+  if (raw_call(SYS_unshare, CLONE_NEWPID | (with_proc ? 0 : CLONE_NEWNS), 0, 0, 0, 0) != 0)
+    skip("no pid namespace can be made here");
+  if (!with_proc) {
+    MUST(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    while (umount2("/proc", MNT_DETACH) == 0) /* there may be one below another */
+      ;
+    MUST(access("/proc/self", F_OK) != 0);
+  }
+  raw_call(SYS_execveat, self, (long)"", (long)argv, (long)environ, AT_EMPTY_PATH);
+  MUST(!"exec");
+}
+static void unshared(void) {
+  unshare_and_exec(true);
+}
+static void unshared_no_proc(void) {
+  unshare_and_exec(false);
+}
+static void after_unshare(void) {
+  pid_t first = fork_pausing();
+  for (int i = 3; i < 6; i++) {
+    int status = 0;
+    pid_t pid = fork_exiting(i), result = waitpid(pid, &status, 0);
+    end_of("child", result, pid, status);
+    note("%s", call_text(kill_ok(pid, 0)));
+  }
+  finish(first);
+}
+
 const struct test_case cases[] = {
     {"nothing", nothing},
     {"no-birth-at-all", no_birth_at_all},
@@ -251,5 +319,10 @@ const struct test_case cases[] = {
     {"thread", in_thread},
     {"exec", then_exec},
     {"-after-exec", after_exec},
+    {"-exact-fork", exact_fork},
+    {"-listener", listener},
+    {"-unshared", unshared},
+    {"-unshared-no-proc", unshared_no_proc},
+    {"-after-unshare", after_unshare},
     {NULL, NULL},
 };
