@@ -1,6 +1,7 @@
 /* Calls that take a PID and neither signal nor wait. */
 #include "child/call.h"
 
+#include "child/descriptor.h"
 #include "kernel/sys.h"
 #include "child/self.h"
 
@@ -20,7 +21,7 @@ int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
   if (fd >= 0)
     pg_state_set(PG_STATE_PIDFDS);
   if (fd >= 0 && pg_call_check(pid, call) < 0) {
-    pg_sys_close(fd);
+    pg_descriptor_close(fd);
     return -ESRCH;
   }
   return fd;

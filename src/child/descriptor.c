@@ -7,33 +7,49 @@
 #include "runtime/ours.h"
 
 /* Before pidfs all pidfds share one anonymous inode: good enough to prove that a number is still some pidfd. */
-static _Atomic uint64_t shared_ino;
+static _Atomic uint64_t device, shared_ino;
 static _Atomic int identity; /* 0 not known yet, 1 unique, -1 shared */
 
-int pg_descriptor_identity(int fd, uint64_t *ret_ino) {
-  uint64_t dev, ino;
-  int r = pg_sys_fstat_ids(fd, &dev, &ino);
+/* The inode of a pidfd; -EBADF if it is none. */
+static int read_ino(int fd, uint64_t *ret_ino) {
+  uint64_t dev;
+  int r = pg_sys_fstat_ids(fd, &dev, ret_ino);
   if (r < 0)
     return r;
-  int have = atomic_load_explicit(&identity, memory_order_relaxed);
-  if (PG_UNLIKELY(have == 0)) {
-    have = pg_sys_fstatfs_type(fd) == PG_PIDFS_MAGIC ? 1 : -1;
+  if (PG_UNLIKELY(!atomic_load_explicit(&identity, memory_order_relaxed))) {
+    long type = pg_sys_fstatfs_type(fd);
+    int have = type == PG_PIDFS_MAGIC ? 1 : -1;
+    if (type >= 0 && type != PG_PIDFS_MAGIC && type != PG_ANON_INODE_FS_MAGIC)
+      return -EBADF;
+    atomic_store_explicit(&device, dev, memory_order_relaxed);
     if (have < 0)
-      atomic_store_explicit(&shared_ino, ino, memory_order_relaxed);
-    atomic_store_explicit(&identity, have, memory_order_relaxed);
+      atomic_store_explicit(&shared_ino, *ret_ino, memory_order_relaxed);
+    atomic_store_explicit(&identity, have, memory_order_release);
   }
-  *ret_ino = have > 0 ? ino : 0;
-  return 0;
+  return dev == atomic_load_explicit(&device, memory_order_relaxed) ? 0 : -EBADF;
+}
+
+int pg_descriptor_identity(int fd, uint64_t *ret_ino) {
+  uint64_t ino;
+  int r = read_ino(fd, &ino);
+  if (r == 0)
+    *ret_ino = pg_descriptor_have_identity() ? ino : 0;
+  return r;
 }
 
 bool pg_descriptor_have_identity(void) { return atomic_load_explicit(&identity, memory_order_relaxed) > 0; }
 
 static bool still_ours(int fd, uint64_t ino) {
-  uint64_t dev, now;
+  uint64_t now;
   if (ino == PG_INO_PROVEN)
     return true;
-  return pg_sys_fstat_ids(fd, &dev, &now) == 0 &&
-         now == (ino ? ino : atomic_load_explicit(&shared_ino, memory_order_relaxed));
+  return read_ino(fd, &now) == 0 && now == (ino ? ino : atomic_load_explicit(&shared_ino, memory_order_relaxed));
+}
+
+void pg_descriptor_close(int low) {
+  uint64_t ino;
+  if (low >= 0 && (pg_is_single_threaded() || read_ino(low, &ino) == 0))
+    pg_sys_close(low);
 }
 
 void pg_descriptor_release(int fd, uint64_t ino, uint32_t index) {
@@ -53,7 +69,7 @@ int pg_descriptor_reopen(pid_t pid, uint64_t ino) {
     pg_count(reopened);
     return fd;
   }
-  pg_sys_close(fd);
+  pg_descriptor_close(fd);
   return r < 0 ? -EOPNOTSUPP : -ESRCH; /* only an answer can say that it is another */
 }
 
@@ -84,8 +100,7 @@ bool pg_descriptor_try_leader(int held, uint64_t ino) {
   if (held >= 0 && handles() == PG_HANDLES_LEADERS)
     return true;
   int fd = open_by_handle(ino);
-  if (fd >= 0)
-    pg_sys_close(fd);
+  pg_descriptor_close(fd);
   if (fd == -ESTALE && held >= 0)
     handles_are(PG_HANDLES_NONE);
   return fd != -ESTALE || handles() != PG_HANDLES_LEADERS;
@@ -101,11 +116,8 @@ int pg_descriptor_open(pid_t pid) {
 /* Once it is reaped, the leader of a group can be found without its descriptor only by a handle, if at all. While that is
  * not known, a child that leads no group by the time of the next birth is taken for one that never will. */
 static bool needs_no_descriptor(int fd, uint64_t ino, bool leader) {
-  if (handles() == PG_HANDLES_UNKNOWN && !leader) { /* that one has been tried, and may be asked to make room for a trial */
-    int living = open_by_handle(ino);
-    if (living >= 0)
-      pg_sys_close(living);
-  }
+  if (handles() == PG_HANDLES_UNKNOWN && !leader) /* that one has been tried, and may be asked to make room for a trial */
+    pg_descriptor_close(open_by_handle(ino));
   return ino && (handles() == PG_HANDLES_LEADERS ||
                  (handles() == PG_HANDLES_LIVING && !leader &&
                   pg_sys_pidfd_send_signal(fd, 0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP) == -ESRCH));
@@ -170,6 +182,10 @@ bool pg_descriptor_give(struct pg_record *rec, int low) {
   int fd = pg_ours_lift(low, low);
   if (fd < 0)
     return false;
+  if (!pg_is_single_threaded() && !still_ours(fd, pg_record_ino(rec))) { /* see pg_descriptor_close() */
+    pg_sys_close(fd);
+    return false;
+  }
   uint32_t index = pg_record_index(rec);
   struct pg_ours occupant;
   bool mine = fd <= PG_RECORD_FD_MAX && pg_ours_register(fd, index, &occupant);

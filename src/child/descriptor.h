@@ -6,10 +6,14 @@
 #include "child/record.h"
 
 /* Reads what identifies the process behind a pidfd: its pidfs inode, or 0 where the kernel has none (before 6.9).
- * -errno if fd can not be asked. */
+ * -EBADF if fd is no pidfd, -errno if it can not be asked. */
 int pg_descriptor_identity(int fd, uint64_t *ret_ino);
 /* True while identities tell processes apart; false before the first pidfd was seen. */
 bool pg_descriptor_have_identity(void);
+
+/* Closes a pidfd that was opened a moment ago, on a low number; -1 is none. Another thread may rely on being the only one
+ * that opens descriptors, and have put its own there with dup2() meanwhile. */
+void pg_descriptor_close(int low);
 
 /* pidfd_open() by number, but only the process with that identity: a descriptor of the caller's on a low number, or
  * -ESRCH if the number is nobody's or somebody else's, or another -errno. */

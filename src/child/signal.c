@@ -97,8 +97,7 @@ static int signal_group_as_guest(pid_t pgid, int sig, struct pg_peek peek, struc
     fd = tracked ? pg_descriptor_reopen_leader(peek.ino) : -EOPNOTSUPP;
     r = fd >= 0 ? send_group(fd, sig) : fd;
   }
-  if (fd >= 0)
-    pg_sys_close(fd);
+  pg_descriptor_close(fd);
   return r == -EOPNOTSUPP ? PG_PASS : r == -ESRCH ? refuse(-pgid, sig, call) : r;
 }
 
@@ -121,7 +120,7 @@ static int signal_as_guest(pid_t pid, int sig, const siginfo_t *info, bool group
   if (fd < 0)
     return PG_PASS;
   int r = send_child(fd, sig, info);
-  pg_sys_close(fd);
+  pg_descriptor_close(fd);
   return r == -EOPNOTSUPP ? PG_PASS : r;
 }
 
@@ -134,7 +133,7 @@ static int signal_by_identity(struct pg_record *rec, int sig, const siginfo_t *i
   int r = send_child(low, sig, info);
   if (r == 0 && pg_descriptor_is_wanted(rec) && pg_record_fd(rec) < 0 && pg_ours_held() < pg_ours_budget())
     pg_descriptor_give(rec, low);
-  pg_sys_close(low);
+  pg_descriptor_close(low);
   return r == -EBADF ? -EOPNOTSUPP : r; /* just opened */
 }
 
@@ -194,8 +193,7 @@ bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call) {
   if (live && fd < 0)
     fd = low = pg_descriptor_reopen(pid, pg_record_ino(rec));
   bool done = fd >= 0 && pg_sys_pidfd_send_signal(fd, sig, NULL, PG_PIDFD_SIGNAL_THREAD) == 0;
-  if (low >= 0)
-    pg_sys_close(low);
+  pg_descriptor_close(low);
   pg_record_drop(rec);
   if (done)
     pg_count(signals);
@@ -254,7 +252,7 @@ static int group_by_number(pid_t pgid, struct pg_record *rec, int sig) {
     r = pg_child_is_lost(rec) ? -ESRCH : -EOPNOTSUPP;
   else if (rec && ino == known)
     r = send_group(fd, sig);
-  pg_sys_close(fd);
+  pg_descriptor_close(fd);
   return r;
 }
 
@@ -285,8 +283,7 @@ int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
   if (r == -EBADF && rec) {
     int leader = pg_descriptor_reopen_leader(pg_record_ino(rec));
     r = leader >= 0 ? send_group(leader, how) : leader == -ESRCH ? -ESRCH : -EBADF;
-    if (leader >= 0)
-      pg_sys_close(leader);
+    pg_descriptor_close(leader);
   }
   if (r == -EBADF)
     r = group_by_number(pgid, w & PG_RECORD_LIVE ? rec : NULL, how);

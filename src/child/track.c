@@ -134,8 +134,7 @@ static bool is_gone(struct pg_record *rec) {
   if (!pg_record_ino(rec))
     return is_own(rec);
   int fd = pg_descriptor_reopen(pid, pg_record_ino(rec));
-  if (fd >= 0)
-    pg_sys_close(fd);
+  pg_descriptor_close(fd);
   return fd == -ESRCH;
 }
 
@@ -146,8 +145,8 @@ static bool collect(struct pg_record *rec) {
   if (!(w & PG_RECORD_LIVE)) {
     int leader = fd >= 0 ? fd : pg_descriptor_reopen_leader(pg_record_ino(rec));
     bool lives = leader >= 0 ? group_lives(leader, 0) : leader != -ESRCH;
-    if (fd < 0 && leader >= 0)
-      pg_sys_close(leader);
+    if (fd < 0)
+      pg_descriptor_close(leader);
     if (lives)
       return false;
     pg_table_bury(rec, false);
@@ -200,8 +199,7 @@ static int install(pid_t pid, int low, const char *how) {
     pg_ours_init(pg_config.fd_max, !ino);
   struct pg_record *rec = pg_table_track(pid, -1, ino);
   bool held = rec && known == 0 && pg_descriptor_give(rec, low);
-  if (low >= 0)
-    pg_sys_close(low);
+  pg_descriptor_close(low);
   if (!rec) {
     pg_table_forget(pid);
     pg_degraded("track", pid, -ENOMEM);
@@ -220,8 +218,7 @@ PG_HOT void pg_child_born(pid_t pid, int pidfd, const char *how) {
     return;
   pg_count(births);
   if (!pg_filter_is_free()) {
-    if (pidfd >= 0)
-      pg_sys_close(pidfd);
+    pg_descriptor_close(pidfd);
     install(pid, -EPERM, how);
     return;
   }
@@ -230,8 +227,7 @@ PG_HOT void pg_child_born(pid_t pid, int pidfd, const char *how) {
   if (pidfd < 0) {
     pidfd = pg_descriptor_open(pid);
     if (pidfd == -ESRCH || (pidfd >= 0 && !is_our_child(pidfd, pid))) {
-      if (pidfd >= 0)
-        pg_sys_close(pidfd);
+      pg_descriptor_close(pidfd);
       born_dead(pid, how);
       return;
     }
@@ -253,8 +249,7 @@ static void identify(struct pg_record *rec, void *unused) {
     atomic_store_explicit(&rec->ino, ino, memory_order_release);
     pg_descriptor_give(rec, low);
   }
-  if (low >= 0)
-    pg_sys_close(low);
+  pg_descriptor_close(low);
 }
 
 void pg_child_identify_all(void) {
@@ -271,7 +266,7 @@ int pg_child_adopt(pid_t pid) {
   if (fd < 0)
     return fd == -EINVAL || fd == -ENOENT ? -ESRCH : fd == -ENOSYS || fd == -EPERM ? -EOPNOTSUPP : fd;
   if (!is_our_child(fd, pid)) {
-    pg_sys_close(fd);
+    pg_descriptor_close(fd);
     return -ECHILD;
   }
   pg_count(adopted);
@@ -382,8 +377,7 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
     else if (!dead) {
       int again = pg_descriptor_reopen(pid, pg_record_ino(rec));
       dead = again == -ESRCH || (again < 0 && pg_sys_kill(pid, 0) == -ESRCH);
-      if (again >= 0)
-        pg_sys_close(again);
+      pg_descriptor_close(again);
     }
     if (dead)
       pg_child_retire(rec, "wait");

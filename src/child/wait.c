@@ -116,7 +116,7 @@ static int obtain(struct pg_record *rec, int options, int *ret_low) {
   if (!pg_descriptor_is_wanted(rec) && (options & WNOHANG))
     return *ret_low = low;
   pg_descriptor_give(rec, low);
-  pg_sys_close(low);
+  pg_descriptor_close(low);
   int fd = pg_record_fd(rec);
   return fd >= 0 ? fd : -EMFILE;
 }
@@ -148,7 +148,6 @@ PG_HOT int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage 
   if (learn && r == 0 && info->si_pid)
     atomic_store_explicit(&pg_hot.usage_tells, pg_usage_is_marked(&first_usage) ? -1 : 1, memory_order_relaxed);
   r = waited(rec, pid, fd, info, options, r);
-  if (low >= 0)
-    pg_sys_close(low);
+  pg_descriptor_close(low);
   return r;
 }

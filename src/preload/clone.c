@@ -59,9 +59,11 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   else if (vm)
     pg_self_marks++;
   int pidfd = -1, saved = errno, pid = -1;
-  if (!passive && !(flags & (CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_DETACHED)))
+  /* A pidfd lies on the lowest free number until clone() returns here: others must not see that. */
+  bool seen = (flags & CLONE_FILES) || ((flags & CLONE_VFORK) && !pg_is_single_threaded());
+  if (!passive && !seen && !(flags & (CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_DETACHED)))
     pid = next(vm ? fn : child, stack, flags | CLONE_PIDFD, vm ? arg : &start, &pidfd, tls, ctid);
-  if (pid < 0) { /* no descriptor left, or the flags are in use: without a pidfd of ours */
+  if (pid < 0) { /* no descriptor left, the flags are in use, or it would be seen: without a pidfd of ours */
     errno = saved;
     pidfd = -1; /* it may have failed after the number was written, which is somebody else's by now */
     pid = next(vm ? fn : child, stack, flags, vm ? arg : &start, ptid, tls, ctid);

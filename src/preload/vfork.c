@@ -2,9 +2,12 @@
  * touch; what must outlive the child is in registers or in a record that is the call's own. */
 #include "preload/border.h"
 
+#include "kernel/uapi.h"
 #include "runtime/filter.h"
 
-/* Before the system call. Returns where the kernel is to write the pidfd, or NULL: without one. */
+/* Before the system call. Returns where the flags are and the kernel is to write the pidfd, or NULL: nothing can be told of
+ * the child. A pidfd would lie on the lowest free number for as long as the child lives here, so not where other threads may
+ * see that. */
 int32_t *pg_vfork_prepare(void);
 PG_HOT int32_t *pg_vfork_prepare(void) {
   if (!pg_call_before_fork(PG_BIRTH_VFORK) || pg_is_passive())
@@ -13,7 +16,8 @@ PG_HOT int32_t *pg_vfork_prepare(void) {
   struct pg_record *rec = pg_record_alloc();
   if (!rec)
     return NULL;
-  atomic_store_explicit(&rec->pid, -1, memory_order_relaxed);
+  int flags = CLONE_VM | CLONE_VFORK | SIGCHLD | (pg_is_single_threaded() ? CLONE_PIDFD : 0);
+  atomic_store_explicit(&rec->pid, flags, memory_order_relaxed);
   pg_self_marks++; /* seen by the child, which shares our memory; asked about by whoever finds it */
   return (int32_t *)(void *)&rec->pid;
 }

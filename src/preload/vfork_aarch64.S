@@ -1,8 +1,8 @@
-/* vfork: clone(CLONE_VM|CLONE_VFORK|CLONE_PIDFD|SIGCHLD). The return address stays in x30 and the slot for the pidfd
- * in x2: the kernel preserves registers for each of the two, but the child writes over the shared stack. Where the
+/* vfork: clone(CLONE_VM|CLONE_VFORK|SIGCHLD), mostly with CLONE_PIDFD. The return address stays in x30 and the slot for
+ * the pidfd, which has the flags at first, in x2: the kernel preserves registers for each of the two, but the child writes over the shared stack. Where the
  * kernel will not give a pidfd (no descriptor left), it is asked again without one. */
 #define SYS_clone 220
-#define FLAGS 0x5111      /* CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD */
+#define FLAGS 0x4111      /* CLONE_VM | CLONE_VFORK | SIGCHLD */
 #define CLONE_PIDFD 0x1000
 
 	.section .text.hot, "ax", %progbits
@@ -22,8 +22,10 @@ vfork:
 	.cfi_restore x30
 	mov	x2, x0
 	mov	x9, #FLAGS
-	cbnz	x2, 1f
-	and	x9, x9, #~CLONE_PIDFD
+	mov	w10, #-1
+	cbz	x2, 1f
+	ldr	w9, [x2]
+	str	w10, [x2]
 1:	mov	x0, x9
 	mov	x1, #0
 	mov	x3, #0
@@ -34,8 +36,7 @@ vfork:
 	tbz	x0, #63, 2f
 	tbz	x9, #12, 2f
 	and	x9, x9, #~CLONE_PIDFD
-	mov	w10, #-1 /* it may have failed after the number was written, which is somebody else's by now */
-	str	w10, [x2]
+	str	w10, [x2] /* it may have failed after the number was written, which is somebody else's by now */
 	b	1b
 2:	mov	x1, x2
 	b	pg_vfork_parent

@@ -1,10 +1,9 @@
-/* vfork: clone(CLONE_VM|CLONE_VFORK|CLONE_PIDFD|SIGCHLD). The child returns first, on the same stack, and may write
+/* vfork: clone(CLONE_VM|CLONE_VFORK|SIGCHLD), mostly with CLONE_PIDFD. The child returns first, on the same stack, and may write
  * over our return address: it is kept in %r9 meanwhile, which the kernel preserves for each of the two. The slot for
- * the pidfd is in %rdx for the same reason. Where the kernel will not give a pidfd (no descriptor left), it is asked
+ * the pidfd is in %rdx for the same reason; it has the flags at first. Where the kernel will not give a pidfd (no descriptor left), it is asked
  * again without one. */
 #define SYS_clone 56
 #define SYS_vfork 58
-#define FLAGS 0x5111      /* CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD */
 
 	.section .text.hot, "ax", @progbits
 	.globl	vfork
@@ -23,7 +22,8 @@ vfork:
 	movq	%rax, %rdx
 	testq	%rdx, %rdx
 	jz	1f
-	movl	$FLAGS, %edi
+	movl	(%rdx), %edi
+	movl	$-1, (%rdx)
 	xorl	%esi, %esi
 	xorl	%r10d, %r10d
 	xorl	%r8d, %r8d

@@ -158,8 +158,81 @@ static void daemon_without_null(void) {
     skip("chroot is not allowed here");
 }
 
+static int lowest_free(void) {
+  int fd = open("/dev/null", O_RDONLY);
+  MUST(fd >= 0 && close(fd) == 0);
+  return fd;
+}
+
+static void *vforks(void *unused) {
+  int status;
+  pthread_barrier_wait(&barrier);
+  pid_t pid = vfork();
+  if (pid == 0) {
+    sleep_ms(80);
+    _exit(3);
+  }
+  MUST(pid > 1 && waitpid(pid, &status, 0) == pid);
+  note("%s", status_text(status));
+  return unused;
+}
+
+/* The only thread that opens descriptors gets the numbers that it would get alone, and keeps them. */
+static void vfork_of_another(void) {
+  pthread_t thread;
+  int low = lowest_free(), again;
+  MUST(pthread_barrier_init(&barrier, NULL, 2) == 0 && pthread_create(&thread, NULL, vforks, NULL) == 0);
+  pthread_barrier_wait(&barrier);
+  sleep_ms(30);
+  again = lowest_free();
+  note("the lowest: %d", again == low);
+  MUST(dup2(0, low) == low);
+  MUST(pthread_join(thread, NULL) == 0);
+  note("kept: %d", fcntl(low, F_GETFD) == 0);
+}
+
+static int opens(void *low) {
+  int again = lowest_free();
+  note("the lowest: %d", again == *(int *)low);
+  return 0;
+}
+
+static void lowest_when_shared(void) {
+  static char stack[65536] __attribute__((aligned(16)));
+  int low = lowest_free(), status;
+  pid_t pid = clone(opens, stack + sizeof stack, CLONE_FILES | CLONE_VFORK | SIGCHLD, &low);
+  MUST(pid > 1 && waitpid(pid, &status, 0) == pid);
+  note("%s", status_text(status));
+}
+
+/* One thread has children, and another puts its own where nothing is, without end: the children stay what they are. */
+static _Atomic int ended;
+static void *has_children(void *unused) {
+  for (int i = 0; i < 400; i++) {
+    int status;
+    pid_t pid = fork_pausing();
+    MUST(kill_ok(pid, SIGTERM) == 0 && kill_ok(pid, SIGTERM) == 0 && waitpid(pid, &status, 0) == pid);
+    MUST(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+  }
+  ended = 1;
+  return unused;
+}
+static void overwritten(void) {
+  pthread_t thread;
+  int low = lowest_free();
+  MUST(pthread_create(&thread, NULL, has_children, NULL) == 0);
+  while (!ended) {
+    int r = dup2(0, low); /* EBUSY: another thread opens something just there, see dup2(2) */
+    MUST(r == low || errno == EBUSY);
+    close(low);
+  }
+  MUST(pthread_join(thread, NULL) == 0);
+}
+
 const struct test_case cases[] = {
     {"unshared-files", unshared_files},           {"shared-files", shared_files},
     {"second-thread-first", second_thread_first}, {"daemon-without-null", daemon_without_null},
+    {"vfork-of-another", vfork_of_another},       {"lowest-when-shared", lowest_when_shared},
+    {"overwritten", overwritten},
     {NULL, NULL},
 };
