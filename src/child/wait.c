@@ -41,7 +41,18 @@ extern void _pthread_cleanup_pop(struct cleanup *, int) __attribute__((weak));
 
 #pragma weak pthread_setcanceltype
 
-static void drop_abandoned(void *rec) { pg_record_drop(rec); }
+/* What a wait that is left has to put back. */
+struct waiting {
+  struct pg_record *rec;
+  int type; /* of cancellation, or -1 */
+};
+
+static void abandon(void *p) {
+  struct waiting *waiting = p;
+  if (waiting->type >= 0)
+    pthread_setcanceltype(waiting->type, NULL);
+  pg_record_drop(waiting->rec);
+}
 
 /* A success writes nothing to errno: after a fork that would be a page fault. */
 static int next_waitid(int fd, siginfo_t *info, int options) {
@@ -54,23 +65,25 @@ static int next_waitid(int fd, siginfo_t *info, int options) {
 }
 
 /* libc's waitid is a cancellation point, but has no rusage. Only the kernel's call gives that, and it must be one call: a
- * handler that reaps could come between two. Cancellation reaches it as it reaches libc's own calls, asynchronously. */
+ * handler that reaps could come between two. Cancellation reaches it as it reaches libc's own calls, asynchronously; where
+ * there is but one thread, nobody is there to cancel it. */
 static PG_NOINLINE int blocking_waitid(struct pg_record *rec, int fd, siginfo_t *info, int options, struct rusage *ru) {
-  int r, type;
-  if (!ru && pg_record_wait_begin(rec, __builtin_frame_address(0))) {
-    r = next_waitid(fd, info, options);
+  int r;
+  if (pg_record_wait_begin(rec, __builtin_frame_address(0))) {
+    r = ru ? pg_sys_waitid(PG_P_PIDFD, (id_t)fd, info, options, ru) : next_waitid(fd, info, options);
     pg_record_wait_end(rec);
     return r;
   }
-  CLEANUP_PUSH(drop_abandoned, rec);
+  struct waiting waiting = {rec, -1};
+  CLEANUP_PUSH(abandon, &waiting);
   if (!ru) {
     r = next_waitid(fd, info, options);
   } else {
     if (pthread_setcanceltype)
-      pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+      pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &waiting.type);
     r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, info, options, ru);
     if (pthread_setcanceltype)
-      pthread_setcanceltype(type, &type);
+      pthread_setcanceltype(waiting.type, NULL);
   }
   CLEANUP_POP();
   return r;
@@ -138,10 +151,12 @@ PG_HOT int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage 
     return PG_PASS;
   }
   info->si_pid = 0;
-  bool learn = !ru && PG_UNLIKELY(!atomic_load_explicit(&pg_hot.usage_tells, memory_order_relaxed));
+  bool blocks = cancellable && !(options & WNOHANG);
+  bool learn = !ru && PG_UNLIKELY(!atomic_load_explicit(&pg_hot.usage_tells, memory_order_relaxed)) &&
+               (!blocks || pg_is_single_threaded());
   if (learn)
     pg_usage_mark(ru = &first_usage);
-  if (cancellable && !(options & WNOHANG))
+  if (blocks)
     r = blocking_waitid(rec, fd, info, options, ru);
   else
     r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, info, options, ru);

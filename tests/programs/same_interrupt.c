@@ -288,6 +288,28 @@ static void jumped_out(void) {
   }
 }
 
+/* The type of cancellation is afterwards as it was; with nobody who could cancel, libc has no reason to change it. */
+static void type_after_jump(void) {
+  handle_alarm(jump_out, 0);
+  for (int form = 0; form < FORMS; form++) {
+    volatile int jumped = 0;
+    pid_t pid = fork_pausing();
+    open_pidfd(pid);
+    if (sigsetjmp(out, 1) != 0)
+      jumped = 1;
+    if (!jumped) {
+      alarm_every(20000);
+      wait_form(form, pid, 0);
+    }
+    alarm_every(0);
+    int type = -1;
+    MUST(pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type) == 0);
+    note("%s: jumped %d, %s", form_names[form], (int)jumped, type == PTHREAD_CANCEL_DEFERRED ? "deferred" : "asynchronous");
+    close(the_pidfd);
+    finish(pid);
+  }
+}
+
 /* The same out of fork and kill, at any moment: nothing may be left locked. */
 static void jumped_anywhere(void) {
   handle_alarm(jump_out, 0);
@@ -318,6 +340,7 @@ const struct test_case cases[] = {
     {"cancel-disabled", cancel_disabled},
     {"not-a-cancellation-point", not_a_point},
     {"jumped-out", jumped_out},
+    {"type-after-jump", type_after_jump},
     {"jumped-anywhere", jumped_anywhere},
     {NULL, NULL},
 };
