@@ -254,18 +254,26 @@ PG_COLD void pg_filter_reap_late(bool by_waitid) {
   while (r == -EINTR && --tries > 0);
 }
 
+/* By a call that needs no descriptor, and that the loader has made (for /etc/ld.so.preload), so that a filter allows it. */
+static bool is_there(const char *path) {
+#if defined(__GLIBC__) && defined(SYS_access)
+  return pg_sys2(SYS_access, path, R_OK) == 0;
+#elif defined(__GLIBC__)
+  return pg_sys3(SYS_faccessat, AT_FDCWD, path, R_OK) == 0;
+#else
+  int fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+  if (fd >= 0)
+    pg_sys_close(fd);
+  return fd >= 0;
+#endif
+}
+
 /* Is it certain that a child would not be the first process of a new pid namespace, which ends with it? Our parent may have
  * left such a one behind (unshare, then exec). It has begun with the first child; until then the link leads nowhere
  * (4.12; fs/proc/namespaces.c, kernel/pid_namespace.c, pidns_for_children_get()). */
 static bool namespace_has_begun(void) {
-  if (pg_hot.other_namespace)
-    return false;
-  if (atomic_load_explicit(&pg_hot.births, memory_order_relaxed))
-    return true;
-  int fd = pg_sys_openat(AT_FDCWD, "/proc/thread-self/ns/pid_for_children", O_RDONLY | O_CLOEXEC, 0);
-  if (fd >= 0)
-    pg_sys_close(fd);
-  return fd >= 0;
+  return !pg_hot.other_namespace && (atomic_load_explicit(&pg_hot.births, memory_order_relaxed) ||
+                                     is_there("/proc/thread-self/ns/pid_for_children"));
 }
 
 PG_COLD bool pg_filter_find_out(enum pg_birth birth) {
