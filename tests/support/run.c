@@ -40,12 +40,17 @@ static void set_environment(const struct pg_test_command *command) {
   for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
     unsetenv(ours[i]);
   setenv("LC_ALL", "C", 1);
-#ifdef __SANITIZE_ADDRESS__ /* the runtime comes with the program, behind what is preloaded, and minds; leaks are not the
-                               question here */
+#ifdef PG_TEST_RUNTIME /* a sanitizer's; leaks are not the question here */
+  char both[4096];
   setenv("ASAN_OPTIONS", "verify_asan_link_order=0:detect_leaks=0", 1);
-#endif
+  if (command->preload) {
+    snprintf(both, sizeof both, "%s%s", PG_TEST_RUNTIME, command->preload);
+    setenv("LD_PRELOAD", both, 1);
+  }
+#else
   if (command->preload)
     setenv("LD_PRELOAD", command->preload, 1);
+#endif
   for (size_t i = 0; command->env && command->env[i]; i++)
     putenv((char *)(uintptr_t)command->env[i]);
 }
