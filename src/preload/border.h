@@ -10,13 +10,6 @@
 
 #define PG_CALL(name) ((struct pg_call){name, __builtin_return_address(0)})
 
-/* Two versions of one name, as glibc on x86-64 has them. */
-#if defined(__GLIBC__) && defined(__x86_64__) && !defined(__ILP32__)
-#define PG_VERSIONED 1
-#else
-#define PG_VERSIONED 0
-#endif
-
 /* glibc exports some calls under a second name, which old libraries use. */
 #if defined(__has_attribute)
 #if __has_attribute(copy)

@@ -42,9 +42,8 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   void *tls = va_arg(ap, void *);
   void *ctid = va_arg(ap, void *);
   va_end(ap);
-  __typeof__(&clone) next = pg_next_late(clone);
   if (!pg_call_before_fork(PG_BIRTH_CLONE) || !fn || !stack || (flags & CLONE_THREAD))
-    return next(fn, stack, flags, arg, ptid, tls, ctid);
+    return pg_next.clone(fn, stack, flags, arg, ptid, tls, ctid);
 
   if (flags & CLONE_FILES)
     pg_call_files_apart();
@@ -62,11 +61,11 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   /* A pidfd lies on the lowest free number until clone() returns here: others must not see that. */
   bool seen = (flags & CLONE_FILES) || ((flags & CLONE_VFORK) && !pg_is_single_threaded());
   if (!passive && !seen && !(flags & (CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_DETACHED)))
-    pid = next(vm ? fn : child, stack, flags | CLONE_PIDFD, vm ? arg : &start, &pidfd, tls, ctid);
+    pid = pg_next.clone(vm ? fn : child, stack, flags | CLONE_PIDFD, vm ? arg : &start, &pidfd, tls, ctid);
   if (pid < 0) { /* no descriptor left, the flags are in use, or it would be seen: without a pidfd of ours */
     errno = saved;
     pidfd = -1; /* it may have failed after the number was written, which is somebody else's by now */
-    pid = next(vm ? fn : child, stack, flags, vm ? arg : &start, ptid, tls, ctid);
+    pid = pg_next.clone(vm ? fn : child, stack, flags, vm ? arg : &start, ptid, tls, ctid);
   }
   if (!passive && vm && (flags & CLONE_VFORK))
     pg_self_marks--;

@@ -2,8 +2,10 @@
  * every other number they are what libc has. They are raw system calls where libc adds nothing to those. */
 #include "preload/border.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
@@ -53,56 +55,73 @@ PG_EXPORT int getpriority(WHICH_T which, id_t who) {
   return r < 0 ? pg_ret(r) : 20 - r; /* the kernel keeps clear of negative values */
 }
 
+/* glibc's are system calls. musl's deliberately are not, some of them, so they are asked; their look-up takes no lock that
+ * is held while constructors run. */
+#ifdef __GLIBC__
+#define SCHED(args, name, ...) pg_ret((int)pg_sys##args(SYS_##name, __VA_ARGS__))
+#else
+#define SCHED(args, name, ...) pg_next_late(name)(__VA_ARGS__)
+#endif
+
 PG_EXPORT int sched_setscheduler(pid_t pid, int policy, const struct sched_param *param) {
   CHECK(pid, "sched_setscheduler");
-  return pg_next_late(sched_setscheduler)(pid, policy, param);
+  return SCHED(3, sched_setscheduler, pid, policy, param);
 }
 
 PG_EXPORT int sched_getscheduler(pid_t pid) {
   CHECK(pid, "sched_getscheduler");
-  return pg_next_late(sched_getscheduler)(pid);
+  return SCHED(1, sched_getscheduler, pid);
 }
 
 PG_EXPORT int sched_setparam(pid_t pid, const struct sched_param *param) {
   CHECK(pid, "sched_setparam");
-  return pg_next_late(sched_setparam)(pid, param);
+  return SCHED(2, sched_setparam, pid, param);
 }
 
 PG_EXPORT int sched_getparam(pid_t pid, struct sched_param *param) {
   CHECK(pid, "sched_getparam");
-  return pg_next_late(sched_getparam)(pid, param);
+  return SCHED(2, sched_getparam, pid, param);
 }
 
 PG_EXPORT int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set) {
   CHECK(pid, "sched_setaffinity");
-  return pg_next_late(sched_setaffinity)(pid, size, set);
+  return SCHED(3, sched_setaffinity, pid, size, set);
 }
 
 PG_EXPORT int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set) {
   CHECK(pid, "sched_getaffinity");
+#ifdef __GLIBC__
+  /* The kernel takes an int, writes no more than it has processors for, and says how much that was. */
+  int r = (int)pg_sys3(SYS_sched_getaffinity, pid, size < INT_MAX ? size : INT_MAX, set);
+  if (r < 0)
+    return pg_ret(r);
+  memset((char *)set + r, 0, size - (size_t)r);
+  return 0;
+#else
   return pg_next_late(sched_getaffinity)(pid, size, set);
+#endif
 }
 
-#ifdef __GLIBC__
-#define RESOURCE_T __rlimit_resource_t
-#else
-#define RESOURCE_T int
-#endif
-
-PG_EXPORT int prlimit(pid_t pid, RESOURCE_T resource, const struct rlimit *new_limit, struct rlimit *old_limit) {
+PG_EXPORT int prlimit(pid_t pid, PG_RESOURCE resource, const struct rlimit *new_limit, struct rlimit *old_limit) {
   CHECK(pid, "prlimit");
-  int r = pg_next_late(prlimit)(pid, resource, new_limit, old_limit);
+#ifdef __LP64__
+  int r = pg_ret((int)pg_sys4(SYS_prlimit64, pid, resource, new_limit, old_limit));
+#else
+  pg_mode(); /* binds the next names */
+  int r = pg_next.prlimit(pid, resource, new_limit, old_limit);
+#endif
   if (r == 0 && new_limit)
     pg_call_limit_changed((int)resource);
   return r;
 }
 
 /* Programs call it between vfork and exec. */
-PG_EXPORT int setrlimit(RESOURCE_T resource, const struct rlimit *limit) {
+PG_EXPORT int setrlimit(PG_RESOURCE resource, const struct rlimit *limit) {
 #ifdef __LP64__
   int r = pg_ret((int)pg_sys4(SYS_prlimit64, 0, resource, limit, NULL));
 #else
-  int r = pg_next_late(setrlimit)(resource, limit);
+  pg_mode(); /* binds the next names */
+  int r = pg_next.setrlimit(resource, limit);
 #endif
   if (r == 0)
     pg_call_limit_changed((int)resource);
@@ -154,7 +173,16 @@ PG_EXPORT long ptrace(REQUEST_T request, ...) {
     pg_hot.traces = 1;
   if ((int)request == PTRACE_ATTACH || (int)request == PTRACE_SEIZE)
     CHECK(pid, "ptrace");
+#if defined(__GLIBC__) && PG_HAVE_RAW_SYSCALLS
+  long word, peeks = (int)request >= PTRACE_PEEKTEXT && (int)request <= PTRACE_PEEKUSER;
+  long r = pg_sys4(SYS_ptrace, request, pid, addr, peeks ? &word : data);
+  if (r < 0 || !peeks)
+    return pg_retl(r);
+  errno = 0; /* a word of -1 is no failure */
+  return word;
+#else
   return pg_next_late(ptrace)(request, pid, addr, data);
+#endif
 }
 
 #ifdef PG_HAVE_PIDFD_OPEN /* and in the same version of libc, this one: of whatever kind it is */

@@ -20,22 +20,24 @@ static int spawn(spawn_fn *next, const char *how, pid_t *pid, const char *path,
   return r;
 }
 
-#define SPAWN(exported, name, version)                                                                                        \
+#define SPAWN(exported, name, next)                                                                                    \
   PG_EXPORT int exported(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,                      \
                          const posix_spawnattr_t *attr, char *const argv[], char *const envp[]) {                      \
-    return spawn(pg_next_late_version(name, version), #name, pid, path, actions, attr, argv, envp);                    \
+    return spawn(next, #name, pid, path, actions, attr, argv, envp);                                                   \
   }
 
+#define EARLY(name) (pg_mode(), pg_next.name) /* which binds the next names */
+#define OLD(name) pg_next_late_version(name, "GLIBC_2.2.5")
 #if PG_VERSIONED
-SPAWN(pg_posix_spawn_new, posix_spawn, "GLIBC_2.15")
-SPAWN(pg_posix_spawnp_new, posix_spawnp, "GLIBC_2.15")
-SPAWN(pg_posix_spawn_old, posix_spawn, "GLIBC_2.2.5")
-SPAWN(pg_posix_spawnp_old, posix_spawnp, "GLIBC_2.2.5")
+SPAWN(pg_posix_spawn_new, posix_spawn, EARLY(posix_spawn))
+SPAWN(pg_posix_spawnp_new, posix_spawnp, EARLY(posix_spawnp))
+SPAWN(pg_posix_spawn_old, posix_spawn, OLD(posix_spawn))
+SPAWN(pg_posix_spawnp_old, posix_spawnp, OLD(posix_spawnp))
 __asm__(".symver pg_posix_spawn_new, posix_spawn@@GLIBC_2.15");
 __asm__(".symver pg_posix_spawnp_new, posix_spawnp@@GLIBC_2.15");
 __asm__(".symver pg_posix_spawn_old, posix_spawn@GLIBC_2.2.5");
 __asm__(".symver pg_posix_spawnp_old, posix_spawnp@GLIBC_2.2.5");
 #else
-SPAWN(posix_spawn, posix_spawn, NULL)
-SPAWN(posix_spawnp, posix_spawnp, NULL)
+SPAWN(posix_spawn, posix_spawn, EARLY(posix_spawn))
+SPAWN(posix_spawnp, posix_spawnp, EARLY(posix_spawnp))
 #endif

@@ -14,8 +14,11 @@ struct pg_next pg_next;
 
 #ifdef PG_PRELOAD
 
-static const char names[][8] = {
-#define X(type, name, args) #name,
+/* Arrays, not pointers, which would have to be relocated at each start. */
+static const struct {
+  char symbol[16], version[12];
+} names[] = {
+#define X(type, name, version, args) {#name, version},
     PG_NEXT(X)
 #undef X
 };
@@ -27,7 +30,7 @@ static void *find(const char *symbol, const char *version) {
 #ifdef __GLIBC__
   /* The version matters where libc is the next one; between us and libc somebody may stand who knows no versions. */
   Dl_info next, libc;
-  void *versioned = version ? dlvsym(RTLD_NEXT, symbol, version) : NULL;
+  void *versioned = version && *version ? dlvsym(RTLD_NEXT, symbol, version) : NULL;
   if (versioned && versioned != found &&
       (!found || (dladdr(found, &next) && dladdr(versioned, &libc) && next.dli_fbase == libc.dli_fbase)))
     found = versioned;
@@ -53,6 +56,16 @@ static int early_close(int fd) { return early(pg_sys_close(fd)); }
 static int early_dup2(int from, int to) {
   return early(from == to ? pg_sys_fcntl(from, F_GETFD, 0) < 0 ? -EBADF : to : pg_sys3(SYS_dup3, from, to, 0));
 }
+/* These need libc. */
+static int early_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
+  (void)fn, (void)stack, (void)flags, (void)arg;
+  return -1;
+}
+static int early_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                       const posix_spawnattr_t *attr, char *const argv[], char *const envp[]) {
+  (void)pid, (void)path, (void)actions, (void)attr, (void)argv, (void)envp;
+  return ENOSYS;
+}
 
 static struct pg_next *const volatile relocated = &pg_next;
 
@@ -66,11 +79,13 @@ bool pg_next_bind(void) {
     pg_next.waitid = early_waitid;
     pg_next.close = early_close;
     pg_next.dup2 = early_dup2;
+    pg_next.clone = early_clone;
+    pg_next.posix_spawn = pg_next.posix_spawnp = early_spawn;
     return false;
   }
   void **at = (void **)(void *)&pg_next;
   for (size_t i = 0; i < PG_ARRAY_LEN(names); i++)
-    at[i] = find(names[i], NULL);
+    at[i] = find(names[i].symbol, names[i].version);
   return true;
 }
 

@@ -1,30 +1,65 @@
 /* What libc, or the preload object behind us, has under the names that we interpose: one table, bound eagerly, because
- * most of these may be called in a signal handler and dlsym() may not. The only user of dlsym. */
+ * dlsym() may not be called where most of these may. The only user of dlsym. */
 #ifndef PG_RUNTIME_NEXT_H
 #define PG_RUNTIME_NEXT_H
 
 #include "base/attr.h"
 
+#include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 
-/* X(type, name, arguments): those that may be called first in a signal handler, or between vfork and exec. */
+/* Two versions of one name, as glibc on x86-64 has them. */
+#if defined(__GLIBC__) && defined(__x86_64__) && !defined(__ILP32__)
+#define PG_VERSIONED 1
+#define PG_SPAWN_VERSION "GLIBC_2.15"
+#else
+#define PG_VERSIONED 0
+#define PG_SPAWN_VERSION ""
+#endif
+
+#ifdef __GLIBC__
+#define PG_RESOURCE __rlimit_resource_t
+#else
+#define PG_RESOURCE int
+#endif
+
+#define PG_SPAWN_ARGS                                                                                                  \
+  (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[], char *const[])
+
+/* X(type, name, version, arguments): those that may be called first in a signal handler, between vfork and exec, or by a
+ * thread that a constructor waits for: one that dlopen() runs has the loader's lock, which dlsym() wants. The version is
+ * "" where libc has but one. */
 #define PG_NEXT(X)                                                                                                     \
-  X(pid_t, fork, (void))                                                                                               \
-  X(pid_t, _Fork, (void))                                                                                              \
-  X(int, kill, (pid_t, int))                                                                                           \
-  X(pid_t, waitpid, (pid_t, int *, int))                                                                               \
-  X(pid_t, wait4, (pid_t, int *, int, struct rusage *))                                                                \
-  X(int, waitid, (idtype_t, id_t, siginfo_t *, int))                                                                   \
-  X(int, close, (int))                                                                                                 \
-  X(int, dup2, (int, int))
+  X(pid_t, fork, "", (void))                                                                                           \
+  X(pid_t, _Fork, "", (void))                                                                                          \
+  X(int, kill, "", (pid_t, int))                                                                                       \
+  X(pid_t, waitpid, "", (pid_t, int *, int))                                                                           \
+  X(pid_t, wait4, "", (pid_t, int *, int, struct rusage *))                                                            \
+  X(int, waitid, "", (idtype_t, id_t, siginfo_t *, int))                                                               \
+  X(int, close, "", (int))                                                                                             \
+  X(int, dup2, "", (int, int))                                                                                         \
+  X(int, clone, "", (int (*)(void *), void *, int, void *, ...))                                                       \
+  X(int, posix_spawn, PG_SPAWN_VERSION, PG_SPAWN_ARGS)                                                                 \
+  X(int, posix_spawnp, PG_SPAWN_VERSION, PG_SPAWN_ARGS)                                                                \
+  PG_NEXT_NARROW(X)
+
+/* Where these are more than a system call. */
+#ifdef __LP64__
+#define PG_NEXT_NARROW(X)
+#else
+#define PG_NEXT_NARROW(X)                                                                                              \
+  X(int, setrlimit, "", (PG_RESOURCE, const struct rlimit *))                                                          \
+  X(int, prlimit, "", (pid_t, PG_RESOURCE, const struct rlimit *, struct rlimit *))
+#endif
 
 struct pg_next {
-#define X(type, name, args) type(*name) args;
+#define X(type, name, version, args) type(*name) args;
   PG_NEXT(X)
 #undef X
 };
@@ -35,7 +70,7 @@ extern struct pg_next pg_next PG_HIDDEN;
  * library's resolver of an indirect function), so nothing can be called by name, and pg_next makes system calls. */
 bool pg_next_bind(void);
 
-/* Names that are not async-signal-safe in libc either, or rare: looked up when they are first used, so that a start does
+/* Names that are not async-signal-safe in libc either, and rare: looked up when they are first used, so that a start does
  * not pay for them. `name` is a function that a header declares; a version is asked for first. */
 void *pg_next_find(_Atomic(void *) *cache, const char *symbol, const char *version);
 #define pg_next_late_version(name, version)                                                                            \

@@ -6,11 +6,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -143,6 +147,45 @@ static void bare(void) {
   say("vfork %d\n", pid > 1 && wait(&status) == pid && status == 7 << 8);
 }
 
+static int exits(void *unused) {
+  (void)unused;
+  return 8;
+}
+
+/* Births that "same" leaves out, and what takes the number of a process besides. */
+static void *calls(void *unused) {
+  static char stack[16384] __attribute__((aligned(16)));
+  static char *argv[] = {"true", NULL}, *none[] = {NULL};
+  struct sched_param param = {.sched_priority = 0};
+  struct rlimit limit;
+  cpu_set_t cpus;
+  pid_t pid = -1;
+  say("affinity %d", sched_getaffinity(0, sizeof cpus, &cpus));
+  say(" %d\n", sched_setaffinity(0, sizeof cpus, &cpus));
+  say("scheduler %d", sched_getscheduler(0));
+  say(" %d\n", sched_setscheduler(0, SCHED_OTHER, &param));
+  say("parameters %d", sched_getparam(0, &param));
+  say(" %d\n", sched_setparam(0, &param));
+  say("limits %d", prlimit(0, RLIMIT_CORE, NULL, &limit));
+  say(" %d\n", setrlimit(RLIMIT_CORE, &limit));
+  errno = 0;
+  say("ptrace %ld", ptrace(PTRACE_PEEKDATA, 0, NULL, NULL));
+  say(" %d\n", errno);
+  waited("spawn", spawned(), 0);
+  must(posix_spawnp(&pid, argv[0], NULL, NULL, argv, none) == 0, "posix_spawnp");
+  waited("spawnp", pid, 0);
+  waited("clone", clone(exits, stack + sizeof stack, SIGCHLD, NULL), 0);
+  return unused;
+}
+
+static void joined(void) {
+  pthread_t thread;
+  must(pthread_create(&thread, NULL, calls, NULL) == 0 && pthread_join(thread, NULL) == 0, "thread");
+  errno = 0;
+  pid_t none = wait(NULL);
+  say("none left: %d %d\n", (int)none, errno);
+}
+
 void moment_stale(int child) {
   char line[16];
   must(waitpid(child, NULL, 0) == child, "wait");
@@ -189,6 +232,8 @@ void moment(const char *when) {
     same();
   else if (strcmp(what, "bare") == 0)
     bare();
+  else if (strcmp(what, "joined") == 0)
+    joined();
   else if (strcmp(what, "stale") == 0)
     moment_stale(forked(7));
   else if (strcmp(what, "born") == 0)

@@ -37,6 +37,7 @@ static void try_all(const char *who, pid_t pid, bool somebody) {
   struct sched_param param = {.sched_priority = 0};
   struct rlimit limit;
   cpu_set_t cpus;
+  static unsigned char wide[4096] __attribute__((aligned(8))); /* more than there can be processors for */
   char buffer[64];
   struct iovec here = {buffer, 12}, there = {(void *)(uintptr_t)target, 12};
   note("%s", who);
@@ -61,6 +62,14 @@ static void try_all(const char *who, pid_t pid, bool somebody) {
   CALL("sched_setaffinity", sched_setaffinity(pid, sizeof cpus, &cpus));
   if (somebody)
     CALL("sched_getaffinity, small", sched_getaffinity(pid, 0, &cpus));
+  static const size_t sizes[] = {sizeof wide, sizeof wide - 1};
+  for (size_t i = 0; somebody && i < sizeof sizes / sizeof *sizes; i++) {
+    memset(wide, 0xa5, sizeof wide);
+    CALL("sched_getaffinity, wide", sched_getaffinity(pid, sizes[i], (cpu_set_t *)(void *)wide));
+    note("  ends with %#x %#x", wide[sizeof wide - 2], wide[sizeof wide - 1]);
+  }
+  if (somebody)
+    CALL("sched_getaffinity, nowhere", sched_getaffinity(pid, sizeof cpus, (cpu_set_t *)8));
   CALL("prlimit", prlimit(pid, RLIMIT_CORE, NULL, &limit));
   limit.rlim_cur = 0;
   CALL("prlimit", prlimit(pid, RLIMIT_CORE, &limit, NULL));
@@ -248,6 +257,8 @@ static void pidfds_of_many(void) {
   note("%d", good);
 }
 
+static const volatile long all_ones = -1; /* as a failure would be */
+
 static void traced(void) {
   for (int way = 0; way < 3; way++) {
     pid_t pid = fork_pausing();
@@ -264,6 +275,9 @@ static void traced(void) {
     errno = UNTOUCHED;
     long word = ptrace(PTRACE_PEEKDATA, pid, (void *)(uintptr_t)target, NULL);
     note("peek: %d %s", word == *(const long *)(uintptr_t)target, errno_text(errno));
+    errno = UNTOUCHED;
+    word = ptrace(PTRACE_PEEKTEXT, pid, (void *)(uintptr_t)&all_ones, NULL);
+    note("peek: %ld %d", word, errno);
     errno = UNTOUCHED;
     note("peek nowhere: %s", call_text((int)ptrace(PTRACE_PEEKDATA, pid, NULL, NULL)));
     note("detach: %s", call_text((int)ptrace(PTRACE_DETACH, pid, NULL, NULL)));
