@@ -16,7 +16,7 @@
 #define CLOSE_RANGE_FLAGS (UNSHARE | 4u /* CLOSE_RANGE_CLOEXEC */)
 
 int pg_call_before_dup(int from, int to) {
-  if (PG_UNLIKELY(pg_is_ours(from)))
+  if (PG_UNLIKELY(pg_is_hidden(from)))
     return -EBADF;
   /* Only where the program's call will succeed: F_GETFD is what tells. */
   if (PG_UNLIKELY(pg_is_ours(to)) && from != to && !pg_is_guest() &&

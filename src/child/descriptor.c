@@ -4,7 +4,7 @@
 #include "child/table.h"
 #include "kernel/sys.h"
 #include "runtime/filter.h"
-#include "runtime/ours.h"
+#include "runtime/log.h"
 
 /* Before pidfs all pidfds share one anonymous inode: good enough to prove that a number is still some pidfd. */
 static _Atomic uint64_t device, shared_ino;
@@ -50,6 +50,21 @@ void pg_descriptor_close(int low) {
   uint64_t ino;
   if (low >= 0 && (pg_is_single_threaded() || read_ino(low, &ino) == 0))
     pg_sys_close(low);
+}
+
+/* What the program has put there is rarely closed on exec, which tells it apart from ours also where nothing else does: a
+ * copy of the log's file, or before 6.9 whatever has that inode. Where nobody can be asked the number is let through: what
+ * is closed by mistake is a guest's copy. */
+PG_COLD bool pg_descriptor_is_ours_here(int fd) {
+  if (!pg_is_guest())
+    return true;
+  if (pg_is_passive())
+    return false;
+  int flags = pg_sys_fcntl(fd, F_GETFD, 0);
+  if (flags < 0 || !(flags & FD_CLOEXEC))
+    return false;
+  uint32_t owner = pg_cell_owner(atomic_load_explicit(pg_cell_of(fd), memory_order_acquire));
+  return owner == PG_OWNER_LOG ? pg_log_is_at(fd) : owner && still_ours(fd, pg_record_ino(pg_record_at(owner)));
 }
 
 void pg_descriptor_release(int fd, uint64_t ino, uint32_t index) {

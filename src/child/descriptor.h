@@ -4,6 +4,7 @@
 #define PG_CHILD_DESCRIPTOR_H
 
 #include "child/record.h"
+#include "runtime/ours.h"
 
 /* Reads what identifies the process behind a pidfd: its pidfs inode, or 0 where the kernel has none (before 6.9).
  * -EBADF if fd is no pidfd, -errno if it can not be asked. */
@@ -61,6 +62,11 @@ static inline int pg_descriptor_use(struct pg_record *rec) {
              ? pg_descriptor_use_checked(rec, fd)
              : fd;
 }
+
+/* Is the number one of ours for the caller, too, so that it is not there for the program? In a guest's own table it may be
+ * anybody's: only what is still the same descriptor there is. */
+bool pg_descriptor_is_ours_here(int fd);
+static inline bool pg_is_hidden(int fd) { return pg_is_ours(fd) && pg_descriptor_is_ours_here(fd); }
 
 /* The record's descriptor turned out not to be ours any more: it goes on by identity. */
 void pg_descriptor_lost(struct pg_record *rec, int fd);

@@ -1,13 +1,13 @@
 /* close, dup2, dup3, close_range, closefrom. */
 #include "preload/border.h"
 
-#include "runtime/ours.h"
+#include "child/descriptor.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 PG_EXPORT_HOT int close(int fd) {
-  if (pg_is_ours(fd))
+  if (pg_is_hidden(fd))
     return pg_ret(-EBADF);
   if (PG_UNLIKELY(!pg_next.close))
     pg_mode();

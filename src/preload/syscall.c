@@ -2,9 +2,9 @@
  * care as the functions of libc. The entry is in syscall_<arch>.S. */
 #include "preload/border.h"
 
+#include "child/descriptor.h"
 #include "preload/syscall.h"
 #include "runtime/filter.h"
-#include "runtime/ours.h"
 
 #include <sys/prctl.h>
 
@@ -145,7 +145,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     return forked(pg_sys6(n, a, b, c, d, e, f), flags, on);
   }
   case SYS_close:
-    return pg_is_ours((int)a) ? -EBADF : pg_sys_close((int)a);
+    return pg_is_hidden((int)a) ? -EBADF : pg_sys_close((int)a);
 #ifdef SYS_dup2
   case SYS_dup2: {
     int r = pg_call_before_dup((int)a, (int)b);

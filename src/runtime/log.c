@@ -16,10 +16,14 @@ static struct {
   char comm[24];
 } out = {.fd = -1};
 
-static bool still_out(int fd, uint64_t unused) {
-  (void)unused;
+bool pg_log_is_at(int fd) {
   uint64_t dev, ino;
   return pg_sys_fstat_ids(fd, &dev, &ino) == 0 && dev == out.dev && ino == out.ino;
+}
+
+static bool still_out(int fd, uint64_t unused) {
+  (void)unused;
+  return pg_log_is_at(fd);
 }
 
 static int open_path(void) {
@@ -230,7 +234,7 @@ static bool write_quietly(int fd, const char *text, size_t n) {
 void pg_line_end(struct pg_line *line) {
   line->text[line->buf.len++] = '\n';
   int fd = atomic_load_explicit(&out.fd, memory_order_acquire);
-  if (fd < 0 || !still_out(fd, 0) || !write_quietly(fd, line->text, line->buf.len))
+  if (fd < 0 || !pg_log_is_at(fd) || !write_quietly(fd, line->text, line->buf.len))
     pg_count(log_failures);
 }
 

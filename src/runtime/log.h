@@ -25,6 +25,9 @@ void pg_log_init(void);
 /* In a forked child: a path with %p in it is a new file. */
 void pg_log_forked(void);
 
+/* Is this the log's descriptor, in the table of whoever asks? */
+bool pg_log_is_at(int fd);
+
 /* level=… event=… pid=… comm=… */
 void pg_line_begin(struct pg_line *line, enum pg_level level, const char *event);
 void pg_line_str(struct pg_line *line, const char *key, const char *value);

@@ -45,7 +45,7 @@ static inline uint64_t pg_cell_make(int fd, uint32_t owner) {
 }
 static inline _Atomic uint64_t *pg_cell_of(int fd) { return &pg_ours_cells[(uint32_t)fd & pg_ours_mask]; }
 
-/* Is the number ours at this moment? (Nearly always one comparison; inlined in close() and dup2().) */
+/* Is the number registered at this moment? (Nearly always one comparison; inlined in close() and dup2().) */
 static inline bool pg_is_ours(int fd) {
   return PG_UNLIKELY((uint32_t)fd >= atomic_load_explicit(&pg_hot.floor, memory_order_relaxed)) &&
          PG_UNLIKELY(pg_cell_fd(atomic_load_explicit(pg_cell_of(fd), memory_order_relaxed)) == fd) && fd >= 0;

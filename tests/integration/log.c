@@ -1,4 +1,5 @@
-/* The debug log: silent by default, well-formed, never in the program's way. The argument is the program `puppet`. */
+/* The debug log: silent by default, well-formed, never in the program's way. Arguments: the programs `puppet` and
+ * `same_ours`. */
 #define _GNU_SOURCE
 #include "dialogue.h"
 
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const char *ours_program;
 static char directory[] = "/tmp/pidguard-log-XXXXXX";
 
 static const char *shim(void) {
@@ -259,6 +261,19 @@ static void descriptor_two_reused(void) {
   pg_test_outcome_free(&outcome);
 }
 
+/* A vfork child has what it likes on the log's number, the log's own file as well. */
+static void number_in_a_vfork_child(void) {
+  const char *const argv[] = {ours_program, "own-of-a-borrower", NULL}, *const env[] = {"PIDGUARD_DEBUG=error", NULL};
+  struct pg_test_command command = {.argv = argv, .preload = shim(), .env = env};
+  struct pg_test_outcome outcome;
+  if (!command.preload)
+    return;
+  pg_test_run(&command, &outcome);
+  PG_CHECK(pg_test_exited(&outcome, 0) && strstr(outcome.out, "odd answers: 0 0\nwithout a vfork: 0\n"), "\"%.500s\"",
+           outcome.out);
+  pg_test_outcome_free(&outcome);
+}
+
 static void bad_values(void) {
   static const char *const settings[] = {"PIDGUARD_MODE=nonsense", "PIDGUARD_DEBUG=loud",
                                          "PIDGUARD_DEBUG=5",       "PIDGUARD_RETIRED_MAX=-3",
@@ -300,10 +315,11 @@ static void remove_directory(void) {
 
 void pg_test_plan(int argc, char **argv) {
   pg_test_need_take_pid();
-  if (argc != 2 || !mkdtemp(directory))
+  if (argc != 3 || !mkdtemp(directory))
     return;
   atexit(remove_directory);
   puppet_path = argv[1];
+  ours_program = argv[2];
   pg_test_add("log", "silent-by-default", silent_by_default);
   pg_test_add("log", "events", events);
   pg_test_add("log", "routed-signal", routed_signal);
@@ -311,6 +327,7 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("log", "to-a-file", to_a_file);
   pg_test_add("log", "failing-logs", failing_logs);
   pg_test_add("log", "descriptor-two-reused", descriptor_two_reused);
+  pg_test_add("log", "number-in-a-vfork-child", number_in_a_vfork_child);
   pg_test_add("log", "bad-values", bad_values);
   pg_test_add("log", "summary", summary);
 }

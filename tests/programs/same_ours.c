@@ -10,10 +10,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #define CHILDREN 20
 
@@ -237,6 +240,53 @@ static void in_vfork_child(void) {
   end_stranger();
 }
 
+/* What a borrower of this memory does with a number: none is in its way, whoever has it here, as long as it is its own. */
+static int borrowed_odd;
+static int use_own_numbers(void *unused) {
+  for (int from = 0; from <= 2; from += 2) /* the log may be a copy of 2 */
+    for (int n = 10; n < 1400; n++) {
+      borrowed_odd += dup2(from, n) != n || dup2(n, 9) != 9 || dup3(n, 9, 0) != 9 || syscall(SYS_dup3, n, 9, 0) != 9;
+      borrowed_odd += close(n) != 0 || (errno = UNTOUCHED, close(n)) != -1 || errno != EBADF;
+      borrowed_odd += dup2(from, n) != n || syscall(SYS_close, n) != 0 || fcntl(n, F_GETFD) >= 0;
+    }
+  return unused != NULL;
+}
+
+static pid_t awaited;
+static void *await(void *unused) {
+  MUST(waitpid(awaited, NULL, 0) == awaited);
+  return unused;
+}
+
+static void own_of_a_borrower(void) {
+  static char stack[65536] __attribute__((aligned(16)));
+  static int numbers[FOREIGN_MAX];
+  struct rlimit limit = {1500, 1500};
+  int status;
+  MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  pthread_t thread;
+  awaited = fork_pausing();
+  MUST(pthread_create(&thread, NULL, await, NULL) == 0);
+  make_children();
+  sleep_ms(50); /* it waits by now */
+  static volatile int count, odd;
+  count = foreign_find(numbers, -1, -1);
+  pid_t pid = vfork();
+  if (pid == 0) {
+    for (int i = 0; i < count; i++) /* still ours: not there */
+      odd += !SAYS(close(numbers[i])) || !SAYS(dup2(numbers[i], 9)) || !SAYS(syscall(SYS_close, numbers[i]));
+    use_own_numbers(NULL);
+    _exit(odd || borrowed_odd ? 1 : 0);
+  }
+  MUST(waitpid(pid, &status, 0) == pid);
+  note("odd answers: %d %d", odd, borrowed_odd);
+  pid = clone(use_own_numbers, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
+  MUST(pid > 1 && waitpid(pid, &status, 0) == pid);
+  note("without a vfork: %d", borrowed_odd);
+  MUST(kill_ok(awaited, SIGKILL) == 0 && pthread_join(thread, NULL) == 0);
+  use_children();
+}
+
 const struct test_case cases[] = {
     {"stranger-by-dup2", stranger_by_dup2},
     {"stranger-by-dup3", stranger_by_dup3},
@@ -249,5 +299,6 @@ const struct test_case cases[] = {
     {"close-listed", close_listed},
     {"close-listed-by-instruction", close_listed_by_instruction},
     {"in-vfork-child", in_vfork_child},
+    {"own-of-a-borrower", own_of_a_borrower},
     {NULL, NULL},
 };
