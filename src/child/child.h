@@ -44,6 +44,9 @@ int pg_child_adopt(pid_t pid);
 void pg_child_identify_all(void);
 /* Adopts all children of this thread: at the start, those that an exec has kept. */
 void pg_child_adopt_all(void);
+/* Is the number at this moment that of a child of the caller's, or of somebody whom it traces? 0, or -ECHILD; any other
+ * error is no answer. */
+int pg_child_ask(pid_t pid);
 /* A child of ours that is a number only (nothing can be opened, or there are no identities): does the kernel deny that
  * it is our child? Then it died without a wait that we saw. */
 bool pg_child_is_lost(struct pg_record *rec);

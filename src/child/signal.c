@@ -80,48 +80,64 @@ static int send_group(int fd, int sig) {
   return is_unsupported(r, &group_works) ? -EOPNOTSUPP : r;
 }
 
-/* By what the number is, as below, or by the leader's identity. */
-static int signal_group_as_guest(pid_t pgid, int sig, struct pg_peek peek, struct pg_call call) {
-  if (peek.meaning == PG_UNKNOWN)
-    return PG_PASS;
-  if (peek.meaning == PG_RETIRED)
-    return refuse(-pgid, sig, call);
-  bool tracked = peek.meaning == PG_TRACKED, live = tracked && (peek.word & PG_RECORD_LIVE);
-  uint64_t ino = 0;
-  int r, fd = pg_descriptor_open(pgid);
-  if (fd >= 0 && live && (!peek.ino || pg_descriptor_identity(fd, &ino) < 0)) {
-    r = -EOPNOTSUPP;
-  } else if (fd >= 0) {
-    r = live && ino == peek.ino ? send_group(fd, sig) : -ESRCH;
-  } else {
-    fd = tracked ? pg_descriptor_reopen_leader(peek.ino) : -EOPNOTSUPP;
-    r = fd >= 0 ? send_group(fd, sig) : fd;
+/* While a group lives, nobody else gets its number; so if the number is another process's, the group is gone, and if the
+ * leader itself is there, its pidfd reaches the group. Not live: the leader was reaped, so whoever has the number is another.
+ * rec: of a live leader, NULL for a guest, who cannot ask about a child that is not its own. */
+static int group_by_number(pid_t pgid, bool live, uint64_t known, struct pg_record *rec, int sig) {
+  int fd = pg_descriptor_open(pgid);
+  if (fd < 0) { /* where nothing can be opened: whoever has the number of a leader that was reaped is another */
+    if (fd == -ESRCH || fd == -ENOENT || (live && !(rec && pg_child_is_lost(rec))))
+      return -EOPNOTSUPP;
+    int r = pg_sys_kill(pgid, 0);
+    return r == 0 || r == -EPERM ? -ESRCH : -EOPNOTSUPP;
   }
+  uint64_t ino = 0;
+  int r = -ESRCH;
+  if (live && (pg_descriptor_identity(fd, &ino) < 0 || !known || !ino))
+    r = rec && pg_child_is_lost(rec) ? -ESRCH : -EOPNOTSUPP;
+  else if (live && ino == known)
+    r = send_group(fd, sig);
   pg_descriptor_close(fd);
-  return r == -EOPNOTSUPP ? PG_PASS : r == -ESRCH ? refuse(-pgid, sig, call) : r;
+  return r;
+}
+
+/* A group of whose leader no descriptor is held: by the leader's identity, or by what the number is. */
+static int signal_group_anew(pid_t pgid, bool live, uint64_t ino, struct pg_record *rec, int sig) {
+  int leader = pg_descriptor_reopen_leader(ino), r = leader;
+  if (leader >= 0) {
+    r = send_group(leader, sig);
+    pg_descriptor_close(leader);
+  }
+  return r == -ESRCH || (leader >= 0 && r != -EBADF) ? r : group_by_number(pgid, live, ino, rec, sig);
 }
 
 /* A process that borrows our memory has a descriptor table of its own, where our numbers say nothing for certain: it
- * opens the child anew, by identity, and leaves the table alone. */
+ * opens the child anew, by identity, and leaves the table alone. -ESRCH: the number is not the child's any more. */
+static int signal_lenders(pid_t pid, struct pg_peek peek, int sig, const siginfo_t *info, bool group) {
+  bool live = peek.meaning == PG_TRACKED && (peek.word & PG_RECORD_LIVE);
+  if (peek.meaning == PG_RETIRED || (!live && !group))
+    return -ESRCH;
+  if (group)
+    return signal_group_anew(pid, live, peek.ino, NULL, sig);
+  int fd = pg_descriptor_reopen(pid, peek.ino);
+  if (fd < 0)
+    return fd == -ESRCH ? fd : -EOPNOTSUPP;
+  int r = send_child(fd, sig, info);
+  pg_descriptor_close(fd);
+  return r;
+}
+
+/* The table is the lender's. The number of a child that is gone there may be that of a child of the guest's own, of which
+ * nothing is known: the kernel says so. */
 static int signal_as_guest(pid_t pid, int sig, const siginfo_t *info, bool group, struct pg_call call) {
   pid_t self = pg_sys_getpid(); /* not the cached one: that is the lender's */
   if (pid == self || self == 1 || pg_sys_getppid() == 0)
     return PG_PASS;
   struct pg_peek peek = pg_table_peek(pid);
-  if (group)
-    return signal_group_as_guest(pid, sig, peek, call);
-  if (peek.meaning == PG_UNKNOWN)
+  int r = peek.meaning == PG_UNKNOWN ? -EOPNOTSUPP : signal_lenders(pid, peek, sig, info, group);
+  if (r == -EOPNOTSUPP || r == -EBADF || (r == -ESRCH && !pg_is_passive() && pg_child_ask(pid) == 0))
     return PG_PASS;
-  if (peek.meaning != PG_TRACKED || !(peek.word & PG_RECORD_LIVE))
-    return refuse(pid, sig, call);
-  int fd = pg_descriptor_reopen(pid, peek.ino);
-  if (fd == -ESRCH)
-    return refuse(pid, sig, call);
-  if (fd < 0)
-    return PG_PASS;
-  int r = send_child(fd, sig, info);
-  pg_descriptor_close(fd);
-  return r == -EOPNOTSUPP ? PG_PASS : r;
+  return r == -ESRCH ? refuse(group ? -pid : pid, sig, call) : r;
 }
 
 /* Through a descriptor that is opened for it, and kept for the next time while there is room. */
@@ -235,27 +251,6 @@ int pg_child_check(pid_t pid, struct pg_call call) {
   return refuse(pid, 0, call) == PG_PASS ? PG_PASS : -ESRCH;
 }
 
-/* A group without a descriptor of its leader. While it lives, nobody else gets the number; so if the number is another
- * process's, the group is gone, and if the leader itself is there, its pidfd reaches the group. rec NULL: the leader
- * was reaped, so whoever has the number is another. */
-static int group_by_number(pid_t pgid, struct pg_record *rec, int sig) {
-  int fd = pg_descriptor_open(pgid);
-  if (fd < 0) { /* where nothing can be opened: whoever has the number of a leader that was reaped is another */
-    if (fd == -ESRCH || fd == -ENOENT || (rec && !pg_child_is_lost(rec)))
-      return -EOPNOTSUPP;
-    int r = pg_sys_kill(pgid, 0);
-    return r == 0 || r == -EPERM ? -ESRCH : -EOPNOTSUPP;
-  }
-  uint64_t ino = 0, known = rec ? pg_record_ino(rec) : 0;
-  int r = -ESRCH;
-  if (rec && (pg_descriptor_identity(fd, &ino) < 0 || !known || !ino))
-    r = pg_child_is_lost(rec) ? -ESRCH : -EOPNOTSUPP;
-  else if (rec && ino == known)
-    r = send_group(fd, sig);
-  pg_descriptor_close(fd);
-  return r;
-}
-
 int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
   if (pg_is_guest())
     return signal_as_guest(pgid, sig, NULL, true, call);
@@ -277,16 +272,11 @@ int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
   if (fd >= 0 && (r = send_group(fd, how)) == -EBADF)
     pg_descriptor_lost(rec, fd);
   if (r == -EOPNOTSUPP && send_child(fd, 0, NULL) == -ESRCH) {
-    r = group_by_number(pgid, NULL, how); /* before 6.9; right but for the moment between the look and the signal */
+    r = group_by_number(pgid, false, 0, NULL, how); /* before 6.9; right but for the moment between the look and the signal */
     w &= ~PG_RECORD_LIVE;
   }
-  if (r == -EBADF && rec) {
-    int leader = pg_descriptor_reopen_leader(pg_record_ino(rec));
-    r = leader >= 0 ? send_group(leader, how) : leader == -ESRCH ? -ESRCH : -EBADF;
-    pg_descriptor_close(leader);
-  }
   if (r == -EBADF)
-    r = group_by_number(pgid, w & PG_RECORD_LIVE ? rec : NULL, how);
+    r = signal_group_anew(pgid, w & PG_RECORD_LIVE, rec ? pg_record_ino(rec) : 0, rec, how);
   if (r == -EOPNOTSUPP || r == -EBADF) { /* the latter through one that was just opened */
     pg_degraded(call.name, -pgid, r);
     r = PG_PASS; /* right while the leader is not reaped, or any member lives */

@@ -105,10 +105,12 @@ void pg_child_retire(struct pg_record *rec, const char *how) {
     log_child(PG_LOG_INFO, "reap", pid, how, -1);
 }
 
-static PG_NOINLINE bool is_denied(pid_t pid) {
+PG_NOINLINE int pg_child_ask(pid_t pid) {
   siginfo_t si;
-  return pg_sys_waitid(P_PID, (id_t)pid, &si, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL) == -ECHILD;
+  return pg_sys_waitid(P_PID, (id_t)pid, &si, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
 }
+
+static bool is_denied(pid_t pid) { return pg_child_ask(pid) == -ECHILD; }
 
 /* Born here, not inherited by a fork. */
 static bool is_own(struct pg_record *rec) {

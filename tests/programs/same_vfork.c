@@ -1,6 +1,8 @@
 /* vfork as the manual has it: the child borrows the parent's memory and thread until it execs or exits. */
 #define _GNU_SOURCE
+#include "../support/next_pid.h"
 #include "cases.h"
+#include "raw.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -284,6 +286,55 @@ static void ignored(void) {
   }
 }
 
+/* A vfork child has a child of its own, which is given the number of a child of its parent's that is gone. */
+static void number_again(bool seen) {
+  static volatile int arranged, again, results[12], errors[12], status;
+  volatile int n = 0;
+  signal(SIGCHLD, seen ? SIG_DFL : SIG_IGN);
+  pid_t gone = fork_exiting(0);
+  if (seen)
+    MUST(waitpid(gone, NULL, 0) == gone);
+  else
+    while (gone > 1 && raw_call(SYS_kill, gone, 0, 0, 0, 0) == 0)
+      sleep_ms(1);
+  signal(SIGCHLD, SIG_DFL);
+  pid_t pid = vfork();
+  if (pid == 0) {
+    if ((arranged = next_pid_is(gone)) <= 0)
+      _exit(0);
+    pid_t own = fork();
+    while (own == 0)
+      pause();
+    again = own == gone;
+    RECORD(kill(own, 0));
+    RECORD(setpgid(own, own));
+    RECORD(getpgid(own) == own);
+    RECORD(kill(-own, 0));
+    RECORD(killpg(own, SIGCONT));
+    RECORD((int)syscall(SYS_tgkill, own, own, 0));
+    RECORD(kill(own, SIGTERM));
+    if (own > 1 && results[n - 1] != 0)
+      raw_call(SYS_kill, own, SIGKILL, 0, 0, 0);
+    RECORD(waitpid(own, (int *)&status, 0) == own);
+    RECORD(kill(own, 0));
+    RECORD(kill(-own, 0));
+    _exit(0);
+  }
+  const char *end = reap(pid);
+  if (!arranged)
+    skip("numbers cannot be arranged here (ns_last_pid)");
+  note("arranged %d, again %d, %s", arranged, again, end);
+  for (int i = 0; i < n; i++)
+    note("%d: %d %s", i, results[i], errno_text(errors[i]));
+  note("own: %s", status_text(status));
+}
+static void own_child_seen(void) {
+  number_again(true);
+}
+static void own_child_silent(void) {
+  number_again(false);
+}
+
 const struct test_case cases[] = {
     {"shared-memory", shared_memory},
     {"parent-suspended", parent_suspended},
@@ -291,6 +342,8 @@ const struct test_case cases[] = {
     {"exec-fails", exec_fails},
     {"nested", nested},
     {"busy-child", busy_child},
+    {"own-child-seen", own_child_seen},
+    {"own-child-silent", own_child_silent},
     {"many", many},
     {"threads", threads},
     {"in-a-handler", in_a_handler},
