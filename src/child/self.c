@@ -11,14 +11,15 @@ PG_TLS pid_t pg_self_pid;
 static bool is_due(bool forked) {
   if (pg_is_passive() || !pg_hot.pid)
     return forked;
-  return (forked || !(pg_self_marks | (pg_state() & PG_STATE_VM_SHARED))) && pg_sys_getpid() != pg_hot.pid;
+  return (forked || !((pg_self_marks & ~PG_NEW) | (pg_state() & PG_STATE_VM_SHARED))) && pg_sys_getpid() != pg_hot.pid;
 }
 
 PG_COLD bool pg_is_guest_slow(void) {
   int marks = pg_self_marks & (PG_FORKED | PG_NEW);
-  pg_self_marks -= marks;
+  /* A handler may come anywhere here: it settles what is not settled yet, and perhaps does not come back. */
   if (marks && is_due(marks & PG_FORKED))
     pg_child_settle(true);
+  pg_self_marks &= ~marks;
   return (pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) &&
          pg_sys_getpid() != pg_hot.pid;
 }

@@ -42,6 +42,12 @@ static inline bool pg_is_guest(void) {
          pg_is_guest_slow();
 }
 
+/* At the end of a vfork. A handler that came meanwhile may have forked, and this may be its child, which has no such mark. */
+static inline void pg_self_unmark(void) {
+  if (PG_LIKELY(pg_self_marks & (PG_NEW - 1)))
+    pg_self_marks--;
+}
+
 /* Nothing out of the ordinary: mode enforce, no guest, no log, no filter, no pidfds of the program's own. */
 static inline bool pg_is_usual(void) { return PG_LIKELY((pg_self_marks | (pg_state() ^ PG_STATE_ON)) == 0); }
 

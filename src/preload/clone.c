@@ -68,7 +68,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
     pid = pg_next.clone(vm ? fn : child, stack, flags, vm ? arg : &start, ptid, tls, ctid);
   }
   if (!passive && vm && (flags & CLONE_VFORK))
-    pg_self_marks--;
+    pg_self_unmark();
   if (pid > 0) {
     pidfd = passive ? -1 : pidfd_of(flags, ptid, pid, pidfd);
     if (pidfd >= 0 || !(flags & CLONE_PARENT)) /* a sibling can not be verified as a child of ours */

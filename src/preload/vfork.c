@@ -28,7 +28,7 @@ PG_HOT pid_t pg_vfork_parent(long ret, int32_t *slot) {
   if (slot) {
     struct pg_record *rec = (struct pg_record *)(void *)((char *)slot - offsetof(struct pg_record, pid));
     int pidfd = *slot;
-    pg_self_marks--;
+    pg_self_unmark();
     pg_record_free(rec);
     if (ret > 0)
       pg_child_born((pid_t)ret, pidfd, "vfork");
