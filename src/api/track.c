@@ -2,6 +2,7 @@
 #include "api/internal.h"
 
 #include "child/call.h"
+#include "child/self.h"
 #include "kernel/sys.h"
 #include "pidfd/open.h"
 #include "runtime/hot.h"
@@ -89,6 +90,7 @@ int pidguard_forget(pid_t pid) {
 }
 
 int pidguard_counters(struct pidguard_counters *ret, size_t size) {
+  pg_is_guest(); /* a forked child begins anew */
   struct pidguard_counters now = {
       .births = pg_counter(births),
       .signals = pg_counter(signals),
