@@ -14,6 +14,7 @@ PG_HOT bool pg_call_before_fork(enum pg_birth birth) {
     pg_descriptor_let_go();
   if (PG_UNLIKELY(pg_hot.threads != !pg_is_single_threaded()))
     pg_hot.threads = !pg_hot.threads;
+  pg_hot.forking = 1;
   bool passive = pg_is_passive();
   if (pg_filter_ask(birth) && PG_UNLIKELY(passive))
     pg_child_identify_all();

@@ -22,10 +22,10 @@ extern PG_TLS int pg_self_marks; /* these + how many vforks this thread is in, o
 extern PG_TLS pid_t pg_self_pid; /* 0: ask */
 
 /* Where others may run on this memory, the number that is kept is perhaps not the caller's, and the caller's not to be
- * kept. The API alone does not see fork(). */
+ * kept; and a handler of pthread_atfork() may be in a child that we have not heard of. The API alone does not see fork(). */
 static inline pid_t pg_getpid(void) {
 #ifdef PG_PRELOAD
-  if (PG_UNLIKELY(pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)))
+  if (PG_UNLIKELY(pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) || pg_hot.forking)
     return pg_sys_getpid();
   if (PG_UNLIKELY(!pg_self_pid))
     pg_self_pid = pg_sys_getpid();

@@ -36,10 +36,8 @@ static PG_COLD void log_refusal(pid_t target, int sig, bool audit, struct pg_cal
 
 /* A stale signal: refused, or in audit mode only noted. */
 static int refuse(pid_t target, int sig, struct pg_call call) {
-  /* A parent of ours saw the number die, and then we were given it. Asked, as this may be a handler of pthread_atfork() in
-   * the child, which comes before we learn of the fork. */
-  if (!pg_is_passive() && target > 0 && target == pg_sys_getpid())
-    return PG_PASS;
+  if (!pg_is_passive() && target == pg_getpid())
+    return PG_PASS; /* a parent of ours saw the number die, and then we were given it */
   bool audit = pg_mode() == PG_MODE_AUDIT;
   pg_count(refused);
   if (pg_log_on(PG_LOG_WARN))
@@ -248,7 +246,7 @@ int pg_child_check(pid_t pid, struct pg_call call) {
       return 0;
   }
   /* These calls are made for threads too, and a thread of our own may have the number by now. */
-  if (!pg_is_passive() && pg_sys3(SYS_tgkill, pg_sys_getpid(), pid, 0) == 0)
+  if (!pg_is_passive() && pg_sys3(SYS_tgkill, pg_getpid(), pid, 0) == 0)
     return PG_PASS;
   return refuse(pid, 0, call) == PG_PASS ? PG_PASS : -ESRCH;
 }

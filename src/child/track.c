@@ -219,6 +219,7 @@ PG_HOT void pg_child_born(pid_t pid, int pidfd, const char *how) {
   if (pid <= 0)
     return;
   pg_count(births);
+  pg_hot.forking = 0;
   if (!pg_filter_is_free()) {
     pg_descriptor_close(pidfd);
     install(pid, -EPERM, how);
@@ -323,6 +324,7 @@ static void disown_one(struct pg_record *rec, void *unused) {
 }
 
 void pg_child_settle(bool own_files) {
+  pg_hot.forking = 0;
   pg_state_clear(PG_STATE_VM_SHARED);
   pg_counters_reset();
   atomic_store_explicit(&pg_hot.inherited, pg_table_births(), memory_order_relaxed);

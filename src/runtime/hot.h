@@ -52,6 +52,7 @@ struct pg_hot {
   int traces;                 /* the program uses ptrace(): a wait may tell of one that is still there for its parent */
   char apart[28];
   /* table */
+  int forking; /* between what comes before a birth and the birth, at the least */
   _Atomic uint32_t births;
   _Atomic uint32_t retired_max; /* + 1; 0: not known yet */
   _Atomic uint32_t tickets;     /* one for each number that retires */

@@ -56,6 +56,7 @@ static const struct way makes[] = {
     {"fork-full", FULL},
     {"one-free-then-exec", RARE | FULL},
     {"nested-thread", RARE},
+    {"nested-in-vfork", RARE},
     {"fork-leader", LEADER},
     {"fork-then-exec", 0},
     {"vfork-then-exec", RARE},

@@ -122,6 +122,31 @@ static void second_thread_first(void) {
   finish(first);
 }
 
+static int handler_acts;
+static void in_forked_child(void) {
+  if (!handler_acts)
+    return;
+  errno = UNTOUCHED;
+  int result = kill_ok(getpid(), 0);
+  note("to itself: %s", call_text(result));
+}
+
+/* What pthread_atfork() has registered acts in a child whose number its parent saw die. */
+static void atfork_handler_first(void) {
+  int status;
+  MUST(pthread_atfork(NULL, NULL, in_forked_child) == 0);
+  pid_t gone = fork_exiting(0);
+  MUST(waitpid(gone, &status, 0) == gone);
+  int arranged = next_pid_is(gone);
+  if (!arranged)
+    skip("numbers cannot be arranged here (ns_last_pid)");
+  MUST(arranged > 0 && kill_ok(gone, 0) == -1);
+  handler_acts = 1;
+  pid_t pid = fork_exiting(3);
+  MUST(waitpid(pid, &status, 0) == pid);
+  note("the number again: %d", pid == gone);
+}
+
 /* daemon() goes on in the child also where it fails after the fork, having no /dev/null. */
 static void daemon_without_null(void) {
   char folder[] = "/tmp/pidguard-empty-XXXXXX";
@@ -233,6 +258,6 @@ const struct test_case cases[] = {
     {"unshared-files", unshared_files},           {"shared-files", shared_files},
     {"second-thread-first", second_thread_first}, {"daemon-without-null", daemon_without_null},
     {"vfork-of-another", vfork_of_another},       {"lowest-when-shared", lowest_when_shared},
-    {"overwritten", overwritten},
+    {"overwritten", overwritten},                 {"atfork-handler-first", atfork_handler_first},
     {NULL, NULL},
 };

@@ -220,6 +220,32 @@ static pid_t by_nested_fork(void) {
   return by_fork();
 }
 
+static volatile pid_t nested_by_handler;
+static void nest(int sig) {
+  (void)sig;
+  nested_by_handler = fork();
+}
+
+/* The same in a child that a handler makes while its parent comes back from a vfork, and that goes on there. */
+static pid_t by_nested_in_vfork(void) {
+  pid_t self = getpid();
+  int status = 0;
+  nested_by_handler = -1;
+  signal(SIGUSR1, nest);
+  pid_t other = vfork();
+  if (other == 0) {
+    kill(self, SIGUSR1);
+    _exit(0);
+  }
+  if (other < 2 || nested_by_handler < 0)
+    return -1;
+  if (nested_by_handler == 0)
+    return by_fork();
+  while (waitpid(nested_by_handler, &status, 0) < 0 && errno == EINTR)
+    ;
+  _exit(WIFEXITED(status) ? WEXITSTATUS(status) : errno == ECHILD ? 0 : 4);
+}
+
 static void *rest_main(void *unused) {
   scenario.child = by_fork();
   reap_and_send();
@@ -386,6 +412,8 @@ void make_child(void) {
     pid = by_handler();
   else if (strcmp(how, "nested") == 0)
     pid = by_nested_fork();
+  else if (strcmp(how, "nested-in-vfork") == 0)
+    pid = by_nested_in_vfork();
   else if (strcmp(how, "nested-thread") == 0)
     pid = by_nested_thread();
   else if (strcmp(how, "daemon") == 0)
