@@ -28,8 +28,12 @@ static inline pid_t pg_wait_next(enum pg_wait which, pid_t pid, int *status, int
 }
 /* What it returned, and births from before it: whom it took is retired. The address may be a bad one if nobody was. */
 static inline void pg_wait_took(pid_t pid, const int *status, uint32_t births) {
-  if (PG_UNLIKELY(pid > 0) && (WIFEXITED(*status) || WIFSIGNALED(*status)))
+  if (PG_LIKELY(pid <= 0))
+    return;
+  if (WIFEXITED(*status) || WIFSIGNALED(*status))
     pg_child_reaped(pid, births);
+  else
+    pg_child_told(pid);
 }
 pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru);
 int pg_call_waitid(idtype_t type, id_t id, siginfo_t *info, int options);

@@ -100,8 +100,12 @@ static int waitid_for(bool raw, int type, id_t id, siginfo_t *info, int options,
   uint32_t births = pg_table_births();
   siginfo_t *at = info || !on ? info : &own;
   int r = raw ? pg_sys_waitid(type, id, at, options, ru) : from_libc(pg_next.waitid((idtype_t)type, id, at, options));
-  if (r == 0 && on && !(options & WNOWAIT) && at->si_pid > 0 && pg_siginfo_is_exit(at))
-    pg_child_reaped(at->si_pid, births);
+  if (r == 0 && on && at->si_pid > 0) {
+    if (!(options & WNOWAIT) && pg_siginfo_is_exit(at))
+      pg_child_reaped(at->si_pid, births);
+    else
+      pg_child_told(at->si_pid);
+  }
   return r;
 }
 

@@ -36,6 +36,8 @@ void pg_child_forked(int flags);
 void pg_child_settle(bool own_files);
 /* A wait of the program has taken this child. births: pg_table_births() from before the wait. */
 void pg_child_reaped(pid_t pid, uint32_t births);
+/* A wait of the program has told of somebody and left him there: stopped, going on again, or dead (WNOWAIT). */
+void pg_child_told(pid_t pid);
 /* A duplicate of a tracked child's pidfd, on the lowest free number, or -ESRCH (retired or unknown), -errno. */
 int pg_child_pidfd(pid_t pid);
 /* Starts tracking a process that is the caller's child: 0, -ECHILD, -errno. */

@@ -218,6 +218,14 @@ bool pg_table_retire(struct pg_record *rec, bool group) {
 
 void pg_table_forget(pid_t pid) { put(pid, 0, pg_table_slot); }
 
+void pg_table_forget_mark(pid_t pid, uint32_t mark) {
+  writing(1);
+  pg_slot *s = pg_table_slot(pid);
+  if (s)
+    atomic_compare_exchange_strong_explicit(s, &mark, 0, memory_order_acq_rel, memory_order_relaxed);
+  writing(-1);
+}
+
 /* Every number that may mean something. */
 static pid_t next_number(pid_t pid) {
   for (pid++; pid < PG_PID_LIMIT; pid++) {

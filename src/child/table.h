@@ -110,6 +110,8 @@ void pg_table_bury_number(pid_t pid, bool group);
 
 /* The number means nothing any more. */
 void pg_table_forget(pid_t pid);
+/* The same for a retired number whose slot still holds this very mark. */
+void pg_table_forget_mark(pid_t pid, uint32_t mark);
 
 /* Calls fn for every record in a slot. Rare events only: it walks all that is mapped. */
 void pg_table_each(void (*fn)(struct pg_record *rec, void *arg), void *arg);

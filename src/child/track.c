@@ -389,6 +389,16 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
   pg_record_drop(rec);
 }
 
+/* Who has the number of a child that is gone, and yet is told of, is the program's own: an orphan that came to it, or a
+ * tracee. By now another thread may have reaped that one too, and a stranger have the number: so the kernel is asked once
+ * more, after the look at the mark, which a later retirement replaces. */
+void pg_child_told(pid_t pid) {
+  pg_slot *slot;
+  uint32_t mark = pg_table_value(pid, &slot);
+  if (PG_UNLIKELY(mark & PG_MARK_RETIRED) && pg_filter_is_free() && pg_child_ask(pid) == 0)
+    pg_table_forget_mark(pid, mark);
+}
+
 int pg_child_pidfd(pid_t pid) {
   struct pg_record *rec;
   switch (pg_table_look(pid, &rec)) {
