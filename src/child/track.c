@@ -17,7 +17,7 @@ _Atomic int pg_child_mode = PG_MODE_UNREAD;
 static int64_t read_pid_max(void) {
   char text[24];
   const char *p = text;
-  if (pg_is_passive() || pg_sys_read_file(AT_FDCWD, "/proc/sys/kernel/pid_max", text, sizeof text) <= 0)
+  if (!pg_filter_lets_read() || pg_sys_read_file(AT_FDCWD, "/proc/sys/kernel/pid_max", text, sizeof text) <= 0)
     return 32768;
   int64_t n = pg_parse_dec(&p);
   return n > 0 ? n : 32768;

@@ -14,6 +14,9 @@
 _Atomic int pg_filter_state;
 _Atomic pid_t pg_filter_unreaped;
 
+/* One of the program's own filters forbids it to read files, as not a few do that let us work. */
+static _Atomic bool no_reading;
+
 /* /proc/self/status as far as it matters. Opening, reading and closing a file is what the loader has done in every
  * dynamic program, so a filter from before the exec lets it pass. */
 struct status {
@@ -101,6 +104,8 @@ PG_COLD bool pg_filter_look(void) {
   }
   return is_free();
 }
+
+bool pg_filter_lets_read(void) { return pg_filter_is_free() && !atomic_load_explicit(&no_reading, memory_order_relaxed); }
 
 /* ---- The throw-away process ---- */
 
@@ -281,7 +286,7 @@ PG_COLD bool pg_filter_find_out(enum pg_birth birth) {
   pg_filter_look();
   _Atomic pid_t *cells = atomic_load_explicit(&page, memory_order_relaxed);
   if (atomic_load_explicit(&pg_filter_state, memory_order_relaxed) != PG_FILTER_PRESENT || !cells ||
-      !namespace_has_begun() || atomic_exchange_explicit(&busy, 1, memory_order_acquire))
+      atomic_load_explicit(&no_reading, memory_order_relaxed) || !namespace_has_begun() || atomic_exchange_explicit(&busy, 1, memory_order_acquire))
     return is_free();
   long pid = make_probe(birth);
   if (pid > 1) {
@@ -336,26 +341,32 @@ static const struct pg_bpf_call needed[] = {
     {SYS_mmap, 12, {0, 0, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS}},
 #endif
     {SYS_munmap, 0, {0}},
-    {SYS_openat, 0, {0}},
-    {SYS_read, 0, {0}},
-    {SYS_getdents64, 0, {0}},
-    {SYS_lseek, 0, {0}},
+};
+static const struct pg_bpf_call to_read[] = {
+    {SYS_openat, 0, {0}}, {SYS_read, 0, {0}}, {SYS_getdents64, 0, {0}}, {SYS_lseek, 0, {0}},
+#ifdef SYS_access
+    {SYS_access, 0, {0}},
+#else
+    {SYS_faccessat, 0, {0}},
+#endif
 };
 
-static bool lets_us_work(const struct pg_bpf_program *program) {
+static bool all_pass(const struct pg_bpf_program *program, const struct pg_bpf_call *calls, size_t n) {
   static _Atomic int busy;
   static struct pg_bpf_room room;
   if (atomic_exchange_explicit(&busy, 1, memory_order_acquire)) /* another thread installs one, too */
     return false;
   bool good = true;
-  for (size_t i = 0; good && i < PG_ARRAY_LEN(needed); i++)
-    good = pg_bpf_lets_pass(program, &needed[i], &room);
+  for (size_t i = 0; good && i < n; i++)
+    good = pg_bpf_lets_pass(program, &calls[i], &room);
   atomic_store_explicit(&busy, 0, memory_order_release);
   return good;
 }
 
 PG_COLD void pg_filter_installed(const void *program) {
-  if (program && lets_us_work(program))
+  if (program && !all_pass(program, to_read, PG_ARRAY_LEN(to_read)))
+    atomic_store_explicit(&no_reading, true, memory_order_relaxed);
+  if (program && all_pass(program, needed, PG_ARRAY_LEN(needed)))
     return;
   pg_state_set(PG_STATE_FILTER);
   atomic_store_explicit(&pg_filter_state, PG_FILTER_KILLS, memory_order_relaxed);

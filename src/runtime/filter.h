@@ -39,6 +39,9 @@ static inline bool pg_filter_is_free(void) {
   return PG_LIKELY(atomic_load_explicit(&pg_filter_state, memory_order_relaxed) == PG_FILTER_FREE) || pg_filter_look();
 }
 
+/* May a file be read, too, which the program does not read? (Under a filter from before the exec, as the loader reads some.) */
+bool pg_filter_lets_read(void);
+
 /* Before a birth: finds out by trying, where that is to be done. True where calls are safe. */
 bool pg_filter_find_out(enum pg_birth birth);
 static inline bool pg_filter_ask(enum pg_birth birth) {

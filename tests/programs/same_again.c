@@ -2,6 +2,7 @@
  * program's own again. */
 #define _GNU_SOURCE
 #include "../support/next_pid.h"
+#include "../support/refuse.h"
 #include "cases.h"
 #include "raw.h"
 
@@ -174,7 +175,23 @@ static void tracee(void) {
   note("its parent: %s", status_text(status));
 }
 
+/* A program that kills itself, by a filter, should it open a file, remembers more numbers than are sure to be kept. */
+static void no_opening(void) {
+  pid_t first = -1, pid = -1;
+  if (!filter_call(SYS_openat, SECCOMP_RET_KILL_PROCESS))
+    skip("no filters here");
+  for (int i = 0; i < 100; i++) {
+    pid = fork_exiting(0);
+    MUST(waitpid(pid, NULL, 0) == pid);
+    first = i ? first : pid;
+  }
+  errno = UNTOUCHED;
+  note("first: %s", call_text(kill_ok(first, 0)));
+  errno = UNTOUCHED;
+  note("last: %s", call_text(kill_ok(pid, 0)));
+}
+
 const struct test_case cases[] = {
     {"stopped-orphan", stopped_orphan}, {"continued-orphan", continued_orphan}, {"dead-orphan", dead_orphan},
-    {"tracee", tracee},                 {NULL, NULL},
+    {"tracee", tracee},                 {"no-opening", no_opening},             {NULL, NULL},
 };

@@ -8,16 +8,19 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 
-/* From now on a filter answers this system call of the process with the errno. False: it cannot be installed here. */
-static inline bool refuse(unsigned number, unsigned error) {
+/* From now on a filter does that (SECCOMP_RET_*) to this system call of the process. False: it cannot be installed here. */
+static inline bool filter_call(unsigned number, unsigned what) {
   struct sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+      BPF_STMT(BPF_RET | BPF_K, what),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   struct sock_fprog program = {.len = 4, .filter = filter};
   return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
+
+/* It is answered with the errno. */
+static inline bool refuse(unsigned number, unsigned error) { return filter_call(number, SECCOMP_RET_ERRNO | error); }
 
 #endif
