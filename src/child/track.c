@@ -1,6 +1,7 @@
 /* How children come into the table and leave it. */
 #include "child/child.h"
 
+#include "base/fmt.h"
 #include "child/descriptor.h"
 #include "kernel/sys.h"
 #include "kernel/status.h"
@@ -111,6 +112,22 @@ PG_NOINLINE int pg_child_ask(pid_t pid) {
 }
 
 static bool is_denied(pid_t pid) { return pg_child_ask(pid) == -ECHILD; }
+
+/* Is whoever has the number dead, and not yet waited for by his parent? The third field; the second, his name, may contain
+ * anything, and those after it are numbers. Where that cannot be read: no. Then a tracer is denied a number that is still
+ * there, for nothing but a zombie, and else a stranger could be hit. */
+static PG_NOINLINE bool is_zombie(pid_t pid) {
+  char path[32], text[128]; /* a name has 63 characters at the most */
+  struct pg_buf b;
+  pg_buf_init(&b, path, sizeof path);
+  pg_buf_str(&b, "/proc/");
+  pg_buf_dec(&b, pid);
+  pg_buf_str(&b, "/stat");
+  ssize_t n = pg_filter_lets_read() ? pg_sys_read_file(AT_FDCWD, path, text, sizeof text) : -1;
+  while (n > 0 && text[n - 1] != ')')
+    n--;
+  return n > 0 && text[n] == ' ' && text[n + 1] == 'Z';
+}
 
 /* Born here, not inherited by a fork. */
 static bool is_own(struct pg_record *rec) {
@@ -367,8 +384,8 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
   if (pg_table_look(pid, &rec) != PG_TRACKED) {
     /* A child that we never saw (made inside libc, by a raw system call, before an exec, or an orphan that came to us):
      * its number is as stale as any. It may have been given away since, to a child of ours by another thread, which will
-     * say so, or to a stranger. */
-    if (!pg_filter_is_free() || pg_sys_kill(pid, 0) == -ESRCH || (!pg_hot.traces && is_denied(pid)))
+     * say so, or to a stranger. A tracer is told before the parent, who has the number to himself until he waits. */
+    if (!pg_filter_is_free() || pg_sys_kill(pid, 0) == -ESRCH || (is_denied(pid) && !is_zombie(pid)))
       born_dead(pid, "reaped");
     return;
   }

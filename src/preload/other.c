@@ -169,8 +169,6 @@ PG_EXPORT long ptrace(REQUEST_T request, ...) {
   pid_t pid = va_arg(ap, pid_t);
   void *addr = va_arg(ap, void *), *data = va_arg(ap, void *);
   va_end(ap);
-  if ((int)request != PTRACE_TRACEME)
-    pg_hot.traces = 1;
   if ((int)request == PTRACE_ATTACH || (int)request == PTRACE_SEIZE)
     CHECK(pid, "ptrace");
 #if defined(__GLIBC__) && PG_HAVE_RAW_SYSCALLS

@@ -197,8 +197,6 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     __attribute__((fallthrough));
   default: { /* the rest takes a PID and neither signals a process nor waits */
     pid_t pid = (pid_t)(n == SYS_setpriority || n == SYS_getpriority || n == SYS_ptrace ? b : a);
-    if (n == SYS_ptrace)
-      pg_hot.traces = 1;
     int r = stops_for(n, a, b) ? pg_call_check(pid, call) : 0;
     long done = r < 0 ? r : pg_sys6(n, a, b, c, d, e, f);
     if (done == 0 && n == SYS_prlimit64 && c)

@@ -7,6 +7,7 @@
 #include "runtime/counters.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -49,8 +50,7 @@ struct pg_hot {
   _Atomic uint32_t inherited; /* births up to this one were our parent's: no children of ours */
   _Atomic uint32_t floor;     /* no descriptor of ours was ever below; 0: not known */
   _Atomic int usage_tells;    /* waitid() gives the usage together with a status, and only then: 1 seen, -1 not so, 0 not known */
-  int traces;                 /* the program uses ptrace(): a wait may tell of one that is still there for its parent */
-  char apart[28];
+  char apart[32];
   /* table */
   int forking; /* between what comes before a birth and the birth, at the least */
   _Atomic uint32_t births;
@@ -78,6 +78,8 @@ struct pg_hot {
     char apart[56];
   } stripes[PG_HOT_STRIPES] __attribute__((aligned(64)));
 };
+
+_Static_assert(offsetof(struct pg_hot, births) == 64, "what is read often has a cache line of its own");
 
 extern struct pg_hot pg_hot PG_HIDDEN;
 

@@ -4,7 +4,10 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -157,6 +160,75 @@ static void somebody_elses_child(void) {
   note("as parent: %s", status_text(status));
 }
 
+/* A tracer is told of a death while its parent has not yet waited: the number is still there. By whom, and after what? */
+static int go[2];
+static void told_before_the_parent(pid_t middle, pid_t pid, bool any) {
+  int status = 0;
+  MUST(kill_ok(pid, SIGKILL) == 0);
+  pid_t got = waitpid(any ? -1 : pid, &status, __WALL);
+  note("as tracer: %d %s", got == pid, status_text(status));
+  errno = UNTOUCHED;
+  note("a zombie: %s", call_text(kill_ok(pid, 0)));
+  errno = UNTOUCHED;
+  note("again: %s", call_text(kill_ok(pid, SIGTERM)));
+  MUST(write(go[1], "x", 1) == 1);
+  MUST(waitpid(middle, &status, 0) == middle);
+  note("as parent: %s", status_text(status));
+  errno = UNTOUCHED;
+  note("gone: %s", call_text(kill_ok(pid, 0)));
+}
+
+static void after_exec(void) {
+  pid_t middle = atoi(case_arguments[0]), pid = atoi(case_arguments[1]);
+  go[1] = atoi(case_arguments[2]);
+  MUST(middle > 1 && pid > 1);
+  told_before_the_parent(middle, pid, case_arguments[3][0] == '1');
+}
+
+static void tracer_first(bool any, bool exec, const char *name) {
+  int tell[2], status;
+  char texts[4][16];
+  pid_t pid = -1;
+  MUST(pipe(tell) == 0 && pipe(go) == 0);
+  pid_t middle = fork_ok();
+  if (middle == 0) {
+    char byte;
+    MUST(prctl(PR_SET_NAME, name) == 0); /* its child's, too */
+    pid = fork_pausing();
+    MUST(write(tell[1], &pid, sizeof pid) == sizeof pid && read(go[0], &byte, 1) == 1);
+    MUST(waitpid(pid, &status, 0) == pid);
+    _exit(WTERMSIG(status));
+  }
+  MUST(read(tell[0], &pid, sizeof pid) == sizeof pid && pid > 1);
+  if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) != 0) {
+    finish(middle);
+    kill_ok(pid, SIGKILL);
+    skip("ptrace is not allowed here");
+  }
+  if (!exec) {
+    told_before_the_parent(middle, pid, any);
+    return;
+  }
+  snprintf(texts[0], sizeof texts[0], "%d", (int)middle);
+  snprintf(texts[1], sizeof texts[1], "%d", (int)pid);
+  snprintf(texts[2], sizeof texts[2], "%d", go[1]);
+  snprintf(texts[3], sizeof texts[3], "%d", any);
+  execl("/proc/self/exe", "same_ptrace", "-after-exec", texts[0], texts[1], texts[2], texts[3], (char *)NULL);
+  MUST(!"exec");
+}
+static void tracer_by_number(void) {
+  tracer_first(false, false, "tracee");
+}
+static void tracer_by_any(void) {
+  tracer_first(true, false, "a) S (b) R 1");
+}
+static void exec_by_number(void) {
+  tracer_first(false, true, ") Z 1");
+}
+static void exec_by_any(void) {
+  tracer_first(true, true, "a b\n) S");
+}
+
 const struct test_case cases[] = {
     {"exit-event", exit_event},
     {"exec-event", exec_event},
@@ -164,5 +236,10 @@ const struct test_case cases[] = {
     {"vfork-event", vfork_event},
     {"signal-stop", signal_stop},
     {"somebody-elses-child", somebody_elses_child},
+    {"told-by-number", tracer_by_number},
+    {"told-by-any", tracer_by_any},
+    {"told-by-number-after-exec", exec_by_number},
+    {"told-by-any-after-exec", exec_by_any},
+    {"-after-exec", after_exec},
     {NULL, NULL},
 };
