@@ -391,7 +391,7 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
   }
   if (pg_record_word(rec) & PG_RECORD_LIVE) {
     int fd = pg_descriptor_use(rec);
-    bool dead = !pg_seq_after(pg_record_seq(rec), births);
+    bool dead = is_own(rec) && !pg_seq_after(pg_record_seq(rec), births); /* of a sibling's end a tracer is told, too */
     if (pg_is_passive()) {
     } else if (!dead && fd >= 0)
       dead = is_reaped(fd);

@@ -229,6 +229,27 @@ static void exec_by_any(void) {
   tracer_first(true, true, "a b\n) S");
 }
 
+/* The tracer is a forked child that knows the number from its parent: a sibling's. */
+static void told_of_a_sibling(void) {
+  int status;
+  MUST(pipe(go) == 0);
+  pid_t sibling = fork_pausing(), pid = fork_ok();
+  if (pid == 0) {
+    if (ptrace(PTRACE_SEIZE, sibling, NULL, NULL) != 0)
+      _exit(77);
+    MUST(kill_ok(sibling, SIGKILL) == 0 && waitpid(-1, &status, __WALL) == sibling);
+    note("as tracer: %s", status_text(status));
+    errno = UNTOUCHED;
+    note("a zombie: %s", call_text(kill_ok(sibling, 0)));
+    _exit(0);
+  }
+  MUST(waitpid(pid, &status, 0) == pid);
+  finish(sibling);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+    skip("ptrace is not allowed here");
+  note("%s", status_text(status));
+}
+
 const struct test_case cases[] = {
     {"exit-event", exit_event},
     {"exec-event", exec_event},
@@ -237,6 +258,7 @@ const struct test_case cases[] = {
     {"signal-stop", signal_stop},
     {"somebody-elses-child", somebody_elses_child},
     {"told-by-number", tracer_by_number},
+    {"told-of-a-sibling", told_of_a_sibling},
     {"told-by-any", tracer_by_any},
     {"told-by-number-after-exec", exec_by_number},
     {"told-by-any-after-exec", exec_by_any},
