@@ -32,8 +32,15 @@ void pg_child_is_sibling(pid_t pid);
 /* In the child, as the first thing after fork, or clone() with these flags; the rest is left to pg_child_settle() where it
  * can be. */
 void pg_child_forked(int flags);
-/* What a forked child has to put right before it uses the table: called by pg_is_guest(). */
-void pg_child_settle(bool own_files);
+/* What a process has from its parent, as read while it was still due to be put right: what is entered later is its own. */
+struct pg_inherited {
+  struct pg_entered entered;
+  pid_t unreaped;
+};
+struct pg_inherited pg_child_inherited(void);
+/* What a forked child has to put right before it uses the table: called by pg_is_guest(). Each thread that finds it due does
+ * all of it before it goes on, as does a handler that interrupts it; twice, or late, is as good as once. */
+void pg_child_settle(bool own_files, struct pg_inherited inherited);
 /* A wait of the program has taken this child. births: pg_table_births() from before the wait. */
 void pg_child_reaped(pid_t pid, uint32_t births);
 /* A wait of the program has told of somebody and left him there: stopped, going on again, or dead (WNOWAIT). */

@@ -187,15 +187,20 @@ static uint32_t new_mark(bool group) {
   return PG_MARK_RETIRED | (group ? MARK_GROUP : 0) | ticket;
 }
 
-bool pg_table_bury(struct pg_record *rec, bool group) {
+/* A slot that holds this value holds `now`, and what it held is out of it. */
+static bool swap(pid_t pid, uint32_t value, uint32_t now) {
   writing(1);
-  pg_slot *s = pg_table_slot(pg_record_pid(rec));
-  uint32_t expected = pg_record_index(rec), mark = new_mark(group);
-  bool done = s && atomic_compare_exchange_strong_explicit(s, &expected, mark, memory_order_acq_rel, memory_order_relaxed);
+  pg_slot *s = pg_table_slot(pid);
+  uint32_t expected = value;
+  bool done = s && atomic_compare_exchange_strong_explicit(s, &expected, now, memory_order_acq_rel, memory_order_relaxed);
   writing(-1);
   if (done)
-    unslot(pg_record_index(rec));
+    unslot(value);
   return done;
+}
+
+bool pg_table_bury(struct pg_record *rec, bool group) {
+  return swap(pg_record_pid(rec), pg_record_index(rec), new_mark(group));
 }
 
 static void put(pid_t pid, uint32_t value, pg_slot *(*find)(pid_t pid)) {
@@ -218,13 +223,7 @@ bool pg_table_retire(struct pg_record *rec, bool group) {
 
 void pg_table_forget(pid_t pid) { put(pid, 0, pg_table_slot); }
 
-void pg_table_forget_mark(pid_t pid, uint32_t mark) {
-  writing(1);
-  pg_slot *s = pg_table_slot(pid);
-  if (s)
-    atomic_compare_exchange_strong_explicit(s, &mark, 0, memory_order_acq_rel, memory_order_relaxed);
-  writing(-1);
-}
+void pg_table_forget_mark(pid_t pid, uint32_t mark) { swap(pid, mark, 0); }
 
 /* Every number that may mean something. */
 static pid_t next_number(pid_t pid) {
@@ -248,9 +247,23 @@ void pg_table_each(void (*fn)(struct pg_record *rec, void *arg), void *arg) {
   }
 }
 
-void pg_table_clear(void) {
-  for (pid_t pid = 0; (pid = next_number(pid));)
-    pg_table_forget(pid);
+struct pg_entered pg_table_entered(void) {
+  return (struct pg_entered){atomic_load_explicit(&pg_hot.births, memory_order_acquire),
+                             atomic_load_explicit(&pg_hot.tickets, memory_order_acquire)};
+}
+
+void pg_table_clear(struct pg_entered by) {
+  for (pid_t pid = 0; (pid = next_number(pid));) {
+    pg_slot *s;
+    uint32_t value = pg_table_value(pid, &s);
+    struct pg_record *rec = pg_table_hold(pid); /* its index says that it is still the same */
+    if (rec && !pg_seq_after(pg_record_seq(rec), by.births))
+      swap(pid, pg_record_index(rec), 0);
+    else if (!rec && (value & PG_MARK_RETIRED) && ((by.tickets - 1 - value) & MARK_TICKET) <= MARK_TICKET / 2)
+      swap(pid, value, 0);
+    if (rec)
+      pg_record_drop(rec);
+  }
 }
 
 bool pg_table_used(void) {

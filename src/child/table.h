@@ -115,8 +115,13 @@ void pg_table_forget_mark(pid_t pid, uint32_t mark);
 
 /* Calls fn for every record in a slot. Rare events only: it walks all that is mapped. */
 void pg_table_each(void (*fn)(struct pg_record *rec, void *arg), void *arg);
-/* Forgets every number. */
-void pg_table_clear(void);
+/* How much was ever entered: births, and retirements. */
+struct pg_entered {
+  uint32_t births, tickets;
+};
+struct pg_entered pg_table_entered(void);
+/* Forgets every number that was entered by then. */
+void pg_table_clear(struct pg_entered by);
 
 /* Counts births; a record's seq is the count with itself. A record whose seq is no later than a count read before a
  * wait began was tracked before that wait. */

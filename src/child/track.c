@@ -340,27 +340,35 @@ static void disown_one(struct pg_record *rec, void *unused) {
     pg_descriptor_lost(rec, fd);
 }
 
-void pg_child_settle(bool own_files) {
+struct pg_inherited pg_child_inherited(void) {
+  return (struct pg_inherited){pg_table_entered(), atomic_load_explicit(&pg_filter_unreaped, memory_order_acquire)};
+}
+
+/* All of it does the same when it is done again while another thread has gone on with children of its own (the counters may
+ * lose that thread's first ones). That nothing is due any more is said last. */
+void pg_child_settle(bool own_files, struct pg_inherited inherited) {
+  pid_t unreaped = inherited.unreaped; /* our parent's */
   pg_hot.forking = 0;
-  pg_state_clear(PG_STATE_VM_SHARED);
   pg_counters_reset();
-  atomic_store_explicit(&pg_hot.inherited, pg_table_births(), memory_order_relaxed);
-  if (PG_UNLIKELY(atomic_load_explicit(&pg_filter_unreaped, memory_order_relaxed)))
-    atomic_store_explicit(&pg_filter_unreaped, 0, memory_order_relaxed); /* it is our parent's */
+  atomic_store_explicit(&pg_hot.inherited, inherited.entered.births, memory_order_relaxed);
+  if (PG_UNLIKELY(unreaped))
+    atomic_compare_exchange_strong_explicit(&pg_filter_unreaped, &unreaped, 0, memory_order_relaxed, memory_order_relaxed);
   if (pg_hot.threads) /* the kernel copies descriptors before memory: others may have exchanged ours in between */
     pg_state_set(PG_STATE_PIDFDS);
   if (!own_files) /* what we close here would be closed in the parent too */
     pg_table_each(disown_one, NULL);
   if (pg_is_passive()) { /* which of them is our own number can not be asked */
+    pg_table_clear(inherited.entered);
     pg_hot.pid = 0;
-    pg_table_clear();
     return;
   }
-  pg_hot.pid = pg_getpid();
-  if (pg_hot.pid == 1 || pg_sys_getppid() == 0) /* numbers of another pid namespace say nothing in this one */
-    pg_table_clear();
+  pid_t self = pg_sys_getpid();
+  if (self == 1 || pg_sys_getppid() == 0) /* numbers of another pid namespace say nothing in this one */
+    pg_table_clear(inherited.entered);
   else
-    pg_table_forget(pg_hot.pid); /* our own number may be one that our parent saw die */
+    pg_table_forget(self); /* our own number may be one that our parent saw die */
+  pg_hot.pid = self;
+  atomic_thread_fence(memory_order_release); /* who sees an entry of ours sees this, see pg_is_guest_slow() */
 }
 
 PG_HOT void pg_child_forked(int flags) {
@@ -374,7 +382,8 @@ PG_HOT void pg_child_forked(int flags) {
   /* At once also where a thread that comes first would be taken for a guest's. */
   if (due && (!own_files || pg_hot.other_namespace || (flags & CLONE_NEWPID) || (pg_state() & PG_STATE_VM_SHARED))) {
     pg_self_marks = 0;
-    pg_child_settle(own_files);
+    pg_state_clear(PG_STATE_VM_SHARED);
+    pg_child_settle(own_files, pg_child_inherited());
   }
 }
 

@@ -43,7 +43,7 @@ enum { PG_HANDLES_NONE = -1, PG_HANDLES_UNKNOWN, PG_HANDLES_LIVING, PG_HANDLES_L
 struct pg_hot {
   /* Read often and written rarely: a cache line of its own, so that threads can share it. */
   _Atomic int state;
-  pid_t pid;
+  _Atomic pid_t pid;          /* whose table this is; 0: not known */
   int threads;                /* there were, at the latest fork; so its child sees it */
   int other_namespace;        /* children may come to live in another pid namespace */
   _Atomic int handles;        /* PG_HANDLES_*, by which a process can be opened by its identity */

@@ -38,3 +38,12 @@ pg_add_test(NAME unit-api_track_off EXECUTABLE pg_unit_api_track_shared ARGS off
 if(TARGET pidguard_preload AND NOT PIDGUARD_SANITIZE)
   pg_add_test(NAME unit-api_track_both EXECUTABLE pg_unit_api_track_shared ARGS both LABELS unit)
 endif()
+
+# The insides of the library.
+if(TARGET pidguard_static)
+  pg_test_executable(pg_unit_settle settle.c)
+  target_include_directories(pg_unit_settle PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_compile_definitions(pg_unit_settle PRIVATE _GNU_SOURCE)
+  target_link_libraries(pg_unit_settle PRIVATE pidguard_static)
+  pg_add_test(NAME unit-settle EXECUTABLE pg_unit_settle LABELS unit)
+endif()

@@ -137,7 +137,7 @@ static void test_jump(void) {
         pg_record_drop(rec);
     }
   }
-  pg_table_clear();
+  pg_table_clear(pg_table_entered());
   memset(known, 0, sizeof known);
   int before = wrong;
   for (int i = 0; i < 200000; i++)

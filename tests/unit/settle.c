@@ -1,0 +1,77 @@
+/* A forked child that two threads find unsettled in the same instant: the second settles it when the first has children
+ * already. Links the static library, whose insides are tested. */
+#include "child/child.h"
+#include "child/self.h"
+#include "pg_test.h"
+#include "runtime/filter.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+static pid_t parents, parents_dead; /* the parent's children, one of them waited for */
+
+static pid_t born(bool dies) {
+  pid_t pid = fork();
+  if (pid == 0 && dies)
+    _exit(0);
+  while (pid == 0)
+    pause();
+  pg_child_born(pid, -1, "test");
+  if (dies && waitpid(pid, NULL, 0) == pid)
+    pg_child_reaped(pid, pg_table_births());
+  return pid;
+}
+
+static bool is_tracked(pid_t pid) { return pg_table_peek(pid).meaning == PG_TRACKED; }
+static bool is_retired(pid_t pid) { return pg_table_peek(pid).meaning == PG_RETIRED; }
+
+/* Of the child's answers: one bit each where it is as it should be. */
+enum { CHILD = 1, OWN = 2, DEAD = 4, INHERITED = 8, ALL = 15 };
+
+static int settled_twice(bool other_namespace) {
+  struct pg_inherited first = pg_child_inherited(), second = pg_child_inherited();
+  pg_child_settle(true, first);
+  pid_t pid = born(false), dead = born(true);
+  pg_child_settle(true, second);
+  struct pg_record *rec = pg_table_hold(pid);
+  int good = is_tracked(pid) ? CHILD : 0;
+  if (rec && pg_seq_after(pg_record_seq(rec), atomic_load(&pg_hot.inherited)))
+    good |= OWN;
+  if (rec)
+    pg_record_drop(rec);
+  if (is_retired(dead))
+    good |= DEAD;
+  if (is_tracked(parents) != other_namespace && is_retired(parents_dead) != other_namespace)
+    good |= INHERITED;
+  if (pid > 1)
+    pg_sys_kill(pid, SIGKILL);
+  return good;
+}
+
+static void check(bool other_namespace) {
+  int status = 0;
+  pg_mode();
+  pg_self_know();
+  pg_filter_look();
+  parents = born(false);
+  parents_dead = born(true);
+  if (other_namespace && unshare(CLONE_NEWPID) != 0) {
+    pg_test_skip("no pid namespace");
+  } else {
+    pid_t pid = fork();
+    if (pid == 0)
+      _exit(settled_twice(other_namespace));
+    bool ended = pid > 1 && waitpid(pid, &status, 0) == pid && WIFEXITED(status);
+    PG_CHECK(ended && WEXITSTATUS(status) == ALL, "status %#x", (unsigned)status);
+  }
+  if (parents > 1)
+    pg_sys_kill(parents, SIGKILL);
+}
+static void test_twice(void) { check(false); }
+static void test_namespace(void) { check(true); }
+
+void pg_test_plan(int argc, char **argv) {
+  (void)argc, (void)argv;
+  pg_test_add("settle", "children between two settlings stay the process's own", test_twice);
+  pg_test_add("settle", "and also where the parent's numbers are forgotten", test_namespace);
+}
