@@ -57,6 +57,9 @@ void pg_call_closefrom(int low);
  * that is no thread does not. */
 void pg_call_files_apart(void);
 
+/* Before a clone by the program itself, as these flags say: what others may see of it. */
+void pg_call_before_clone(uint64_t flags);
+
 /* Around a call that forks inside: `on` from before it; the pid is passed through. */
 bool pg_call_before_fork(enum pg_birth birth);
 pid_t pg_call_after_fork(pid_t pid, bool on, const char *how);

@@ -6,6 +6,8 @@
 #include "runtime/ours.h"
 #include "child/self.h"
 
+#include <sched.h>
+
 /* The filter is asked about before the fork, so that the child need not ask again. */
 PG_HOT bool pg_call_before_fork(enum pg_birth birth) {
   if (pg_mode() == PG_MODE_OFF || pg_is_guest())
@@ -19,6 +21,18 @@ PG_HOT bool pg_call_before_fork(enum pg_birth birth) {
   if (pg_filter_ask(birth) && PG_UNLIKELY(passive))
     pg_child_identify_all();
   return true;
+}
+
+void pg_call_before_clone(uint64_t flags) {
+  bool thread = flags & CLONE_THREAD, shares_files = flags & CLONE_FILES;
+  if (pg_mode() == PG_MODE_OFF || pg_is_guest())
+    return;
+  if (thread)
+    pg_state_set(PG_STATE_THREADS);
+  if (thread != shares_files)
+    pg_call_files_apart();
+  if (flags & CLONE_PIDFD)
+    pg_state_set(PG_STATE_PIDFDS);
 }
 
 PG_HOT pid_t pg_call_after_fork(pid_t pid, bool on, const char *how) {

@@ -33,18 +33,22 @@
 #define PG_RECORD_SLOT ((uint64_t)1 << 46)
 #define PG_RECORD_PROVEN ((uint64_t)1 << 47)
 
-/* glibc's own word on that (since 2.32, therefore weak): no thread but this one, and its signal handlers. */
+/* glibc's own word on that (since 2.32, therefore weak): no thread but this one, and its signal handlers. Of threads made by
+ * clone() it knows nothing, and must not be told by writing to it: pthread_create() takes it for a sign that the first thread
+ * was made already, and leaves out the handler that setuid() needs, of which the program then dies. */
 #ifdef __GLIBC__
 extern char __libc_single_threaded __attribute__((weak));
-static inline bool pg_is_single_threaded(void) { return &__libc_single_threaded && __libc_single_threaded; }
+static inline bool pg_libc_has_one_thread(void) { return &__libc_single_threaded && __libc_single_threaded; }
 #else
-static inline bool pg_is_single_threaded(void) { return false; }
+static inline bool pg_libc_has_one_thread(void) { return false; }
 #endif
+static inline bool pg_is_single_threaded(void) { return pg_libc_has_one_thread() && !(pg_state() & PG_STATE_THREADS); }
 
-/* A compare-and-swap that needs to be one instruction, but not a locked one, while there is but one thread. */
+/* A compare-and-swap that needs to be one instruction, but not a locked one, while there is but one thread. Only where
+ * pg_is_usual(): so there are no threads that libc does not know of. */
 static inline bool pg_word_cas(_Atomic uint64_t *word, uint64_t old, uint64_t now) {
 #if defined(__GLIBC__) && defined(__x86_64__)
-  if (pg_is_single_threaded()) {
+  if (pg_libc_has_one_thread()) {
     bool done;
     __asm__ volatile("cmpxchgq %3, %1" : "=@ccz"(done), "+m"(*word), "+a"(old) : "r"(now) : "memory");
     return done;

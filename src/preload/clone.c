@@ -1,4 +1,5 @@
-/* clone(): whatever the flags ask for, the caller gets; a child that is a process is tracked as well. */
+/* clone(): whatever the flags ask for, the caller gets; a child that is a process is tracked as well, a thread is not our
+ * business. */
 #include "preload/border.h"
 
 #include "child/descriptor.h"
@@ -31,7 +32,6 @@ static int pidfd_of(int flags, void *ptid, pid_t pid, int pidfd) {
   uint64_t ino;
   if (!(flags & CLONE_PIDFD))
     return pidfd;
-  pg_state_set(PG_STATE_PIDFDS);
   return pg_descriptor_identity(*(int *)ptid, &ino) == 0 ? pg_descriptor_reopen(pid, ino) : -1;
 }
 
@@ -42,11 +42,10 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   void *tls = va_arg(ap, void *);
   void *ctid = va_arg(ap, void *);
   va_end(ap);
-  if (!pg_call_before_fork(PG_BIRTH_CLONE) || !fn || !stack || (flags & CLONE_THREAD))
+  pg_call_before_clone((unsigned)flags);
+  if ((flags & CLONE_THREAD) || !fn || !stack || !pg_call_before_fork(PG_BIRTH_CLONE))
     return pg_next.clone(fn, stack, flags, arg, ptid, tls, ctid);
 
-  if (flags & CLONE_FILES)
-    pg_call_files_apart();
   struct start start = {fn, arg, flags};
   bool vm = flags & CLONE_VM, passive = pg_is_passive();
   if (vm && !passive)

@@ -73,13 +73,14 @@ static bool clone3_args(const uint64_t *args, size_t size, uint64_t *ret_flags, 
   return true;
 }
 
-/* A clone whose child goes on with a copy of this memory, on this stack, is a fork: it can return through C. */
+/* Before such a call. A clone whose child goes on with a copy of this memory, on this stack, is a fork: it can return through C. */
 int pg_syscall_forks_plainly(long n, long a, long b);
 int pg_syscall_forks_plainly(long n, long a, long b) {
   uint64_t flags = (uint64_t)a, stack = (uint64_t)b;
   if (pg_mode() == PG_MODE_OFF || pg_is_guest() ||
       (n == SYS_clone3 && !clone3_args((const uint64_t *)a, (size_t)b, &flags, &stack)))
     return 0;
+  pg_call_before_clone(flags);
   return !(flags & CLONE_VM) && !stack;
 }
 
@@ -138,10 +139,6 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   case SYS_clone3: {
     bool on = pg_call_before_fork(n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_OTHER);
     uint64_t flags = n == SYS_clone ? (uint64_t)a : *(const uint64_t *)a;
-    if (flags & CLONE_PIDFD)
-      pg_state_set(PG_STATE_PIDFDS);
-    if ((flags & (CLONE_FILES | CLONE_THREAD)) == CLONE_FILES)
-      pg_call_files_apart();
     return forked(pg_sys6(n, a, b, c, d, e, f), flags, on);
   }
   case SYS_close:

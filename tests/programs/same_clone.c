@@ -208,6 +208,8 @@ static int thread_main(void *unused) {
 
 static void thread_flag(void) {
   static volatile int tid = 1;
+  pid_t living = fork_pausing();
+  int before = count_descriptors();
   shared = 0;
   errno = UNTOUCHED;
   pid_t pid = clone(thread_main, stack + STACK,
@@ -219,6 +221,8 @@ static void thread_flag(void) {
   for (int i = 0; i < 1000 && (tid != 0 || shared != 5); i++)
     sleep_ms(1);
   note("ran %d, over %d", shared, tid == 0);
+  note("descriptors: %d more", count_descriptors() - before);
+  finish(living);
   errno = UNTOUCHED;
   pid_t got = waitpid(pid, NULL, __WALL);
   note("no child: %s", wait_text(got, pid));

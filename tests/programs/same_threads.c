@@ -3,8 +3,12 @@
 #define _GNU_SOURCE
 #include "cases.h"
 
+#include "raw.h"
+
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -335,6 +339,91 @@ static void siblings_of_a_forked_child(void) {
     finish(siblings[i]);
 }
 
+/* A thread that is made by clone() itself, so that libc does not know of it, signals the child that main signals. */
+enum { SHOTS = 200000, SHOT_ROUNDS = 2 };
+static pid_t target;
+static volatile int shooting, missed;
+
+static void shoot(void) {
+  __sync_fetch_and_add(&shooting, 1);
+  while (shooting < 2)
+    ;
+  for (int i = 0; i < SHOTS; i++)
+    if (kill_ok(target, 0) != 0)
+      missed++;
+}
+
+static int shooter(void *unused) {
+  (void)unused;
+  shoot();
+  for (;;)
+    syscall(SYS_exit, 0);
+  return 0;
+}
+
+enum { CLONED = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID };
+
+static pid_t by_clone(char *top, volatile int *tid) {
+  return clone(shooter, top, CLONED, NULL, NULL, NULL, (void *)(uintptr_t)tid);
+}
+
+#if defined __x86_64__ && !defined __ILP32__
+static void shooter_returned_to(void) { shooter(NULL); }
+
+/* The thread comes out of syscall() on its own stack, and goes where that says. */
+static pid_t by_syscall(char *top, volatile int *tid) {
+  void (**to)(void) = (void (**)(void))(void *)(top - 64);
+  *to = shooter_returned_to;
+  return (pid_t)syscall(SYS_clone, CLONED, to, NULL, tid, NULL);
+}
+
+static pid_t by_syscall3(char *top, volatile int *tid) {
+  void (**to)(void) = (void (**)(void))(void *)(top - 64);
+  *to = shooter_returned_to;
+  struct raw_clone_args args = {.flags = CLONED,
+                                .child_tid = (uintptr_t)tid,
+                                .stack = (uintptr_t)top - 4096,
+                                .stack_size = 4096 - 64};
+  return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+}
+#else
+#define by_syscall by_clone
+#define by_syscall3 by_clone
+#endif
+
+static void shot_by_two(pid_t make(char *top, volatile int *tid)) {
+  static char stack[65536] __attribute__((aligned(16)));
+  int before = count_descriptors();
+  for (int i = 0; i < SHOT_ROUNDS; i++) {
+    static volatile int tid;
+    target = fork_pausing();
+    tid = 1;
+    shooting = 0;
+    pid_t made = make(stack + sizeof stack, &tid);
+    MUST(made > 1);
+    shoot();
+    while (tid)
+      sleep_ms(1);
+    finish(target);
+  }
+  note("missed %d, descriptors left %d", missed, count_descriptors() - before);
+}
+static void shot_by_clone(void) { shot_by_two(by_clone); }
+static void shot_by_syscall(void) { shot_by_two(by_syscall); }
+static void shot_by_syscall3(void) { shot_by_two(by_syscall3); }
+
+/* libc still has its own first thread to make: with that comes what setuid() tells threads by. */
+static void setuid_after_clone(void) {
+  pthread_t thread;
+  shot_by_two(by_clone);
+  MUST(pthread_create(&thread, NULL, idle_main, NULL) == 0);
+  errno = UNTOUCHED;
+  int result = setuid(getuid());
+  note("setuid: %s", call_text(result));
+  stopping = 1;
+  MUST(pthread_join(thread, NULL) == 0);
+}
+
 const struct test_case cases[] = {
     {"concurrent", concurrent},
     {"one-reaper", one_reaper},
@@ -342,6 +431,10 @@ const struct test_case cases[] = {
     {"storms", storms},
     {"fork-of-a-threaded-program", fork_of_a_threaded_program},
     {"maker-gone", maker_gone},
+    {"shot-by-clone", shot_by_clone},
+    {"shot-by-syscall", shot_by_syscall},
+    {"shot-by-syscall3", shot_by_syscall3},
+    {"setuid-after-clone", setuid_after_clone},
     {"siblings-of-a-forked-child", siblings_of_a_forked_child},
     {NULL, NULL},
 };
