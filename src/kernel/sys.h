@@ -8,6 +8,7 @@
 #include "kernel/uapi.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -119,6 +120,13 @@ static inline void *pg_sys_map(size_t size, int flags) {
   long p = pg_sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
 #endif
   return p < 0 && p > -4096 ? NULL : (void *)p;
+}
+/* Can the kernel read the first and the last 8 of these bytes, which are a page's length at most? There is no such way to
+ * change the mask, so the call changes nothing: it copies the mask in, or says EFAULT, and then EINVAL. */
+static inline bool pg_sys_is_readable(const void *at, size_t size) {
+  const int no_way = -1;
+  return pg_sys4(SYS_rt_sigprocmask, no_way, at, NULL, 8) != -EFAULT &&
+         pg_sys4(SYS_rt_sigprocmask, no_way, (const char *)at + size - 8, NULL, 8) != -EFAULT;
 }
 static inline int pg_sys_fcntl(int fd, int cmd, long arg) { return (int)pg_sys3(SYS_fcntl, fd, cmd, arg); }
 static inline int pg_sys_ioctl(int fd, unsigned long req, void *arg) {

@@ -28,6 +28,10 @@
 #define __WCLONE 0x80000000
 #endif
 
+/* asm-generic/siginfo.h: how much of one the kernel copies in, before it looks at the rest where that means something to it
+ * (4.20; all of it before). */
+#define PG_SIGINFO_READ 48
+
 /* linux/pidfd.h */
 #define PG_PIDFD_NONBLOCK O_NONBLOCK                   /* 5.10 */
 #define PG_PIDFD_THREAD O_EXCL                         /* 6.9 */

@@ -6,6 +6,7 @@
 #include "preload/syscall.h"
 #include "runtime/filter.h"
 
+#include <string.h>
 #include <sys/prctl.h>
 
 #ifndef SYS_seccomp
@@ -64,10 +65,17 @@ const unsigned char pg_syscall_kinds[PG_SYSCALL_KINDS] = {
 long pg_syscall_fail(long r);
 long pg_syscall_fail(long r) { return pg_retl(r); }
 
-/* What clone3's structure says, as far as it is there. */
-static bool clone3_args(const uint64_t *args, size_t size, uint64_t *ret_flags, uint64_t *ret_stack) {
-  if ((uintptr_t)args < 4096 || (intptr_t)args < 0 || size < 64)
+/* Where it cannot be asked, only what can be nobody's address is told. */
+static bool is_readable(const void *at, size_t size) {
+  return pg_filter_is_free() ? pg_sys_is_readable(at, size) : (uintptr_t)at >= 4096 && (intptr_t)at > 0;
+}
+
+/* What clone3's structure says, as far as it is there. Structures of a program's may lie anywhere: they are copied. */
+static bool clone3_args(const void *at, size_t size, uint64_t *ret_flags, uint64_t *ret_stack) {
+  uint64_t args[6];
+  if (size < 64 || !is_readable(at, sizeof args))
     return false;
+  memcpy(args, at, sizeof args);
   *ret_flags = args[0];
   *ret_stack = args[5];
   return true;
@@ -78,7 +86,7 @@ int pg_syscall_forks_plainly(long n, long a, long b);
 int pg_syscall_forks_plainly(long n, long a, long b) {
   uint64_t flags = (uint64_t)a, stack = (uint64_t)b;
   if (pg_mode() == PG_MODE_OFF || pg_is_guest() ||
-      (n == SYS_clone3 && !clone3_args((const uint64_t *)a, (size_t)b, &flags, &stack)))
+      (n == SYS_clone3 && !clone3_args((const void *)a, (size_t)b, &flags, &stack)))
     return 0;
   pg_call_before_clone(flags);
   return !(flags & CLONE_VM) && !stack;
@@ -106,11 +114,22 @@ static bool stops_for(long n, long a, long b) {
   }
 }
 
-static PG_NOINLINE long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
-  if (pid > 0 && (uintptr_t)info >= 4096 && (intptr_t)info > 0) {
-    siginfo_t copy = *info;
-    copy.si_signo = sig; /* as the kernel does here, and asks for there */
-    int r = pg_child_signal(pid, sig, &copy, call);
+/* The number in it is put right by the kernel here, and must be right there. */
+static PG_NOINLINE int queue_corrected(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
+  union {
+    siginfo_t si;
+    char bytes[sizeof(siginfo_t)];
+  } copy = {.bytes = {0}};
+  memcpy(&copy, info, is_readable(info, sizeof copy) ? sizeof copy : PG_SIGINFO_READ);
+  copy.si.si_signo = sig;
+  return pg_child_signal(pid, sig, &copy.si, call);
+}
+
+static long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
+  if (pid > 0 && pg_table_used() && is_readable(info, PG_SIGINFO_READ)) {
+    int number;
+    memcpy(&number, info, sizeof number);
+    int r = number == sig ? pg_child_signal(pid, sig, info, call) : queue_corrected(pid, sig, info, call);
     if (r != PG_PASS)
       return r;
   }
@@ -138,7 +157,9 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   case SYS_clone:
   case SYS_clone3: {
     bool on = pg_call_before_fork(n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_OTHER);
-    uint64_t flags = n == SYS_clone ? (uint64_t)a : *(const uint64_t *)a;
+    uint64_t flags = (uint64_t)a;
+    if (n == SYS_clone3)
+      memcpy(&flags, (const void *)a, sizeof flags);
     return forked(pg_sys6(n, a, b, c, d, e, f), flags, on);
   }
   case SYS_close:

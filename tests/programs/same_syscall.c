@@ -9,7 +9,9 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -352,6 +354,97 @@ static void group_signals(void) {
   note("empty: %s", wait_text((pid_t)syscall(SYS_wait4, -leader, &status, 0, NULL), member));
 }
 
+/* ---- Bad pointers: structures that are not there, or not all of them ---- */
+
+static char *last_page; /* ends where nothing can be read */
+
+/* The address of a structure whose first `there` bytes can be read, and are these. */
+static void *cut_off(const void *bytes, size_t size, size_t there) {
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  if (!last_page) {
+    last_page = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    MUST(last_page != MAP_FAILED && mprotect(last_page + page, page, PROT_NONE) == 0);
+  }
+  return memcpy(last_page + page - there, bytes, there < size ? there : size);
+}
+
+static void *unmapped(void) {
+  void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  MUST(page != MAP_FAILED && munmap(page, 4096) == 0);
+  return page;
+}
+
+static void note_clone3(const char *what, size_t number, void *args, size_t size) {
+  int status = 0;
+  errno = UNTOUCHED;
+  pid_t pid = (pid_t)syscall(SYS_clone3, args, size);
+  if (pid == 0)
+    _exit(7);
+  note("%s %zu: %s", what, number, pid > 0 ? "born" : call_text((int)pid));
+  if (pid > 0) {
+    MUST(waitpid(pid, &status, 0) == pid);
+    note("  %s, then %s", status_text(status), call_text(kill_ok(pid, 0)));
+  }
+}
+
+static void clone3_of_any_size(void) {
+  static const size_t sizes[] = {0, 8, 63, 64, 65, 72, 80, 88, 89, 96, 128, 4096, 4097, (size_t)1 << 40, SIZE_MAX};
+  union {
+    struct raw_clone_args args;
+    char bytes[8192];
+  } *at = mmap(NULL, sizeof *at, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  MUST(at != MAP_FAILED);
+  at->args.exit_signal = SIGCHLD;
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    note_clone3("size", sizes[i], at, sizes[i]);
+    if (sizes[i] <= 88 || sizes[i] > 4096)
+      continue;
+    at->bytes[sizes[i] - 1] = 1;
+    note_clone3("size, and more", sizes[i], at, sizes[i]);
+    at->bytes[sizes[i] - 1] = 0;
+  }
+  for (size_t there = 0; there <= sizeof at->args; there += 4)
+    note_clone3("cut off after", there, cut_off(at, sizeof at->args, there), sizeof at->args);
+  note_clone3("cut off in what is zero,", 96, cut_off(at, 96, 96), 104);
+  note_clone3("unmapped", 0, unmapped(), sizeof at->args);
+  note_clone3("nobody's", 0, (void *)(UINTPTR_MAX / 4), sizeof at->args);
+  note_clone3("too small and unmapped", 0, unmapped(), 8);
+}
+
+static void note_queued(pid_t pid, int sig, const void *info) {
+  errno = UNTOUCHED;
+  note("  signal %d: %s", sig, call_text((int)syscall(SYS_rt_sigqueueinfo, pid, sig, info)));
+}
+
+static void siginfo_cut_off(void) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  info.si_signo = SIGURG; /* which a child does not notice */
+  info.si_code = SI_QUEUE;
+  info.si_pid = getpid();
+  pid_t living = fork_pausing(), gone = fork_exiting(1);
+  MUST(waitpid(gone, NULL, 0) == gone);
+  for (int wrong = 0; wrong < 2; wrong++) {
+    info.si_signo = wrong ? SIGWINCH : SIGURG;
+    for (size_t there = 0; there <= sizeof info; there += there < 64 ? 4 : 32) {
+      const void *at = cut_off(&info, sizeof info, there);
+      note("cut off after %zu", there);
+      note_queued(living, 0, at);
+      note_queued(living, SIGURG, at);
+      note_queued(living, 65, at);
+      note_queued(gone, SIGURG, at);
+      note_queued(0, SIGURG, at);
+    }
+  }
+  note("unmapped");
+  note_queued(living, SIGURG, unmapped());
+  note_queued(gone, SIGURG, unmapped());
+  note("nobody's");
+  note_queued(living, SIGURG, (const void *)(UINTPTR_MAX / 4));
+  note_queued(gone, SIGURG, (const void *)(UINTPTR_MAX / 4));
+  finish(living);
+}
+
 /* ---- The rest ---- */
 
 static void prctl_and_seccomp(void) {
@@ -399,6 +492,8 @@ const struct test_case cases[] = {
     {"interrupted-waits", interrupted_waits},
     {"signals", signals},
     {"group-signals", group_signals},
+    {"clone3-of-any-size", clone3_of_any_size},
+    {"siginfo-cut-off", siginfo_cut_off},
     {"prctl-and-seccomp", prctl_and_seccomp},
     {NULL, NULL},
 };
