@@ -18,12 +18,14 @@ static int32_t budget_for(int64_t limit) {
   return (int32_t)(quarter < wanted ? quarter : wanted);
 }
 
-/* Ours end where the numbers end, so that the program meets EMFILE there and no gap. */
+/* Ours end where the numbers end, so that the program meets EMFILE there and no gap. The log may want one also where no
+ * pidfd is kept. */
 static int32_t base_for(int64_t limit, int32_t budget, int32_t least) {
-  int64_t top = limit < HIGHEST_BASE + budget ? limit : HIGHEST_BASE + budget;
-  while (top < least + budget && top < limit)
+  int32_t room = budget > 0 ? budget : 1;
+  int64_t top = limit < HIGHEST_BASE + room ? limit : HIGHEST_BASE + room;
+  while (top < least + room && top < limit)
     top = top * 2 < limit ? top * 2 : limit;
-  int64_t b = top - budget;
+  int64_t b = top - room;
   return b < 3 ? 3 : (int32_t)b;
 }
 

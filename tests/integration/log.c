@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -309,6 +310,35 @@ static void summary(void) {
   pg_test_outcome_free(&story.outcome);
 }
 
+/* The log has its number also where no pidfd may be kept, within the program's limit as beyond it. */
+static void without_a_budget(void) {
+  static const char *const settings[] = {"PIDGUARD_FD_MAX=0", "PIDGUARD_FD_MAX=1"};
+  static const rlim_t limits[] = {64, 256, 1024, 1025, 4096};
+  const char *preload = shim();
+  struct rlimit limit;
+  if (!preload || !PG_CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit"))
+    return;
+  for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+    for (size_t j = 0; j < sizeof limits / sizeof *limits && limits[j] <= limit.rlim_max; j++) {
+      const char *const env[] = {settings[i], "PIDGUARD_DEBUG=debug", NULL};
+      const struct rlimit lower = {limits[j], limit.rlim_max};
+      struct pg_test_process puppet;
+      struct pg_test_outcome outcome;
+      char line[1024];
+      setrlimit(RLIMIT_NOFILE, &lower);
+      bool started = puppet_start(&puppet, preload, env, NULL);
+      setrlimit(RLIMIT_NOFILE, &limit);
+      if (!started)
+        continue;
+      int child = puppet_reaped_child(&puppet);
+      puppet_finish(&puppet, &outcome);
+      check_lines(outcome.err);
+      PG_CHECK(find_event(outcome.err, "reap", child, line, sizeof line), "%s, limit %u: %s", settings[i],
+               (unsigned)limits[j], line);
+      pg_test_outcome_free(&outcome);
+    }
+}
+
 static void remove_directory(void) {
   rmdir(directory);
 }
@@ -330,4 +360,5 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("log", "number-in-a-vfork-child", number_in_a_vfork_child);
   pg_test_add("log", "bad-values", bad_values);
   pg_test_add("log", "summary", summary);
+  pg_test_add("log", "without-a-budget", without_a_budget);
 }
