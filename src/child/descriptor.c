@@ -91,6 +91,18 @@ int pg_descriptor_reopen(pid_t pid, uint64_t ino) {
 static int handles(void) { return atomic_load_explicit(&pg_hot.handles, memory_order_relaxed); }
 static void handles_are(int what) { atomic_store_explicit(&pg_hot.handles, what, memory_order_relaxed); }
 
+/* What it tells that this process was found by its handle. One that was reaped by the time of the probe may have been alive
+ * when it was found: only who is found again was reaped before. */
+static int handles_seen(int fd, uint64_t ino) {
+  if (PG_LIKELY(pg_sys_pidfd_send_signal(fd, 0, NULL, 0) != -ESRCH))
+    return PG_HANDLES_LIVING;
+  int again = pg_sys_pidfs_open(PG_FD_PIDFS_ROOT, ino, O_CLOEXEC);
+  if (again < 0)
+    return PG_HANDLES_LIVING;
+  pg_sys_close(again);
+  return PG_HANDLES_LEADERS;
+}
+
 /* Opens by identity, and learns from it. -ESTALE: not found. */
 static int open_by_handle(uint64_t ino) {
   if (!ino || handles() == PG_HANDLES_NONE || sizeof(long) < sizeof ino) /* there an inode is not the whole identity */
@@ -100,9 +112,7 @@ static int open_by_handle(uint64_t ino) {
     fd = pg_sys_pidfs_open(PG_FD_PIDFS_ROOT, ino, O_CLOEXEC);
   bool passing = fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -EINTR;
   if (PG_UNLIKELY(handles() != PG_HANDLES_LEADERS) && !passing && fd != -ESTALE)
-    handles_are(fd < 0                                                      ? PG_HANDLES_NONE
-                : pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH ? PG_HANDLES_LEADERS
-                                                                            : PG_HANDLES_LIVING);
+    handles_are(fd < 0 ? PG_HANDLES_NONE : handles_seen(fd, ino));
   return fd;
 }
 

@@ -1,4 +1,4 @@
-# Unit tests of the core: each builds the sources that it tests, so that it can run them alone.
+# Unit tests of the core: each builds the sources that it tests, so that it can run them alone, or is linked with all.
 set(pg_src ${PROJECT_SOURCE_DIR}/src)
 
 function(pg_core_test name)
@@ -22,3 +22,6 @@ pg_core_test(table_handler SOURCES ${pg_table})
 if(NOT PIDGUARD_SANITIZE)
   pg_core_test(table_race SOURCES ${pg_table} OPTIONS -fsanitize=thread)
 endif()
+
+pg_core_test(descriptor)
+target_link_libraries(pg_unit_descriptor PRIVATE pidguard_static)
