@@ -41,7 +41,7 @@ static void place(int32_t least) {
 
 void pg_ours_init(int64_t fd_max, bool need_quarter) {
   if (atomic_load_explicit(&pg_hot.base, memory_order_relaxed)) {
-    if (need_quarter && fd_max < 0 && wanted < (int32_t)PG_OURS_MAX / 2) {
+    if (need_quarter && fd_max < 0 && wanted && wanted < (int32_t)PG_OURS_MAX / 2) { /* none wanted: they were stopped */
       wanted = (int32_t)PG_OURS_MAX / 2; /* as many as the cells take that the log has asked for */
       place(0);
     }

@@ -2,7 +2,9 @@
  * filter of a child of the test holds a system call up, and something happens meanwhile. */
 #include "child/descriptor.h"
 #include "kernel/sys.h"
+#include "runtime/config.h"
 #include "runtime/hot.h"
+#include "runtime/ours.h"
 
 #include "../programs/raw.h"
 #include "pg_test.h"
@@ -169,9 +171,25 @@ static void dying(void) {
 static void dying(void) { pg_test_skip("this architecture's registers are not known"); }
 #endif
 
+/* No descriptors are to be held any more. The first pidfd before Linux 6.9, where a quarter is wanted, comes later. */
+static void stop_stays(void) {
+  pg_ours_init(-1, false);
+  PG_CHECK(pg_ours_budget() > 0, "no budget at first");
+  pg_ours_init(-1, true);
+  int32_t quarter = pg_ours_budget();
+  PG_CHECK(quarter > PG_FD_MAX_DEFAULT || pg_sys_nofile_soft() < 4 * PG_FD_MAX_DEFAULT, "a quarter is %d", quarter);
+  pg_ours_stop();
+  PG_CHECK(pg_ours_budget() == 0, "%d after the stop", pg_ours_budget());
+  pg_ours_init(-1, true);
+  PG_CHECK(pg_ours_budget() == 0, "%d after a wish for a quarter", pg_ours_budget());
+  pg_ours_place_anew();
+  PG_CHECK(pg_ours_budget() == 0, "%d after a change of the limit", pg_ours_budget());
+}
+
 void pg_test_plan(int argc, char **argv) {
   (void)argc, (void)argv;
   pg_test_add("descriptor", "living", living);
   pg_test_add("descriptor", "leader", leader);
   pg_test_add("descriptor", "dying", dying);
+  pg_test_add("descriptor", "stop-stays", stop_stays);
 }
