@@ -56,8 +56,8 @@ void pg_descriptor_close(int low) {
  * copy of the log's file, or before 6.9 whatever has that inode. Where nobody can be asked the number is let through: what
  * is closed by mistake is a guest's copy. */
 PG_COLD bool pg_descriptor_is_ours_here(int fd) {
-  if (!pg_is_guest())
-    return true;
+  if (!pg_is_guest() && pg_ours_settle(fd))
+    return pg_is_ours(fd);
   if (pg_is_passive())
     return false;
   int flags = pg_sys_fcntl(fd, F_GETFD, 0);

@@ -64,7 +64,8 @@ static inline int pg_descriptor_use(struct pg_record *rec) {
 }
 
 /* Is the number one of ours for the caller, too, so that it is not there for the program? In a guest's own table it may be
- * anybody's: only what is still the same descriptor there is. */
+ * anybody's, and so it may while a frame that the caller has interrupted is about to take it off the register: only what is
+ * still the same descriptor there is. */
 bool pg_descriptor_is_ours_here(int fd);
 static inline bool pg_is_hidden(int fd) { return pg_is_ours(fd) && pg_descriptor_is_ours_here(fd); }
 

@@ -53,7 +53,6 @@ struct pg_hot {
   _Atomic int usage_tells;    /* waitid() gives the usage together with a status, and only then: 1 seen, -1 not so, 0 not known */
   char apart[32];
   /* table */
-  int forking; /* between what comes before a birth and the birth, at the least */
   _Atomic uint32_t births;
   _Atomic uint32_t retired_max; /* + 1; 0: not known yet */
   _Atomic uint32_t tickets;     /* one for each number that retires */
@@ -61,6 +60,7 @@ struct pg_hot {
   _Atomic uint32_t leaf_of, leaf_next; /* of which leaf number + 1 the slots here are; of the latest birth elsewhere */
   _Atomic uint32_t writers;            /* frames that may be about to write to a slot */
   _Atomic uint32_t leaf_stays;         /* another thread was seen */
+  int forking;                         /* between what comes before a birth and the birth, at the least */
   _Atomic uint32_t leaf[PG_HOT_SLOTS];
   /* record */
   _Atomic uint32_t waited;     /* index of a record: see pg_record_wait_begin() */
