@@ -156,7 +156,7 @@ static void dying(void) {
   if (!have_handles(probe, id_of(probe)))
     return;
   end(probe);
-  int status;
+  int status = 0;
   pid_t pid = fork();
   if (pid == 0)
     _exit(learn_of_the_dying());
