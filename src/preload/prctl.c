@@ -13,9 +13,9 @@ PG_EXPORT int prctl(int option, ...) {
   va_end(ap);
   bool filters = option == PR_SET_SECCOMP && pg_mode() != PG_MODE_OFF && !pg_is_guest();
   if (PG_UNLIKELY(filters))
-    pg_filter_look(); /* what was there before is another matter */
+    pg_filter_comes();
   int r = (int)pg_sys5(SYS_prctl, option, a, b, c, d);
-  if (PG_UNLIKELY(filters) && r == 0)
-    pg_filter_installed(a == PG_SECCOMP_MODE_FILTER ? (const void *)b : NULL);
+  if (PG_UNLIKELY(filters))
+    pg_filter_came(r == 0, a == PG_SECCOMP_MODE_FILTER ? (const void *)b : NULL);
   return pg_ret(r);
 }

@@ -193,10 +193,10 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     bool own = n == SYS_seccomp;
     bool filters = (own ? a <= PG_SECCOMP_SET_MODE_FILTER : a == PR_SET_SECCOMP) && pg_mode() != PG_MODE_OFF && !pg_is_guest();
     if (filters)
-      pg_filter_look();
+      pg_filter_comes();
     long r = pg_sys6(n, a, b, c, d, e, f);
-    if (filters && r >= 0)
-      pg_filter_installed((own ? a == PG_SECCOMP_SET_MODE_FILTER : b == PG_SECCOMP_MODE_FILTER) ? (const void *)c : NULL);
+    if (filters)
+      pg_filter_came(r >= 0, (own ? a == PG_SECCOMP_SET_MODE_FILTER : b == PG_SECCOMP_MODE_FILTER) ? (const void *)c : NULL);
     return r;
   }
 #ifdef SYS_setrlimit

@@ -363,11 +363,19 @@ static bool all_pass(const struct pg_bpf_program *program, const struct pg_bpf_c
   return good;
 }
 
-PG_COLD void pg_filter_installed(const void *program) {
-  if (program && !all_pass(program, to_read, PG_ARRAY_LEN(to_read)))
+/* What was there from the start is another matter, and is looked at first. Who is born meanwhile stays known by number, and
+ * goes on by number himself. */
+PG_COLD void pg_filter_comes(void) {
+  pg_filter_look();
+  move_state(PG_FILTER_FREE, PG_FILTER_COMES);
+}
+
+PG_COLD void pg_filter_came(bool installed, const void *program) {
+  if (installed && program && !all_pass(program, to_read, PG_ARRAY_LEN(to_read)))
     atomic_store_explicit(&no_reading, true, memory_order_relaxed);
-  if (program && all_pass(program, needed, PG_ARRAY_LEN(needed)))
-    return;
-  pg_state_set(PG_STATE_FILTER);
-  atomic_store_explicit(&pg_filter_state, PG_FILTER_KILLS, memory_order_relaxed);
+  if (installed && !(program && all_pass(program, needed, PG_ARRAY_LEN(needed)))) {
+    pg_state_set(PG_STATE_FILTER);
+    atomic_store_explicit(&pg_filter_state, PG_FILTER_KILLS, memory_order_relaxed);
+  }
+  move_state(PG_FILTER_COMES, PG_FILTER_FREE);
 }

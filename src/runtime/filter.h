@@ -14,6 +14,7 @@ enum pg_filter {
   PG_FILTER_UNKNOWN, /* nobody needed to know yet */
   PG_FILTER_FREE,    /* no filter, or one that lets us work (or says ENOSYS, EPERM, which we understand) */
   PG_FILTER_PRESENT, /* there was one from the start, and it was not tried */
+  PG_FILTER_COMES,   /* the program is installing one at this moment */
   PG_FILTER_KILLS,   /* for good: track by number, without a call */
 };
 
@@ -49,9 +50,10 @@ static inline bool pg_filter_ask(enum pg_birth birth) {
          pg_filter_find_out(birth);
 }
 
-/* After a call by which the program has installed a filter, for whichever threads: its struct sock_fprog, or NULL (strict
- * mode). Before it, pg_filter_look() has to tell what was there from the start. */
-void pg_filter_installed(const void *program);
+/* Around a call by which the program installs a filter, for whichever threads: a handler may come between that and our
+ * look at it. installed: whether it did; program: its struct sock_fprog, or NULL (strict mode). */
+void pg_filter_comes(void);
+void pg_filter_came(bool installed, const void *program);
 
 /* Before a wait of the program: takes away a throw-away process that is still there, by the same system call. */
 void pg_filter_reap_late(bool by_waitid);

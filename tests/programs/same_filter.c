@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 
 extern char **environ;
 
@@ -267,6 +268,31 @@ static void listener(void) {
   end_of("early", result, early, status);
 }
 
+/* A handler that signals a child comes at the end of the call that installs the filter, which is long: so that takes some
+ * time. */
+static pid_t handlers_child;
+static void signal_child(int signo) {
+  (void)signo;
+  kill_ok(handlers_child, 0);
+}
+static void in_handler(void) {
+  const struct itimerval often = {{0, 100}, {0, 100}}, never = {{0, 0}, {0, 0}};
+  bool allowed[BPF_NUMBERS];
+  memset(allowed, true, sizeof allowed);
+  allowed[SYS_pidfd_send_signal] = false;
+  struct sock_fprog program = {(unsigned short)bpf_kill_others(allowed, code), code};
+  handlers_child = fork_pausing();
+  MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+  signal(SIGALRM, signal_child);
+  setitimer(ITIMER_REAL, &often, NULL);
+  MUST(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+  setitimer(ITIMER_REAL, &never, NULL);
+  int status = 0;
+  note("%s", call_text(kill_ok(handlers_child, SIGKILL)));
+  pid_t result = waitpid(handlers_child, &status, 0);
+  end_of("child", result, handlers_child, status);
+}
+
 /* The next child is the first of a new pid namespace, as after `unshare --pid PROGRAM`. */
 static void unshare_and_exec(bool with_proc) {
   char *argv[] = {(char *)"same_filter", (char *)"-after-unshare", NULL};
@@ -321,6 +347,7 @@ const struct test_case cases[] = {
     {"-after-exec", after_exec},
     {"-exact-fork", exact_fork},
     {"-listener", listener},
+    {"-in-handler", in_handler},
     {"-unshared", unshared},
     {"-unshared-no-proc", unshared_no_proc},
     {"-after-unshare", after_unshare},
