@@ -9,9 +9,6 @@
 #include "runtime/log.h"
 #include "runtime/ours.h"
 
-/* pidfd_send_signal was seen to work: from then on its EPERM is the target's, not a filter's. */
-static _Atomic int works, group_works;
-
 static PG_COLD void log_signal(pid_t target, int sig, int result, struct pg_call call) {
   struct pg_line line;
   pg_line_begin(&line, PG_LOG_INFO, "signal");
@@ -45,40 +42,27 @@ static int refuse(pid_t target, int sig, struct pg_call call) {
   return audit ? PG_PASS : -ESRCH;
 }
 
-/* Answers that turn into "not here": those that the kernel never gives to a signal, and before any success also those
- * that it gives; afterwards they are about the target. */
-static bool is_unsupported(int r, _Atomic int *proven) {
+/* What the kernel never answers to a signal means "not here". EPERM and EINVAL are about the target and the signal, but for a
+ * filter, or a kernel that does not know the scope: those say so before they come to the descriptor, and if there is none. */
+static int send_through(int fd, int sig, const siginfo_t *info, unsigned scope) {
+  int r = pg_sys_pidfd_send_signal(fd, sig, info, scope);
   switch (r) {
   case 0:
   case -ESRCH:
   case -EBADF:
   case -EAGAIN: /* no room in the target's queue */
   case -EFAULT:
-    return false;
+    return r;
   case -EPERM:
   case -EINVAL:
-    return !atomic_load_explicit(proven, memory_order_relaxed);
+    return pg_sys_pidfd_send_signal(-1, sig, NULL, scope) == -EBADF ? r : -EOPNOTSUPP;
   default:
-    return r < 0;
+    return -EOPNOTSUPP;
   }
 }
 
-static void note_support(int r, _Atomic int *proven) {
-  if (PG_UNLIKELY(!atomic_load_explicit(proven, memory_order_relaxed)) && (r == 0 || r == -ESRCH))
-    atomic_store_explicit(proven, 1, memory_order_relaxed);
-}
-
-static int send_child(int fd, int sig, const siginfo_t *info) {
-  int r = pg_sys_pidfd_send_signal(fd, sig, info, 0);
-  note_support(r, &works);
-  return is_unsupported(r, &works) ? -EOPNOTSUPP : r;
-}
-
-static int send_group(int fd, int sig) {
-  int r = pg_sys_pidfd_send_signal(fd, sig, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP);
-  note_support(r, &group_works);
-  return is_unsupported(r, &group_works) ? -EOPNOTSUPP : r;
-}
+static int send_child(int fd, int sig, const siginfo_t *info) { return send_through(fd, sig, info, 0); }
+static int send_group(int fd, int sig) { return send_through(fd, sig, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP); }
 
 /* While a group lives, nobody else gets its number; so if the number is another process's, the group is gone, and if the
  * leader itself is there, its pidfd reaches the group. Not live: the leader was reaped, so whoever has the number is another.

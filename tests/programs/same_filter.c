@@ -268,6 +268,25 @@ static void listener(void) {
   end_of("early", result, early, status);
 }
 
+static void answer_one(unsigned number, unsigned answer) {
+  struct sock_fprog program = {(unsigned short)bpf_one_answer(number, answer, code), code};
+  MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+/* After they were seen to work. */
+static void signals_refused(void) {
+  pid_t pid = fork_pausing(), leader = fork_pausing();
+  int status = 0;
+  MUST(pid > 1 && leader > 1 && setpgid(leader, leader) == 0);
+  note("%d %d %s", getpgid(pid) == getpgid(0), getpgid(leader) == leader, call_text(kill(-leader, 0)));
+  answer_one(SYS_pidfd_send_signal, SECCOMP_RET_ERRNO | EPERM);
+  note("%s, %s", call_text(kill_ok(pid, SIGTERM)), call_text(kill(-leader, SIGTERM)));
+  pid_t result = waitpid(pid, &status, 0);
+  end_of("child", result, pid, status);
+  result = waitpid(leader, &status, 0);
+  end_of("leader", result, leader, status);
+}
+
 /* A handler that signals a child comes at the end of the call that installs the filter, which is long: so that takes some
  * time. */
 static pid_t handlers_child;
@@ -347,6 +366,7 @@ const struct test_case cases[] = {
     {"-after-exec", after_exec},
     {"-exact-fork", exact_fork},
     {"-listener", listener},
+    {"-signals-refused", signals_refused},
     {"-in-handler", in_handler},
     {"-unshared", unshared},
     {"-unshared-no-proc", unshared_no_proc},
