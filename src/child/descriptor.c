@@ -19,7 +19,9 @@ static int read_ino(int fd, uint64_t *ret_ino) {
   if (PG_UNLIKELY(!atomic_load_explicit(&identity, memory_order_relaxed))) {
     long type = pg_sys_fstatfs_type(fd);
     int have = type == PG_PIDFS_MAGIC ? 1 : -1;
-    if (type >= 0 && type != PG_PIDFS_MAGIC && type != PG_ANON_INODE_FS_MAGIC)
+    if (type < 0) /* a filter: learn nothing, as one inode for all would be a guess */
+      return (int)type;
+    if (type != PG_PIDFS_MAGIC && type != PG_ANON_INODE_FS_MAGIC)
       return -EBADF;
     atomic_store_explicit(&device, dev, memory_order_relaxed);
     if (have < 0)
@@ -48,7 +50,7 @@ static bool still_ours(int fd, uint64_t ino) {
 
 void pg_descriptor_close(int low) {
   uint64_t ino;
-  if (low >= 0 && (pg_is_single_threaded() || read_ino(low, &ino) == 0))
+  if (low >= 0 && (pg_is_single_threaded() || read_ino(low, &ino) != -EBADF)) /* where it can not be asked, it is likelier ours */
     pg_sys_close(low);
 }
 

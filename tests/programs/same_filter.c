@@ -287,6 +287,38 @@ static void signals_refused(void) {
   end_of("leader", result, leader, status);
 }
 
+/* What a pidfd is cannot be asked: that leaves no descriptors behind. */
+static int count_open(void) {
+  int n = 0;
+  for (int fd = 0; fd < 4096; fd++)
+    n += fcntl(fd, F_GETFD) >= 0;
+  return n;
+}
+static void births_leave_nothing(unsigned refused) {
+  answer_one(refused, SECCOMP_RET_ERRNO | EPERM);
+  int before = count_open();
+  for (int i = 0; i < 20; i++) {
+    int status = 0;
+    pid_t pid = fork_exiting(i), result = wait(&status);
+    end_of("child", result, pid, status);
+  }
+  note("%d", count_open() > before + 1);
+}
+static void no_fstatfs(void) {
+  births_leave_nothing(SYS_fstatfs);
+}
+static void *until_cancelled(void *unused) {
+  for (;;)
+    pause();
+  return unused;
+}
+static void no_fstat(void) {
+  pthread_t thread;
+  MUST(pthread_create(&thread, NULL, until_cancelled, NULL) == 0);
+  births_leave_nothing(SYS_fstat);
+  MUST(pthread_cancel(thread) == 0 && pthread_join(thread, NULL) == 0);
+}
+
 /* A handler that signals a child comes at the end of the call that installs the filter, which is long: so that takes some
  * time. */
 static pid_t handlers_child;
@@ -367,6 +399,8 @@ const struct test_case cases[] = {
     {"-exact-fork", exact_fork},
     {"-listener", listener},
     {"-signals-refused", signals_refused},
+    {"-no-fstatfs", no_fstatfs},
+    {"-no-fstat", no_fstat},
     {"-in-handler", in_handler},
     {"-unshared", unshared},
     {"-unshared-no-proc", unshared_no_proc},
