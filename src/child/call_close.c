@@ -38,6 +38,9 @@ void pg_call_files_apart(void) {
   pg_state_set(PG_STATE_PIDFDS);
   if (pg_is_single_threaded())
     return;
+  pg_config.fd_max = 0; /* for when it is found that the filter lets us work */
+  if (pg_is_passive())
+    return;
   pg_ours_stop();
   if (pg_ours_held() > 0)
     pg_descriptor_let_go();
@@ -47,8 +50,8 @@ static int raw_range(unsigned first, unsigned last, unsigned flags) {
   return (int)pg_sys3(SYS_close_range, first, last, flags);
 }
 
-/* What a kernel without close_range (before 5.9) gets, as libc does it: descriptors may be above the limit, and the limit
- * may be far above them. */
+/* What a kernel without close_range (before 5.9) gets, as libc does it, by the same calls: descriptors may be above the limit,
+ * and the limit may be far above them. */
 static bool close_listed(int first, bool all) {
   struct {
     uint64_t ino, off;
@@ -56,7 +59,7 @@ static bool close_listed(int first, bool all) {
     unsigned char type;
     char name[1001];
   } entries;
-  int dir = pg_filter_lets_read() ? pg_sys_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY, 0) : -EPERM;
+  int dir = pg_sys_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY, 0);
   bool again = dir >= 0;
   long n = 0;
   while (again) {

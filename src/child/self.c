@@ -23,6 +23,6 @@ PG_COLD bool pg_is_guest_slow(void) {
       pg_child_settle(true, inherited);
     pg_self_marks &= ~MARKS; /* not earlier: a handler, too, comes upon a table that is settled, by itself */
   }
-  return (pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) &&
-         pg_sys_getpid() != pg_hot.pid;
+  /* Where nobody can be asked nothing is done that is not a guest's to do but to remember who died. */
+  return (pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) && !pg_is_passive() && pg_sys_getpid() != pg_hot.pid;
 }

@@ -343,7 +343,8 @@ static const struct pg_bpf_call needed[] = {
     {SYS_munmap, 0, {0}},
 };
 static const struct pg_bpf_call to_read[] = {
-    {SYS_openat, 0, {0}}, {SYS_read, 0, {0}}, {SYS_getdents64, 0, {0}}, {SYS_lseek, 0, {0}},
+    {SYS_openat, 0, {0}},
+    {SYS_read, 0, {0}},
 #ifdef SYS_access
     {SYS_access, 0, {0}},
 #else

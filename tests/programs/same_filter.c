@@ -319,6 +319,48 @@ static void no_fstat(void) {
   MUST(pthread_cancel(thread) == 0 && pthread_join(thread, NULL) == 0);
 }
 
+/* Killed for what we would ask, and libc does not. */
+static void kill_for(unsigned number) {
+  answer_one(number, SECCOMP_RET_KILL_PROCESS);
+}
+static int nothing_at_all(void *unused) {
+  (void)unused;
+  return 0;
+}
+static void shared_memory(void) {
+  static char stack[16384] __attribute__((aligned(16)));
+  int status = 0;
+  pid_t early = fork_pausing(), pid = clone(nothing_at_all, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
+  pid_t result = waitpid(pid, &status, 0);
+  end_of("with our memory", result, pid, status);
+  kill_for(SYS_getpid);
+  note("%s", call_text(kill_ok(early, SIGTERM)));
+  result = waitpid(early, &status, 0);
+  end_of("child", result, early, status);
+}
+static void files_apart(void) {
+  pthread_t thread;
+  pid_t early = fork_pausing();
+  MUST(pthread_create(&thread, NULL, until_cancelled, NULL) == 0);
+  kill_for(SYS_prlimit64);
+  note("%d", unshare(CLONE_FILES));
+  MUST(pthread_cancel(thread) == 0 && pthread_join(thread, NULL) == 0);
+  finish(early);
+}
+static void closes_listed(void) {
+  pid_t early = fork_pausing();
+  answer_one(SYS_close_range, SECCOMP_RET_ERRNO | ENOSYS);
+  kill_for(SYS_prlimit64);
+  MUST(dup2(1, 50) == 50);
+#if defined __GLIBC__ && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)
+  closefrom(40);
+#else
+  close(50);
+#endif
+  note("%d", fcntl(50, F_GETFD));
+  finish(early);
+}
+
 /* A handler that signals a child comes at the end of the call that installs the filter, which is long: so that takes some
  * time. */
 static pid_t handlers_child;
@@ -401,6 +443,9 @@ const struct test_case cases[] = {
     {"-signals-refused", signals_refused},
     {"-no-fstatfs", no_fstatfs},
     {"-no-fstat", no_fstat},
+    {"-shared-memory", shared_memory},
+    {"-files-apart", files_apart},
+    {"-closes-listed", closes_listed},
     {"-in-handler", in_handler},
     {"-unshared", unshared},
     {"-unshared-no-proc", unshared_no_proc},
