@@ -55,14 +55,14 @@ static int load(uint32_t offset, const struct pg_bpf_call *call, uint32_t *ret) 
   return KNOWN;
 }
 
-static bool is_good(uint32_t answer) {
+static bool is_good(uint32_t answer, bool bearable) {
   uint32_t data = answer & 0xffff;
   switch (answer & 0xffff0000) {
   case 0x7fff0000: /* SECCOMP_RET_ALLOW */
   case 0x7ffc0000: /* SECCOMP_RET_LOG */
     return true;
   case 0x00050000: /* SECCOMP_RET_ERRNO; 0 would be a success that is none */
-    return data == ENOSYS || data == EPERM || data == EACCES || data == EINVAL || data == EOPNOTSUPP;
+    return bearable && (data == ENOSYS || data == EPERM || data == EACCES || data == EINVAL || data == EOPNOTSUPP);
   default: /* killed, a signal, or asked about, perhaps of ourselves */
     return false;
   }
@@ -94,7 +94,8 @@ static int taken(const struct pg_bpf_step *step, int state, uint32_t a) {
   }
 }
 
-bool pg_bpf_lets_pass(const struct pg_bpf_program *program, const struct pg_bpf_call *call, struct pg_bpf_room *room) {
+bool pg_bpf_lets_pass(const struct pg_bpf_program *program, const struct pg_bpf_call *call, bool bearable,
+                      struct pg_bpf_room *room) {
   uint32_t length = program->length;
   if (!length || length > PG_BPF_MOST)
     return false;
@@ -108,7 +109,7 @@ bool pg_bpf_lets_pass(const struct pg_bpf_program *program, const struct pg_bpf_
     if (state == UNREACHED)
       continue;
     if (step.code == RET_K || step.code == RET_A) {
-      if (step.code == RET_K ? !is_good(step.k) : state != KNOWN || !is_good(a))
+      if (step.code == RET_K ? !is_good(step.k, bearable) : state != KNOWN || !is_good(a, bearable))
         return false;
       continue;
     }

@@ -303,7 +303,7 @@ PG_COLD bool pg_filter_find_out(enum pg_birth birth) {
 
 /* ---- Filters of the program's own ---- */
 
-/* Every kind of call that the core makes, the throw-away process included. */
+/* With those below, every kind of call that the core makes, the throw-away process included. */
 static const struct pg_bpf_call needed[] = {
     {SYS_clone, 0, {0}},
     {SYS_clone3, 0, {0}},
@@ -311,7 +311,6 @@ static const struct pg_bpf_call needed[] = {
     {SYS_vfork, 0, {0}},
 #endif
     {SYS_exit_group, 0, {0}},
-    {SYS_wait4, 0, {0}},
     {SYS_waitid, 1, {PG_P_PIDFD}},
     {SYS_waitid, 1, {P_PID}},
     {SYS_pidfd_open, 2, {0, 0}},
@@ -329,7 +328,6 @@ static const struct pg_bpf_call needed[] = {
     {SYS_close_range, 0, {0}},
     {SYS_prlimit64, 7, {0, RLIMIT_NOFILE, 0}},
     {SYS_prlimit64, 3, {0, RLIMIT_CORE}},
-    {SYS_kill, 2, {0, 0}},
     {SYS_tgkill, 4, {0, 0, 0}},
     {SYS_getpid, 0, {0}},
     {SYS_getppid, 0, {0}},
@@ -352,14 +350,20 @@ static const struct pg_bpf_call to_read[] = {
 #endif
 };
 
-static bool all_pass(const struct pg_bpf_program *program, const struct pg_bpf_call *calls, size_t n) {
+/* Calls of the program's for which we make others: what refuses them must not be passed by. */
+static const struct pg_bpf_call replaced[] = {
+    {SYS_kill, 0, {0}},
+    {SYS_wait4, 0, {0}},
+};
+
+static bool all_pass(const struct pg_bpf_program *program, const struct pg_bpf_call *calls, size_t n, bool bearable) {
   static _Atomic int busy;
   static struct pg_bpf_room room;
   if (atomic_exchange_explicit(&busy, 1, memory_order_acquire)) /* another thread installs one, too */
     return false;
   bool good = true;
   for (size_t i = 0; good && i < n; i++)
-    good = pg_bpf_lets_pass(program, &calls[i], &room);
+    good = pg_bpf_lets_pass(program, &calls[i], bearable, &room);
   atomic_store_explicit(&busy, 0, memory_order_release);
   return good;
 }
@@ -372,9 +376,10 @@ PG_COLD void pg_filter_comes(void) {
 }
 
 PG_COLD void pg_filter_came(bool installed, const void *program) {
-  if (installed && program && !all_pass(program, to_read, PG_ARRAY_LEN(to_read)))
+  if (installed && program && !all_pass(program, to_read, PG_ARRAY_LEN(to_read), true))
     atomic_store_explicit(&no_reading, true, memory_order_relaxed);
-  if (installed && !(program && all_pass(program, needed, PG_ARRAY_LEN(needed)))) {
+  if (installed && !(program && all_pass(program, needed, PG_ARRAY_LEN(needed), true) &&
+                     all_pass(program, replaced, PG_ARRAY_LEN(replaced), false))) {
     pg_state_set(PG_STATE_FILTER);
     atomic_store_explicit(&pg_filter_state, PG_FILTER_KILLS, memory_order_relaxed);
   }

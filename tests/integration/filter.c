@@ -242,7 +242,7 @@ void pg_test_plan(int argc, char **argv) {
   }
   static const char *const own[] = {"-exact-fork",    "-listener",    "-signals-refused", "-no-fstatfs", "-no-fstat",
                                     "-shared-memory", "-files-apart", "-closes-listed",   "-in-handler", "-unshared",
-                                    "-unshared-no-proc"};
+                                    "-unshared-no-proc", "-kill-refused"};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++)
     pg_test_add("own", own[i], of_its_own);
   pg_test_add("allow", "-unshared", allow);

@@ -287,6 +287,17 @@ static void signals_refused(void) {
   end_of("leader", result, leader, status);
 }
 
+/* What the program may not do it does not do by other calls. */
+static void kill_refused(void) {
+  pid_t pid = fork_pausing();
+  answer_one(SYS_wait4, SECCOMP_RET_ERRNO | EACCES);
+  answer_one(SYS_kill, SECCOMP_RET_ERRNO | EPERM);
+  note("%s, %s", call_text(kill_ok(pid, SIGTERM)), wait_text(waitpid(pid, NULL, WNOHANG), pid));
+  note("%s", call_text((int)syscall(SYS_tgkill, pid, pid, SIGKILL)));
+  await_zombie(pid);
+  note("%s", wait_text(waitpid(pid, NULL, 0), pid));
+}
+
 /* What a pidfd is cannot be asked: that leaves no descriptors behind. */
 static int count_open(void) {
   int n = 0;
@@ -441,6 +452,7 @@ const struct test_case cases[] = {
     {"-exact-fork", exact_fork},
     {"-listener", listener},
     {"-signals-refused", signals_refused},
+    {"-kill-refused", kill_refused},
     {"-no-fstatfs", no_fstatfs},
     {"-no-fstat", no_fstat},
     {"-shared-memory", shared_memory},
