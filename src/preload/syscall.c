@@ -126,14 +126,14 @@ static PG_NOINLINE int queue_corrected(pid_t pid, int sig, const siginfo_t *info
 }
 
 static long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
-  if (pid > 0 && pg_table_used() && is_readable(info, PG_SIGINFO_READ)) {
-    int number;
+  int r = PG_PASS, number;
+  if (pid > 0 && pg_table_used() && pg_is_passive()) { /* which looks at nothing but the PID */
+    r = pg_child_signal(pid, sig, info, call);
+  } else if (pid > 0 && pg_table_used() && is_readable(info, PG_SIGINFO_READ)) {
     memcpy(&number, info, sizeof number);
-    int r = number == sig ? pg_child_signal(pid, sig, info, call) : queue_corrected(pid, sig, info, call);
-    if (r != PG_PASS)
-      return r;
+    r = number == sig ? pg_child_signal(pid, sig, info, call) : queue_corrected(pid, sig, info, call);
   }
-  return pg_sys3(SYS_rt_sigqueueinfo, pid, sig, info);
+  return r != PG_PASS ? r : pg_sys3(SYS_rt_sigqueueinfo, pid, sig, info);
 }
 
 static long route(long n, long a, long b, long c, long d, long e, long f, struct pg_call call) {

@@ -240,9 +240,11 @@ void pg_test_plan(int argc, char **argv) {
     pg_test_add("eperm", shell_scripts[i][0], forbid);
     pg_test_add("kill", shell_scripts[i][0], kill_from_the_start);
   }
-  static const char *const own[] = {"-exact-fork",    "-listener",    "-signals-refused", "-no-fstatfs", "-no-fstat",
-                                    "-shared-memory", "-files-apart", "-closes-listed",   "-in-handler", "-unshared",
-                                    "-unshared-no-proc", "-kill-refused"};
+  static const char *const own[] = {"-exact-fork",     "-listener",      "-signals-refused",
+                                    "-kill-refused",   "-no-fstatfs",    "-no-fstat",
+                                    "-shared-memory",  "-files-apart",   "-closes-listed",
+                                    "-in-handler",     "-siginfo-cut-off", "-unshared",
+                                    "-unshared-no-proc"};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++)
     pg_test_add("own", own[i], of_its_own);
   pg_test_add("allow", "-unshared", allow);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
@@ -372,6 +373,16 @@ static void closes_listed(void) {
   finish(early);
 }
 
+/* A structure that ends where memory ends, and nobody to ask how much of it is there. */
+static void siginfo_cut_off(void) {
+  char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  pid_t pid = fork_pausing();
+  MUST(pages != MAP_FAILED && munmap(pages + 4096, 4096) == 0);
+  kill_for(SYS_pidfd_open);
+  note("%s", call_text((int)syscall(SYS_rt_sigqueueinfo, pid, SIGTERM, pages + 4090)));
+  finish(pid);
+}
+
 /* A handler that signals a child comes at the end of the call that installs the filter, which is long: so that takes some
  * time. */
 static pid_t handlers_child;
@@ -458,6 +469,7 @@ const struct test_case cases[] = {
     {"-shared-memory", shared_memory},
     {"-files-apart", files_apart},
     {"-closes-listed", closes_listed},
+    {"-siginfo-cut-off", siginfo_cut_off},
     {"-in-handler", in_handler},
     {"-unshared", unshared},
     {"-unshared-no-proc", unshared_no_proc},
