@@ -16,7 +16,7 @@ static int read_ino(int fd, uint64_t *ret_ino) {
   int r = pg_sys_fstat_ids(fd, &dev, ret_ino);
   if (r < 0)
     return r;
-  if (PG_UNLIKELY(!atomic_load_explicit(&identity, memory_order_relaxed))) {
+  if (PG_UNLIKELY(!atomic_load_explicit(&identity, memory_order_acquire))) { /* the device comes with it */
     long type = pg_sys_fstatfs_type(fd);
     int have = type == PG_PIDFS_MAGIC ? 1 : -1;
     if (type < 0) /* a filter: learn nothing, as one inode for all would be a guess */
