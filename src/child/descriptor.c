@@ -235,7 +235,8 @@ bool pg_descriptor_give(struct pg_record *rec, int low) {
   return false;
 }
 
-int pg_descriptor_move(int fd) {
+/* -EAGAIN: the number changed hands meanwhile, in a handler or another thread. */
+static int try_move(int fd) {
   if (!pg_ours_settle(fd))
     return -EBUSY;
   uint64_t cell = atomic_load_explicit(pg_cell_of(fd), memory_order_acquire);
@@ -249,15 +250,20 @@ int pg_descriptor_move(int fd) {
     moved = -1;
   }
   /* Whoever is using the old number at this moment is inside a system call that has looked it up already, or will be
-   * told EBADF: the number is the program's, now. */
+   * told EBADF: the number is the program's, now. The log notices by itself that its descriptor changed. */
   bool was_ours = pg_ours_unregister(fd, owner);
-  if (was_ours && owner == PG_OWNER_LOG)
-    was_ours = false; /* the log notices by itself that its descriptor changed */
-  if (was_ours && pg_record_swap_fd(pg_record_at(owner), fd, moved, PG_RECORD_HOLDERS_MAX))
+  if (was_ours && owner != PG_OWNER_LOG && pg_record_swap_fd(pg_record_at(owner), fd, moved, PG_RECORD_HOLDERS_MAX))
     pg_count(moved);
   else if (moved >= 0 && pg_ours_unregister(moved, owner))
     pg_sys_close(moved);
-  return 0;
+  return was_ours ? 0 : -EAGAIN;
+}
+
+int pg_descriptor_move(int fd) {
+  int r;
+  while ((r = try_move(fd)) == -EAGAIN) {
+  }
+  return r;
 }
 
 static void move_up(int fd) {
