@@ -1,0 +1,242 @@
+/* A signal at any instruction of the shim, whose handler calls the shim again: `interrupted` does one operation, is
+ * stepped through it, and gets the signal at a position inside the object; then it looks at itself. Each position is a
+ * run of its own, and each pair of operation and handler is played plain as well.
+ *
+ * Arguments: the program `interrupted`, then OPERATION/HANDLER… for these pairs alone; either half may be empty.
+ * Normally one position of each third pair is played, by an offset that differs from run to run (and is printed), so
+ * that many runs cover all. PG_TEST_STEPPED=EVERY[:FIRST] in the environment: every EVERY-th position from FIRST on. */
+#define _GNU_SOURCE
+#include "stepped.h"
+#include "pg_test.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A normal run steps one pair in so many; failures of an operation that are shown; more positions than any has. */
+enum { TURNS = 3, SHOWN = 4, NO_POSITION = 10000000 };
+
+static const char *program;
+static char object[PATH_MAX]; /* as the kernel names it */
+static struct pg_test_outcome listed;
+static char **chosen;
+static long every, first;
+static unsigned offset;
+
+struct pair {
+  char operation[32], handler[32];
+};
+
+struct tally {
+  int pairs, failed;
+  long positions;
+};
+
+/* ---- Which ---- */
+
+static bool half_is(const char *wanted, size_t length, const char *name) {
+  return length == 0 || (strlen(name) == length && strncmp(wanted, name, length) == 0);
+}
+
+static bool is_chosen(const struct pair *pair) {
+  for (char **choice = chosen; *choice; choice++) {
+    size_t length = strcspn(*choice, "/");
+    const char *handler = *choice + length + ((*choice)[length] == '/');
+    if (half_is(*choice, length, pair->operation) && half_is(handler, strlen(handler), pair->handler))
+      return true;
+  }
+  return !*chosen;
+}
+
+/* The next pair of the list that was chosen; *at begins as the whole list. */
+static bool next_pair(const char **at, struct pair *ret) {
+  int length;
+  while (sscanf(*at, "%31s %31s%n", ret->operation, ret->handler, &length) == 2) {
+    *at += length;
+    if (is_chosen(ret))
+      return true;
+  }
+  return false;
+}
+
+/* ---- Where ---- */
+
+/* "function+0x12", by nm; the offset alone where that cannot tell. */
+static const char *name_of(uint64_t at) {
+  static char text[160];
+  const char *const argv[] = {"nm", "-n", "--defined-only", object, NULL};
+  struct pg_test_command command = {.argv = argv};
+  struct pg_test_outcome outcome;
+  unsigned long value;
+  char kind, name[100];
+  snprintf(text, sizeof text, "0x%lx", (unsigned long)at);
+  pg_test_run(&command, &outcome);
+  for (char *rest = outcome.out, *line; (line = strtok_r(rest, "\n", &rest));)
+    if (sscanf(line, "%lx %c %99s", &value, &kind, name) == 3 && strchr("tTwW", kind) && value <= at)
+      snprintf(text, sizeof text, "%s+0x%lx (0x%lx)", name, (unsigned long)at - value, (unsigned long)at);
+  pg_test_outcome_free(&outcome);
+  return text;
+}
+
+/* ---- Runs ---- */
+
+static const char *status_of(const struct pg_test_outcome *outcome) {
+  static char text[64];
+  if (outcome->timed_out)
+    return "does not end";
+  if (WIFSIGNALED(outcome->status))
+    snprintf(text, sizeof text, "killed by signal %d", WTERMSIG(outcome->status));
+  else
+    snprintf(text, sizeof text, "status %d", WEXITSTATUS(outcome->status));
+  return text;
+}
+
+static bool play_plain(const struct pair *pair) {
+  const char *const argv[] = {program, pair->operation, pair->handler, "plain", NULL};
+  struct pg_test_command command = {.argv = argv};
+  struct pg_test_outcome outcome;
+  pg_test_run(&command, &outcome);
+  bool good = pg_test_exited(&outcome, 0) && !outcome.err[0];
+  PG_CHECK(good, "%s/%s without the shim: %s: %s", pair->operation, pair->handler, status_of(&outcome), outcome.err);
+  pg_test_outcome_free(&outcome);
+  return good;
+}
+
+/* What came of a position. */
+struct verdict {
+  bool good, past, no_stranger; /* past: the operation has none such */
+  long count;                   /* positions before */
+};
+
+/* The dialogue: it is ready, is attached to, and goes on. */
+static int signal_at(struct pg_test_process *process, long position, struct stepped_place *ret) {
+  char line[128] = "";
+  int pid, error = pg_test_read_line(process, line, sizeof line);
+  if (error || sscanf(line, "ready %d", &pid) != 1 || pid <= 1)
+    return strncmp(line, "SKIP", 4) == 0 ? -ENOTSUP : error ? error : -EPROTO;
+  if ((error = stepped_attach(pid)) != 0 || (error = pg_test_write_line(process, "go")) != 0)
+    return error;
+  return stepped_signal_at(pid, object, position, ret);
+}
+
+static struct verdict play(const struct pair *pair, long position, bool show) {
+  const char *const argv[] = {program, pair->operation, pair->handler, "stepped", NULL};
+  struct pg_test_command command = {.argv = argv, .preload = object};
+  struct pg_test_process process;
+  struct pg_test_outcome outcome;
+  struct stepped_place place = {.count = 0};
+  if (!PG_CHECK(pg_test_start(&command, &process) == 0, "cannot start"))
+    return (struct verdict){.past = true};
+  int result = signal_at(&process, position, &place);
+  pg_test_finish(&process, &outcome);
+  struct verdict verdict = {.good = result >= 0 && pg_test_exited(&outcome, 0) && !outcome.err[0],
+                            .past = result == STEPPED_PAST,
+                            .no_stranger = result == -ENOTSUP,
+                            .count = place.count};
+  if (!verdict.good && show && !verdict.no_stranger)
+    PG_CHECK(false,
+             "%s/%s, position %ld, at %s: %s%s%s: %s\n      again: PG_TEST_STEPPED=%d:%ld PIDGUARD_PRELOAD=%s "
+             "build/bin/integration_stepped %s %s/%s",
+             pair->operation, pair->handler, position, name_of(place.offset), result < 0 ? strerror(-result) : "",
+             result < 0 ? ", " : "", status_of(&outcome), outcome.err, NO_POSITION, position, object, program,
+             pair->operation, pair->handler);
+  pg_test_outcome_free(&outcome);
+  return verdict;
+}
+
+/* How many positions the operation has, about: it depends on nothing but what came before. */
+static long count_positions(const struct pair *pair) {
+  return play(pair, NO_POSITION, true).count;
+}
+
+/* Every `step`-th position from `at` on, until there is none, or it is hopeless. Counts into the tally; false: no
+ * stranger can be had. */
+static bool play_positions(const struct pair *pair, long at, long step, struct tally *tally) {
+  enum { HOPELESS = 200 };
+  for (int failed = 0; failed < HOPELESS; at += step) {
+    struct verdict verdict = play(pair, at, failed == 0 && tally->failed < SHOWN);
+    if (verdict.no_stranger)
+      return false;
+    failed += !verdict.good;
+    tally->failed += !verdict.good;
+    tally->positions += !verdict.past;
+    if (verdict.past || step >= NO_POSITION)
+      break;
+  }
+  return true;
+}
+
+static bool play_pair(const struct pair *pair, long count, struct tally *tally) {
+  tally->pairs++;
+  tally->failed += !play_plain(pair);
+  if (every)
+    return play_positions(pair, first, every, tally);
+  if ((offset + (unsigned)tally->pairs) % TURNS != 0)
+    return true;
+  unsigned long turn = offset / TURNS + (unsigned long)tally->pairs * 7919; /* pairs do not all go to the same place */
+  return play_positions(pair, (long)(turn % (unsigned long)(count + 1)), NO_POSITION, tally);
+}
+
+/* All pairs of the operation that the test is named after. */
+static void test_operation(void) {
+  const char *at = listed.out;
+  struct tally tally = {.pairs = 0};
+  struct pair pair;
+  long count = 0;
+  bool shown = true;
+  while (shown && next_pair(&at, &pair)) {
+    if (strcmp(pair.operation, pg_test_name()) != 0)
+      continue;
+    if (!count && !every)
+      count = count_positions(&pair);
+    shown = play_pair(&pair, count, &tally);
+  }
+  pg_test_kill_leftovers();
+  PG_CHECK(tally.failed == 0, "%s: %d failures", pg_test_name(), tally.failed);
+  printf("\n    %d pairs, %ld positions, %d failures ...", tally.pairs, tally.positions, tally.failed);
+  if (!shown)
+    pg_test_skip("no process can be given a number by ns_last_pid");
+}
+
+static void set_positions(void) {
+  const char *text = getenv("PG_TEST_STEPPED");
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  offset = (unsigned)now.tv_nsec / 1000 + (unsigned)now.tv_sec;
+  if (text && (sscanf(text, "%ld:%ld", &every, &first) < 1 || every < 1 || first < 0)) {
+    fprintf(stderr, "PG_TEST_STEPPED=EVERY[:FIRST], not '%s'\n", text);
+    exit(2);
+  }
+  if (every)
+    printf("every %ld positions from %ld on\n", every, first);
+  else
+    printf("one position of each pair in %d, offset %u\n", TURNS, offset);
+}
+
+void pg_test_plan(int argc, char **argv) {
+  if (argc < 2)
+    return;
+  program = argv[1];
+  chosen = argv + 2;
+  if (!pg_test_preload() || !realpath(pg_test_preload(), object))
+    pg_test_skip_all("no shim");
+  pg_test_need_take_pid();
+  int error = stepped_probe();
+  if (error)
+    pg_test_skip_all("no process can be stepped here (ptrace): %s", strerror(-error));
+  set_positions();
+  const char *const argv_list[] = {program, NULL};
+  pg_test_run(&(struct pg_test_command){.argv = argv_list}, &listed);
+  struct pair pair;
+  char last[sizeof pair.operation] = "";
+  for (const char *at = listed.out; next_pair(&at, &pair);)
+    if (strcmp(pair.operation, last) != 0) {
+      snprintf(last, sizeof last, "%s", pair.operation);
+      pg_test_add("stepped", pair.operation, test_operation);
+    }
+}

@@ -1,0 +1,200 @@
+/* What must hold after an operation of `interrupted`, whatever its handler did. See interrupted.h. */
+#define _GNU_SOURCE
+#include "interrupted.h"
+
+#include "raw.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+
+const int *reaped_by_handler(pid_t pid) {
+  for (int i = 0; i < scene.reaped_count; i++)
+    if (scene.reaped[i] == pid)
+      return &scene.reaped_status[i];
+  return NULL;
+}
+
+static void check_gone(pid_t pid, const char *who) {
+  int r = kill(pid, 0);
+  MUST(r == -1 && errno == ESRCH, "%s is reaped: kill: %d, errno %d", who, r, errno);
+}
+
+void check_reaped(pid_t child, int status, const char *who) {
+  int seen = 0;
+  pid_t r = waitpid(child, &seen, 0);
+  MUST(r == child && seen == status, "%s: waitpid: %d, errno %d, status %#x", who, (int)r, errno, (unsigned)seen);
+  check_gone(child, who);
+}
+
+/* A copy has a sibling, or a child of its own if it was made before that. Left out, and known: a copy that is made
+ * while libc's own fork, posix_spawn or syscall() is at it is refused its sibling, whom nobody had seen being born by
+ * then. */
+static void check_birth_in_copy(pid_t child) {
+  bool own = is_own_child(child);
+  if (own) {
+    check_reaped(child, CODE_OPERATION << 8, "its own child");
+    return;
+  }
+  if (!scene.operation->birth_by_libc)
+    MUST(kill(child, 0) == 0, "kill(sibling that was just born): errno %d", errno);
+  pid_t r = waitpid(child, NULL, WNOHANG);
+  MUST(r == -1 && errno == ECHILD, "waitpid(sibling that was just born): %d, errno %d", (int)r, errno);
+}
+
+void check_birth(void) {
+  pid_t child = (pid_t)scene.result;
+  MUST(child > 1, "no child: %ld, errno %d", scene.result, scene.error);
+  if (scene.copy) {
+    check_birth_in_copy(child);
+    return;
+  }
+  const int *status = reaped_by_handler(child);
+  if (status) {
+    MUST(*status == CODE_OPERATION << 8, "the handler was told of status %#x", (unsigned)*status);
+    check_gone(child, "who was born");
+    pid_t r = waitpid(child, NULL, 0);
+    MUST(r == -1 && errno == ECHILD, "who was born is reaped: waitpid: %d, errno %d", (int)r, errno);
+    return;
+  }
+  MUST(kill(child, 0) == 0, "kill(who was born): errno %d", errno);
+  check_reaped(child, CODE_OPERATION << 8, "who was born");
+}
+
+void check_wait(void) {
+  bool told = scene.result == scene.born && scene.status == CODE_OPERATION << 8;
+  bool none = scene.result == -1 && scene.error == ECHILD;
+  if (scene.copy)
+    MUST(told || none, "wait: %ld, errno %d, status %#x", scene.result, scene.error, (unsigned)scene.status);
+  else if (reaped_by_handler(scene.born))
+    MUST(none, "wait, but the handler has it: %ld, errno %d", scene.result, scene.error);
+  else
+    MUST(told, "wait: %ld, errno %d, status %#x", scene.result, scene.error, (unsigned)scene.status);
+  if (!scene.copy)
+    check_gone(scene.born, "who was waited for");
+}
+
+static void check_operation(void) {
+  if (scene.operation->check)
+    scene.operation->check();
+  else if (scene.operation->kind == BIRTH)
+    check_birth();
+  else if (scene.operation->kind == WAIT)
+    check_wait();
+  else
+    MUST(scene.result == 0, "result %ld, errno %d", scene.result, scene.error);
+}
+
+/* Those who were there before. */
+static void check_living(void) {
+  MUST(kill(scene.living, 0) == 0, "kill(living): errno %d", errno);
+  pid_t r = waitpid(scene.living, NULL, WNOHANG);
+  MUST(scene.copy ? r == -1 && errno == ECHILD : r == 0, "waitpid(living): %d, errno %d", (int)r, errno);
+  if (scene.other)
+    MUST(kill(scene.other, 0) == 0, "kill(other): errno %d", errno);
+}
+
+static void check_zombie(void) {
+  if (!scene.zombie || scene.copy || reaped_by_handler(scene.zombie))
+    return;
+  MUST(kill(scene.zombie, 0) == 0, "kill(zombie): errno %d", errno);
+  check_reaped(scene.zombie, CODE_ZOMBIE << 8, "the zombie");
+}
+
+/* A copy is told nothing of its sibling; there the call's own word must do. */
+static bool untouched(pid_t stranger) {
+  siginfo_t info = {.si_pid = 0};
+  raw_call(SYS_waitid, P_PID, stranger, (long)(intptr_t)&info, WEXITED | WNOHANG | WNOWAIT | __WALL, 0);
+  return info.si_pid == 0;
+}
+
+static void check_stranger(pid_t dead, pid_t stranger) {
+  int r = kill(dead, SIGKILL), error = errno;
+  MUST(untouched(stranger), "a stranger was HIT: kill: %d, errno %d", r, error);
+  MUST(r == -1 && error == ESRCH, "kill(dead child): %d, errno %d", r, error);
+}
+
+/* The numbers of children that are born only now are remembered as well. */
+static void check_new_stranger(void) {
+  pid_t dead = make_exiting(CODE_HANDLER);
+  check_reaped(dead, CODE_HANDLER << 8, "a new child");
+  pid_t stranger = make_stranger(dead);
+  if (!stranger)
+    return; /* somebody was faster */
+  check_stranger(dead, stranger);
+  raw_call(SYS_kill, stranger, SIGKILL, 0, 0, 0);
+  raw_call(SYS_wait4, stranger, 0, __WALL, 0, 0);
+}
+
+static void check_kept(void) {
+  if (!scene.kept)
+    return;
+  bool own = is_own_child(scene.kept);
+  MUST(own || scene.copy, "who was forked in the handler is no child");
+  MUST(kill(scene.kept, 0) == 0 && kill(scene.kept, SIGKILL) == 0, "kill(kept): errno %d", errno);
+  if (own)
+    check_reaped(scene.kept, SIGKILL, "who was forked in the handler");
+}
+
+static void check_new_children(void) {
+  enum { SOME = 4 };
+  pid_t children[SOME], pid = vfork();
+  if (pid == 0)
+    leave(CODE_HANDLER);
+  check_reaped(pid, CODE_HANDLER << 8, "who was vforked later");
+  for (int i = 0; i < SOME; i++)
+    children[i] = make_pausing();
+  MUST(kill(scene.living, 0) == 0, "kill(living), later: errno %d", errno);
+  for (int i = 0; i < SOME; i++) {
+    MUST(kill(children[i], SIGTERM) == 0, "kill of new child %d: errno %d", i, errno);
+    check_reaped(children[i], SIGTERM, "a new child");
+  }
+}
+
+static void check_other(void) {
+  if (!scene.other || scene.copy)
+    return;
+  MUST(kill(scene.other, SIGTERM) == 0, "kill(other): errno %d", errno);
+  check_reaped(scene.other, SIGTERM, "the other");
+  scene.other = 0;
+}
+
+/* None of the program's lost or left over; none of anybody else's that stands for nobody. An operation that was jumped
+ * out of may have left one, and what it had not yet given back. */
+static void check_descriptors(void) {
+  int own = count_open(0, OWN_NUMBERS), theirs = count_open(OWN_NUMBERS, NUMBERS);
+  int left = own - scene.descriptors;
+  MUST(left == 0 || (scene.jumped && left == 1), "descriptors: %d, before %d", own, scene.descriptors);
+  MUST(theirs <= NUMBERS / 4, "%d descriptors of others", theirs);
+}
+
+/* Every number can be had, and is the program's then. A jump out of the very moment in which one is given back may cost
+ * that one. */
+static void check_numbers(void) {
+  int lost = 0;
+  for (int fd = OWN_NUMBERS; fd < NUMBERS; fd++) {
+    int r = dup2(STDIN_FILENO, fd);
+    MUST(r == fd || (scene.jumped && lost == 0), "dup2 onto %d: errno %d", fd, errno);
+    lost += r != fd;
+    MUST(r != fd || close(fd) == 0, "close of the program's own %d: errno %d", fd, errno);
+  }
+}
+
+void check_after(void) {
+  if (!scene.jumped)
+    check_operation();
+  else if (scene.operation->kind == CALL)
+    set_numbers(NUMBERS);
+  check_living();
+  check_zombie();
+  check_kept();
+  if (scene.protected) {
+    check_stranger(scene.dead, scene.stranger);
+    check_new_stranger();
+  }
+  check_new_children();
+  check_other();
+  check_descriptors();
+  check_numbers();
+  check_living();
+  leave(0);
+}
