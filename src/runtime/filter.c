@@ -1,11 +1,13 @@
 #include "runtime/filter.h"
 
+#include "base/fmt.h"
 #include "kernel/bpf.h"
 #include "kernel/sys.h"
 #include "runtime/hot.h"
 
 #include <sched.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #ifdef __GLIBC__
 #include <gnu/libc-version.h>
@@ -107,6 +109,17 @@ PG_COLD bool pg_filter_look(void) {
 
 bool pg_filter_lets_read(void) { return pg_filter_is_free() && !atomic_load_explicit(&no_reading, memory_order_relaxed); }
 
+/* Is libc glibc 2.minor or later? */
+static bool libc_since(int minor) {
+#ifdef __GLIBC__
+  const char *version = gnu_get_libc_version(), *at = version + 2; /* "2.34" */
+  return version[0] > '2' || pg_parse_dec(&at) >= minor;
+#else
+  (void)minor;
+  return false;
+#endif
+}
+
 /* ---- The throw-away process ---- */
 
 /* Every kind of call that the core makes, harmlessly. Signals are held off first: a handler of the program must not run
@@ -179,14 +192,7 @@ static long by_clone3(void) {
 }
 
 /* Does libc's posix_spawn ask for clone3() first? */
-static bool spawns_by_clone3(void) {
-#ifdef __GLIBC__
-  const char *version = gnu_get_libc_version(); /* "2.34" */
-  return version[0] > '2' || version[2] > '3' || (version[2] == '3' && version[3] >= '4');
-#else
-  return false;
-#endif
-}
+static bool spawns_by_clone3(void) { return libc_since(34); }
 
 #if defined(SYS_vfork) && defined(__x86_64__) && !defined(__ILP32__)
 #define PG_HAVE_PROBE_BY_VFORK 1
@@ -273,12 +279,30 @@ static bool is_there(const char *path) {
 #endif
 }
 
+/* The inode of a file of /proc, or 0 where it cannot be had by a call that the loader has made for each library. */
+static uint64_t ino_of(const char *path) {
+  uint64_t dev, ino = 0;
+#if defined(SYS_newfstatat) && defined(__LP64__)
+  struct stat st;
+  if (libc_since(33))
+    return pg_sys4(SYS_newfstatat, AT_FDCWD, path, &st, 0) == 0 ? (uint64_t)st.st_ino : 0;
+#endif
+  int fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+  if (fd >= 0) {
+    if (pg_sys_fstat_ids(fd, &dev, &ino) < 0)
+      ino = 0;
+    pg_sys_close(fd);
+  }
+  return ino;
+}
+
 /* Is it certain that a child would not be the first process of a new pid namespace, which ends with it? Our parent may have
  * left such a one behind (unshare, then exec). It has begun with the first child; until then the link leads nowhere
- * (4.12; fs/proc/namespaces.c, kernel/pid_namespace.c, pidns_for_children_get()). */
+ * (4.12; fs/proc/namespaces.c, kernel/pid_namespace.c, pidns_for_children_get()), or, on 7.x kernels, to another than ours. */
 static bool namespace_has_begun(void) {
-  return !pg_hot.other_namespace && (atomic_load_explicit(&pg_hot.births, memory_order_relaxed) ||
-                                     is_there("/proc/thread-self/ns/pid_for_children"));
+  static const char own[] = "/proc/thread-self/ns/pid", next[] = "/proc/thread-self/ns/pid_for_children";
+  return !pg_hot.other_namespace &&
+         (atomic_load_explicit(&pg_hot.births, memory_order_relaxed) || (is_there(next) && ino_of(own) == ino_of(next)));
 }
 
 PG_COLD bool pg_filter_find_out(enum pg_birth birth) {

@@ -13,7 +13,7 @@ function(pg_core_test name)
 endfunction()
 
 set(pg_table ${pg_src}/child/table.c ${pg_src}/child/record.c ${pg_src}/runtime/counters.c ${pg_src}/runtime/filter.c
-  ${pg_src}/kernel/sys.c ${pg_src}/kernel/bpf.c)
+  ${pg_src}/kernel/sys.c ${pg_src}/kernel/bpf.c ${pg_src}/base/fmt.c)
 
 pg_core_test(bpf SOURCES ${pg_src}/kernel/bpf.c)
 pg_core_test(table_model SOURCES ${pg_table})
