@@ -203,14 +203,8 @@ static bool dumps_alone(void) {
   const char *at = text;
   if (pg_sys_read_file(AT_FDCWD, "/proc/sys/kernel/osrelease", text, sizeof text) <= 0)
     return false;
-  int major = 0, minor = 0;
-  for (; *at >= '0' && *at <= '9'; at++)
-    major = major * 10 + *at - '0';
-  if (*at++ != '.')
-    return false;
-  for (; *at >= '0' && *at <= '9'; at++)
-    minor = minor * 10 + *at - '0';
-  return major > 5 || (major == 5 && minor >= 16);
+  int64_t major = pg_parse_dec(&at);
+  return *at++ == '.' && (major > 5 || (major == 5 && pg_parse_dec(&at) >= 16));
 }
 
 /* The child never comes back to this frame: it only calls below it. It is a child like others, with a SIGCHLD. */
@@ -310,7 +304,8 @@ PG_COLD bool pg_filter_find_out(enum pg_birth birth) {
   pg_filter_look();
   _Atomic pid_t *cells = atomic_load_explicit(&page, memory_order_relaxed);
   if (atomic_load_explicit(&pg_filter_state, memory_order_relaxed) != PG_FILTER_PRESENT || !cells ||
-      atomic_load_explicit(&no_reading, memory_order_relaxed) || !namespace_has_begun() || atomic_exchange_explicit(&busy, 1, memory_order_acquire))
+      atomic_load_explicit(&no_reading, memory_order_relaxed) || !namespace_has_begun() ||
+      atomic_exchange_explicit(&busy, 1, memory_order_acquire))
     return is_free();
   long pid = make_probe(birth);
   if (pid > 1) {

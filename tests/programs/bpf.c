@@ -107,15 +107,6 @@ size_t bpf_one_clone(unsigned flags, struct sock_filter code[BPF_CODE_MAX]) {
   return n;
 }
 
-size_t bpf_one_answer(unsigned number, unsigned answer, struct sock_filter code[BPF_CODE_MAX]) {
-  size_t n = check_architecture(code);
-  code[n++] = LOAD(WORD(nr));
-  code[n++] = IF_NOT(number, 1);
-  code[n++] = RETURN(answer);
-  code[n++] = RETURN(SECCOMP_RET_ALLOW);
-  return n;
-}
-
 size_t bpf_ask_listener(struct sock_filter code[BPF_CODE_MAX]) {
   size_t n = check_architecture(code);
   code[n++] = LOAD(WORD(nr));

@@ -1,6 +1,6 @@
 /* Seccomp filters for the tests: lists of system call numbers in a file, and programs in classic BPF. */
-#ifndef BPF_H
-#define BPF_H
+#ifndef PROGRAM_BPF_H /* BPF_H is a size in linux/filter.h */
+#define PROGRAM_BPF_H
 
 #include <linux/filter.h>
 #include <stdbool.h>
@@ -21,8 +21,6 @@ size_t bpf_kill_others(const bool allowed[BPF_NUMBERS], struct sock_filter code[
 size_t bpf_refuse_pidfds(int error, bool with_clone3, struct sock_filter code[BPF_CODE_MAX]);
 /* Killed for a clone() with other flags than these; clone3 does not exist. */
 size_t bpf_one_clone(unsigned flags, struct sock_filter code[BPF_CODE_MAX]);
-/* One call is answered so, whatever its arguments; all others are allowed. */
-size_t bpf_one_answer(unsigned number, unsigned answer, struct sock_filter code[BPF_CODE_MAX]);
 /* getppid() and pidfd_open() wait for the answer of whoever listens. */
 size_t bpf_ask_listener(struct sock_filter code[BPF_CODE_MAX]);
 

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "cases.h"
 
+#include "../support/refuse.h"
 #include "bpf.h"
 #include "raw.h"
 
@@ -270,8 +271,7 @@ static void listener(void) {
 }
 
 static void answer_one(unsigned number, unsigned answer) {
-  struct sock_fprog program = {(unsigned short)bpf_one_answer(number, answer, code), code};
-  MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+  MUST(filter_call(number, answer));
 }
 
 /* After they were seen to work. */
