@@ -362,6 +362,9 @@ static const struct pg_bpf_call needed[] = {
 static const struct pg_bpf_call to_read[] = {
     {SYS_openat, 0, {0}},
     {SYS_read, 0, {0}},
+#ifdef SYS_newfstatat
+    {SYS_newfstatat, 0, {0}},
+#endif
 #ifdef SYS_access
     {SYS_access, 0, {0}},
 #else

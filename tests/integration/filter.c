@@ -251,6 +251,7 @@ void pg_test_plan(int argc, char **argv) {
                                     "-unshared-no-proc"};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++)
     pg_test_add("own", own[i], of_its_own);
+  pg_test_add("allow", "-no-stat", allow);
   pg_test_add("allow", "-unshared", allow);
   pg_test_add("allow", "-unshared-no-proc", allow);
   pg_test_add("kill", "core", no_core);

@@ -408,6 +408,14 @@ static void in_handler(void) {
   end_of("child", result, handlers_child, status);
 }
 
+/* Killed for a look at a file: also where, below another filter, it is not known yet what that one does. */
+static void no_stat(void) {
+  int status;
+  answer_one(SYS_newfstatat, SECCOMP_RET_KILL_PROCESS);
+  pid_t pid = fork_exiting(3), result = waitpid(pid, &status, 0);
+  end_of("child", result, pid, status);
+}
+
 /* The next child is the first of a new pid namespace, as after `unshare --pid PROGRAM`. */
 static void unshare_and_exec(bool with_proc) {
   char *argv[] = {(char *)"same_filter", (char *)"-after-unshare", NULL};
@@ -461,6 +469,7 @@ const struct test_case cases[] = {
     {"exec", then_exec},
     {"-after-exec", after_exec},
     {"-exact-fork", exact_fork},
+    {"-no-stat", no_stat},
     {"-listener", listener},
     {"-signals-refused", signals_refused},
     {"-kill-refused", kill_refused},
