@@ -101,7 +101,7 @@ static int handles_seen(int fd, uint64_t ino) {
   int again = pg_sys_pidfs_open(PG_FD_PIDFS_ROOT, ino, O_CLOEXEC);
   if (again < 0)
     return PG_HANDLES_LIVING;
-  pg_sys_close(again);
+  pg_descriptor_close(again);
   return PG_HANDLES_LEADERS;
 }
 
