@@ -52,6 +52,10 @@ const unsigned char pg_syscall_kinds[PG_SYSCALL_KINDS] = {
     [SYS_sched_getparam] = PG_SYSCALL_ROUTED,
     [SYS_sched_setaffinity] = PG_SYSCALL_ROUTED,
     [SYS_sched_getaffinity] = PG_SYSCALL_ROUTED,
+    [SYS_sched_setattr] = PG_SYSCALL_ROUTED,
+    [SYS_sched_getattr] = PG_SYSCALL_ROUTED,
+    [SYS_ioprio_set] = PG_SYSCALL_ROUTED,
+    [SYS_ioprio_get] = PG_SYSCALL_ROUTED,
     [SYS_prlimit64] = PG_SYSCALL_ROUTED,
 #ifdef SYS_setrlimit
     [SYS_setrlimit] = PG_SYSCALL_ROUTED,
@@ -102,15 +106,19 @@ static long forked(long r, uint64_t flags, bool on) {
   return r;
 }
 
-static bool stops_for(long n, long a, long b) {
+/* The process that such a call is about, or 0: that is none. */
+static pid_t whom(long n, long a, long b) {
   switch (n) {
   case SYS_setpriority:
   case SYS_getpriority:
-    return (int)a == PRIO_PROCESS && (int)b > 0;
+    return (int)a == PRIO_PROCESS ? (pid_t)b : 0;
+  case SYS_ioprio_set:
+  case SYS_ioprio_get:
+    return (int)a == 1 /* IOPRIO_WHO_PROCESS */ ? (pid_t)b : 0;
   case SYS_ptrace:
-    return a == 16 || a == 0x4206; /* PTRACE_ATTACH, PTRACE_SEIZE */
+    return a == 16 || a == 0x4206 /* PTRACE_ATTACH, PTRACE_SEIZE */ ? (pid_t)b : 0;
   default:
-    return true;
+    return (pid_t)a;
   }
 }
 
@@ -214,8 +222,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
       return 0;
     __attribute__((fallthrough));
   default: { /* the rest takes a PID and neither signals a process nor waits */
-    pid_t pid = (pid_t)(n == SYS_setpriority || n == SYS_getpriority || n == SYS_ptrace ? b : a);
-    int r = stops_for(n, a, b) ? pg_call_check(pid, call) : 0;
+    int r = pg_call_check(whom(n, a, b), call);
     long done = r < 0 ? r : pg_sys6(n, a, b, c, d, e, f);
     if (done == 0 && n == SYS_prlimit64 && c)
       pg_call_limit_changed((int)b);

@@ -39,6 +39,7 @@ static void try_all(const char *who, pid_t pid, bool somebody) {
   cpu_set_t cpus;
   static unsigned char wide[4096] __attribute__((aligned(8))); /* more than there can be processors for */
   char buffer[64];
+  unsigned attributes[12]; /* struct sched_attr */
   struct iovec here = {buffer, 12}, there = {(void *)(uintptr_t)target, 12};
   note("%s", who);
   CALL("getpgid", getpgid(pid));
@@ -83,13 +84,22 @@ static void try_all(const char *who, pid_t pid, bool somebody) {
   CALL("tgkill", tgkill ? tgkill(pid, pid, 0) : syscall(SYS_tgkill, pid, pid, 0));
   CALL("tgkill of another thread", syscall(SYS_tgkill, pid, 1, 0));
   CALL("tkill", syscall(SYS_tkill, pid, 0));
-  CALL("ioprio", syscall(SYS_ioprio_get, 1, pid));
+  CALL("ioprio", syscall(SYS_ioprio_set, 1, pid, 2 << 13 | 7));
+  CALL("ioprio", syscall(SYS_ioprio_get, 1, pid) == (2 << 13 | 7));
+  CALL("ioprio of the group", syscall(SYS_ioprio_get, 2, pid));
+  CALL("ioprio of neither", syscall(SYS_ioprio_get, 9, pid));
   static const long by_syscall[] = {SYS_getpgid, SYS_getsid, SYS_sched_getscheduler};
   for (size_t i = 0; i < sizeof by_syscall / sizeof *by_syscall; i++)
     CALL("by syscall", syscall(by_syscall[i], pid));
   CALL("setpgid", syscall(SYS_setpgid, pid, 0));
   CALL("getpriority", syscall(SYS_getpriority, PRIO_PROCESS, pid) > 0);
   CALL("setpriority", syscall(SYS_setpriority, PRIO_PROCESS, pid, 4));
+  memset(attributes, 0, sizeof attributes);
+  CALL("sched_getattr", syscall(SYS_sched_getattr, pid, attributes, 48, 0));
+  note("  size %u, policy %u", attributes[0], attributes[1]);
+  CALL("sched_setattr", syscall(SYS_sched_setattr, pid, attributes, 0));
+  if (somebody)
+    CALL("sched_setattr, nowhere", syscall(SYS_sched_setattr, pid, NULL, 0));
   CALL("sched_setparam", syscall(SYS_sched_setparam, pid, &param));
   CALL("sched_getaffinity", syscall(SYS_sched_getaffinity, pid, sizeof cpus, &cpus) > 0);
   CALL("prlimit", syscall(SYS_prlimit64, pid, RLIMIT_CORE, NULL, &limit));

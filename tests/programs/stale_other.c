@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -24,6 +25,13 @@ extern int pidfd_open(pid_t pid, unsigned flags) __attribute__((weak));
 extern int tgkill(pid_t tgid, pid_t tid, int sig) __attribute__((weak));
 
 static struct sched_param param;
+static struct {
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+} attributes = {.size = 48, .policy = SCHED_BATCH}; /* struct sched_attr */
 static struct rlimit limit;
 static cpu_set_t cpus;
 static char buffer[8];
@@ -122,6 +130,14 @@ static long by_syscall(const char *call, pid_t pid) {
     return syscall(SYS_sched_setaffinity, pid, sizeof cpus, &cpus);
   if (strcmp(call, "sched_getaffinity") == 0)
     return syscall(SYS_sched_getaffinity, pid, sizeof cpus, &cpus);
+  if (strcmp(call, "sched_setattr") == 0)
+    return syscall(SYS_sched_setattr, pid, &attributes, 0);
+  if (strcmp(call, "sched_getattr") == 0)
+    return syscall(SYS_sched_getattr, pid, &attributes, sizeof attributes, 0);
+  if (strcmp(call, "ioprio_set") == 0)
+    return syscall(SYS_ioprio_set, 1, pid, 2 << 13 | 7); /* IOPRIO_WHO_PROCESS, the lowest of "best effort" */
+  if (strcmp(call, "ioprio_get") == 0)
+    return syscall(SYS_ioprio_get, 1, pid);
   if (strcmp(call, "prlimit") == 0)
     return syscall(SYS_prlimit64, pid, RLIMIT_CORE, &limit, NULL);
   if (strcmp(call, "ptrace-attach") == 0)
