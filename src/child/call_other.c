@@ -13,14 +13,14 @@ int pg_call_check(pid_t pid, struct pg_call call) {
 }
 
 /* Never a duplicate of ours: that would share the flags which the program may set (O_NONBLOCK). A child that is there
- * before and after had the number all the time. */
+ * before and after had the number all the time. A retired number is looked up as well: that nobody has it the kernel says in
+ * its own way, EINVAL where it is still a group's (before 6.16). */
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
-  if (pg_call_check(pid, call) < 0)
-    return -ESRCH;
+  bool refused = pg_call_check(pid, call) < 0;
   int fd = pg_sys_pidfd_open(pid, flags);
   if (fd >= 0)
     pg_state_set(PG_STATE_PIDFDS);
-  if (fd >= 0 && pg_call_check(pid, call) < 0) {
+  if (fd >= 0 && (refused || pg_call_check(pid, call) < 0)) {
     pg_descriptor_close(fd);
     return -ESRCH;
   }

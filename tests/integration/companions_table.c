@@ -99,7 +99,7 @@ static const struct companion tracers[] = {
 
 static const struct companion starters[] = {
     {.name = "setarch", .needs = "setarch", .prefix = {"setarch", "-R"}, .probe = "setarch -R true", .flags = CASES},
-    {.name = "setsid", .needs = "setsid", .prefix = {"setsid", "-w"}, .flags = CASES},
+    {.name = "setsid", .needs = "setsid", .prefix = {"setsid", "-w"}, .probe = "setsid -w true", .flags = CASES},
     {.name = "nohup", .needs = "nohup", .prefix = {"nohup"}},
     {.name = "timeout", .needs = "timeout", .prefix = {"timeout", "60"}},
     {.name = "nice", .needs = "nice", .prefix = {"nice"}},

@@ -55,6 +55,9 @@ static void leader_gone(void) {
     errno = UNTOUCHED;
     int result = kill_ok(leader, 0);
     note("kill leader: %s", call_text(result));
+    errno = UNTOUCHED;
+    result = (int)syscall(434 /* pidfd_open */, leader, 0); /* EINVAL before 6.16 */
+    note("pidfd of the leader: %s", call_text(result));
     result = kill_group(leader, 0, form);
     note("group 0: %s", call_text(result));
     pid_t third = member(leader);
