@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -57,8 +58,10 @@ static void on_alarm(int sig) {
   alarms++;
 }
 
-/* Repeatedly, so that one that comes too early does no harm. */
+/* Repeatedly, so that one that comes too early does no harm; later where it takes longer to get into the wait (an emulator). */
 static void alarm_every(int us) {
+  const char *slow = getenv("PG_TEST_SLOW");
+  us *= slow && atoi(slow) > 1 ? atoi(slow) : 1;
   struct itimerval timer = {.it_interval = {.tv_usec = us}, .it_value = {.tv_usec = us}};
   MUST(setitimer(ITIMER_REAL, &timer, NULL) == 0);
 }
