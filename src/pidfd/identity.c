@@ -25,11 +25,10 @@ static int get_handle(int fd, struct handle *ret) {
 }
 
 static int on_pidfs(int fd) {
-  long type = pg_sys_fstatfs_type(fd);
-  if (type == PG_PIDFS_MAGIC && !pg_feature_hidden(PG_FEATURE_PIDFS))
-    return 0;
   int r = pg_pidfd_check(fd);
-  return r ? r : -EOPNOTSUPP;
+  if (r)
+    return r;
+  return pg_sys_fstatfs_type(fd) == PG_PIDFS_MAGIC && !pg_feature_hidden(PG_FEATURE_PIDFS) ? 0 : -EOPNOTSUPP;
 }
 
 int pg_pidfd_id(int fd, uint64_t *ret) {
