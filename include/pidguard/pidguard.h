@@ -38,7 +38,7 @@
  *       EBADF       the descriptor is closed, or is no pidfd
  *       ESRCH       the process was reaped (where a function needs more than that, it says so)
  *       EREMOTE     the process has no number in the caller's pid namespace
- *       EOPNOTSUPP  this kernel cannot do it, and there is no safe substitute
+ *       EOPNOTSUPP  this kernel cannot do it (or a seccomp filter hides that it can), and there is no safe substitute
  *       EMFILE, ENFILE, ENOMEM   no descriptor, or memory in the kernel, to be had (any function that returns
  *                   a descriptor, or falls back to /proc)
  *   - "Kernel:" tells the first Linux version that has the thing, and what older ones get. Nothing asks for a version:

@@ -20,10 +20,15 @@ static void end_child(pid_t pid) {
 /* The one place where the API makes a process. by_path: no search in PATH. -ECHILD as documented. */
 static int spawn(const char *file, bool by_path, const posix_spawn_file_actions_t *actions,
                  const posix_spawnattr_t *attr, char *const argv[], char *const envp[]) {
-  /* What would fail afterwards fails before there is a child: no pidfds at all, no descriptor free. */
+  /* What would fail afterwards fails before there is a child: no pidfds at all, no descriptor free, no wait for it. */
   int reserve = pg_pidfd_open_self();
   if (reserve < 0)
     return reserve;
+  int verified = pg_pidfd_verify_child(reserve); /* nobody is his own child */
+  if (verified != -ECHILD) {
+    pg_sys_close(reserve);
+    return verified < 0 ? verified : -EOPNOTSUPP;
+  }
   pid_t pid;
   int saved = errno; /* libc's child searches PATH in our memory, and leaves its failures there */
   int r = -(by_path ? posix_spawn(&pid, file, actions, attr, argv, envp)

@@ -10,8 +10,7 @@ int pg_pidfd_getfd(int fd, int target) {
 }
 
 int pg_pidfd_mrelease(int fd) {
-  int r = pg_feature_hidden(PG_FEATURE_MRELEASE) ? -ENOSYS : pg_sys_process_mrelease(fd, 0);
-  return r == -ENOSYS ? -EOPNOTSUPP : r;
+  return pg_or_unsupported(pg_feature_hidden(PG_FEATURE_MRELEASE) ? -ENOSYS : pg_sys_process_mrelease(fd, 0));
 }
 
 ssize_t pg_pidfd_madvise(int fd, const struct iovec *ranges, size_t count, int advice) {

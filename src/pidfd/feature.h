@@ -6,6 +6,7 @@
 
 #include "base/attr.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 enum pg_feature {
@@ -36,6 +37,12 @@ extern _Atomic unsigned pg_feature_mask;
 
 static inline int pg_feature_hidden(enum pg_feature f) {
   return PG_UNLIKELY(atomic_load_explicit(&pg_feature_mask, memory_order_relaxed) & (unsigned)f);
+}
+
+/* The result of a call that asks nobody for permission: EPERM is then a filter's way of saying that the call is not
+ * there, as ENOSYS is. */
+static inline int pg_or_unsupported(int r) {
+  return r == -ENOSYS || r == -EPERM ? -EOPNOTSUPP : r;
 }
 
 #endif

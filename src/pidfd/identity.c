@@ -60,7 +60,7 @@ int pg_pidfd_open_id(uint64_t id, unsigned flags) {
   if (fd >= 0)
     return fd;
   if (fd != -EBADF && fd != -ESTALE)
-    return fd == -ENOSYS || fd == -EPERM ? -EOPNOTSUPP : fd;
+    return pg_or_unsupported(fd);
   /* Any pidfd stands for the file system before 6.17; and a kernel that gives no handle for ours has none for anybody.
    */
   int self = pg_pidfd_open_self();
@@ -71,7 +71,7 @@ int pg_pidfd_open_id(uint64_t id, unsigned flags) {
   if (!r)
     r = fd == -ESTALE ? fd : pg_sys_pidfs_open(self, id, (int)flags | O_CLOEXEC);
   pg_sys_close(self);
-  return r == -ESTALE ? -ESRCH : r == -ENOSYS || r == -EPERM ? -EOPNOTSUPP : r;
+  return r == -ESTALE ? -ESRCH : pg_or_unsupported(r);
 }
 
 int pg_pidfd_open_pid_id(pid_t pid, uint64_t id, unsigned flags) {

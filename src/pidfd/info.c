@@ -14,7 +14,7 @@
 static int get_info(int fd, uint32_t ask, unsigned size, struct pg_pidfd_info *ret) {
   memset(ret, 0, sizeof *ret);
   ret->mask = ask;
-  return pg_sys_ioctl(fd, PG_PIDFD_GET_INFO(size), ret);
+  return pg_or_unsupported(pg_sys_ioctl(fd, PG_PIDFD_GET_INFO(size), ret));
 }
 
 /* -EOPNOTSUPP where the ioctl is not there. */

@@ -55,8 +55,10 @@ int pg_ns_open(int fd, enum pg_ns kind) {
   int r = pg_pidfd_check(fd); /* the request means something else to other files */
   if (r)
     return r;
-  r = pg_feature_hidden(PG_FEATURE_NS_IOCTL) ? -ENOTTY : pg_sys_ioctl(fd, PG_PIDFD_GET_NS(kind), NULL);
-  return r == -ENOTTY || r == -EINVAL ? open_in_proc(fd, kind) : r;
+  if (pg_feature_hidden(PG_FEATURE_NS_IOCTL))
+    return open_in_proc(fd, kind);
+  r = pg_or_unsupported(pg_sys_ioctl(fd, PG_PIDFD_GET_NS(kind), NULL)); /* who may not look is told EACCES */
+  return r == -ENOTTY || r == -EINVAL || r == -EOPNOTSUPP ? open_in_proc(fd, kind) : r;
 }
 
 static int open_mine(enum pg_ns kind) {

@@ -3,11 +3,6 @@
 #include "kernel/sys.h"
 #include "pidfd/feature.h"
 
-/* pidfd_open has no permission checks of its own: EPERM is a filter's way of saying that the call is not there. */
-static int open_error(int r) {
-  return r == -ENOSYS || r == -EPERM ? -EOPNOTSUPP : r;
-}
-
 int pg_pidfd_open(pid_t pid, unsigned flags) {
   if (pid < 1 || (flags & ~(unsigned)PG_PIDFD_NONBLOCK))
     return -EINVAL;
@@ -15,12 +10,12 @@ int pg_pidfd_open(pid_t pid, unsigned flags) {
     return -EOPNOTSUPP;
   int fd = pg_sys_pidfd_open(pid, flags);
   if (fd != -EINVAL)
-    return open_error(fd);
+    return pg_or_unsupported(fd);
   if (!flags)
     return -ESRCH; /* before 6.16: a thread, or a process that is just being reaped */
   fd = pg_sys_pidfd_open(pid, 0);
   if (fd < 0)
-    return fd == -EINVAL ? -ESRCH : open_error(fd);
+    return fd == -EINVAL ? -ESRCH : pg_or_unsupported(fd);
   pg_sys_close(fd);
   return -EOPNOTSUPP; /* the flag is what the kernel did not know */
 }
@@ -32,13 +27,13 @@ int pg_pidfd_open_thread(pid_t tid, unsigned flags) {
     return -EOPNOTSUPP;
   int fd = pg_sys_pidfd_open(tid, flags | PG_PIDFD_THREAD);
   if (fd != -EINVAL)
-    return open_error(fd);
+    return pg_or_unsupported(fd);
   /* The flag is unknown; or (before 6.16) nobody has the number any more, and it is only kept for a process group. */
   fd = pg_sys_pidfd_open((pid_t)pg_sys0(SYS_gettid), PG_PIDFD_THREAD);
   if (fd == -EINVAL)
     return -EOPNOTSUPP;
   if (fd < 0)
-    return open_error(fd);
+    return pg_or_unsupported(fd);
   pg_sys_close(fd);
   return -ESRCH;
 }
@@ -75,7 +70,7 @@ int pg_pidfd_check(int fd) {
 int pg_pidfd_verify_child(int fd) {
   siginfo_t si;
   int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL);
-  return r == -EINVAL ? (fd < 0 ? -EBADF : -EOPNOTSUPP) : r;
+  return r == -EINVAL ? (fd < 0 ? -EBADF : -EOPNOTSUPP) : pg_or_unsupported(r);
 }
 
 int pg_pidfd_set_inherit(int fd, int inherit) {

@@ -56,7 +56,7 @@ static int wait_once(int fd, siginfo_t *info, int options, struct rusage *usage)
   if (r == -EINVAL)
     return fd < 0 ? -EBADF : valid(options) ? -EOPNOTSUPP : -EINVAL;
   if (r)
-    return r;
+    return pg_or_unsupported(r);
   if (!si.si_pid)
     return 0;
   if (info)

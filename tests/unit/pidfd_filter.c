@@ -1,0 +1,115 @@
+/* Under filters that do not know the calls for pidfds, as containers and sandboxes have them: whether a filter says
+ * ENOSYS or EPERM, the call is not there, and what an older kernel gets is what is got. */
+#include "pidfd_support.h"
+#include "refuse.h"
+
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+struct scene {
+  struct child alive, reaped;
+  unsigned error; /* what the filter says */
+};
+
+/* In a body: what is not so is told, and the status is 1. */
+#define WANT(condition)                                                                                                \
+  do {                                                                                                                 \
+    if (!(condition)) {                                                                                                \
+      fprintf(stderr, "  not so: %s (%s)\n", #condition, strerror(errno));                                             \
+      return 1;                                                                                                        \
+    }                                                                                                                  \
+  } while (0)
+
+/* Numbers, credentials and namespaces come from /proc then. */
+static int body_questions(void *arg) {
+  struct scene *s = arg;
+  struct pidguard_creds creds;
+  struct pidguard_info info = {.mask = PIDGUARD_INFO_PID | PIDGUARD_INFO_CREDS};
+  if (!refuse(SYS_ioctl, s->error))
+    return PG_TEST_SKIPPED;
+  WANT(pidguard_pidfd_get_pid(s->alive.fd) == s->alive.pid);
+  WANT(pidguard_pidfd_get_ppid(s->alive.fd) == getppid());
+  WANT(pidguard_pidfd_get_tgid(s->alive.fd) == s->alive.pid);
+  WANT(pidguard_pidfd_get_creds(s->alive.fd, &creds) == 0 && creds.euid == geteuid());
+  WANT(pidguard_pidfd_get_info(s->alive.fd, &info, sizeof info) == 0 && info.pid == s->alive.pid);
+  WANT(pidguard_pidfd_same_namespace(s->alive.fd, PIDGUARD_NS_NET) == 1);
+  WANT(ERRNO_OF(pidguard_pidfd_get_pid(s->reaped.fd)) == ESRCH);
+  WANT(ERRNO_OF(pidguard_pidfd_namespace(s->reaped.fd, PIDGUARD_NS_NET)) == ESRCH);
+  WANT(ERRNO_OF(pidguard_pidfd_get_pid(STDIN_FILENO)) == EBADF);
+  return 0;
+}
+
+/* No child can be waited for by its pidfd, so no program is started; the end of a process can still be seen. */
+static int body_waits(void *arg) {
+  struct scene *s = arg;
+  char *argv[] = {(char[]){"true"}, NULL};
+  int status;
+  if (!refuse(SYS_waitid, s->error))
+    return PG_TEST_SKIPPED;
+  WANT(ERRNO_OF(pidguard_pidfd_is_child(s->alive.fd)) == EOPNOTSUPP);
+  WANT(ERRNO_OF(pidguard_pidfd_wait(s->alive.fd, &status, 0)) == EOPNOTSUPP);
+  WANT(ERRNO_OF(pidguard_pidfd_wait(s->alive.fd, &status, -1)) == EOPNOTSUPP);
+  WANT(ERRNO_OF(pidguard_pidfd_waitid(s->alive.fd, NULL, WEXITED, NULL, 0)) == EOPNOTSUPP);
+  WANT(pidguard_pidfd_wait_end(s->alive.fd, 0) == 0 && pidguard_pidfd_wait_end(s->reaped.fd, 0) == 1);
+  WANT(ERRNO_OF(pidguard_spawnp("true", NULL, NULL, argv, environ)) == EOPNOTSUPP);
+  WANT(waitpid(-1, &status, WNOHANG) == -1 && errno == ECHILD);
+  return 0;
+}
+
+static int body_release(void *arg) {
+  struct scene *s = arg;
+  if (!refuse(SYS_process_mrelease, s->error))
+    return PG_TEST_SKIPPED;
+  WANT(ERRNO_OF(pidguard_pidfd_mrelease(s->alive.fd)) == EOPNOTSUPP);
+  return 0;
+}
+
+static int body_opening(void *arg) {
+  struct scene *s = arg;
+  char *argv[] = {(char[]){"true"}, NULL};
+  if (!refuse(SYS_pidfd_open, s->error))
+    return PG_TEST_SKIPPED;
+  WANT(ERRNO_OF(pidguard_pidfd_open(s->alive.pid, 0)) == EOPNOTSUPP);
+  WANT(ERRNO_OF(pidguard_pidfd_open_thread(s->alive.pid, 0)) == EOPNOTSUPP);
+  WANT(ERRNO_OF(pidguard_pidfd_self()) == EOPNOTSUPP && ERRNO_OF(pidguard_pidfd_parent()) == EOPNOTSUPP);
+  WANT(ERRNO_OF(pidguard_spawnp("true", NULL, NULL, argv, environ)) == EOPNOTSUPP);
+  WANT(pidguard_pidfd_signal(s->alive.fd, 0) == 0 && pidguard_pidfd_get_state(s->alive.fd) == PIDGUARD_ALIVE);
+  return 0;
+}
+
+static void under(int (*body)(void *)) {
+  static const unsigned errors[] = {ENOSYS, EPERM};
+  struct scene s = {.alive = child_paused(), .reaped = child_exited(0)};
+  child_reap(&s.reaped);
+  for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+    s.error = errors[i];
+    struct child c = child_running(body, &s);
+    child_await_zombie(&c);
+    int status = child_reap(&c);
+    if (WEXITSTATUS(status) == PG_TEST_SKIPPED)
+      pg_test_skip("cannot install a filter here");
+    else
+      PG_CHECK(status == 0, "status %x when the filter says %s", (unsigned)status, strerror(errors[i]));
+    child_done(&c);
+  }
+  child_done(&s.alive);
+  child_done(&s.reaped);
+}
+
+static void questions(void) { under(body_questions); }
+static void waits(void) { under(body_waits); }
+static void release(void) { under(body_release); }
+static void opening(void) { under(body_opening); }
+
+void pg_test_plan(int argc, char **argv) {
+  (void)argc;
+  (void)argv;
+  add("questions", questions);
+  add("waits", waits);
+  add("release", release);
+  add("opening", opening);
+}
