@@ -181,13 +181,14 @@ PIDGUARD_API ssize_t pidguard_socket_receive_from(int sock, void *data, size_t s
 
 /* A pidfd of the process with this id (see pidguard_pidfd_get_id), whatever its number. flags: 0 or PIDGUARD_NONBLOCK.
  * An id can be stored in a file or a log, and found again as long as the system runs.
- * Errors: ESRCH the process was reaped, has no number in the caller's pid namespace, or there never was one; EINVAL
- *   unknown flag; EMFILE, ENFILE, ENOMEM; EOPNOTSUPP.
+ * Errors: ESRCH the process was reaped, has no number in the caller's pid namespace, or there never was one (a thread
+ *   has an id, too, but is not found by it); EINVAL unknown flag; EMFILE, ENFILE, ENOMEM; EOPNOTSUPP.
  * Kernel: 6.14; before, EOPNOTSUPP (use text, below). See open_by_handle_at(2). */
 PIDGUARD_API int pidguard_pidfd_open_id(uint64_t id, unsigned flags);
 
 /* A process as text, "PID:ID", for example "4711:230815" (newer util-linux's kill(1) takes it). Stores the text with its
- * NUL if size is enough (PIDGUARD_TEXT_MAX always is), and returns its length without the NUL.
+ * NUL if size is enough (PIDGUARD_TEXT_MAX always is), and returns its length without the NUL. (A thread's text is for
+ * the eye: there is no way back from it.)
  * Errors: ERANGE size is too small; ESRCH, EREMOTE, EBADF, EOPNOTSUPP. Kernel: 6.9; before, EOPNOTSUPP. */
 #define PIDGUARD_TEXT_MAX 32
 PIDGUARD_API int pidguard_pidfd_to_text(int pidfd, char *text, size_t size);

@@ -3,6 +3,7 @@
 #include "base/attr.h"
 #include "kernel/sys.h"
 #include "pidfd/feature.h"
+#include "pidfd/info.h"
 #include "pidfd/open.h"
 #include "pidfd/proc.h"
 
@@ -49,6 +50,16 @@ int pg_pidfd_id(int fd, uint64_t *ret) {
   return 0;
 }
 
+/* Threads have ids, too, and the kernel opens them: what comes is neither a pidfd of the process nor one of a thread
+ * (it signals the one, and polls for the end of the other). */
+static int process_only(int fd) {
+  struct pg_pidfd_info info;
+  if (fd < 0 || pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) || info.pid == info.tgid)
+    return fd;
+  pg_sys_close(fd);
+  return -ESRCH;
+}
+
 int pg_pidfd_open_id(uint64_t id, unsigned flags) {
   if (flags & ~(unsigned)PG_PIDFD_NONBLOCK)
     return -EINVAL;
@@ -58,7 +69,7 @@ int pg_pidfd_open_id(uint64_t id, unsigned flags) {
                ? -EBADF
                : pg_sys_pidfs_open(PG_FD_PIDFS_ROOT, id, (int)flags | O_CLOEXEC);
   if (fd >= 0)
-    return fd;
+    return process_only(fd);
   if (fd != -EBADF && fd != -ESTALE)
     return pg_or_unsupported(fd);
   /* Any pidfd stands for the file system before 6.17; and a kernel that gives no handle for ours has none for anybody.
@@ -71,7 +82,7 @@ int pg_pidfd_open_id(uint64_t id, unsigned flags) {
   if (!r)
     r = fd == -ESTALE ? fd : pg_sys_pidfs_open(self, id, (int)flags | O_CLOEXEC);
   pg_sys_close(self);
-  return r == -ESTALE ? -ESRCH : pg_or_unsupported(r);
+  return r == -ESTALE ? -ESRCH : pg_or_unsupported(process_only(r));
 }
 
 int pg_pidfd_open_pid_id(pid_t pid, uint64_t id, unsigned flags) {
@@ -87,7 +98,7 @@ int pg_pidfd_open_pid_id(pid_t pid, uint64_t id, unsigned flags) {
 }
 
 int pg_pidfd_same(int a, int b) {
-  uint64_t ia, ib;
+  uint64_t ia = 0, ib = 0;
   int ra = pg_pidfd_id(a, &ia), rb = pg_pidfd_id(b, &ib);
   if (ra == -EBADF || rb == -EBADF)
     return -EBADF;

@@ -10,7 +10,7 @@
 int pg_pidfd_id(int fd, uint64_t *ret);
 
 /* A pidfd of the process with this id (6.14); flags: 0 or PG_PIDFD_NONBLOCK. -ESRCH it was reaped or has no number in
- * the caller's pid namespace, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOMEM. */
+ * the caller's pid namespace, or it is a thread's id, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOMEM. */
 int pg_pidfd_open_id(uint64_t id, unsigned flags);
 
 /* A pidfd of the process that has this number, if its id is `id` (6.9). -ESRCH if not; else as pg_pidfd_open. */

@@ -125,6 +125,14 @@ static void threads(void) {
     CHECK_EQ(pidguard_pidfd_get_tgid(fd), getpid());
     CHECK_EQ(pidguard_pidfd_get_state(fd), PIDGUARD_ALIVE);
     CHECK_EQ(pidguard_pidfd_wait_end(fd, 0), 0);
+    /* It has an id of its own; but by id or text a process is found, or nobody. */
+    char text[PIDGUARD_TEXT_MAX];
+    uint64_t id = 0;
+    CHECK_EQ(pidguard_pidfd_get_id(fd, &id), 0);
+    PG_CHECK(pidguard_pidfd_to_text(fd, text, sizeof text) > 0, "%s", strerror(errno));
+    CHECK_ERRNO(pidguard_pidfd_from_text(text, 0), ESRCH);
+    int by_id = ERRNO_OF(pidguard_pidfd_open_id(id, 0)); /* 6.14 */
+    PG_CHECK(by_id == ESRCH || by_id == EOPNOTSUPP, "%s", strerror(by_id));
   }
   /* Its number is no process's: ENOENT since 6.16, ESRCH before. */
   int error = ERRNO_OF(pidguard_pidfd_open(other_tid, 0));
