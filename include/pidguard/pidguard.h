@@ -433,12 +433,13 @@ PIDGUARD_API int pidguard_pidfd_setns(int pidfd, int flags);
 
 /* A duplicate of its descriptor number target, sharing offset and flags, as if sent over a socket.
  * Errors: EPERM the caller may not (ptrace(2), PTRACE_MODE_ATTACH_REALCREDS); EBADF pidfd, or it has no descriptor
- *   target; ESRCH; EMFILE, ENFILE; EOPNOTSUPP.
+ *   target; ESRCH it has ended (a zombie before 6.8: EBADF); EMFILE, ENFILE; EOPNOTSUPP.
  * Kernel: 5.6; before, EOPNOTSUPP: opening the file anew through /proc is not the same. See pidfd_getfd(2). */
 PIDGUARD_API int pidguard_pidfd_getfd(int pidfd, int target);
 
 /* Frees the memory of a process that was killed, faster than it would itself. Returns when it is free.
- * Errors: EINVAL it is not dying; EAGAIN not everything could be freed yet; ESRCH; EBADF; EINTR; EOPNOTSUPP.
+ * Errors: EINVAL it is not dying; EAGAIN not everything could be freed yet; ESRCH it has ended, and has none any more;
+ *   EBADF; EINTR; EOPNOTSUPP.
  * Kernel: 5.15; before, EOPNOTSUPP. See process_mrelease(2). */
 PIDGUARD_API int pidguard_pidfd_mrelease(int pidfd);
 
@@ -446,7 +447,7 @@ PIDGUARD_API int pidguard_pidfd_mrelease(int pidfd);
  * memory, in its addresses. Returns the number of bytes advised, which may be fewer than asked for. pidfd may be
  * PIDGUARD_SELF.
  * Errors: EPERM, EACCES the caller may not (ptrace(2), PTRACE_MODE_READ_FSCREDS, and CAP_SYS_NICE); EINVAL advice,
- *   alignment, count or length; ENOMEM not mapped; ESRCH; EBADF; EFAULT; EINTR; EOPNOTSUPP.
+ *   alignment, count or length; ENOMEM not mapped; ESRCH it has ended; EBADF; EFAULT; EINTR; EOPNOTSUPP.
  * Kernel: 5.10; before, EOPNOTSUPP. See process_madvise(2). */
 PIDGUARD_API ssize_t pidguard_pidfd_madvise(int pidfd, const struct iovec *ranges, size_t count, int advice);
 
