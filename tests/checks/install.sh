@@ -155,11 +155,25 @@ else
   skip 'man is not installed'
 fi
 
+# ---- To a path with blanks and quotes: all but the preload, which the dynamic linker splits there ----
+
+odd="$tmp/it's odd"
+succeeds 'install to an odd path' "$cmake" --install "$build" --prefix "$odd"
+if command -v pkg-config >/dev/null; then
+  flags=$(PKG_CONFIG_PATH=$odd/${libdir#"$prefix/"}/pkgconfig pkg-config --cflags --libs pidguard)
+  succeeds 'pkg-config, odd path' eval "\"$cc\" '$tmp/caller.c' -o '$tmp/pc-odd' $flags" &&
+    succeeds 'the API from an odd path' env LD_LIBRARY_PATH="$odd/${libdir#"$prefix/"}" "$tmp/pc-odd"
+  expect 'pkg-config: with the archive' "$(pkg-config --static --libs pidguard)" '*-lpidguard*-ldl*'
+fi
+out=$("$odd/bin/pidguard" true 2>&1)
+expect 'the launcher at an odd path: status' $? 125
+expect 'the launcher at an odd path' "$out" "*$odd/*splits LD_PRELOAD*"
+
 # ---- Staged, as packages are made: nothing may know of the stage ----
 
 succeeds 'install to a stage' env DESTDIR="$tmp/stage" "$cmake" --install "$build" --prefix /opt/pg &&
   expect 'the launcher of a package' "$(grep -m1 '^PIDGUARD_LIB=' "$tmp/stage/opt/pg/bin/pidguard")" \
-    "PIDGUARD_LIB=/opt/pg/${libdir#"$prefix/"}/libpidguard-preload.so"
+    "PIDGUARD_LIB='/opt/pg/${libdir#"$prefix/"}/libpidguard-preload.so'"
 expect 'paths of this machine in what is installed' \
   "$(grep -rlIF -e "$build" -e "$tmp" "$tmp/stage" | tr '\n' ' ')" ''
 
