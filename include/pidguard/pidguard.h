@@ -538,7 +538,14 @@ struct pidguard_counters {
   uint64_t degraded;     /* calls that could not be protected */
   uint64_t log_failures; /* log lines that could not be written */
 };
+#if defined(__cplusplus) && defined(__GNUC__) /* to have the name of a structure, as stat(2) has, is a warning there */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
 PIDGUARD_API int pidguard_counters(struct pidguard_counters *ret, size_t size);
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 
 /* "MAJOR.MINOR.PATCH" of the library that runs; the macros are those of the header. */
 PIDGUARD_API const char *pidguard_version(void);

@@ -32,7 +32,7 @@ try() { # COMPILER FILE FLAG...
   compiler=$1 file=$2
   shift 2
   tried=$((tried + 1))
-  if ! "$compiler" "$@" -Wall -Wextra -Wpedantic -Werror -I"$include" -c "$work/$file" -o "$work/out.o"; then
+  if ! "$compiler" "$@" -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wundef -Wcast-qual -Werror -I"$include" -c "$work/$file" -o "$work/out.o"; then
     echo "FAILED: $compiler $* $file"
     failed=$((failed + 1))
   fi
@@ -62,7 +62,7 @@ for compiler in g++ clang++; do
   printf '#include <cstddef>\nint x;\n' >"$work/probe.cc"
   $compiler -x c++ -c "$work/probe.cc" -o "$work/out.o" 2>/dev/null || { echo "SKIP: $compiler lacks its headers" && continue; }
   for standard in c++11 c++17 c++20; do
-    try $compiler plain.c -x c++ -std=$standard
+    try $compiler plain.c -x c++ -std=$standard -Wold-style-cast
     try $compiler full.c -x c++ -std=$standard
   done
 done
