@@ -1,6 +1,7 @@
 #!/bin/bash
 # Builds the library as a packager may: from sources that cannot be written, in paths with blanks, optimised as far as
-# the compiler goes, with CMake's unity build asked for, warnings being errors. Usage: packager.sh SOURCE CMAKE C-COMPILER
+# the compiler goes, with CMake's unity build asked for, warnings being errors; then as a part of another project.
+# Usage: packager.sh SOURCE CMAKE C-COMPILER
 set -u
 src=$1
 cmake=$2
@@ -17,6 +18,21 @@ build() {
     "$cmake" --build "$tmp/a build" --target pidguard_static && [[ -e "$tmp/a build/lib/libpidguard.a" ]]
 }
 build >"$tmp/log" 2>&1 || {
+  cat "$tmp/log"
+  exit 1
+}
+
+# As a part of another project it brings no tests, and leaves the build type alone.
+mkdir "$tmp/parent"
+cat >"$tmp/parent/CMakeLists.txt" <<END_CMAKE
+cmake_minimum_required(VERSION 3.16)
+project(parent C)
+add_subdirectory("$tmp/the source" pidguard)
+if(TARGET pg_test_support OR CMAKE_BUILD_TYPE OR NOT TARGET pidguard::pidguard)
+  message(FATAL_ERROR "tests, or build type '\${CMAKE_BUILD_TYPE}'")
+endif()
+END_CMAKE
+"$cmake" -S "$tmp/parent" -B "$tmp/parent/build" -DCMAKE_C_COMPILER="$cc" >"$tmp/log" 2>&1 || {
   cat "$tmp/log"
   exit 1
 }
