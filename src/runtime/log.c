@@ -42,7 +42,8 @@ static int open_path(void) {
   return pg_sys_openat(AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
 }
 
-static void open_out(void) {
+/* A negative value: the path cannot be opened. */
+static int open_out(void) {
   pg_ours_init(pg_config.fd_max, false);
   int low = pg_config.log_path[0] ? open_path() : STDERR_FILENO;
   int fd = low < 0 ? low : pg_ours_lift(low, low);
@@ -56,7 +57,16 @@ static void open_out(void) {
   if (fd < 0)
     pg_count(log_failures);
   atomic_store_explicit(&out.fd, fd < 0 ? -1 : fd, memory_order_release);
+  return low;
 }
+
+static void read_comm(void) {
+  ssize_t n = pg_sys_read_file(AT_FDCWD, "/proc/self/comm", out.comm, sizeof out.comm);
+  while (n > 0 && out.comm[n - 1] == '\n')
+    out.comm[--n] = '\0';
+}
+
+static void open_first(void);
 
 static void complain(const char *name, const char *value, const char *used) {
   struct pg_line line;
@@ -66,7 +76,7 @@ static void complain(const char *name, const char *value, const char *used) {
   pg_buf_str(&b, "PIDGUARD_");
   pg_buf_str(&b, name);
   if (atomic_load_explicit(&out.fd, memory_order_relaxed) < 0)
-    open_out();
+    open_first();
   pg_line_begin(&line, PG_LOG_ERROR, "bad-environment");
   pg_line_str(&line, "variable", variable);
   pg_line_str(&line, "value", value);
@@ -74,13 +84,21 @@ static void complain(const char *name, const char *value, const char *used) {
   pg_line_end(&line);
 }
 
+static void open_first(void) {
+  char path[PG_LOG_PATH_MAX];
+  struct pg_buf b;
+  read_comm();
+  if (open_out() >= 0 || !pg_config.log_path[0])
+    return;
+  pg_buf_init(&b, path, sizeof path);
+  pg_buf_str(&b, pg_config.log_path);
+  pg_config.log_path[0] = '\0'; /* standard error instead, and there it is said why */
+  complain("LOG", path, "stderr");
+}
+
 void pg_log_init(void) {
-  if (pg_config.debug > PG_LOG_OFF || pg_config.summary) {
-    ssize_t n = pg_sys_read_file(AT_FDCWD, "/proc/self/comm", out.comm, sizeof out.comm);
-    while (n > 0 && out.comm[n - 1] == '\n')
-      out.comm[--n] = '\0';
-    open_out();
-  }
+  if (pg_config.debug > PG_LOG_OFF || pg_config.summary)
+    open_first();
   atomic_store_explicit(&pg_log_level, (int)pg_config.debug, memory_order_relaxed);
   if (pg_config.debug > PG_LOG_OFF)
     pg_state_set(PG_STATE_LOG);

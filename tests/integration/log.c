@@ -279,11 +279,12 @@ static void bad_values(void) {
   static const char *const settings[] = {"PIDGUARD_MODE=nonsense", "PIDGUARD_DEBUG=loud",
                                          "PIDGUARD_DEBUG=5",       "PIDGUARD_RETIRED_MAX=-3",
                                          "PIDGUARD_RETIRED_MAX=x", "PIDGUARD_RETIRED_MAX=99999999999999999999",
-                                         "PIDGUARD_FD_MAX=12abc"};
+                                         "PIDGUARD_FD_MAX=12abc",  "PIDGUARD_LOG=/nonexistent/directory/log",
+                                         "PIDGUARD_LOG=/"};
   const char *preload = shim();
   for (size_t i = 0; preload && i < sizeof settings / sizeof *settings; i++) {
     const bool level = strncmp(settings[i], "PIDGUARD_DEBUG=", 15) == 0;
-    const char *const env[] = {settings[i], level ? NULL : "PIDGUARD_DEBUG=warn", NULL};
+    const char *const env[] = {settings[i], level ? "PIDGUARD_LOG=/another/one" : "PIDGUARD_DEBUG=warn", NULL};
     struct puppet_story story;
     char name[64];
     puppet_tell_story(preload, env, NULL, &story);
@@ -292,6 +293,7 @@ static void bad_values(void) {
     check_lines(story.outcome.err);
     PG_CHECK(count(story.outcome.err, name) == 1, "%s is reported %u times: \"%.300s\"", settings[i],
              count(story.outcome.err, name), story.outcome.err);
+    PG_CHECK(!strstr(story.outcome.err, "comm=\"\""), "by nobody: \"%.300s\"", story.outcome.err);
     pg_test_outcome_free(&story.outcome);
   }
 }
