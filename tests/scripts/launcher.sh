@@ -41,6 +41,33 @@ left=$(grep -v -e '^PATH=' -e '^SHLVL=1$' -e '^LD_PRELOAD=' -e '^_=' <<<"$out")
   failures=$((failures + 1))
   printf 'FAILED: the command finds new variables: %s\n' "$left"
 }
+# A caller's exported shell options are those of the command, and the launcher's own are not.
+for options in SHELLOPTS=braceexpand:hashall:interactive-comments BASHOPTS=checkwinsize:extglob NONE=; do
+  # shellcheck disable=SC2016
+  show=(bash -c 'echo "$SHELLOPTS $BASHOPTS"; printenv SHELLOPTS BASHOPTS')
+  plain=$(env -u SHELLOPTS -u BASHOPTS "$options" "${show[@]}")
+  run env -u SHELLOPTS -u BASHOPTS "$options" "$pidguard" "${show[@]}"
+  expect out "$plain"
+  run env -u SHELLOPTS -u BASHOPTS "$options" "$pidguard" printenv LD_PRELOAD
+  expect out "$lib"
+done
+# Nor does it need the caller's PATH for itself, or look elsewhere for the command.
+mkdir only
+# shellcheck disable=SC2016
+printf '#!/bin/sh\necho "found, PATH=$PATH"\n' >only/here
+chmod +x only/here
+for path in "$tmp/only" ''; do
+  run env PATH="$path" "$pidguard" "$tmp/only/here"
+  expect out "found, PATH=$path"
+  run env PATH="$path" "$pidguard" /bin/sh -c 'exit 5'
+  expect status 5
+  expect err ''
+done
+run env PATH="$tmp/only" "$pidguard" here
+expect out "found, PATH=$tmp/only"
+run env PATH="$tmp/only" "$pidguard" env
+expect status 127
+
 # No descriptor is left open for it.
 run bash -c 'ls -l /proc/self/fd | grep -c "" ; exec "$0" bash -c "ls -l /proc/self/fd | grep -c \"\""' "$pidguard"
 checks=$((checks + 1))
