@@ -88,6 +88,8 @@ expect out '[1-9]*'
 # Options become the environment of the shim.
 run "$pidguard" --mode audit --debug=warn --log here.log sh -c 'echo $PIDGUARD_MODE $PIDGUARD_DEBUG $PIDGUARD_LOG'
 expect out "audit warn $tmp/here.log"
+run "$pidguard" --mode=audit sh -c 'echo $PIDGUARD_MODE $PIDGUARD_DEBUG'
+expect out 'audit warn'
 run "$pidguard" --mode=off --debug sh -c 'echo $PIDGUARD_MODE $PIDGUARD_DEBUG'
 expect out 'off debug'
 run "$pidguard" --log=/dev/null sh -c 'echo $PIDGUARD_DEBUG $PIDGUARD_LOG'
