@@ -154,8 +154,8 @@ PIDGUARD_API int pidguard_pidfd_inherit(int pidfd, int inherit);
 PIDGUARD_API int pidguard_socket_peer(int sock);
 
 /* Sends a pidfd over a connected UNIX socket, with one byte of data. The receiver gets a descriptor of its own.
- * Errors: EBADF, ENOTSOCK, ENOTCONN, ECONNREFUSED, EPIPE (never SIGPIPE), EAGAIN the socket is non-blocking and full,
- *   EINTR, ETOOMANYREFS too many descriptors are under way, ENOBUFS, ENOMEM.
+ * Errors: EBADF, ENOTSOCK, EPROTOTYPE it is no UNIX socket, ENOTCONN, ECONNREFUSED, EPIPE (never SIGPIPE), EAGAIN the
+ *   socket is non-blocking and full, EINTR, ETOOMANYREFS too many descriptors are under way, ENOBUFS, ENOMEM.
  * Kernel: 5.3. See unix(7), SCM_RIGHTS. */
 PIDGUARD_API int pidguard_socket_send(int sock, int pidfd);
 
@@ -425,9 +425,9 @@ PIDGUARD_API int pidguard_pidfd_same_namespace(int pidfd, int kind);
 /* Moves the calling thread into namespaces of the process, all at once or none: flags is any set of CLONE_NEWCGROUP,
  * CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS.
  * CLONE_NEWPID means the pid namespace that the process is in, and concerns the caller's next children.
- * Errors: EINVAL flags, or the caller cannot: it has several threads and wants CLONE_NEWUSER or CLONE_NEWTIME (or
- *   CLONE_NEWNS alone), it wants its own user namespace, or a pid namespace that is not its own or below; EPERM; ESRCH
- *   it has ended; EBADF; ENOMEM; EUSERS.
+ * Errors: EINVAL flags, or the caller cannot: it has several threads and wants CLONE_NEWUSER (or CLONE_NEWNS alone), it
+ *   wants its own user namespace, or a pid namespace that is not its own or below; EUSERS it has several threads and
+ *   wants CLONE_NEWTIME; EPERM; ESRCH it has ended; EBADF; ENOMEM.
  * Kernel: 5.8; before, one by one, so that a failure may leave the thread in some of them. See setns(2). */
 PIDGUARD_API int pidguard_pidfd_setns(int pidfd, int flags);
 

@@ -72,9 +72,15 @@ int pg_socket_peer(int sock) {
 }
 
 int pg_socket_send(int sock, int fd) {
+  int domain = 0;
+  unsigned len = sizeof domain;
   int r = pg_pidfd_check(fd);
+  if (!r)
+    r = pg_sys_getsockopt(sock, SOL_SOCKET, SO_DOMAIN, &domain, &len);
   if (r)
     return r;
+  if (domain != AF_UNIX) /* others take the message, and lose what it carries without a word */
+    return -EPROTOTYPE;
   char byte = 0;
   struct iovec iov = {.iov_base = &byte, .iov_len = 1};
   union {

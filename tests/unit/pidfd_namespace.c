@@ -372,12 +372,15 @@ static void of_the_thread(void) {
 
 /* A thread with a namespace of its own is refused: it stays where it is, however the library finds out why. */
 static void *thread_refused(void *fd) {
-  static int result; /* 0 refused and not moved, 1 not refused so, 2 moved, 77 cannot be shown */
+  static int result; /* 0 refused and not moved, 1 not refused so, 2 moved, 3 not refused so, 77 cannot be shown */
   struct stat before, after;
+  int time_error = ERRNO_OF(pidguard_pidfd_setns(*(int *)fd, CLONE_NEWTIME)); /* of 5.6 */
   if (unshare(CLONE_NEWUTS) || stat("/proc/thread-self/ns/uts", &before))
     result = 77;
   else if (ERRNO_OF(pidguard_pidfd_setns(*(int *)fd, CLONE_NEWUSER)) != EINVAL)
     result = 1;
+  else if (time_error != EUSERS && time_error != EINVAL && time_error != EOPNOTSUPP)
+    result = 3;
   else
     result = stat("/proc/thread-self/ns/uts", &after) || before.st_ino != after.st_ino ? 2 : 0;
   return &result;

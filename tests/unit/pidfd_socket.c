@@ -153,7 +153,12 @@ static void changed_peer(void) {
 static void no_peers(void) {
   const unsigned ways[] = {0, PG_FEATURE_PEERPIDFD};
   int lone = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), inet = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  int file = open("/dev/null", O_RDWR | O_CLOEXEC);
+  int file = open("/dev/null", O_RDWR | O_CLOEXEC), self = pidguard_pidfd_self();
+  CHECK_ERRNO(pidguard_socket_send(lone, self), ENOTCONN);
+  CHECK_ERRNO(pidguard_socket_send(file, self), ENOTSOCK);
+  if (inet >= 0) /* once it is connected it takes a message, and drops what that carries */
+    CHECK_ERRNO(pidguard_socket_send(inet, self), EPROTOTYPE);
+  close(self);
   for (size_t w = 0; w < 2; w++) {
     hide(ways[w]);
     CHECK_ERRNO(pidguard_socket_peer(lone), ENODATA);
