@@ -59,8 +59,10 @@ int pg_pidfd_open_parent(void) {
 
 int pg_pidfd_check(int fd) {
   long type = pg_sys_fstatfs_type(fd);
-  if (type == PG_PIDFS_MAGIC) /* an O_PATH descriptor of a pidfd is there as well, and good for nothing */
-    return pg_sys_fcntl(fd, F_GETFL, 0) & O_PATH ? -EBADF : 0;
+  if (type == PG_PIDFS_MAGIC) { /* an O_PATH descriptor of a pidfd is there as well, and good for nothing */
+    int flags = pg_sys_fcntl(fd, F_GETFL, 0);
+    return flags >= 0 && (flags & O_PATH) ? -EBADF : 0;
+  }
   if (type != PG_ANON_INODE_FS_MAGIC)
     return -EBADF;
   /* Before 6.9 pidfds share one inode with eventfds and the like; only a pidfd takes a signal. */
