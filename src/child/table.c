@@ -111,8 +111,9 @@ static void follow(pid_t pid) {
   if (PG_LIKELY(leaf == was))
     return;
   atomic_store_explicit(&pg_hot.leaf_next, leaf + 1, memory_order_relaxed);
-  if (leaf != last || was == UINT32_MAX || !pg_is_single_threaded() || pg_is_passive() ||
-      atomic_load_explicit(&pg_hot.leaf_stays, memory_order_relaxed) || (pg_state() & PG_STATE_VM_SHARED))
+  if (leaf != last || was == UINT32_MAX || !pg_table_slot(pid) /* no memory */ || !pg_is_single_threaded() ||
+      pg_is_passive() || atomic_load_explicit(&pg_hot.leaf_stays, memory_order_relaxed) ||
+      (pg_state() & PG_STATE_VM_SHARED))
     return;
   uint64_t all = UINT64_MAX, mask;
   if (pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof mask) < 0)

@@ -9,7 +9,10 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define LEAVES 6
 #define NUMBERS (LEAVES * (int)PG_LEAF_SLOTS)
@@ -145,8 +148,28 @@ static void test_jump(void) {
   PG_CHECK(wrong == before, "%d answers were wrong after %d jumps", wrong - before, jumps);
 }
 
+/* Where there is no memory for another leaf, births in it fail, also the second in a row. */
+static void test_no_memory(void) {
+  pid_t pid = fork();
+  PG_CHECK(pid >= 0, "fork");
+  if (pid == 0) {
+    const struct rlimit none = {0, 0};
+    int good = setrlimit(RLIMIT_AS, &none) == 0;
+    good &= pg_table_track(100, 7, 2) && pg_table_track(5000, 7, 2); /* two leaves need none */
+    for (int i = 0; i < 4; i++)
+      good &= !pg_table_track(4000000 + i, 7, 2);
+    for (int i = 1; i < 4; i++)
+      good &= pg_table_track(100 + i, 7, 2) != NULL;
+    _exit(!good);
+  }
+  int status = -1;
+  pid_t got = waitpid(pid, &status, 0);
+  PG_CHECK(got == pid && status == 0, "status %#x", (unsigned)status);
+}
+
 void pg_test_plan(int argc, char **argv) {
   (void)argc, (void)argv;
+  pg_test_add("table", "no memory for a leaf", test_no_memory);
   pg_test_add("table", "a handler that reads and writes at any moment", test_handler);
   pg_test_add("table", "a handler that jumps out of a birth", test_jump);
 }
