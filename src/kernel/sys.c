@@ -54,9 +54,7 @@ ssize_t pg_sys_read_file(int dirfd, const char *path, char *buf, size_t cap) {
   ssize_t n = 0;
   while (len + 1 < cap) {
     n = pg_sys_read(fd, buf + len, cap - 1 - len);
-    if (n == -EINTR)
-      continue;
-    if (n <= 0)
+    if (n <= 0) /* no signal interrupts such a read */
       break;
     len += (size_t)n;
   }
