@@ -18,11 +18,12 @@ int pg_call_check(pid_t pid, struct pg_call call) {
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
   bool refused = pg_call_check(pid, call) < 0;
   int fd = pg_sys_pidfd_open(pid, flags);
-  if (fd >= 0)
-    pg_state_set(PG_STATE_PIDFDS);
-  if (fd >= 0 && (refused || pg_call_check(pid, call) < 0)) {
+  if (fd < 0)
+    return fd;
+  if (refused || pg_call_check(pid, call) < 0) {
     pg_descriptor_close(fd);
     return -ESRCH;
   }
+  pg_state_set(PG_STATE_PIDFDS);
   return fd;
 }

@@ -41,9 +41,7 @@ static char *next_line(struct lines *l) {
     l->end -= l->start;
     l->start = 0;
     ssize_t n = pg_sys_read(l->fd, l->buf + l->end, sizeof l->buf - l->end);
-    if (n == -EINTR)
-      continue;
-    if (n <= 0)
+    if (n <= 0) /* no signal interrupts such a read */
       return NULL;
     l->end += (size_t)n;
   }
