@@ -20,7 +20,6 @@ static const struct companion *companions;
 /* Where something is installed: a command in PATH, or a file of which a pattern is given. NULL: it is not. */
 static const char *installed(const char *what) {
   static char path[512];
-  char script[256];
   glob_t found;
   if (what[0] == '/') {
     if (glob(what, 0, NULL, &found) != 0)
@@ -29,14 +28,7 @@ static const char *installed(const char *what) {
     globfree(&found);
     return path;
   }
-  snprintf(script, sizeof script, "command -v %s", what);
-  const char *const argv[] = {"sh", "-c", script, NULL};
-  struct pg_test_command command = {.argv = argv};
-  struct pg_test_outcome outcome;
-  pg_test_run(&command, &outcome);
-  bool is = pg_test_exited(&outcome, 0);
-  pg_test_outcome_free(&outcome);
-  return is ? what : NULL;
+  return pg_test_installed(what) ? what : NULL;
 }
 
 /* A process of which there is only one half. */

@@ -213,18 +213,6 @@ static void remove_list(void) {
   unlink(list_path);
 }
 
-static bool in_path(const char *command) {
-  char script[64];
-  snprintf(script, sizeof script, "command -v %s", command);
-  const char *const argv[] = {"sh", "-c", script, NULL};
-  struct pg_test_command look = {.argv = argv};
-  struct pg_test_outcome outcome;
-  pg_test_run(&look, &outcome);
-  bool is = pg_test_exited(&outcome, 0);
-  pg_test_outcome_free(&outcome);
-  return is;
-}
-
 static void absent(void) {
   pg_test_skip("%s is not installed", pg_test_name());
 }
@@ -256,7 +244,7 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_outcome_free(&outcome);
   for (size_t i = 0; i < sizeof shell_scripts / sizeof *shell_scripts; i++) {
     const char *name = shell_scripts[i][0];
-    bool there = in_path(name);
+    bool there = pg_test_installed(name);
     pg_test_add("allow", name, there ? allow : absent);
     pg_test_add("enosys", name, there ? refuse : absent);
     pg_test_add("eperm", name, there ? forbid : absent);

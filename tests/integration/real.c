@@ -10,12 +10,7 @@
 #include <unistd.h>
 
 static bool installed(const char *name) {
-  const char *const argv[] = {"sh", "-c", "command -v \"$1\"", "sh", name, NULL};
-  struct pg_test_command command = {.argv = argv};
-  struct pg_test_outcome outcome;
-  pg_test_run(&command, &outcome);
-  bool found = pg_test_exited(&outcome, 0);
-  pg_test_outcome_free(&outcome);
+  bool found = pg_test_installed(name);
   if (!found)
     pg_test_skip("%s is not installed", name);
   return found;

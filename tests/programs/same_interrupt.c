@@ -1,12 +1,12 @@
 /* Waits that do not come to their end: EINTR, SA_RESTART, cancellation, siglongjmp. After each, the child can still be
  * waited for. */
 #define _GNU_SOURCE
+#include "../support/slowness.h"
 #include "cases.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -60,8 +60,7 @@ static void on_alarm(int sig) {
 
 /* Repeatedly, so that one that comes too early does no harm; later where it takes longer to get into the wait (an emulator). */
 static void alarm_every(int us) {
-  const char *slow = getenv("PG_TEST_SLOW");
-  us *= slow && atoi(slow) > 1 ? atoi(slow) : 1;
+  us *= slowness();
   struct itimerval timer = {.it_interval = {.tv_usec = us}, .it_value = {.tv_usec = us}};
   MUST(setitimer(ITIMER_REAL, &timer, NULL) == 0);
 }

@@ -224,7 +224,7 @@ static void storms(void) {
   sigemptyset(&alarm_action.sa_mask);
   MUST(sigaction(SIGALRM, &alarm_action, NULL) == 0 && sigaction(SIGCHLD, &child_action, NULL) == 0);
   storm_again();
-  struct worker worker = {.number = 3, .rounds = 300};
+  struct worker worker = {.number = 3, .rounds = 600};
   int before = count_descriptors();
   own_children(&worker);
   storm_is_over = 1;

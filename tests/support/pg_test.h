@@ -129,6 +129,8 @@ void pg_test_run(const struct pg_test_command *command, struct pg_test_outcome *
 void pg_test_outcome_free(struct pg_test_outcome *outcome);
 /* True if the program ended by itself with this exit status. */
 bool pg_test_exited(const struct pg_test_outcome *outcome, int status);
+/* Is there such a command in PATH? */
+bool pg_test_installed(const char *command);
 
 /* For dialogues: start, read and write lines, finish (closes stdin, waits, kills on time-out). A line is given without
  * its newline. 0 or -errno; read gives -ETIME past the limit and -EPIPE at the end of the output. */

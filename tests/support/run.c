@@ -2,6 +2,7 @@
  * files, so that a program can never block on a pipe nobody reads; only dialogues read from a pipe. Calls libc only. */
 #define _GNU_SOURCE
 #include "pg_test.h"
+#include "slowness.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,10 +81,8 @@ static int memory_file(void) {
 }
 
 static int spawn(const struct pg_test_command *command, int in, int out, struct pg_test_process *process) {
-  const char *slow = getenv("PG_TEST_SLOW"); /* how many times slower this machine is, on purpose: an emulator */
-  int times = slow && atoi(slow) > 1 ? atoi(slow) : 1;
   pg_test_need_pidfd();
-  process->limit_ms = (command->limit_ms ? command->limit_ms : 10000) * times;
+  process->limit_ms = (command->limit_ms ? command->limit_ms : 10000) * slowness();
   process->errors = memory_file();
   if (process->errors < 0)
     return -errno;
@@ -151,6 +150,16 @@ void pg_test_outcome_free(struct pg_test_outcome *outcome) {
 
 bool pg_test_exited(const struct pg_test_outcome *outcome, int status) {
   return !outcome->timed_out && WIFEXITED(outcome->status) && WEXITSTATUS(outcome->status) == status;
+}
+
+bool pg_test_installed(const char *command) {
+  const char *const argv[] = {"sh", "-c", "command -v \"$1\"", "sh", command, NULL};
+  struct pg_test_command look = {.argv = argv};
+  struct pg_test_outcome outcome;
+  pg_test_run(&look, &outcome);
+  bool is = pg_test_exited(&outcome, 0);
+  pg_test_outcome_free(&outcome);
+  return is;
 }
 
 int pg_test_start(const struct pg_test_command *command, struct pg_test_process *ret) {

@@ -204,12 +204,6 @@ void sleep_ms(int ms) {
   poll(NULL, 0, ms);
 }
 
-int slowness(void) {
-  const char *text = getenv("PG_TEST_SLOW");
-  int n = text ? atoi(text) : 1;
-  return n > 1 ? n : 1;
-}
-
 /* CUnit knows no arguments: the test behind a name is looked up again. */
 static struct {
   const char *name;

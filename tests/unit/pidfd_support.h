@@ -5,6 +5,7 @@
 
 #include "pg_test.h"
 #include "pidguard/pidguard.h"
+#include "slowness.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -58,8 +59,6 @@ int open_descriptors(void);
 int64_t now_ms(void);
 int64_t cpu_ms(void);
 void sleep_ms(int ms);
-/* How many times longer a test may and shall wait on a machine that is slow on purpose (an emulator): PG_TEST_SLOW. */
-int slowness(void);
 
 /* Adds a test that also fails when it leaves a descriptor open, a feature hidden, or a child behind. */
 void add(const char *name, void (*run)(void));
