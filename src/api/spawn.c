@@ -1,6 +1,6 @@
 /* Starting programs that are named by a pidfd from the start. */
 #include "api/internal.h"
-#include "child/table.h"
+#include "child/number.h"
 #include "kernel/sys.h"
 #include "pidfd/open.h"
 
@@ -47,7 +47,7 @@ static int spawn(const char *file, bool by_path, const posix_spawn_file_actions_
   r = pg_pidfd_verify_child(fd);
   if (!r) {
 #ifndef PG_PRELOAD /* there the call of libc has done so: a new child replaces whatever was known of its number */
-    pg_table_forget(pid);
+    pg_number_forget(pid);
 #endif
     return fd;
   }

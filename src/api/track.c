@@ -11,8 +11,8 @@
 #define CALL(name) ((struct pg_call){name, __builtin_return_address(0)})
 
 pid_t pidguard_fork(void) {
-  bool on = pg_call_before_fork(PG_BIRTH_CLONE);
-  return pg_call_after_fork(pg_next.fork(), on, "pidguard_fork");
+  bool on = pg_call_before_fork();
+  return pg_call_after_fork(pg_next.fork(), on, PG_BIRTH_CLONE, "pidguard_fork");
 }
 
 /* The pidfd of a child that was just forked, for the caller. Where the table knows it by number only, or nothing, the
@@ -83,10 +83,7 @@ int pidguard_adopt(pid_t pid) {
 }
 
 int pidguard_forget(pid_t pid) {
-  if (pg_mode() == PG_MODE_OFF || pg_table_peek(pid).meaning == PG_UNKNOWN)
-    return pg_ret(-ESRCH);
-  pg_table_forget(pid);
-  return 0;
+  return pg_ret(pg_mode() == PG_MODE_OFF ? -ESRCH : pg_child_forget(pid));
 }
 
 int pidguard_counters(struct pidguard_counters *ret, size_t size) {
@@ -99,7 +96,7 @@ int pidguard_counters(struct pidguard_counters *ret, size_t size) {
       .silent = pg_counter(silent),
       .reopened = pg_counter(reopened),
       .evicted = pg_counter(evicted),
-      .moved = pg_counter(moved),
+      .moved = 0,
       .adopted = pg_counter(adopted),
       .lost = pg_counter(lost),
       .degraded = pg_counter(degraded),

@@ -1,58 +1,104 @@
-/* Our descriptors are not there for the program. Closing one says EBADF, as for a number never opened; one that stands
- * where the program wants to put something steps aside; ranges are closed around them. A process that borrows our memory
- * (vfork) has a descriptor table of its own, where ours may be closed. */
+/* Descriptors. The program's hands win: what it closes or replaces is not ours any more, and the call does what it does. Only a
+ * number that a window works on, or that is just being closed, is waited for. A guest has a descriptor table of its own. */
 #include "child/call.h"
 
 #include "base/fmt.h"
-#include "child/descriptor.h"
-#include "kernel/sys.h"
-#include "runtime/filter.h"
-#include "runtime/ours.h"
+#include "child/reach.h"
 #include "child/self.h"
+#include "kernel/sys.h"
+#include "runtime/log.h"
 
 #include <limits.h>
 
 #define UNSHARE 2u /* CLOSE_RANGE_UNSHARE */
-#define CLOSE_RANGE_FLAGS (UNSHARE | 4u /* CLOSE_RANGE_CLOEXEC */)
 
-int pg_call_before_dup(int from, int to) {
-  if (PG_UNLIKELY(pg_is_hidden(from)))
-    return -EBADF;
-  /* Only where the program's call will succeed: F_GETFD is what tells. */
-  if (PG_UNLIKELY(pg_is_ours(to)) && from != to && !pg_is_guest() &&
-      (pg_is_passive() || pg_sys_fcntl(from, F_GETFD, 0) >= 0))
-    return pg_descriptor_move(to);
-  return 0;
+static bool is_on(void) { return pg_mode() != PG_MODE_OFF && !pg_is_guest(); }
+
+/* Between first and last nothing is ours any more, and no window is open: true, and the lock is to be given back. */
+static bool take(unsigned first, unsigned last) {
+  bool locked = !pg_is_single_threaded() && pg_filter_can(PG_CAN_PIDFD) && pg_window_lock();
+  pg_held_take(first, last);
+  pg_log_take(first, last);
+  return locked;
+}
+
+static void give_back(bool locked) {
+  if (locked)
+    pg_window_unlock();
+}
+
+PG_COLD int pg_call_close(int fd, int (*close)(int)) {
+  if (is_on()) {
+    pg_window_wait(fd);
+    if (pg_is_held(fd))
+      give_back(take((unsigned)fd, (unsigned)fd));
+  }
+  return close(fd);
+}
+
+/* A thread may be about to use the number: that is waited for. A frame that the caller, a handler, has interrupted cannot be
+ * waited for. It would use what comes to stand there, and only a pidfd would be taken for the child's: EBUSY, as dup2(2) has it. */
+static bool is_in_use(int from, int to) {
+  if (!pg_reach_is(from, 0))
+    return false;
+  pg_held_be_careful();
+  for (int i = 0; i < 1000 && pg_hazard_is_on(to); i++)
+    pg_sys0(SYS_sched_yield);
+  return pg_hazard_is_on(to);
+}
+
+/* A number that is open in the program is no window's: it cannot be the lowest free one. Where a free number is asked for, or
+ * one of ours, the call does not block, so it may be made within a window. */
+PG_COLD int pg_call_dup(int from, int to, int flags, int (*dup)(int from, int to, int flags)) {
+  if (!is_on() || to < 0 || from == to || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
+    return dup(from, to, flags);
+  bool ours = pg_is_held(to) || pg_log_is_on(to);
+  if ((!ours && (pg_is_single_threaded() || pg_sys_fcntl(to, F_GETFD, 0) >= 0)) || pg_sys_fcntl(from, F_GETFD, 0) < 0)
+    return dup(from, to, flags);
+  if (ours && is_in_use(from, to))
+    return -EBUSY;
+  struct pg_window window;
+  pg_window_open(&window, false);
+  pg_held_take((unsigned)to, (unsigned)to);
+  pg_log_take((unsigned)to, (unsigned)to);
+  int r = dup(from, to, flags);
+  pg_window_close(&window);
+  return r;
 }
 
 void pg_call_limit_changed(int resource) {
-  if (resource == RLIMIT_NOFILE && pg_mode() != PG_MODE_OFF && !pg_is_guest())
-    pg_descriptor_place_anew();
+  if (resource != RLIMIT_NOFILE || !is_on())
+    return;
+  pg_lift_anew();
+  if (pg_held_any() && pg_filter_can(PG_CAN_PIDFD))
+    pg_held_let_go(false, false);
 }
 
-/* A number of ours may come to name another child then: its identity is looked at before each use. Threads that do not share
- * them would take turns in replacing what the other has not, so none are held any more. */
+/* A number of ours would name another child, or nothing, for some threads. */
 void pg_call_files_apart(void) {
-  if (pg_mode() == PG_MODE_OFF || pg_is_guest())
-    return;
-  pg_state_set(PG_STATE_PIDFDS);
-  if (pg_is_single_threaded())
-    return;
-  pg_config.fd_max = 0; /* for when it is found that the filter lets us work */
-  if (pg_is_passive())
-    return;
-  pg_ours_stop();
-  if (pg_ours_held() > 0)
-    pg_descriptor_let_go();
+  if (is_on() && pg_filter_can(PG_CAN_PIDFD))
+    pg_held_stop();
 }
 
 static int raw_range(unsigned first, unsigned last, unsigned flags) {
   return (int)pg_sys3(SYS_close_range, first, last, flags);
 }
 
+int pg_call_close_range(unsigned first, unsigned last, unsigned flags) {
+  if (flags & UNSHARE)
+    pg_call_files_apart();
+  if (first > last || !is_on())
+    return raw_range(first, last, flags);
+  bool closes = !(flags & 4u /* CLOSE_RANGE_CLOEXEC */);
+  bool locked = closes && take(first, last);
+  int r = raw_range(first, last, flags);
+  give_back(locked);
+  return r;
+}
+
 /* What a kernel without close_range (before 5.9) gets, as libc does it, by the same calls: descriptors may be above the limit,
  * and the limit may be far above them. */
-static bool close_listed(int first, bool all) {
+static bool close_listed(int first) {
   struct {
     uint64_t ino, off;
     unsigned short size;
@@ -68,7 +114,7 @@ static bool close_listed(int first, bool all) {
       for (long at = 0; at < n; at += ((const unsigned short *)(const void *)((char *)&entries + at))[8]) {
         const char *name = (char *)&entries + at + offsetof(__typeof__(entries), name);
         int64_t fd = pg_parse_dec(&name);
-        if (fd >= first && fd != dir && (all || !pg_is_ours((int)fd)))
+        if (fd >= first && fd != dir)
           again |= pg_sys_close((int)fd) == 0;
       }
     pg_sys3(SYS_lseek, dir, 0, SEEK_SET); /* closing may have made it skip some */
@@ -78,44 +124,16 @@ static bool close_listed(int first, bool all) {
   return dir >= 0 && n == 0;
 }
 
-static void close_each(int first, bool all) {
+static void close_each(int first) {
   int64_t limit = pg_sys_nofile_soft();
   for (int fd = first; fd < limit; fd++)
-    if (all || !pg_is_ours(fd))
-      pg_sys_close(fd);
-}
-
-/* Calls fn for every stretch of [first, last] without a descriptor of ours, until it fails. */
-static int around_ours(unsigned first, unsigned last, unsigned flags, int (*fn)(unsigned, unsigned, unsigned)) {
-  for (;;) {
-    int ours = pg_ours_first(first, last);
-    if (ours < 0)
-      return fn(first, last, flags);
-    int r = (unsigned)ours > first ? fn(first, (unsigned)ours - 1, flags) : 0;
-    if (r < 0 || (unsigned)ours >= last)
-      return r;
-    first = (unsigned)ours + 1;
-  }
-}
-
-int pg_call_close_range(unsigned first, unsigned last, unsigned flags) {
-  if (flags & UNSHARE)
-    pg_call_files_apart();
-  if (first > last || (flags & ~CLOSE_RANGE_FLAGS) || pg_is_guest() || pg_ours_first(first, last) < 0)
-    return raw_range(first, last, flags);
-  if (flags & UNSHARE) { /* the table is unshared also if nothing but ours lies in the range */
-    int r = raw_range(UINT_MAX, UINT_MAX, flags);
-    if (r < 0)
-      return r;
-  }
-  return around_ours(first, last, flags, raw_range);
+    pg_sys_close(fd);
 }
 
 void pg_call_closefrom(int low) {
   unsigned first = low < 0 ? 0 : (unsigned)low;
-  bool guest = pg_is_guest(); /* its descriptors are its own */
-  if ((guest ? raw_range(first, UINT_MAX, 0) : around_ours(first, UINT_MAX, 0, raw_range)) == 0)
-    return;
-  if (!close_listed((int)first, guest))
-    close_each((int)first, guest); /* no /proc, or no descriptor for it */
+  bool locked = is_on() && take(first, UINT_MAX);
+  if (raw_range(first, UINT_MAX, 0) < 0 && !close_listed((int)first))
+    close_each((int)first); /* no /proc, or no descriptor for it */
+  give_back(locked);
 }

@@ -1,25 +1,17 @@
 /* What goes around every call that forks. */
 #include "child/call.h"
 
-#include "child/descriptor.h"
-#include "runtime/filter.h"
-#include "runtime/ours.h"
 #include "child/self.h"
 
 #include <sched.h>
 
-/* The filter is asked about before the fork, so that the child need not ask again. */
-PG_HOT bool pg_call_before_fork(enum pg_birth birth) {
+PG_HOT bool pg_call_before_fork(void) {
   if (pg_mode() == PG_MODE_OFF || pg_is_guest())
     return false;
-  if (pg_ours_held() > 0)
-    pg_descriptor_let_go();
-  if (PG_UNLIKELY(pg_hot.threads != !pg_is_single_threaded()))
-    pg_hot.threads = !pg_hot.threads;
+  pg_child_look_back();
+  if (pg_held_any()) /* the child would have copies, and each makes the fork dearer */
+    pg_held_let_go(false, false);
   pg_hot.forking = 1;
-  bool passive = pg_is_passive();
-  if (pg_filter_ask(birth) && PG_UNLIKELY(passive))
-    pg_child_identify_all();
   return true;
 }
 
@@ -32,13 +24,23 @@ void pg_call_before_clone(uint64_t flags) {
   if (thread != shares_files)
     pg_call_files_apart();
   if (flags & CLONE_PIDFD)
-    pg_state_set(PG_STATE_PIDFDS);
+    pg_held_be_careful();
 }
 
-PG_HOT pid_t pg_call_after_fork(pid_t pid, bool on, const char *how) {
+/* A filter from before the exec is tried now, as the program has just made a process by this very call. */
+PG_HOT void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const char *how) {
+  bool knew = pg_filter_can(PG_CAN_PIDFD);
+  pg_child_born(pid, how, sibling);
+  if (PG_UNLIKELY(!knew) && pg_filter_find_out(birth))
+    pg_child_identify_all();
+}
+
+PG_HOT pid_t pg_call_after_fork(pid_t pid, bool on, enum pg_birth birth, const char *how) {
   if (pid == 0 && pg_mode() != PG_MODE_OFF)
     pg_child_forked(0);
   else if (pid > 0 && on)
-    pg_child_born(pid, -1, how);
+    pg_call_born(pid, false, birth, how);
+  else if (on)
+    pg_hot.forking = 0;
   return pid;
 }

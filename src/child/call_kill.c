@@ -1,13 +1,11 @@
-/* kill, killpg, sigqueue. */
+/* kill, killpg, sigqueue, and the calls that take a PID and neither signal nor wait. */
 #include "child/call.h"
 
+#include "child/reach.h"
 #include "child/self.h"
 #include "kernel/sys.h"
-#include "runtime/next.h"
 
 #include <limits.h>
-
-static inline int from_libc(int r) { return r < 0 ? -errno : r; }
 
 int pg_call_kill(pid_t pid, int sig, struct pg_call call) {
   int r = PG_PASS;
@@ -17,7 +15,7 @@ int pg_call_kill(pid_t pid, int sig, struct pg_call call) {
     else if (pid < -1 && pid != INT_MIN)
       r = pg_child_signal_group(-pid, sig, call);
   }
-  return r == PG_PASS ? from_libc(pg_next.kill(pid, sig)) : r;
+  return r == PG_PASS ? pg_sys_kill(pid, sig) : r;
 }
 
 int pg_call_killpg(pid_t pgrp, int sig, struct pg_call call) {
@@ -26,7 +24,7 @@ int pg_call_killpg(pid_t pgrp, int sig, struct pg_call call) {
     r = pg_child_signal_group(pgrp, sig, call);
   if (r != PG_PASS)
     return r;
-  return pgrp < 0 ? -EINVAL : from_libc(pg_next.kill(-pgrp, sig)); /* as libc's own does */
+  return pgrp < 0 ? -EINVAL : pg_sys_kill(-pgrp, sig); /* as libc's own does */
 }
 
 int pg_call_sigqueue(pid_t pid, int sig, union sigval value, struct pg_call call) {
@@ -43,4 +41,40 @@ int pg_call_sigqueue(pid_t pid, int sig, union sigval value, struct pg_call call
   if (PG_LIKELY(pg_mode() != PG_MODE_OFF) && pid > 0)
     r = pg_child_signal(pid, sig, &u.si, call);
   return r == PG_PASS ? (int)pg_sys3(SYS_rt_sigqueueinfo, pid, sig, &u.si) : r;
+}
+
+int pg_call_check(pid_t pid, struct pg_call call) {
+  if (PG_LIKELY(pid <= 0) || pg_mode() == PG_MODE_OFF)
+    return 0;
+  return pg_child_check(pid, call) == -ESRCH ? -ESRCH : 0;
+}
+
+int pg_call_check_group(pid_t pgid, struct pg_call call) {
+  if (PG_LIKELY(pgid <= 1) || pg_mode() == PG_MODE_OFF)
+    return 0;
+  return pg_child_check_group(pgid, call);
+}
+
+/* A child that is there before and after had the PID all the time. A retired PID is looked up as well: that nobody has it the
+ * kernel says in its own way, EINVAL where it is still a group's (before 6.16). */
+int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
+  if (pg_mode() != PG_MODE_OFF)
+    pg_held_be_careful();
+  bool refused = pg_call_check(pid, call) < 0;
+  int fd = pg_sys_pidfd_open(pid, flags);
+  if (fd >= 0 && (refused || pg_call_check(pid, call) < 0)) {
+    pg_sys_close(fd);
+    return -ESRCH;
+  }
+  return fd;
+}
+
+void pg_call_leads(pid_t pid) {
+  const struct pg_signal probe = {0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP};
+  uint64_t ino;
+  if (pid <= 1 || pg_mode() != PG_MODE_ENFORCE || pg_is_guest() || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
+    return;
+  pg_id id = pg_number_find(pid, &ino);
+  if (pg_id_is_live(id) && pg_held_for(id) < 0)
+    pg_reach(id, ino, &probe, false);
 }

@@ -1,18 +1,19 @@
-/* What the interposers and the API do with children: track them, signal them, wait for them. Everything here is
- * async-signal-safe, takes no lock, allocates nothing, and returns -errno. Calls table, descriptor, runtime, kernel. */
+/* What the wrappers and the API do with children: track them, signal them, note their ends. Everything here is
+ * async-signal-safe, allocates nothing, and returns -errno. Calls reach, held, number, runtime, kernel. */
 #ifndef PG_CHILD_CHILD_H
 #define PG_CHILD_CHILD_H
 
-#include "child/table.h"
+#include "child/held.h"
+#include "child/number.h"
 #include "kernel/sys.h"
 #include "runtime/config.h"
+#include "runtime/filter.h"
 
 #include <signal.h>
 #include <stddef.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 
-#define PG_PASS 1 /* "this is none of our business: do what libc does" */
+#define PG_PASS 1  /* "this is none of our business: do what libc does" */
+#define PG_AGAIN 2 /* nothing was done: go the long way */
 
 /* Reads the environment and gets ready; idempotent, and safe at any time. Returns the mode. */
 enum pg_mode pg_child_init(void);
@@ -22,13 +23,22 @@ static inline enum pg_mode pg_mode(void) {
   return PG_UNLIKELY(m == PG_MODE_UNREAD) ? pg_child_init() : (enum pg_mode)m;
 }
 
-/* ---- track.c ---- */
+/* ---- born.c: births, exec and fork ---- */
 
-/* A child was born: called in the parent before the program learns its number. pidfd: one that names the child for
- * certain (CLONE_PIDFD), which is closed, or -1. errno is untouched. */
-void pg_child_born(pid_t pid, int pidfd, const char *how);
-/* The process just born is a sibling (CLONE_PARENT): tracked, but the kernel never calls it our child. */
-void pg_child_is_sibling(pid_t pid);
+/* A child was born: called in the parent before the program learns its PID. errno is untouched. sibling: it was made with
+ * CLONE_PARENT, so the kernel never calls it our child. */
+void pg_child_born(pid_t pid, const char *how, bool sibling);
+/* Starts tracking a process that is the caller's child: 0, -ECHILD, -errno. */
+int pg_child_adopt(pid_t pid);
+/* Before the first call that has to do with processes: adopts the children that an exec has kept. */
+void pg_child_adopt_all(void);
+static inline void pg_child_look_back(void) {
+  if (PG_UNLIKELY(!pg_hot.adopted))
+    pg_child_adopt_all();
+}
+/* Children that are known by PID only, as a filter was in the way: by identity from now on. */
+void pg_child_identify_all(void);
+
 /* In the child, as the first thing after fork, or clone() with these flags; the rest is left to pg_child_settle() where it
  * can be. */
 void pg_child_forked(int flags);
@@ -41,26 +51,19 @@ struct pg_inherited pg_child_inherited(void);
 /* What a forked child has to put right before it uses the table: called by pg_is_guest(). Each thread that finds it due does
  * all of it before it goes on, as does a handler that interrupts it; twice, or late, is as good as once. */
 void pg_child_settle(bool own_files, struct pg_inherited inherited);
-/* A wait of the program has taken this child. births: pg_table_births() from before the wait. */
+
+/* ---- gone.c: ends ---- */
+
+/* A wait of the program has taken this child. births: pg_number_births() from before the wait. */
 void pg_child_reaped(pid_t pid, uint32_t births);
-/* A wait of the program has told of somebody and left him there: stopped, going on again, or dead (WNOWAIT). */
+/* A wait of the program has told of a process and left it there: stopped, going on again, or dead (WNOWAIT). */
 void pg_child_told(pid_t pid);
-/* A duplicate of a tracked child's pidfd, on the lowest free number, or -ESRCH (retired or unknown), -errno. */
-int pg_child_pidfd(pid_t pid);
-/* Starts tracking a process that is the caller's child: 0, -ECHILD, -errno. */
-int pg_child_adopt(pid_t pid);
-/* Children that are known by number only, as a filter was in the way: by pidfd from now on. */
-void pg_child_identify_all(void);
-/* Adopts all children of this thread: at the start, those that an exec has kept. */
-void pg_child_adopt_all(void);
-/* Is the number at this moment that of a child of the caller's, or of somebody whom it traces? 0, or -ECHILD; any other
- * error is no answer. */
-int pg_child_ask(pid_t pid);
-/* A child of ours that is a number only (nothing can be opened, or there are no identities): does the kernel deny that
- * it is our child? Then it died without a wait that we saw. */
-bool pg_child_is_lost(struct pg_record *rec);
-/* Retires a held record whose process was found to be reaped. */
-void pg_child_retire(struct pg_record *rec, const char *how);
+/* Retires a child that was reaped. how: for the log. The new id, or 0. */
+pg_id pg_child_retire(pg_id id, const char *how);
+/* A PID that the program knows though its child is gone, and that was never in the table. */
+void pg_child_bury(pid_t pid, const char *how);
+/* Looks at some children and groups whether they have ended in silence. Called at each birth. */
+void pg_child_collect(void);
 
 /* ---- signal.c ---- */
 
@@ -69,69 +72,47 @@ struct pg_call {
   const void *caller; /* return address */
 };
 
-#define PG_AGAIN 2 /* nothing was done: go the long way */
-
-/* kill() where nothing is out of the ordinary: 0 (a live child), PG_PASS (a number that means nothing), PG_AGAIN.
- * *ret_held, which must be NULL before: a record whose hold is still to be dropped. */
-static inline int pg_child_signal_quickly(pid_t pid, int sig, struct pg_record **ret_held) {
-  struct pg_hold hold = {NULL, 0};
-  pg_slot *slot;
-  uint32_t value = pg_table_value(pid, &slot);
-  if (!value)
-    return PG_PASS;
-  if (!pg_table_hold_quickly(pid, slot, value, &hold)) {
-    *ret_held = hold.rec;
-    return PG_AGAIN;
+/* kill() where nothing is out of the ordinary: 0 (a live child), PG_PASS (nothing is known of the PID), PG_AGAIN. */
+static inline int pg_child_signal_quickly(pid_t pid, int sig) {
+  struct pg_cell *cell = pg_cell_of(pid);
+  pg_id id = atomic_load_explicit(&cell->id, memory_order_acquire);
+  if (pg_id_pid(id) != pid || !pg_id_is_live(id)) {
+    uint64_t ino;
+    return PG_LIKELY(pid < PG_PID_LIMIT) && pg_hot.adopted && !pg_number_find(pid, &ino) ? PG_PASS : PG_AGAIN;
   }
-  int r = pg_sys_pidfd_send_signal(pg_word_fd(hold.word), sig, NULL, 0);
+  int fd = pg_cell_fd(cell);
+  if (PG_UNLIKELY(fd < 0))
+    return PG_AGAIN;
+  struct pg_hazard hazard = pg_hazard_publish(fd);
+  int r = PG_AGAIN;
+  if (PG_LIKELY(hazard.at) && PG_LIKELY(atomic_load_explicit(&cell->id, memory_order_acquire) == id) &&
+      PG_LIKELY(pg_cell_fd(cell) == fd))
+    r = pg_sys_pidfd_send_signal(fd, sig, NULL, 0);
+  pg_hazard_clear(hazard);
+  if (PG_UNLIKELY(r != 0))
+    return PG_AGAIN;
+  /* Two threads in the same instant may count once: no locked instruction here. */
   _Atomic uint64_t *counter = &pg_hot.stripes[(uint32_t)pid % PG_HOT_STRIPES].signals;
-  if (PG_LIKELY(r == 0)) /* two threads in the same instant may count once: no locked instruction here */
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
-  if (!pg_table_drop_quickly(hold))
-    *ret_held = hold.rec;
-  return PG_LIKELY(r == 0) ? 0 : PG_AGAIN;
+  atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+  return 0;
 }
 
 /* PG_PASS, 0, or -errno. info NULL: as kill() does. */
 int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call call);
 int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call);
-
-/* Is the number that of a child that is gone? PG_PASS (unknown), 0 (it is there), or -ESRCH, counted and logged as a
+/* To the first thread of a tracked child, which the child's pidfd names. True: it is done; else it is for the PID, after a
+ * check. */
+bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call);
+/* Is the PID that of a child that is gone? PG_PASS (nothing is known), 0 (it is there), or -ESRCH, counted and logged as a
  * refusal. */
 int pg_child_check(pid_t pid, struct pg_call call);
-int pg_child_check_as_guest(pid_t pid, struct pg_call call);
-/* To the first thread of a tracked child, which the child's pidfd names. True: it is done; else it is for the number, after
- * a check. */
-bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call);
+/* The same for the number of a process group: -ESRCH only where its leader is gone and the group is empty. Nothing is sent. */
+int pg_child_check_group(pid_t pgid, struct pg_call call);
 
-/* ---- wait.c ---- */
+/* ---- pidfd.c ---- */
 
-/* waitid() for one tracked child: PG_PASS, 0, or -errno. options as for waitid; info must not be NULL. It is a
- * cancellation point if it is to be one and has no WNOHANG. */
-int pg_child_wait(pid_t pid, siginfo_t *info, int options, struct rusage *ru, bool cancellable);
-
-/* Puts into the usage what waitid() overwrites. */
-static inline void pg_usage_mark(struct rusage *ru) { ru->ru_utime.tv_sec = -1; }
-static inline bool pg_usage_is_marked(const struct rusage *ru) { return ru->ru_utime.tv_sec == -1; }
-
-/* True: nothing has happened to this live child. False where something has, or it can not be told so simply. The kernel
- * writes the usage only where there is something to tell, and without a siginfo this call is as fast as wait4, which
- * with one it is not. (An emulator may pass no usage on, so it must have been seen to work: see pg_child_wait().) As the
- * call changes nothing it needs no hold: it counts if all is afterwards as it was before. */
-static inline bool pg_child_is_unchanged(pid_t pid, int options) {
-  pg_slot *slot;
-  uint32_t value = pg_table_value(pid, &slot);
-  if (!value || (value & PG_MARK_RETIRED) || atomic_load_explicit(&pg_hot.usage_tells, memory_order_relaxed) <= 0)
-    return false;
-  struct pg_record *rec = pg_record_at(value);
-  uint64_t w = pg_record_word(rec);
-  if (!(w & PG_RECORD_LIVE) || pg_word_fd(w) < 0)
-    return false;
-  struct rusage usage;
-  pg_usage_mark(&usage);
-  int r = pg_sys_waitid(PG_P_PIDFD, (id_t)pg_word_fd(w), NULL, options | WNOHANG | WNOWAIT, &usage);
-  return PG_LIKELY(r == 0) && PG_LIKELY(pg_usage_is_marked(&usage)) && PG_LIKELY(pg_record_word(rec) == w) &&
-         PG_LIKELY(atomic_load_explicit(slot, memory_order_acquire) == value) && PG_LIKELY(pg_record_pid(rec) == pid);
-}
+/* A pidfd of a tracked child, on the lowest free number: -ESRCH (gone), PG_PASS (nothing is known), -errno. */
+int pg_child_pidfd(pid_t pid);
+int pg_child_forget(pid_t pid);
 
 #endif

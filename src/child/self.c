@@ -11,7 +11,7 @@ PG_TLS pid_t pg_self_pid;
 /* Is this process still as its parent was? Another thread may have settled it already; one that is new may be the first
  * to look, but could be a guest's as well. */
 static bool is_due(bool forked) {
-  if (pg_is_passive() || !pg_hot.pid)
+  if (!pg_filter_can(PG_CAN_PIDFD) || !pg_hot.pid)
     return forked;
   return (forked || !((pg_self_marks & ~MARKS) | (pg_state() & PG_STATE_VM_SHARED))) && pg_sys_getpid() != pg_hot.pid;
 }
@@ -24,5 +24,5 @@ PG_COLD bool pg_is_guest_slow(void) {
     pg_self_marks &= ~MARKS; /* not earlier: a handler, too, comes upon a table that is settled, by itself */
   }
   /* Where nobody can be asked nothing is done that is not a guest's to do but to remember who died. */
-  return (pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) && !pg_is_passive() && pg_sys_getpid() != pg_hot.pid;
+  return (pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) && !!pg_filter_can(PG_CAN_PIDFD) && pg_sys_getpid() != pg_hot.pid;
 }

@@ -1,10 +1,9 @@
-/* Which process this is, without asking the kernel each time. Calls track, kernel.
+/* Which process this is, without asking the kernel each time. Calls born, kernel.
  *
- * Code of this object can run in a process that shares our memory but is not us: the child of vfork(), or of a clone()
- * with CLONE_VM. Such a guest has descriptors and children of its own, so it must not change the table. And it can run
- * in a forked child that has not done anything yet that concerns us; most of those exec or exit, so what a child has to
- * put right waits for its first call (each page that it writes is a page fault). One load tells that neither is the
- * case. */
+ * Code of this object can run in a process that shares our memory but is not us: the child of vfork(), or of a clone() with
+ * CLONE_VM. Such a guest has descriptors and children of its own, so it must not change the table. And it can run in a forked
+ * child that has not called us yet. Most of those exec or exit, so what a child has to put right waits for its first call
+ * (each page that it writes is a page fault). One load tells that neither is the case. */
 #ifndef PG_CHILD_SELF_H
 #define PG_CHILD_SELF_H
 
@@ -37,9 +36,9 @@ static inline pid_t pg_getpid(void) {
 
 bool pg_is_guest_slow(void);
 
+/* Puts a forked child right first, where that is due. */
 static inline bool pg_is_guest(void) {
-  return PG_UNLIKELY(pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) &&
-         pg_is_guest_slow();
+  return PG_UNLIKELY(pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) && pg_is_guest_slow();
 }
 
 /* At the end of a vfork. A handler that came meanwhile may have forked, and this may be its child, which has no such mark. */

@@ -1,13 +1,9 @@
-/* Signals to children and their groups, by pidfd. */
+/* Signals to children and their groups. */
 #include "child/child.h"
 
-#include "child/descriptor.h"
+#include "child/reach.h"
 #include "child/self.h"
-#include "kernel/sys.h"
-#include "runtime/filter.h"
-#include "runtime/hot.h"
 #include "runtime/log.h"
-#include "runtime/ours.h"
 
 static PG_COLD void log_signal(pid_t target, int sig, int result, struct pg_call call) {
   struct pg_line line;
@@ -33,8 +29,8 @@ static PG_COLD void log_refusal(pid_t target, int sig, bool audit, struct pg_cal
 
 /* A stale signal: refused, or in audit mode only noted. */
 static int refuse(pid_t target, int sig, struct pg_call call) {
-  if (!pg_is_passive() && target == pg_getpid())
-    return PG_PASS; /* a parent of ours saw the number die, and then we were given it */
+  if (pg_filter_can(PG_CAN_PIDFD) && target == pg_getpid())
+    return PG_PASS; /* a parent of ours saw the PID die, and then we were given it */
   bool audit = pg_mode() == PG_MODE_AUDIT;
   pg_count(refused);
   if (pg_log_on(PG_LOG_WARN))
@@ -42,242 +38,215 @@ static int refuse(pid_t target, int sig, struct pg_call call) {
   return audit ? PG_PASS : -ESRCH;
 }
 
-/* What the kernel never answers to a signal means "not here". EPERM and EINVAL are about the target and the signal, but for a
- * filter, or a kernel that does not know the scope: those say so before they come to the descriptor, and if there is none. */
-static int send_through(int fd, int sig, const siginfo_t *info, unsigned scope) {
-  int r = pg_sys_pidfd_send_signal(fd, sig, info, scope);
-  switch (r) {
-  case 0:
-  case -ESRCH:
-  case -EBADF:
-  case -EAGAIN: /* no room in the target's queue */
-  case -EFAULT:
-    return r;
-  case -EPERM:
-  case -EINVAL:
-    return pg_sys_pidfd_send_signal(-1, sig, NULL, scope) == -EBADF ? r : -EOPNOTSUPP;
-  default:
-    return -EOPNOTSUPP;
+/* What reaching a child came to, as the call's result. */
+static int answer(int r, pid_t target, int sig, struct pg_call call) {
+  if (r == -EOPNOTSUPP) {
+    pg_degraded(call.name, target, r);
+    return PG_PASS;
   }
-}
-
-static int send_child(int fd, int sig, const siginfo_t *info) { return send_through(fd, sig, info, 0); }
-static int send_group(int fd, int sig) { return send_through(fd, sig, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP); }
-
-/* While a group lives, nobody else gets its number; so if the number is another process's, the group is gone, and if the
- * leader itself is there, its pidfd reaches the group. Not live: the leader was reaped, so whoever has the number is another.
- * rec: of a live leader, NULL for a guest, who cannot ask about a child that is not its own. */
-static int group_by_number(pid_t pgid, bool live, uint64_t known, struct pg_record *rec, int sig) {
-  int fd = pg_descriptor_open(pgid);
-  if (fd < 0) { /* where nothing can be opened: whoever has the number of a leader that was reaped is another */
-    if (fd == -ESRCH || fd == -ENOENT || (live && !(rec && pg_child_is_lost(rec))))
-      return -EOPNOTSUPP;
-    int r = pg_sys_kill(pgid, 0);
-    return r == 0 || r == -EPERM ? -ESRCH : -EOPNOTSUPP;
-  }
-  uint64_t ino = 0;
-  int r = -ESRCH;
-  if (live && (pg_descriptor_identity(fd, &ino) < 0 || !known || !ino))
-    r = rec && pg_child_is_lost(rec) ? -ESRCH : -EOPNOTSUPP;
-  else if (live && ino == known)
-    r = send_group(fd, sig);
-  pg_descriptor_close(fd);
+  if (pg_mode() == PG_MODE_AUDIT)
+    return PG_PASS;
+  pg_count(signals);
+  if (pg_log_on(PG_LOG_INFO))
+    log_signal(target, sig, r, call);
   return r;
 }
 
-/* A group of whose leader no descriptor is held: by the leader's identity, or by what the number is. */
-static int signal_group_anew(pid_t pgid, bool live, uint64_t ino, struct pg_record *rec, int sig) {
-  int leader = pg_descriptor_reopen_leader(ino), r = leader;
-  if (leader >= 0) {
-    r = send_group(leader, sig);
-    pg_descriptor_close(leader);
-  }
-  return r == -ESRCH || (leader >= 0 && r != -EBADF) ? r : group_by_number(pgid, live, ino, rec, sig);
-}
+/* ---- One process ---- */
 
-/* A process that borrows our memory has a descriptor table of its own, where our numbers say nothing for certain: it
- * opens the child anew, by identity, and leaves the table alone. -ESRCH: the number is not the child's any more. */
-static int signal_lenders(pid_t pid, struct pg_peek peek, int sig, const siginfo_t *info, bool group) {
-  bool live = peek.meaning == PG_TRACKED && (peek.word & PG_RECORD_LIVE);
-  if (peek.meaning == PG_RETIRED || (!live && !group))
-    return -ESRCH;
-  if (group)
-    return signal_group_anew(pid, live, peek.ino, NULL, sig);
-  int fd = pg_descriptor_reopen(pid, peek.ino);
-  if (fd < 0)
-    return fd == -ESRCH ? fd : -EOPNOTSUPP;
-  int r = send_child(fd, sig, info);
-  pg_descriptor_close(fd);
-  return r;
-}
-
-/* The table is the lender's. The number of a child that is gone there may be that of a child of the guest's own, of which
- * nothing is known: the kernel says so. */
-static int signal_as_guest(pid_t pid, int sig, const siginfo_t *info, bool group, struct pg_call call) {
-  pid_t self = pg_sys_getpid(); /* not the cached one: that is the lender's */
+/* A guest has a descriptor table and children of its own, and leaves the table of the process whose memory it borrows alone.
+ * A PID that is retired there may be that of a child of the guest's own: the kernel says so. */
+static int signal_as_guest(pid_t pid, const struct pg_signal *s, struct pg_call call) {
+  pid_t self = pg_sys_getpid(); /* not the one that is kept, which is the other process's */
+  uint64_t ino;
   if (pid == self || self == 1 || pg_sys_getppid() == 0)
     return PG_PASS;
-  struct pg_peek peek = pg_table_peek(pid);
-  int r = peek.meaning == PG_UNKNOWN ? -EOPNOTSUPP : signal_lenders(pid, peek, sig, info, group);
-  if (r == -EOPNOTSUPP || r == -EBADF || (r == -ESRCH && !pg_is_passive() && pg_child_ask(pid) == 0))
+  pg_id id = pg_number_find(pid, &ino);
+  if (!id)
     return PG_PASS;
-  return r == -ESRCH ? refuse(group ? -pid : pid, sig, call) : r;
+  int r = pg_id_is_live(id) ? pg_reach(id, ino, s, true) : -ESRCH;
+  if (r == -EOPNOTSUPP || (r == -ESRCH && pg_filter_can(PG_CAN_PIDFD) && pg_reach_ask(pid) == 0))
+    return PG_PASS;
+  return r == -ESRCH ? refuse(pid, s->sig, call) : r;
 }
 
-/* Through a descriptor that is opened for it, and kept for the next time while there is room. */
-static int signal_by_identity(struct pg_record *rec, int sig, const siginfo_t *info) {
-  pid_t pid = pg_record_pid(rec);
-  int low = pg_descriptor_reopen(pid, pg_record_ino(rec));
-  if (low < 0)
-    return low == -ESRCH ? -ESRCH : -EOPNOTSUPP;
-  int r = send_child(low, sig, info);
-  if (r == 0 && pg_descriptor_is_wanted(rec) && pg_record_fd(rec) < 0 && pg_ours_held() < pg_ours_budget())
-    pg_descriptor_give(rec, low);
-  pg_descriptor_close(low);
-  return r == -EBADF ? -EOPNOTSUPP : r; /* just opened */
+/* In audit mode it is only asked whether the child is there. */
+static struct pg_signal signal_now(int sig, const siginfo_t *info, unsigned scope) {
+  bool audit = pg_mode() == PG_MODE_AUDIT;
+  return (struct pg_signal){audit ? 0 : sig, audit ? NULL : info, scope};
 }
 
 int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
+  struct pg_signal s = signal_now(sig, info, 0);
+  uint64_t ino;
   if (pg_is_guest())
-    return signal_as_guest(pid, sig, info, false, call);
-  struct pg_record *rec;
-  enum pg_meaning meaning = pg_table_look(pid, &rec);
-  if (meaning != PG_TRACKED)
-    return meaning == PG_UNKNOWN ? PG_PASS : refuse(pid, sig, call);
-  int r;
-  uint64_t w = pg_record_word(rec);
-  int fd = pg_descriptor_use(rec);
-  bool audit = pg_mode() == PG_MODE_AUDIT;
-  if (!(w & PG_RECORD_LIVE)) {
-    r = refuse(pid, sig, call);
-  } else if (pg_is_passive()) {
-    r = PG_PASS;
-  } else {
-    const siginfo_t *what = audit ? NULL : info;
-    int how = audit ? 0 : sig; /* audit only asks whether the child is there */
-    r = fd >= 0 ? send_child(fd, how, what) : -EBADF;
-    if (PG_UNLIKELY(r == -EBADF)) {
-      if (fd >= 0)
-        pg_descriptor_lost(rec, fd);
-      r = signal_by_identity(rec, how, what);
-    }
-    if (r == -EOPNOTSUPP && fd < 0 && pg_child_is_lost(rec))
-      r = -ESRCH;
-    if (r == -EOPNOTSUPP) {
-      pg_degraded(call.name, pid, r);
-      r = PG_PASS;
-    } else if (r == -ESRCH) {
-      pg_count(silent);
-      pg_child_retire(rec, "silent");
-      r = refuse(pid, sig, call);
-    } else if (audit) {
-      r = PG_PASS;
-    } else {
-      pg_count(signals);
-      if (pg_log_on(PG_LOG_INFO))
-        log_signal(pid, sig, r, call);
-    }
-  }
-  pg_record_drop(rec);
-  return r;
+    return signal_as_guest(pid, &s, call);
+  pg_child_look_back();
+  pg_id id = pg_number_find(pid, &ino);
+  if (!id)
+    return PG_PASS;
+  if (!pg_id_is_live(id))
+    return refuse(pid, sig, call);
+  if (!pg_filter_can(PG_CAN_PIDFD))
+    return PG_PASS;
+  int r = pg_reach(id, ino, &s, false);
+  if (r != -ESRCH)
+    return answer(r, pid, sig, call);
+  pg_count(silent);
+  pg_child_retire(id, "silent");
+  return refuse(pid, sig, call);
 }
 
 bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call) {
-  if (pid <= 0 || pg_mode() != PG_MODE_ENFORCE || pg_is_guest() || pg_is_passive())
+  uint64_t ino;
+  if (pid <= 0 || pg_mode() != PG_MODE_ENFORCE || pg_is_guest() || !pg_filter_can(PG_CAN_PIDFD))
     return false;
-  struct pg_record *rec = pg_table_hold(pid);
-  if (!rec)
+  pg_child_look_back();
+  pg_id id = pg_number_find(pid, &ino);
+  struct pg_signal s = {sig, NULL, PG_PIDFD_SIGNAL_THREAD};
+  if (!pg_id_is_live(id) || pg_reach(id, ino, &s, false) != 0)
     return false;
-  bool live = pg_record_word(rec) & PG_RECORD_LIVE;
-  int fd = live ? pg_descriptor_use(rec) : -1, low = -1;
-  if (live && fd < 0)
-    fd = low = pg_descriptor_reopen(pid, pg_record_ino(rec));
-  bool done = fd >= 0 && pg_sys_pidfd_send_signal(fd, sig, NULL, PG_PIDFD_SIGNAL_THREAD) == 0;
-  pg_descriptor_close(low);
-  pg_record_drop(rec);
-  if (done)
-    pg_count(signals);
-  if (done && pg_log_on(PG_LOG_INFO))
+  pg_count(signals);
+  if (pg_log_on(PG_LOG_INFO))
     log_signal(pid, sig, 0, call);
-  return done;
+  return true;
 }
 
-int pg_child_check_as_guest(pid_t pid, struct pg_call call) {
-  return pg_sys3(SYS_tgkill, pg_sys_getpid(), pid, 0) == 0 ? PG_PASS : signal_as_guest(pid, 0, NULL, false, call);
+/* ---- A process group ---- */
+
+/* The group of a leader that was reaped. The kernel gives a number to nobody while it is a group's. So if a process has the
+ * leader's, that group is gone; else the number is still the group's, or nobody's. */
+static int reach_orphaned_group(pg_id id, uint64_t ino, const struct pg_signal *s, bool guest) {
+  pid_t pgid = pg_id_pid(id);
+  int r = guest ? -EOPNOTSUPP : pg_reach(id, ino, s, false);
+  if (r != -EOPNOTSUPP || pgid <= 1)
+    return r;
+  return pg_sys_kill(pgid, 0) == -ESRCH ? pg_sys_kill(-pgid, s->sig) : -ESRCH;
 }
 
-int pg_child_check(pid_t pid, struct pg_call call) {
-  struct pg_record *rec;
-  enum pg_meaning meaning = pg_table_look(pid, &rec);
-  int r = 0;
-  if (meaning == PG_UNKNOWN)
+static int signal_group_as_guest(pid_t pgid, const struct pg_signal *s, struct pg_call call) {
+  const struct pg_signal probe = {0, NULL, 0};
+  pid_t self = pg_sys_getpid();
+  uint64_t ino;
+  pg_id id = pg_number_find(pgid, &ino);
+  int r;
+  if (!id || pgid == self || self == 1 || pg_sys_getppid() == 0)
     return PG_PASS;
-  if (meaning == PG_TRACKED) {
-    uint64_t w = pg_record_word(rec);
-    int fd = pg_descriptor_use(rec);
-    if (pg_is_passive())
-      r = 0;
-    else if (w & PG_RECORD_LIVE)
-      r = fd >= 0 ? send_child(fd, 0, NULL) : signal_by_identity(rec, 0, NULL);
-    else
-      r = -ESRCH;
-    if (r == -EOPNOTSUPP && fd < 0 && pg_child_is_lost(rec))
-      r = -ESRCH;
-    if (r == -ESRCH && (w & PG_RECORD_LIVE))
-      pg_child_retire(rec, "silent");
-    pg_record_drop(rec);
-    if (r != -ESRCH)
-      return 0;
+  bool lives = pg_id_is_live(id);
+  if (lives && (r = pg_reach(id, ino, s, true)) == -ESRCH)
+    lives = pg_reach(id, ino, &probe, true) != -ESRCH; /* else it is the group that is empty */
+  if (!lives)
+    r = pg_id_state(id) == PG_GONE ? -ESRCH : reach_orphaned_group(id, ino, s, true);
+  if (r == -EOPNOTSUPP || (r == -ESRCH && pg_filter_can(PG_CAN_PIDFD) && (lives || pg_reach_ask(pgid) == 0)))
+    return PG_PASS;
+  return r == -ESRCH ? refuse(-pgid, s->sig, call) : r;
+}
+
+/* 0, PG_PASS, or what the kernel says; -ESRCH with *ret_stale where the group is empty for ever. */
+static int reach_group(pid_t pgid, const struct pg_signal *s, bool *ret_stale) {
+  const struct pg_signal probe = {0, NULL, 0};
+  uint64_t ino;
+  pg_id id = pg_number_find(pgid, &ino);
+  *ret_stale = false;
+  if (!id)
+    return PG_PASS;
+  if (pg_id_is_live(id) && pg_filter_can(PG_CAN_PIDFD)) {
+    int r = pg_reach(id, ino, s, false);
+    if (r != -ESRCH || pg_reach(id, ino, &probe, false) != -ESRCH)
+      return r; /* nobody in the group of a child that lives: until now */
+    pg_count(silent);
+    id = pg_child_retire(id, "silent");
   }
-  /* These calls are made for threads too, and a thread of our own may have the number by now. */
-  if (!pg_is_passive() && pg_sys3(SYS_tgkill, pg_getpid(), pid, 0) == 0)
+  *ret_stale = true;
+  if (pg_id_state(id) == PG_GONE)
+    return -ESRCH;
+  *ret_stale = false;
+  if (!pg_filter_can(PG_CAN_PIDFD | PG_CAN_ASK) || pg_id_state(id) != PG_GONE_GROUP)
     return PG_PASS;
-  return refuse(pid, 0, call) == PG_PASS ? PG_PASS : -ESRCH;
+  int r = reach_orphaned_group(id, ino, s, false);
+  if (r != -ESRCH)
+    return r;
+  *ret_stale = true;
+  pg_id gone = pg_number_retire(id, false);
+  pg_held_retire(id, gone);
+  return r;
 }
 
 int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
+  struct pg_signal s = signal_now(sig, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP);
+  bool stale;
   if (pg_is_guest())
-    return signal_as_guest(pgid, sig, NULL, true, call);
-  struct pg_record *rec = NULL;
-  enum pg_meaning meaning = pg_table_look(pgid, &rec);
-  if (meaning == PG_UNKNOWN)
+    return signal_group_as_guest(pgid, &s, call);
+  pg_child_look_back();
+  int r = reach_group(pgid, &s, &stale);
+  if (r == PG_PASS)
+    return r;
+  return stale ? refuse(-pgid, sig, call) : answer(r, -pgid, sig, call);
+}
+
+int pg_child_check_group(pid_t pgid, struct pg_call call) {
+  const struct pg_signal probe = {0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP};
+  bool stale;
+  if (pg_is_guest())
+    return signal_group_as_guest(pgid, &probe, call) == -ESRCH ? -ESRCH : 0;
+  pg_child_look_back();
+  reach_group(pgid, &probe, &stale);
+  return stale && refuse(-pgid, 0, call) == -ESRCH ? -ESRCH : 0;
+}
+
+/* ---- Other calls ---- */
+
+/* Calls that take a PID are made for threads, too. Is the PID that of a thread of ours, or of a child that lives? The second is
+ * read from /proc. */
+static pid_t process_of(pid_t tid) {
+  static const char field[] = "\nTgid:\t";
+  char path[40], text[512];
+  struct pg_buf b;
+  pg_buf_init(&b, path, sizeof path);
+  pg_buf_str(&b, "/proc/");
+  pg_buf_dec(&b, tid);
+  pg_buf_str(&b, "/status");
+  if (!pg_filter_can(PG_CAN_READ) || pg_sys_read_file(AT_FDCWD, path, text, sizeof text) <= 0)
+    return 0;
+  for (const char *at = text; *at; at++) {
+    size_t n = 0;
+    while (field[n] && at[n] == field[n])
+      n++;
+    if (!field[n]) {
+      at += n;
+      int64_t tgid = pg_parse_dec(&at);
+      return tgid > 0 && tgid < PG_PID_LIMIT ? (pid_t)tgid : 0;
+    }
+  }
+  return 0;
+}
+
+static bool is_thread(pid_t tid) {
+  uint64_t ino;
+  if (!pg_filter_can(PG_CAN_ASK))
+    return false;
+  if (pg_sys3(SYS_tgkill, pg_sys_getpid(), tid, 0) == 0)
+    return true;
+  pid_t process = process_of(tid);
+  return process != tid && pg_id_is_live(pg_number_find(process, &ino));
+}
+
+int pg_child_check(pid_t pid, struct pg_call call) {
+  const struct pg_signal probe = {0, NULL, 0};
+  bool guest = pg_is_guest();
+  uint64_t ino;
+  if (!guest)
+    pg_child_look_back();
+  pg_id id = pg_number_find(pid, &ino);
+  if (!id)
     return PG_PASS;
-  if (meaning == PG_RETIRED)
-    return refuse(-pgid, sig, call);
-  if (pg_is_passive()) {
-    if (rec)
-      pg_record_drop(rec);
-    return PG_PASS;
+  if (guest)
+    return is_thread(pid) ? PG_PASS : signal_as_guest(pid, &probe, call);
+  if (pg_id_is_live(id)) {
+    if (!pg_filter_can(PG_CAN_PIDFD) || pg_reach(id, ino, &probe, false) != -ESRCH)
+      return 0;
+    pg_count(silent);
+    pg_child_retire(id, "silent");
   }
-  bool audit = pg_mode() == PG_MODE_AUDIT;
-  int how = audit ? 0 : sig, r = -EBADF;
-  uint64_t w = rec ? pg_record_word(rec) : 0;
-  int fd = rec ? pg_descriptor_use(rec) : -1;
-  if (fd >= 0 && (r = send_group(fd, how)) == -EBADF)
-    pg_descriptor_lost(rec, fd);
-  if (r == -EOPNOTSUPP && send_child(fd, 0, NULL) == -ESRCH) {
-    r = group_by_number(pgid, false, 0, NULL, how); /* before 6.9; right but for the moment between the look and the signal */
-    w &= ~PG_RECORD_LIVE;
-  }
-  if (r == -EBADF)
-    r = signal_group_anew(pgid, w & PG_RECORD_LIVE, rec ? pg_record_ino(rec) : 0, rec, how);
-  if (r == -EOPNOTSUPP || r == -EBADF) { /* the latter through one that was just opened */
-    pg_degraded(call.name, -pgid, r);
-    r = PG_PASS; /* right while the leader is not reaped, or any member lives */
-  } else {
-    /* Nobody in the group of a reaped leader: that is for ever; of a live child: until now. */
-    bool stale = r == -ESRCH && !(w & PG_RECORD_LIVE);
-    if (stale && rec)
-      pg_table_bury(rec, false);
-    pg_count(signals);
-    if (stale)
-      r = refuse(-pgid, sig, call);
-    else if (pg_log_on(PG_LOG_INFO))
-      log_signal(-pgid, sig, r, call);
-    if (audit)
-      r = PG_PASS;
-  }
-  if (rec)
-    pg_record_drop(rec);
-  return r;
+  return is_thread(pid) || refuse(pid, 0, call) == PG_PASS ? PG_PASS : -ESRCH;
 }

@@ -1,16 +1,8 @@
-/* clone(): whatever the flags ask for, the caller gets; a child that is a process is tracked as well, a thread is not our
- * business. */
+/* clone(): the flags are the caller's. A child that is a process is tracked as well, a thread is not our business. */
 #include "preload/border.h"
-
-#include "child/descriptor.h"
-#include "runtime/filter.h"
 
 #include <sched.h>
 #include <stdarg.h>
-
-#ifndef CLONE_DETACHED
-#define CLONE_DETACHED 0x00400000
-#endif
 
 struct start {
   int (*fn)(void *);
@@ -25,16 +17,6 @@ static int child(void *p) {
   return start.fn(start.arg);
 }
 
-/* A pidfd that the kernel made with the child tells more than one that is opened later. The caller's own tells whom to
- * open, and is not duplicated: that would share flags which the caller may set (O_NONBLOCK). Where the argument is taken
- * for something else (CLONE_PARENT_SETTID), the child is opened by number. */
-static int pidfd_of(int flags, void *ptid, pid_t pid, int pidfd) {
-  uint64_t ino;
-  if (!(flags & CLONE_PIDFD))
-    return pidfd;
-  return pg_descriptor_identity(*(int *)ptid, &ino) == 0 ? pg_descriptor_reopen(pid, ino) : -1;
-}
-
 PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   va_list ap;
   va_start(ap, arg);
@@ -43,38 +25,25 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   void *ctid = va_arg(ap, void *);
   va_end(ap);
   pg_call_before_clone((unsigned)flags);
-  if ((flags & CLONE_THREAD) || !fn || !stack || !pg_call_before_fork(PG_BIRTH_CLONE))
+  if ((flags & CLONE_THREAD) || !fn || !stack || !pg_call_before_fork())
     return pg_next.clone(fn, stack, flags, arg, ptid, tls, ctid);
 
   struct start start = {fn, arg, flags};
-  bool vm = flags & CLONE_VM, passive = pg_is_passive();
-  if (vm && !passive)
+  bool can = pg_filter_can(PG_CAN_PIDFD), vm = flags & CLONE_VM;
+  bool marked = can && vm && (flags & CLONE_VFORK) && !(flags & CLONE_SETTLS);
+  if (can && vm)
     pg_self_know();
-  if (passive)
-    ; /* no marks: they would make us ask */
-  else if (vm && !(flags & CLONE_VFORK))
-    pg_state_set(PG_STATE_VM_SHARED);
-  else if (vm)
+  if (marked)
     pg_self_marks++;
-  int pidfd = -1, saved = errno, pid = -1;
-  /* A pidfd lies on the lowest free number until clone() returns here: others must not see that. */
-  bool seen = (flags & CLONE_FILES) || ((flags & CLONE_VFORK) && !pg_is_single_threaded());
-  if (!passive && !seen && !(flags & (CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_DETACHED)))
-    pid = pg_next.clone(vm ? fn : child, stack, flags | CLONE_PIDFD, vm ? arg : &start, &pidfd, tls, ctid);
-  if (pid < 0) { /* no descriptor left, the flags are in use, or it would be seen: without a pidfd of ours */
-    errno = saved;
-    pidfd = -1; /* it may have failed after the number was written, which is somebody else's by now */
-    pid = pg_next.clone(vm ? fn : child, stack, flags, vm ? arg : &start, ptid, tls, ctid);
-  }
-  if (!passive && vm && (flags & CLONE_VFORK))
+  else if (can && vm) /* it goes on beside us, or with thread-local memory of its own, where no mark is */
+    pg_state_set(PG_STATE_VM_SHARED);
+  /* A child with other thread-local memory finds out by itself that it is another process: pg_is_guest(). */
+  bool plain = vm || (flags & CLONE_SETTLS);
+  int pid = pg_next.clone(plain ? fn : child, stack, flags, plain ? arg : &start, ptid, tls, ctid);
+  if (marked)
     pg_self_unmark();
-  if (pid > 0) {
-    pidfd = passive ? -1 : pidfd_of(flags, ptid, pid, pidfd);
-    if (pidfd >= 0 || !(flags & CLONE_PARENT)) /* a sibling can not be verified as a child of ours */
-      pg_child_born(pid, pidfd, "clone");
-    if (flags & CLONE_PARENT)
-      pg_child_is_sibling(pid);
-  }
+  if (pid > 0)
+    pg_call_born(pid, flags & CLONE_PARENT, PG_BIRTH_CLONE, "clone");
   return pid;
 }
 PG_ALSO(clone, __clone);

@@ -1,28 +1,36 @@
 /* close, dup2, dup3, close_range, closefrom. */
 #include "preload/border.h"
 
-#include "child/descriptor.h"
-
 #include <fcntl.h>
 #include <unistd.h>
 
+static PG_COLD int close_slowly(int fd) {
+  pg_mode(); /* binds the next names */
+  return pg_call_close(fd, pg_next.close);
+}
+
 PG_EXPORT_HOT int close(int fd) {
-  if (pg_is_hidden(fd))
-    return pg_ret(-EBADF);
-  if (PG_UNLIKELY(!pg_next.close))
-    pg_mode();
+  if (pg_lift_was_near(fd) || pg_window_is_at(fd) || PG_UNLIKELY(!pg_next.close))
+    return close_slowly(fd);
   return pg_next.close(fd);
 }
 PG_ALSO(close, __close);
 
+static int by_dup2(int from, int to, int flags) {
+  (void)flags;
+  int r = pg_next.dup2(from, to);
+  return r < 0 ? -errno : r;
+}
+
+static int by_dup3(int from, int to, int flags) { return (int)pg_sys3(SYS_dup3, from, to, flags); }
+
 static PG_COLD int dup2_slowly(int from, int to) {
   pg_mode(); /* binds the next names */
-  int r = pg_call_before_dup(from, to);
-  return r == 0 ? pg_next.dup2(from, to) : pg_ret(r);
+  return pg_ret(pg_call_dup(from, to, 0, by_dup2));
 }
 
 PG_EXPORT_HOT int dup2(int from, int to) {
-  if (pg_is_ours(from) || pg_is_ours(to) || PG_UNLIKELY(!pg_next.dup2))
+  if (pg_lift_was_near(to) || !pg_is_single_threaded() || PG_UNLIKELY(!pg_next.dup2))
     return dup2_slowly(from, to);
   return pg_next.dup2(from, to);
 }
@@ -30,13 +38,12 @@ PG_ALSO(dup2, __dup2);
 
 PG_EXPORT_HOT int dup3(int from, int to, int flags) {
   pg_mode();
-  bool valid = !(flags & ~O_CLOEXEC) && from != to;
-  int r = valid ? pg_call_before_dup(from, to) : 0;
-  return pg_ret(r == 0 ? (int)pg_sys3(SYS_dup3, from, to, flags) : r);
+  return pg_ret(pg_call_dup(from, to, flags, by_dup3));
 }
 
 #ifdef PG_HAVE_CLOSE_RANGE
 PG_EXPORT int close_range(unsigned first, unsigned last, int flags) {
+  pg_mode();
   return pg_ret(pg_call_close_range(first, last, (unsigned)flags));
 }
 #endif

@@ -5,21 +5,21 @@
 #include <unistd.h>
 
 PG_EXPORT_HOT pid_t fork(void) {
-  bool on = pg_call_before_fork(PG_BIRTH_CLONE);
-  return pg_call_after_fork(pg_next.fork(), on, "fork");
+  bool on = pg_call_before_fork();
+  return pg_call_after_fork(pg_next.fork(), on, PG_BIRTH_CLONE, "fork");
 }
 PG_ALSO(fork, __fork);
 
 #ifdef PG_HAVE__FORK
 PG_EXPORT_HOT pid_t _Fork(void) {
-  bool on = pg_call_before_fork(PG_BIRTH_CLONE);
-  return pg_call_after_fork(pg_next._Fork(), on, "_Fork");
+  bool on = pg_call_before_fork();
+  return pg_call_after_fork(pg_next._Fork(), on, PG_BIRTH_CLONE, "_Fork");
 }
 #endif
 
 static pid_t fork_pty(int *master, char *name, const struct termios *termp, const struct winsize *winp) {
-  bool on = pg_call_before_fork(PG_BIRTH_CLONE);
-  return pg_call_after_fork(pg_next_late(forkpty)(master, name, termp, winp), on, "forkpty");
+  bool on = pg_call_before_fork();
+  return pg_call_after_fork(pg_next_late(forkpty)(master, name, termp, winp), on, PG_BIRTH_CLONE, "forkpty");
 }
 
 #define FORKPTY(exported)                                                                                              \
@@ -38,10 +38,10 @@ FORKPTY(forkpty)
 
 /* Returns in the child alone, also when it fails after the fork. */
 PG_EXPORT int daemon(int nochdir, int noclose) {
-  bool asks = pg_mode() != PG_MODE_OFF && !pg_is_passive(); /* binds the next names */
+  bool asks = pg_mode() != PG_MODE_OFF && pg_filter_can(PG_CAN_PIDFD); /* binds the next names */
   pid_t self = asks ? pg_sys_getpid() : 0;
   int r = pg_next_late(daemon)(nochdir, noclose);
   if (r == 0 || (asks && pg_sys_getpid() != self))
-    pg_call_after_fork(0, false, "daemon");
+    pg_call_after_fork(0, false, PG_BIRTH_CLONE, "daemon");
   return r;
 }

@@ -4,8 +4,7 @@
 #include "runtime/log.h"
 
 __attribute__((constructor)) static void begin(void) {
-  if (pg_mode() != PG_MODE_OFF)
-    pg_child_adopt_all();
+  pg_mode();
 }
 
 __attribute__((destructor)) static void end(void) {

@@ -21,7 +21,10 @@
 
 PG_EXPORT int setpgid(pid_t pid, pid_t pgid) {
   CHECK(pid, "setpgid");
-  return pg_ret((int)pg_sys2(SYS_setpgid, pid, pgid));
+  int r = (int)pg_sys2(SYS_setpgid, pid, pgid);
+  if (r == 0 && pid > 0 && (pgid == 0 || pgid == pid))
+    pg_call_leads(pid);
+  return pg_ret(r);
 }
 PG_ALSO(setpgid, __setpgid);
 
@@ -186,8 +189,8 @@ PG_EXPORT long ptrace(REQUEST_T request, ...) {
 #ifdef PG_HAVE_PIDFD_OPEN /* and in the same version of libc, this one: of whatever kind it is */
 PG_EXPORT int pidfd_getfd(int fd, int target, unsigned flags) {
   int r = (int)pg_sys3(SYS_pidfd_getfd, fd, target, flags);
-  if (r >= 0)
-    pg_state_set(PG_STATE_PIDFDS);
+  if (r >= 0 && pg_mode() != PG_MODE_OFF)
+    pg_held_be_careful();
   return pg_ret(r);
 }
 

@@ -12,8 +12,10 @@ PG_EXPORT int prctl(int option, ...) {
   long a = va_arg(ap, long), b = va_arg(ap, long), c = va_arg(ap, long), d = va_arg(ap, long);
   va_end(ap);
   bool filters = option == PR_SET_SECCOMP && pg_mode() != PG_MODE_OFF && !pg_is_guest();
-  if (PG_UNLIKELY(filters))
+  if (PG_UNLIKELY(filters)) {
+    pg_child_look_back();
     pg_filter_comes();
+  }
   int r = (int)pg_sys5(SYS_prctl, option, a, b, c, d);
   if (PG_UNLIKELY(filters))
     pg_filter_came(r == 0, a == PG_SECCOMP_MODE_FILTER ? (const void *)b : NULL);

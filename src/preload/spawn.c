@@ -8,15 +8,33 @@
 typedef int spawn_fn(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
                      char *const[], char *const[]);
 
+/* Does the program start as the leader of a process group? */
+static bool leads(const posix_spawnattr_t *attr) {
+  short flags = 0;
+  pid_t group = -1;
+  if (!attr || posix_spawnattr_getflags(attr, &flags) != 0)
+    return false;
+#ifdef POSIX_SPAWN_SETSID
+  if (flags & POSIX_SPAWN_SETSID)
+    return true;
+#endif
+  return (flags & POSIX_SPAWN_SETPGROUP) && posix_spawnattr_getpgroup(attr, &group) == 0 && group == 0;
+}
+
 static int spawn(spawn_fn *next, const char *how, pid_t *pid, const char *path,
                  const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr, char *const argv[],
                  char *const envp[]) {
   pid_t own = -1;
   pid_t *at = pid ? pid : &own;
-  bool on = pg_call_before_fork(PG_BIRTH_SPAWN);
+  bool on = pg_call_before_fork();
   int r = next(at, path, actions, attr, argv, envp);
-  if (r == 0 && on)
-    pg_child_born(*at, -1, how);
+  if (r == 0 && on) {
+    pg_call_born(*at, false, PG_BIRTH_SPAWN, how);
+    if (leads(attr))
+      pg_call_leads(*at);
+  }
+  if (on)
+    pg_hot.forking = 0;
   return r;
 }
 

@@ -2,7 +2,6 @@
  * care as the functions of libc. The entry is in syscall_<arch>.S. */
 #include "preload/border.h"
 
-#include "child/descriptor.h"
 #include "preload/syscall.h"
 #include "runtime/filter.h"
 
@@ -71,7 +70,7 @@ long pg_syscall_fail(long r) { return pg_retl(r); }
 
 /* Where it cannot be asked, only what can be nobody's address is told. */
 static bool is_readable(const void *at, size_t size) {
-  return pg_filter_is_free() ? pg_sys_is_readable(at, size) : (uintptr_t)at >= 4096 && (intptr_t)at > 0;
+  return pg_filter_can(PG_CAN_PIDFD) ? pg_sys_is_readable(at, size) : (uintptr_t)at >= 4096 && (intptr_t)at > 0;
 }
 
 /* What clone3's structure says, as far as it is there. Structures of a program's may lie anywhere: they are copied. */
@@ -97,11 +96,13 @@ int pg_syscall_forks_plainly(long n, long a, long b) {
 }
 
 /* The child of such a call; siblings (CLONE_PARENT) are no children of ours. */
-static long forked(long r, uint64_t flags, bool on) {
+static long forked(long r, uint64_t flags, bool on, enum pg_birth birth) {
   if (r == 0) {
     pg_child_forked((int)flags);
-  } else if (r > 0 && on && !(flags & CLONE_PARENT)) {
-    pg_child_born((pid_t)r, -1, "syscall");
+  } else if (r > 0 && on) {
+    pg_call_born((pid_t)r, flags & CLONE_PARENT, birth, "syscall");
+  } else if (on) {
+    pg_hot.forking = 0;
   }
   return r;
 }
@@ -135,21 +136,29 @@ static PG_NOINLINE int queue_corrected(pid_t pid, int sig, const siginfo_t *info
 
 static long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
   int r = PG_PASS, number;
-  if (pid > 0 && pg_table_used() && pg_is_passive()) { /* which looks at nothing but the PID */
+  if (pid > 0 && pg_number_used() && !pg_filter_can(PG_CAN_PIDFD)) { /* which looks at nothing but the PID */
     r = pg_child_signal(pid, sig, info, call);
-  } else if (pid > 0 && pg_table_used() && is_readable(info, PG_SIGINFO_READ)) {
+  } else if (pid > 0 && pg_number_used() && is_readable(info, PG_SIGINFO_READ)) {
     memcpy(&number, info, sizeof number);
     r = number == sig ? pg_child_signal(pid, sig, info, call) : queue_corrected(pid, sig, info, call);
   }
   return r != PG_PASS ? r : pg_sys3(SYS_rt_sigqueueinfo, pid, sig, info);
 }
 
+#ifdef SYS_dup2
+static int raw_dup2(int from, int to, int flags) {
+  (void)flags;
+  return (int)pg_sys2(SYS_dup2, from, to);
+}
+#endif
+static int raw_dup3(int from, int to, int flags) { return (int)pg_sys3(SYS_dup3, from, to, flags); }
+
 static long route(long n, long a, long b, long c, long d, long e, long f, struct pg_call call) {
   switch (n) {
   case SYS_kill:
     return pg_call_kill((pid_t)a, (int)b, call);
   case SYS_wait4:
-    return pg_call_raw_wait4((pid_t)a, (int *)b, (int)c, (struct rusage *)d);
+    return pg_call_wait(PG_WAIT_RAW, (pid_t)a, (int *)b, (int)c, (struct rusage *)d);
   case SYS_waitid:
     return pg_call_raw_waitid((int)a, (id_t)b, (siginfo_t *)c, (int)d, (struct rusage *)e);
   case SYS_rt_sigqueueinfo:
@@ -158,34 +167,31 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     return pg_call_pidfd_open((pid_t)a, (unsigned)b, call);
 #ifdef SYS_fork
   case SYS_fork: {
-    bool on = pg_call_before_fork(PG_BIRTH_OTHER);
-    return forked(pg_sys0(SYS_fork), 0, on);
+    bool on = pg_call_before_fork();
+    return forked(pg_sys0(SYS_fork), 0, on, PG_BIRTH_OTHER);
   }
 #endif
   case SYS_clone:
   case SYS_clone3: {
-    bool on = pg_call_before_fork(n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_OTHER);
+    bool on = pg_call_before_fork();
     uint64_t flags = (uint64_t)a;
     if (n == SYS_clone3)
       memcpy(&flags, (const void *)a, sizeof flags);
-    return forked(pg_sys6(n, a, b, c, d, e, f), flags, on);
+    return forked(pg_sys6(n, a, b, c, d, e, f), flags, on, n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_OTHER);
   }
   case SYS_close:
-    return pg_is_hidden((int)a) ? -EBADF : pg_sys_close((int)a);
+    return pg_call_close((int)a, pg_sys_close);
 #ifdef SYS_dup2
-  case SYS_dup2: {
-    int r = pg_call_before_dup((int)a, (int)b);
-    return r < 0 ? r : pg_sys2(SYS_dup2, a, b);
-  }
+  case SYS_dup2:
+    return pg_call_dup((int)a, (int)b, 0, raw_dup2);
 #endif
-  case SYS_dup3: {
-    int r = !((int)c & ~O_CLOEXEC) && (int)a != (int)b ? pg_call_before_dup((int)a, (int)b) : 0;
-    return r < 0 ? r : pg_sys3(SYS_dup3, a, b, c);
-  }
+  case SYS_dup3:
+    return pg_call_dup((int)a, (int)b, (int)c, raw_dup3);
   case SYS_close_range:
     return pg_call_close_range((unsigned)a, (unsigned)b, (unsigned)c);
   case SYS_pidfd_getfd: /* of whatever kind it is */
-    pg_state_set(PG_STATE_PIDFDS);
+    if (pg_mode() != PG_MODE_OFF)
+      pg_held_be_careful();
     return pg_sys6(n, a, b, c, d, e, f);
   case SYS_unshare:
   case SYS_setns: {
@@ -200,8 +206,10 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   case SYS_seccomp: {
     bool own = n == SYS_seccomp;
     bool filters = (own ? a <= PG_SECCOMP_SET_MODE_FILTER : a == PR_SET_SECCOMP) && pg_mode() != PG_MODE_OFF && !pg_is_guest();
-    if (filters)
+    if (filters) {
+      pg_child_look_back();
       pg_filter_comes();
+    }
     long r = pg_sys6(n, a, b, c, d, e, f);
     if (filters)
       pg_filter_came(r >= 0, (own ? a == PG_SECCOMP_SET_MODE_FILTER : b == PG_SECCOMP_MODE_FILTER) ? (const void *)c : NULL);

@@ -1,9 +1,7 @@
-/* vfork: clone(CLONE_VM|CLONE_VFORK|SIGCHLD), mostly with CLONE_PIDFD. The return address stays in x30 and the slot for
- * the pidfd, which has the flags at first, in x2: the kernel preserves registers for each of the two, but the child writes over the shared stack. Where the
- * kernel will not give a pidfd (no descriptor left), it is asked again without one. */
+/* vfork: clone(CLONE_VM|CLONE_VFORK|SIGCHLD), as libc makes it. The return address stays in x30 and what the first half did in
+ * x9: the kernel preserves registers for each of the two, but the child writes over the shared stack. */
 #define SYS_clone 220
 #define FLAGS 0x4111      /* CLONE_VM | CLONE_VFORK | SIGCHLD */
-#define CLONE_PIDFD 0x1000
 
 	.section .text.hot, "ax", %progbits
 	.globl	vfork
@@ -20,27 +18,18 @@ vfork:
 	.cfi_adjust_cfa_offset -16
 	.cfi_restore x29
 	.cfi_restore x30
-	mov	x2, x0
-	mov	x9, #FLAGS
-	mov	w10, #-1
-	cbz	x2, 1f
-	ldr	w9, [x2]
-	str	w10, [x2]
-1:	mov	x0, x9
+	mov	w9, w0
+	mov	x0, #FLAGS
 	mov	x1, #0
+	mov	x2, #0
 	mov	x3, #0
 	mov	x4, #0
 	mov	x8, #SYS_clone
 	svc	#0
-	cbz	x0, 3f
-	tbz	x0, #63, 2f
-	tbz	x9, #12, 2f
-	and	x9, x9, #~CLONE_PIDFD
-	str	w10, [x2] /* it may have failed after the number was written, which is somebody else's by now */
-	b	1b
-2:	mov	x1, x2
+	cbz	x0, 1f
+	mov	w1, w9
 	b	pg_vfork_parent
-3:	ret
+1:	ret
 	.cfi_endproc
 	.size	vfork, .-vfork
 

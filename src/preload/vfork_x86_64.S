@@ -1,8 +1,5 @@
-/* vfork: clone(CLONE_VM|CLONE_VFORK|SIGCHLD), mostly with CLONE_PIDFD. The child returns first, on the same stack, and may write
- * over our return address: it is kept in %r9 meanwhile, which the kernel preserves for each of the two. The slot for
- * the pidfd is in %rdx for the same reason; it has the flags at first. Where the kernel will not give a pidfd (no descriptor left), it is asked
- * again without one. */
-#define SYS_clone 56
+/* vfork. The child returns first, on the same stack, and may write over our return address: it is kept in %r9 meanwhile, which
+ * the kernel preserves for each of the two. What the first half did is in %rdx for the same reason. */
 #define SYS_vfork 58
 
 	.section .text.hot, "ax", @progbits
@@ -19,29 +16,16 @@ vfork:
 	popq	%r9
 	.cfi_adjust_cfa_offset -8
 	.cfi_register %rip, %r9
-	movq	%rax, %rdx
-	testq	%rdx, %rdx
-	jz	1f
-	movl	(%rdx), %edi
-	movl	$-1, (%rdx)
-	xorl	%esi, %esi
-	xorl	%r10d, %r10d
-	xorl	%r8d, %r8d
-	movl	$SYS_clone, %eax
+	movl	%eax, %edx
+	movl	$SYS_vfork, %eax
 	syscall
 	testq	%rax, %rax
 	jz	4f
-	jns	2f
-	movl	$-1, (%rdx) /* it may have failed after the number was written, which is somebody else's by now */
-1:	movl	$SYS_vfork, %eax /* as libc does it */
-	syscall
-	testq	%rax, %rax
-	jz	4f
-2:	pushq	%r9
+	pushq	%r9
 	.cfi_adjust_cfa_offset 8
 	.cfi_rel_offset %rip, 0
 	movq	%rax, %rdi
-	movq	%rdx, %rsi
+	movl	%edx, %esi
 	jmp	pg_vfork_parent
 	.cfi_adjust_cfa_offset -8
 	.cfi_register %rip, %r9

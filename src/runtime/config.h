@@ -9,8 +9,7 @@ enum pg_mode { PG_MODE_UNREAD, PG_MODE_OFF, PG_MODE_AUDIT, PG_MODE_ENFORCE }; /*
 enum pg_level { PG_LOG_OFF, PG_LOG_ERROR, PG_LOG_WARN, PG_LOG_INFO, PG_LOG_DEBUG };
 
 #define PG_LOG_PATH_MAX 1024
-#define PG_FD_MAX_DEFAULT 64
-#define PG_FD_MAX_LIMIT 16384
+#define PG_FD_MAX_LIMIT 64
 #define PG_RETIRED_LIMIT 16384u
 
 struct pg_config {

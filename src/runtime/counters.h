@@ -11,11 +11,10 @@
   X(refused)      /* signals and calls to a retired number that were refused (audit: would have been) */             \
   X(reaped)       /* children that a wait of the program took */                                                      \
   X(silent)       /* children found reaped without any wait of the program */                                         \
-  X(reopened)     /* uses of a child known by identity only */                                                        \
-  X(evicted)      /* descriptors given up to stay within the budget */                                                \
-  X(moved)        /* descriptors moved out of the program's way */                                                    \
+  X(reopened)     /* uses of a child for which a pidfd had to be opened */                                            \
+  X(evicted)      /* times that held pidfds were given up as the program had used all numbers */                      \
   X(adopted)      /* children found after exec, or handed over by pidguard_adopt() */                                 \
-  X(lost)         /* descriptors of ours that somebody closed or overwrote behind our back */                         \
+  X(lost)         /* held pidfds that the program closed or replaced */                                                 \
   X(degraded)     /* calls that could not be protected and were passed on as libc makes them */                       \
   X(log_failures) /* log lines that could not be written */
 

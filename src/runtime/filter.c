@@ -7,17 +7,26 @@
 
 #include <sched.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #ifdef __GLIBC__
 #include <gnu/libc-version.h>
 #endif
 
-_Atomic int pg_filter_state;
+_Atomic int pg_filter_cans;
 _Atomic pid_t pg_filter_unreaped;
 
-/* One of the program's own filters forbids it to read files, as not a few do that let us work. */
-static _Atomic bool no_reading;
+/* There is a filter from before the exec, and it was not tried. */
+static _Atomic bool untried;
+/* The program is installing one at this moment: what there was before, to be put back. */
+static _Atomic int before;
+
+static void cans_are(int cans) {
+  if ((cans & PG_CAN_ALL) == PG_CAN_ALL)
+    pg_state_clear(PG_STATE_FILTER);
+  else
+    pg_state_set(PG_STATE_FILTER);
+  atomic_store_explicit(&pg_filter_cans, cans | PG_CAN_KNOWN, memory_order_relaxed);
+}
 
 /* /proc/self/status as far as it matters. Opening, reading and closing a file is what the loader has done in every
  * dynamic program, so a filter from before the exec lets it pass. */
@@ -71,43 +80,33 @@ static struct status read_status(void) {
   return n == 0 ? status : (struct status){-1, false};
 }
 
-static void move_state(int from, int to) {
-  if (to >= PG_FILTER_PRESENT)
-    pg_state_set(PG_STATE_FILTER);
-  if (!atomic_compare_exchange_strong_explicit(&pg_filter_state, &from, to, memory_order_relaxed, memory_order_relaxed) ||
-      to != PG_FILTER_FREE)
-    return;
-  pg_state_clear(PG_STATE_FILTER);
-  if (pg_is_passive()) /* another thread has installed one meanwhile */
-    pg_state_set(PG_STATE_FILTER);
-}
-
-static bool is_free(void) { return atomic_load_explicit(&pg_filter_state, memory_order_relaxed) == PG_FILTER_FREE; }
-
-/* Shared with throw-away processes: each puts its pid in the cell of its number when it has come to its end. (Forked
- * children have the page, too.) */
+/* Shared with the throw-away process, which writes there what it has survived. A forked child has the page, too: so each process
+ * has an entry of its own, of which the throw-away process knows the number. */
 #define CELLS 1024
-static _Atomic(_Atomic pid_t *) page;
+static _Atomic(_Atomic uint64_t *) page;
 
 static void map_page(void) {
-  if (atomic_load_explicit(&page, memory_order_relaxed))
-    return;
-  atomic_store_explicit(&page, (_Atomic pid_t *)pg_sys_map(CELLS * sizeof(pid_t), MAP_SHARED), memory_order_relaxed);
+  if (!atomic_load_explicit(&page, memory_order_relaxed))
+    atomic_store_explicit(&page, (_Atomic uint64_t *)pg_sys_map(CELLS * sizeof(uint64_t), MAP_SHARED), memory_order_relaxed);
 }
 
-PG_COLD bool pg_filter_look(void) {
-  if (atomic_load_explicit(&pg_filter_state, memory_order_relaxed) == PG_FILTER_UNKNOWN) {
+/* Under a filter from before the exec, what the loader has done by itself is allowed: it opens, reads and closes files, and maps
+ * memory. */
+PG_COLD bool pg_filter_look(int needed) {
+  if (!(atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & PG_CAN_KNOWN)) {
     int seccomp = read_status().seccomp;
-    if (seccomp != 0 && seccomp != 1) /* or unknown: no /proc, no descriptor to read it with */
+    if (seccomp == 0) {
+      cans_are(PG_CAN_ALL);
+    } else if (seccomp == 1) {
+      cans_are(0);
+    } else { /* or it is not known: no /proc, no descriptor to read it with */
       map_page();
-    move_state(PG_FILTER_UNKNOWN, seccomp == 0   ? PG_FILTER_FREE
-                                  : seccomp == 1 ? PG_FILTER_KILLS
-                                                 : PG_FILTER_PRESENT);
+      atomic_store_explicit(&untried, true, memory_order_relaxed);
+      cans_are(PG_CAN_READ | PG_CAN_MAP);
+    }
   }
-  return is_free();
+  return (atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & needed) == needed;
 }
-
-bool pg_filter_lets_read(void) { return pg_filter_is_free() && !atomic_load_explicit(&no_reading, memory_order_relaxed); }
 
 /* Is libc glibc 2.minor or later? */
 static bool libc_since(int minor) {
@@ -122,53 +121,65 @@ static bool libc_since(int minor) {
 
 /* ---- The throw-away process ---- */
 
-/* Every kind of call that the core makes, harmlessly. Signals are held off first: a handler of the program must not run
- * here. Nobody wants a core of this process: with a limit of 1 byte none is written, nor piped to anybody. Descriptors are
- * made free, in this process alone: all may be in use. */
-static void try_calls(void) {
+/* Each group's calls, harmlessly. Descriptors are made free, in this process alone: all may be in use. */
+static void try_pidfd(pid_t self) {
   siginfo_t si;
-  uint64_t dev, ino, all = ~(uint64_t)0, core[2];
+  uint64_t dev, ino, all = ~(uint64_t)0, mask;
+  pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof all);
+  for (int i = 0; i < 3; i++)
+    pg_sys_close(i);
+  int fd = pg_sys_pidfd_open(self, 0);
+  pg_sys_fstat_ids(fd, &dev, &ino);
+  pg_sys_fstatfs_type(fd);
+  pg_sys_pidfd_send_signal(fd, 0, NULL, 0);
+  pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
+  pg_sys_waitid(P_PID, (id_t)self, &si, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
+  pg_sys0(SYS_sched_yield);
+}
+
+static void try_hold(pid_t self) {
+  (void)self;
+  int fd = pg_sys_openat(AT_FDCWD, "/", O_RDONLY | O_CLOEXEC, 0);
+  pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  pg_sys_fcntl(fd, F_GETFD, 0);
+  pg_sys_nofile_soft();
+}
+
+static void try_ask(pid_t self) {
+  pg_sys_getppid();
+  pg_sys_kill(self, 0);
+  pg_sys3(SYS_tgkill, self, self, 0);
+}
+
+static const struct {
+  int group;
+  void (*run)(pid_t self);
+} tries[] = {{PG_CAN_PIDFD, try_pidfd}, {PG_CAN_HOLD, try_hold}, {PG_CAN_ASK, try_ask}};
+
+/* What the throw-away process is to leave out, as an earlier one has died of it. */
+static _Atomic int deadly;
+
+/* Signals are held off first: a handler of the program must not run here. No core of this process is wanted: with a limit of 1
+ * byte none is written, nor piped to a program. In the entry: its PID, and the groups that were begun and ended. */
+static void be_probe(void) {
+  uint64_t all = ~(uint64_t)0, core[2], said;
+  pid_t self = pg_sys_getpid();
+  _Atomic uint64_t *cell = atomic_load_explicit(&page, memory_order_relaxed) + self % CELLS;
+  said = (uint64_t)(uint32_t)self << 32;
+  atomic_store_explicit(cell, said, memory_order_relaxed);
+  pg_sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, sizeof all);
   if (pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, NULL, core) == 0) {
     core[0] = core[1] > 0;
     pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, core, NULL);
   }
-  pg_sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, sizeof all);
-  pid_t self = pg_sys_getpid();
-  for (int i = 0; i < 3; i++)
-    pg_sys_close(i);
-  int fd = pg_sys_pidfd_open(self, 0);
-  int high = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  pg_sys_fstat_ids(fd, &dev, &ino);
-  pg_sys_fstatfs_type(fd);
-  pg_sys_nofile_soft();
-  pg_sys_pidfd_send_signal(fd, 0, NULL, 0);
-  pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
-  pg_sys_waitid(P_PID, (id_t)self, &si, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
-  pg_sys_getppid();
-  pg_sys_kill(self, 0);
-  pg_sys3(SYS_tgkill, self, self, 0);
-  void *mapped = pg_sys_map(4096, MAP_PRIVATE);
-  if (mapped)
-    pg_sys2(SYS_munmap, mapped, 4096);
-  pg_sys_open_by_handle_at(-1, NULL, 0);
-  if (high >= 0)
-    pg_sys_close(high);
-  if (fd >= 0)
-    pg_sys_close(fd);
-#ifdef SYS_vfork /* our vfork is a clone() */
-  pid_t child = (pid_t)pg_sys6(SYS_clone, CLONE_VFORK, 0, 0, 0, 0, 0);
-  if (child == 0)
-    for (;;)
-      pg_sys1(SYS_exit_group, 0);
-  if (child > 0)
-    pg_sys_waitid(P_PID, (id_t)child, &si, WEXITED | __WALL, NULL);
-#endif
-}
-
-static void be_probe(void) {
-  try_calls();
-  pid_t self = pg_sys_getpid();
-  atomic_store_explicit(atomic_load_explicit(&page, memory_order_relaxed) + self % CELLS, self, memory_order_relaxed);
+  for (size_t i = 0; i < PG_ARRAY_LEN(tries); i++) {
+    int group = tries[i].group;
+    if (atomic_load_explicit(&deadly, memory_order_relaxed) & group)
+      continue;
+    atomic_store_explicit(cell, said |= (uint64_t)group, memory_order_relaxed);
+    tries[i].run(self);
+    atomic_store_explicit(cell, said |= (uint64_t)group << 8, memory_order_relaxed);
+  }
   for (;;)
     pg_sys1(SYS_exit_group, 0);
 }
@@ -259,151 +270,114 @@ PG_COLD void pg_filter_reap_late(bool by_waitid) {
   while (r == -EINTR && --tries > 0);
 }
 
-/* By a call that needs no descriptor, and that the loader has made (for /etc/ld.so.preload), so that a filter allows it. */
-static bool is_there(const char *path) {
-#if defined(__GLIBC__) && defined(SYS_access)
-  return pg_sys2(SYS_access, path, R_OK) == 0;
-#elif defined(__GLIBC__)
-  return pg_sys3(SYS_faccessat, AT_FDCWD, path, R_OK) == 0;
-#else
-  int fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-  if (fd >= 0)
-    pg_sys_close(fd);
-  return fd >= 0;
-#endif
-}
-
-/* The inode of a file of /proc, or 0 where it cannot be had by a call that the loader has made for each library. */
-static uint64_t ino_of(const char *path) {
-  uint64_t dev, ino = 0;
-#if defined(SYS_newfstatat) && defined(__LP64__)
-  struct stat st;
-  if (libc_since(33))
-    return pg_sys4(SYS_newfstatat, AT_FDCWD, path, &st, 0) == 0 ? (uint64_t)st.st_ino : 0;
-#endif
-  int fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-  if (fd >= 0) {
-    if (pg_sys_fstat_ids(fd, &dev, &ino) < 0)
-      ino = 0;
-    pg_sys_close(fd);
-  }
-  return ino;
-}
-
-/* Is it certain that a child would not be the first process of a new pid namespace, which ends with it? Our parent may have
- * left such a one behind (unshare, then exec). It has begun with the first child; until then the link leads nowhere
- * (4.12; fs/proc/namespaces.c, kernel/pid_namespace.c, pidns_for_children_get()), or, on 7.x kernels, to another than ours. */
-static bool namespace_has_begun(void) {
-  static const char own[] = "/proc/thread-self/ns/pid", next[] = "/proc/thread-self/ns/pid_for_children";
-  return !pg_hot.other_namespace &&
-         (atomic_load_explicit(&pg_hot.births, memory_order_relaxed) || (is_there(next) && ino_of(own) == ino_of(next)));
-}
-
-PG_COLD bool pg_filter_find_out(enum pg_birth birth) {
-  static _Atomic int busy; /* one thread at a time; the others go on by number */
-  pg_filter_look();
-  _Atomic pid_t *cells = atomic_load_explicit(&page, memory_order_relaxed);
-  if (atomic_load_explicit(&pg_filter_state, memory_order_relaxed) != PG_FILTER_PRESENT || !cells ||
-      atomic_load_explicit(&no_reading, memory_order_relaxed) || !namespace_has_begun() ||
-      atomic_exchange_explicit(&busy, 1, memory_order_acquire))
-    return is_free();
+/* One throw-away process: the groups that it survived. *ret_died: the group that it died of, 0 if it came to its end. -1: there
+ * was none. */
+static int try_once(enum pg_birth birth, int *ret_died) {
+  _Atomic uint64_t *cells = atomic_load_explicit(&page, memory_order_relaxed);
   long pid = make_probe(birth);
-  if (pid > 1) {
-    bool lives = atomic_load_explicit(&cells[pid % CELLS], memory_order_relaxed) == pid;
-    atomic_store_explicit(&cells[pid % CELLS], 0, memory_order_relaxed);
-    atomic_store_explicit(&pg_filter_unreaped, (pid_t)pid, memory_order_relaxed);
-    if (lives)
-      pg_filter_reap_late(true);
-    move_state(PG_FILTER_PRESENT, lives ? PG_FILTER_FREE : PG_FILTER_KILLS);
+  if (pid <= 1)
+    return -1;
+  uint64_t said = atomic_exchange_explicit(&cells[pid % CELLS], 0, memory_order_relaxed);
+  bool spoke = said >> 32 == (uint32_t)pid;
+  int begun = spoke ? (int)(said & 0xff) : PG_CAN_ALL, ended = spoke ? (int)(said >> 8 & 0xff) : 0;
+  *ret_died = begun & ~ended;
+  atomic_store_explicit(&pg_filter_unreaped, (pid_t)pid, memory_order_relaxed);
+  if (spoke && (ended & PG_CAN_PIDFD))
+    pg_filter_reap_late(true);
+  return ended;
+}
+
+/* The child that the program has just made is there, or a zombie: so ours is not the first process of a new pid namespace, which
+ * would end with it. Where the first child has ended already, none can be made. */
+PG_COLD bool pg_filter_find_out(enum pg_birth birth) {
+  static _Atomic int busy; /* one thread at a time; the others go on by PID */
+  int died = 0, survived = 0;
+  if (!atomic_load_explicit(&untried, memory_order_relaxed) || !atomic_load_explicit(&page, memory_order_relaxed) ||
+      atomic_exchange_explicit(&busy, 1, memory_order_acquire))
+    return pg_filter_can(PG_CAN_PIDFD);
+  do {
+    survived = try_once(birth, &died);
+    atomic_fetch_or_explicit(&deadly, died, memory_order_relaxed);
+  } while (survived >= 0 && died && died != PG_CAN_ALL && !atomic_load_explicit(&pg_filter_unreaped, memory_order_relaxed));
+  if (survived >= 0) {
+    atomic_store_explicit(&untried, false, memory_order_relaxed);
+    cans_are(survived | PG_CAN_READ | PG_CAN_MAP);
   }
   atomic_store_explicit(&busy, 0, memory_order_release);
-  return is_free();
+  return pg_filter_can(PG_CAN_PIDFD);
 }
 
 /* ---- Filters of the program's own ---- */
 
-/* With those below, every kind of call that the core makes, the throw-away process included. */
-static const struct pg_bpf_call needed[] = {
-    {SYS_clone, 0, {0}},
-    {SYS_clone3, 0, {0}},
-#ifdef SYS_vfork
-    {SYS_vfork, 0, {0}},
-#endif
-    {SYS_exit_group, 0, {0}},
-    {SYS_waitid, 1, {PG_P_PIDFD}},
-    {SYS_waitid, 1, {P_PID}},
-    {SYS_pidfd_open, 2, {0, 0}},
-    {SYS_pidfd_send_signal, 0, {0}},
-    {SYS_open_by_handle_at, 0, {0}},
-    {SYS_fcntl, 2, {0, F_DUPFD_CLOEXEC}},
-    {SYS_fcntl, 2, {0, F_GETFD}},
 #ifdef __LP64__
-    {SYS_fstat, 0, {0}},
+#define STAT SYS_fstat
 #else
-    {SYS_statx, 0, {0}},
+#define STAT SYS_statx
 #endif
-    {SYS_fstatfs, 0, {0}},
-    {SYS_close, 0, {0}},
-    {SYS_close_range, 0, {0}},
-    {SYS_prlimit64, 7, {0, RLIMIT_NOFILE, 0}},
-    {SYS_prlimit64, 3, {0, RLIMIT_CORE}},
-    {SYS_tgkill, 4, {0, 0, 0}},
-    {SYS_getpid, 0, {0}},
-    {SYS_getppid, 0, {0}},
-    {SYS_sched_yield, 0, {0}},
-    {SYS_rt_sigprocmask, 0, {0}},
 #ifdef SYS_mmap2
-    {SYS_mmap2, 12, {0, 0, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS}},
+#define MMAP SYS_mmap2
 #else
-    {SYS_mmap, 12, {0, 0, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS}},
+#define MMAP SYS_mmap
 #endif
-    {SYS_munmap, 0, {0}},
-};
-static const struct pg_bpf_call to_read[] = {
-    {SYS_openat, 0, {0}},
-    {SYS_read, 0, {0}},
-#ifdef SYS_newfstatat
-    {SYS_newfstatat, 0, {0}},
-#endif
-#ifdef SYS_access
-    {SYS_access, 0, {0}},
-#else
-    {SYS_faccessat, 0, {0}},
-#endif
+
+static const struct {
+  int group;
+  struct pg_bpf_call call;
+} needed[] = {
+    {PG_CAN_PIDFD, {SYS_rt_sigprocmask, 0, {0}}},
+    {PG_CAN_PIDFD, {SYS_pidfd_open, 2, {0, 0}}},
+    {PG_CAN_PIDFD, {SYS_pidfd_send_signal, 0, {0}}},
+    {PG_CAN_PIDFD, {SYS_waitid, 1, {PG_P_PIDFD}}},
+    {PG_CAN_PIDFD, {SYS_waitid, 1, {P_PID}}},
+    {PG_CAN_PIDFD, {STAT, 0, {0}}},
+    {PG_CAN_PIDFD, {SYS_fstatfs, 0, {0}}},
+    {PG_CAN_PIDFD, {SYS_close, 0, {0}}},
+    {PG_CAN_PIDFD, {SYS_getpid, 0, {0}}},
+    {PG_CAN_PIDFD, {SYS_sched_yield, 0, {0}}},
+    {PG_CAN_HOLD, {SYS_fcntl, 2, {0, F_DUPFD_CLOEXEC}}},
+    {PG_CAN_HOLD, {SYS_fcntl, 2, {0, F_GETFD}}},
+    {PG_CAN_HOLD, {SYS_prlimit64, 7, {0, RLIMIT_NOFILE, 0}}},
+    {PG_CAN_ASK, {SYS_kill, 2, {0, 0}}},
+    {PG_CAN_ASK, {SYS_tgkill, 4, {0, 0, 0}}},
+    {PG_CAN_ASK, {SYS_getppid, 0, {0}}},
+    {PG_CAN_READ, {SYS_openat, 0, {0}}},
+    {PG_CAN_READ, {SYS_read, 0, {0}}},
+    {PG_CAN_READ, {SYS_close, 0, {0}}},
+    {PG_CAN_MAP, {MMAP, 12, {0, 0, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS}}},
+    {PG_CAN_MAP, {SYS_munmap, 0, {0}}},
 };
 
-/* Calls of the program's for which we make others: what refuses them must not be passed by. */
-static const struct pg_bpf_call replaced[] = {
-    {SYS_kill, 0, {0}},
-    {SYS_wait4, 0, {0}},
-};
+/* A call of the program's for which we make another: what refuses it must not be passed by. */
+static const struct pg_bpf_call replaced = {SYS_kill, 0, {0}};
 
-static bool all_pass(const struct pg_bpf_program *program, const struct pg_bpf_call *calls, size_t n, bool bearable) {
+static int let_pass(const struct pg_bpf_program *program) {
   static _Atomic int busy;
   static struct pg_bpf_room room;
+  int cans = PG_CAN_ALL;
   if (atomic_exchange_explicit(&busy, 1, memory_order_acquire)) /* another thread installs one, too */
-    return false;
-  bool good = true;
-  for (size_t i = 0; good && i < n; i++)
-    good = pg_bpf_lets_pass(program, &calls[i], bearable, &room);
+    return 0;
+  for (size_t i = 0; i < PG_ARRAY_LEN(needed); i++)
+    if ((cans & needed[i].group) && !pg_bpf_lets_pass(program, &needed[i].call, true, &room))
+      cans &= ~needed[i].group;
+  if (!pg_bpf_lets_pass(program, &replaced, false, &room))
+    cans &= ~(PG_CAN_PIDFD | PG_CAN_HOLD | PG_CAN_ASK);
   atomic_store_explicit(&busy, 0, memory_order_release);
-  return good;
+  return cans;
 }
 
-/* What was there from the start is another matter, and is looked at first. Who is born meanwhile stays known by number, and
- * goes on by number himself. */
+/* What was there from the start is another matter, and is looked at first. A child that is born meanwhile stays known by PID. */
 PG_COLD void pg_filter_comes(void) {
-  pg_filter_look();
-  move_state(PG_FILTER_FREE, PG_FILTER_COMES);
+  pg_filter_can(0);
+  pg_filter_look(0);
+  atomic_store_explicit(&before, atomic_load_explicit(&pg_filter_cans, memory_order_relaxed), memory_order_relaxed);
+  cans_are(0);
 }
 
 PG_COLD void pg_filter_came(bool installed, const void *program) {
-  if (installed && program && !all_pass(program, to_read, PG_ARRAY_LEN(to_read), true))
-    atomic_store_explicit(&no_reading, true, memory_order_relaxed);
-  if (installed && !(program && all_pass(program, needed, PG_ARRAY_LEN(needed), true) &&
-                     all_pass(program, replaced, PG_ARRAY_LEN(replaced), false))) {
-    pg_state_set(PG_STATE_FILTER);
-    atomic_store_explicit(&pg_filter_state, PG_FILTER_KILLS, memory_order_relaxed);
+  int cans = atomic_load_explicit(&before, memory_order_relaxed);
+  if (installed) {
+    cans &= program ? let_pass(program) : 0;
+    atomic_store_explicit(&untried, false, memory_order_relaxed); /* a throw-away process could hang in this one */
   }
-  move_state(PG_FILTER_COMES, PG_FILTER_FREE);
+  cans_are(cans);
 }

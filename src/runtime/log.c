@@ -2,7 +2,7 @@
 
 #include "kernel/sys.h"
 #include "runtime/hot.h"
-#include "runtime/ours.h"
+#include "runtime/lift.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -21,10 +21,14 @@ bool pg_log_is_at(int fd) {
   return pg_sys_fstat_ids(fd, &dev, &ino) == 0 && dev == out.dev && ino == out.ino;
 }
 
-static bool still_out(int fd, uint64_t unused) {
-  (void)unused;
-  return pg_log_is_at(fd);
+/* The program takes these numbers: the log goes on by its path, or on standard error, if that is still the same file. */
+void pg_log_take(unsigned first, unsigned last) {
+  int fd = atomic_load_explicit(&out.fd, memory_order_relaxed);
+  if (fd >= 0 && (unsigned)fd >= first && (unsigned)fd <= last)
+    atomic_store_explicit(&out.fd, -1, memory_order_release);
 }
+
+bool pg_log_is_on(int fd) { return pg_lift_was_near(fd) && atomic_load_explicit(&out.fd, memory_order_relaxed) == fd; }
 
 static int open_path(void) {
   char path[PG_LOG_PATH_MAX + 32];
@@ -44,13 +48,11 @@ static int open_path(void) {
 
 /* A negative value: the path cannot be opened. */
 static int open_out(void) {
-  pg_ours_init(pg_config.fd_max, false);
   int low = pg_config.log_path[0] ? open_path() : STDERR_FILENO;
-  int fd = low < 0 ? low : pg_ours_lift(low, low);
+  int fd = low < 0 ? low : pg_lift(low);
   if (pg_config.log_path[0] && low >= 0)
     pg_sys_close(low);
-  struct pg_ours occupant;
-  if (fd >= 0 && (pg_sys_fstat_ids(fd, &out.dev, &out.ino) < 0 || !pg_ours_register(fd, PG_OWNER_LOG, &occupant))) {
+  if (fd >= 0 && pg_sys_fstat_ids(fd, &out.dev, &out.ino) < 0) {
     pg_sys_close(fd);
     fd = -1;
   }
@@ -112,7 +114,8 @@ PG_HOT void pg_log_forked(void) {
   int fd = atomic_load_explicit(&out.fd, memory_order_relaxed);
   if (!own_file || fd < 0)
     return;
-  pg_ours_close(fd, PG_OWNER_LOG, still_out, 0);
+  if (pg_log_is_at(fd))
+    pg_sys_close(fd);
   open_out();
 }
 
@@ -249,9 +252,20 @@ static bool write_quietly(int fd, const char *text, size_t n) {
   return r == (ssize_t)n;
 }
 
+static int find_out(void) {
+  int fd = atomic_load_explicit(&out.fd, memory_order_acquire);
+  if (fd >= 0 && pg_log_is_at(fd))
+    return fd;
+  if (!pg_config.log_path[0])
+    return pg_log_is_at(STDERR_FILENO) ? STDERR_FILENO : -1;
+  if (pg_config.log_path[0] == '/') /* another path may lead elsewhere by now */
+    open_out();
+  return atomic_load_explicit(&out.fd, memory_order_acquire);
+}
+
 void pg_line_end(struct pg_line *line) {
   line->text[line->buf.len++] = '\n';
-  int fd = atomic_load_explicit(&out.fd, memory_order_acquire);
+  int fd = find_out();
   if (fd < 0 || !pg_log_is_at(fd) || !write_quietly(fd, line->text, line->buf.len))
     pg_count(log_failures);
 }

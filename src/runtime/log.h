@@ -1,5 +1,5 @@
 /* The debug log: logfmt, one write a line, to a descriptor of our own; nothing that goes wrong with it reaches the
- * program. Async-signal-safe. Calls config, counters, ours, kernel, base. */
+ * program. Async-signal-safe. Calls config, counters, lift, kernel, base. */
 #ifndef PG_RUNTIME_LOG_H
 #define PG_RUNTIME_LOG_H
 
@@ -7,6 +7,7 @@
 #include "base/fmt.h"
 #include "runtime/config.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 extern _Atomic int pg_log_level; /* PG_LOG_OFF until pg_log_init() */
@@ -20,13 +21,17 @@ struct pg_line {
   char text[768];
 };
 
-/* After pg_config_read() and pg_ours_init(). Reports unusable environment values. */
+/* After pg_config_read(). Reports unusable environment values. */
 void pg_log_init(void);
 /* In a forked child: a path with %p in it is a new file. */
 void pg_log_forked(void);
 
-/* Is this the log's descriptor, in the table of whoever asks? */
+/* Does this descriptor lead to the log's file? */
 bool pg_log_is_at(int fd);
+/* Is it the log's own? */
+bool pg_log_is_on(int fd);
+/* The program takes the numbers from first to last: they are not the log's any more. */
+void pg_log_take(unsigned first, unsigned last);
 
 /* level=… event=… pid=… comm=… */
 void pg_line_begin(struct pg_line *line, enum pg_level level, const char *event);

@@ -169,5 +169,5 @@ __attribute__((constructor)) static void begin(void) {
   if (pg_sys1(SYS_prctl, PR_GET_SECCOMP) == 0) /* else it is inherited */
     install(&fault);
   if (fault.state)
-    *(_Atomic int *)(uintptr_t)(base + fault.state) = PG_FILTER_FREE;
+    *(_Atomic int *)(uintptr_t)(base + fault.state) = PG_CAN_ALL | PG_CAN_KNOWN;
 }

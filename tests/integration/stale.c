@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NO_HOLD = 1, SESSION = 2, WALL = 4, ORPHAN = 8, FULL = 16, OTHERS = 32, LEADER = 64 };
+enum { NO_HOLD = 1, SESSION = 2, WALL = 4, ORPHAN = 8, FULL = 16, OTHERS = 32, LEADER = 64, EXECS = 128 };
 enum { LATE = 1, GROUP = 2, OWN_GROUP = 4, NO_OPTIONS = 8, SILENT = 16, PIDFD = 32, TAKES_ANY = 64 };
 enum { TO_GROUP = 1, PROBE = 2, OTHER = 4, PIPE = 8, GUEST = 16 }; /* OTHER: sends no signal, but without the shim it finds the stranger */
 /* Rarer ways are combined with the plain ones and with each other only. */
@@ -54,20 +54,20 @@ static const struct way makes[] = {
     {"fork-then-fork", OTHERS},
     {"vfork-then-fork", OTHERS},
     {"fork-full", FULL},
-    {"one-free-then-exec", RARE | FULL},
+    {"one-free-then-exec", RARE | FULL | EXECS},
     {"nested-thread", RARE},
     {"nested-in-vfork", RARE},
     {"fork-leader", LEADER},
-    {"fork-then-exec", 0},
-    {"vfork-then-exec", RARE},
-    {"spawn-then-exec", RARE},
-    {"clone-urg-then-exec", RARE | WALL},
+    {"fork-then-exec", EXECS},
+    {"vfork-then-exec", RARE | EXECS},
+    {"spawn-then-exec", RARE | EXECS},
+    {"clone-urg-then-exec", RARE | WALL | EXECS},
     {"syscall-fork", RARE},
     {"syscall-clone", RARE},
     {"syscall-clone3", RARE},
     {"syscall-clone3-pidfd", RARE},
     {"syscall-clone3-set_tid", RARE},
-    {"syscall-clone3-set_tid-then-exec", RARE},
+    {"syscall-clone3-set_tid-then-exec", RARE | EXECS},
 };
 
 static const struct way reaps[] = {
@@ -163,6 +163,8 @@ static bool possible(const struct way *make, const struct way *reap, const struc
   if (make->flags & WALL && reap->flags & (NO_OPTIONS | SILENT)) /* wait() does not see it, SIGCHLD is not its signal */
     return false;
   if (make->flags & ORPHAN && reap->flags & SILENT) /* never made by the program, never reported to it: unknowable */
+    return false;
+  if (make->flags & EXECS && reap->flags & SILENT) /* it is gone before the new program's first call that has to do with processes */
     return false;
   if (make->flags & FULL && (reap->flags & PIDFD || send->flags & PIPE)) /* they need descriptors themselves */
     return false;

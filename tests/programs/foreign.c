@@ -30,6 +30,14 @@ static int ascending(const void *a, const void *b) {
   return *(const int *)a - *(const int *)b;
 }
 
+void foreign_invite(const pid_t *children, int count) {
+  for (int i = 0; i < count; i++) {
+    setpgid(children[i], children[i]);
+    for (int n = 0; n < 3; n++)
+      kill_ok(children[i], 0);
+  }
+}
+
 int foreign_find(int numbers[FOREIGN_MAX], int own_first, int own_last) {
   char buffer[8192] __attribute__((aligned(8)));
   int count = 0;

@@ -64,6 +64,7 @@ static void use_50(void) {
 static void after_use(void) {
   int numbers[FOREIGN_MAX], good = 0, gone = 0, status;
   resume();
+  foreign_invite(children, count);
   if (count)
     foreign_find(numbers, -1, -1);
   for (int i = 0; i < count; i++)
@@ -271,6 +272,7 @@ static void after_clean(void) {
 static void nothing_passed_on(void) {
   int status, numbers[FOREIGN_MAX];
   make(20);
+  foreign_invite(children, count);
   foreign_find(numbers, -1, -1);
   for (int i = 0; i < 3; i++) {
     pid_t pid = i == 1 ? vfork() : fork();

@@ -62,6 +62,7 @@ static void with_limit(int limit, int count) {
   make(0, count / 2);
   own_opens(limit);
   make(count / 2, count);
+  foreign_invite(children, count);
   foreign_find(numbers, -1, -1);
   own_opens(limit);
   use(0, count / 2);

@@ -22,6 +22,7 @@ static int numbers[FOREIGN_MAX], count;
 static void make_children(void) {
   for (int i = 0; i < CHILDREN; i++)
     children[i] = fork_pausing();
+  foreign_invite(children, CHILDREN);
   count = foreign_find(numbers, -1, -1);
 }
 

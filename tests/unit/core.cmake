@@ -12,16 +12,15 @@ function(pg_core_test name)
   pg_add_test(NAME unit-${name} EXECUTABLE pg_unit_${name} LABELS unit TIMEOUT 120)
 endfunction()
 
-set(pg_table ${pg_src}/child/table.c ${pg_src}/child/record.c ${pg_src}/runtime/counters.c ${pg_src}/runtime/filter.c
-  ${pg_src}/kernel/sys.c ${pg_src}/kernel/bpf.c ${pg_src}/base/fmt.c)
+set(pg_number ${pg_src}/child/number.c ${pg_src}/runtime/counters.c ${pg_src}/runtime/filter.c ${pg_src}/kernel/sys.c
+  ${pg_src}/kernel/bpf.c ${pg_src}/base/fmt.c)
 
 pg_core_test(bpf SOURCES ${pg_src}/kernel/bpf.c)
-pg_core_test(table_model SOURCES ${pg_table})
-pg_core_test(table_handler SOURCES ${pg_table})
+pg_core_test(number_model SOURCES ${pg_number})
 
 if(NOT PIDGUARD_SANITIZE)
-  pg_core_test(table_race SOURCES ${pg_table} OPTIONS -fsanitize=thread)
+  pg_core_test(number_race SOURCES ${pg_number} OPTIONS -fsanitize=thread)
 endif()
 
-pg_core_test(descriptor)
-target_link_libraries(pg_unit_descriptor PRIVATE pidguard_static)
+pg_core_test(held)
+target_link_libraries(pg_unit_held PRIVATE pidguard_static)

@@ -1,4 +1,4 @@
-#include "child/table.h"
+#include "child/number.h"
 #include "pidfd_support.h"
 
 #include "pidfd/feature.h"
@@ -234,4 +234,4 @@ void add(const char *name, void (*run)(void)) {
 }
 
 /* The table of children is not there in these tests. */
-void pg_table_forget(pid_t pid) { (void)pid; }
+void pg_number_forget(pid_t pid) { (void)pid; }

@@ -1,11 +1,13 @@
 /* A forked child that two threads find unsettled in the same instant: the second settles it when the first has children
  * already. Links the static library, whose insides are tested. */
 #include "child/child.h"
+#include "child/reach.h"
 #include "child/self.h"
 #include "pg_test.h"
 #include "runtime/filter.h"
 
 #include <sched.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static pid_t parents, parents_dead; /* the parent's children, one of them waited for */
@@ -16,14 +18,18 @@ static pid_t born(bool dies) {
     _exit(0);
   while (pid == 0)
     pause();
-  pg_child_born(pid, -1, "test");
+  pg_child_born(pid, "test", false);
   if (dies && waitpid(pid, NULL, 0) == pid)
-    pg_child_reaped(pid, pg_table_births());
+    pg_child_reaped(pid, pg_number_births());
   return pid;
 }
 
-static bool is_tracked(pid_t pid) { return pg_table_peek(pid).meaning == PG_TRACKED; }
-static bool is_retired(pid_t pid) { return pg_table_peek(pid).meaning == PG_RETIRED; }
+static enum pg_number_state state_of(pid_t pid) {
+  uint64_t ino;
+  return pg_id_state(pg_number_find(pid, &ino));
+}
+static bool is_tracked(pid_t pid) { return state_of(pid) == PG_LIVE; }
+static bool is_retired(pid_t pid) { return state_of(pid) == PG_GONE; }
 
 /* Of the child's answers: one bit each where it is as it should be. */
 enum { CHILD = 1, OWN = 2, DEAD = 4, INHERITED = 8, ALL = 15 };
@@ -33,12 +39,10 @@ static int settled_twice(bool other_namespace) {
   pg_child_settle(true, first);
   pid_t pid = born(false), dead = born(true);
   pg_child_settle(true, second);
-  struct pg_record *rec = pg_table_hold(pid);
+  uint64_t ino;
   int good = is_tracked(pid) ? CHILD : 0;
-  if (rec && pg_seq_after(pg_record_seq(rec), atomic_load(&pg_hot.inherited)))
+  if (pg_reach_is_own(pg_number_find(pid, &ino)))
     good |= OWN;
-  if (rec)
-    pg_record_drop(rec);
   if (is_retired(dead))
     good |= DEAD;
   if (is_tracked(parents) != other_namespace && is_retired(parents_dead) != other_namespace)
@@ -52,7 +56,7 @@ static void check(bool other_namespace) {
   int status = 0;
   pg_mode();
   pg_self_know();
-  pg_filter_look();
+  pg_filter_can(0);
   parents = born(false);
   parents_dead = born(true);
   if (other_namespace && unshare(CLONE_NEWPID) != 0) {

@@ -1,0 +1,263 @@
+/* How children come into the table: births, exec, and what a forked child has from its parent. */
+#include "child/child.h"
+
+#include "base/fmt.h"
+#include "child/reach.h"
+#include "child/self.h"
+#include "runtime/log.h"
+#include "runtime/next.h"
+
+#include <sys/auxv.h>
+
+_Atomic int pg_child_mode = PG_MODE_UNREAD;
+
+/* ---- The beginning ---- */
+
+static int64_t read_pid_max(void) {
+  char text[24];
+  const char *p = text;
+  if (!pg_filter_can(PG_CAN_READ) || pg_sys_read_file(AT_FDCWD, "/proc/sys/kernel/pid_max", text, sizeof text) <= 0)
+    return 32768;
+  int64_t n = pg_parse_dec(&p);
+  return n > 0 ? n : 32768;
+}
+
+/* Does another copy of this object stand in front of us, so that its wrappers are the ones that the program calls? Then
+ * all is done by the time that a call comes here, and we are libc to it. The name is looked up as the program's would be; our
+ * own answers 0, not being ready. */
+static bool is_second(void) {
+#ifdef PG_PRELOAD
+  extern int pidguard_is_preloaded(void);
+  return pidguard_is_preloaded();
+#else
+  return false;
+#endif
+}
+
+PG_COLD enum pg_mode pg_child_init(void) {
+  extern char **environ;
+  static _Atomic int begun;
+  if (atomic_load_explicit(&begun, memory_order_relaxed) == 0 && !pg_next_bind())
+    return PG_MODE_OFF; /* too early for anything but passing calls on */
+  if (atomic_exchange_explicit(&begun, 1, memory_order_acq_rel)) {
+    int m = atomic_load_explicit(&pg_child_mode, memory_order_acquire);
+    return m == PG_MODE_UNREAD ? PG_MODE_OFF : (enum pg_mode)m; /* a call from within our own initialisation */
+  }
+  pg_config_read(environ, getauxval(AT_SECURE) != 0);
+  if (is_second())
+    pg_config = (struct pg_config){.mode = PG_MODE_OFF, .retired_max = -1, .fd_max = -1};
+  pg_held_init(pg_config.fd_max);
+  pg_number_set_pid_max_source(read_pid_max);
+  if (pg_config.retired_max >= 0)
+    pg_number_set_retired_max((uint32_t)pg_config.retired_max);
+  if (pg_config.mode != PG_MODE_OFF || pg_config.debug > PG_LOG_OFF)
+    pg_log_init();
+  if (pg_config.mode == PG_MODE_ENFORCE)
+    pg_state_set(PG_STATE_ON);
+#ifndef PG_PRELOAD
+  pg_state_set(PG_STATE_PIDFDS); /* what the program closes and opens is not seen */
+#endif
+  atomic_store_explicit(&pg_child_mode, pg_config.mode, memory_order_release);
+  return pg_config.mode;
+}
+
+/* ---- Births ---- */
+
+static PG_COLD void log_birth(pid_t pid, const char *how) {
+  struct pg_line line;
+  pg_line_begin(&line, PG_LOG_INFO, "birth");
+  pg_line_int(&line, "target", pid);
+  pg_line_str(&line, "how", how);
+  pg_line_end(&line);
+}
+
+/* known: 0, or why there is no identity. */
+static int entered(pg_id id, pid_t pid, uint64_t ino, int known, const char *how) {
+  if (!id) {
+    pg_number_forget(pid);
+    pg_degraded("track", pid, -ENOMEM);
+    return -ENOMEM;
+  }
+  if (known < 0 && !ino)
+    pg_degraded("number-only", pid, known);
+  if (pg_log_on(PG_LOG_INFO))
+    log_birth(pid, how);
+  return 0;
+}
+
+/* In one window: opened, verified, identified and entered. -ECHILD: it was reaped already. must: not by its PID alone. */
+static int enter_newborn(pid_t pid, const char *how, bool sibling, bool must) {
+  struct pg_window window;
+  uint64_t ino;
+  pg_id id = 0;
+  pg_window_open(&window, false);
+  int known = pg_reach_newborn(&window, pid, !sibling, &ino);
+  bool enters = known != -ECHILD && !(must && known < 0);
+  if (enters)
+    id = pg_number_born(pid, ino, sibling ? PG_ID_SIBLING : 0);
+  pg_window_close(&window);
+  return enters ? entered(id, pid, ino, known, how) : known;
+}
+
+static void enter_by_pid(pid_t pid, int why, const char *how) {
+  pg_id id = pg_number_born(pid, 0, 0);
+  entered(id, pid, 0, why, how);
+}
+
+PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
+  if (pid <= 0)
+    return;
+  pg_count(births);
+  pg_hot.forking = 0;
+  if (!pg_filter_can(PG_CAN_PIDFD)) {
+    enter_by_pid(pid, -EPERM, how);
+    return;
+  }
+  pg_self_know();
+  pg_child_collect();
+  if (enter_newborn(pid, how, sibling, false) == -ECHILD)
+    pg_child_bury(pid, how);
+}
+
+static void identify(pg_id id, uint64_t ino, void *unused) {
+  struct pg_window window;
+  (void)unused;
+  if (!pg_id_is_live(id) || ino)
+    return;
+  pg_window_open(&window, false);
+  int known = pg_reach_newborn(&window, pg_id_pid(id), pg_reach_is_own(id), &ino);
+  if (known == 0)
+    pg_number_identify(id, ino);
+  pg_window_close(&window);
+  if (known == -ECHILD)
+    pg_child_retire(id, "silent");
+}
+
+void pg_child_identify_all(void) { pg_number_each(identify, NULL); }
+
+int pg_child_adopt(pid_t pid) {
+  if (pid <= 0)
+    return -EINVAL;
+  pg_is_guest(); /* a forked child is put right first */
+  if (!pg_filter_can(PG_CAN_PIDFD))
+    return -EOPNOTSUPP;
+  pg_self_know();
+  int r = enter_newborn(pid, "adopt", false, true);
+  if (r == -ECHILD && pg_sys_kill(pid, 0) == -ESRCH)
+    return -ESRCH;
+  if (r == -ENOSYS || r == -EPERM)
+    return -EOPNOTSUPP;
+  if (r == 0)
+    pg_count(adopted);
+  return r;
+}
+
+/* ---- After an exec ---- */
+
+/* One name of the list of children in /proc. True: it was not known. */
+static bool adopt_listed(pid_t pid) {
+  uint64_t ino;
+  if (pg_id_is_live(pg_number_find(pid, &ino)))
+    return false;
+  if (!pg_filter_can(PG_CAN_PIDFD))
+    enter_by_pid(pid, -EPERM, "adopt");
+  else if (enter_newborn(pid, "adopt", false, false) == -ECHILD)
+    return false;
+  pg_count(adopted);
+  return true;
+}
+
+/* Reading takes only kinds of calls that the loader has just made itself, which a filter from before the exec must therefore
+ * allow. The file is closed while a child is entered: there may be but one free descriptor. Returns how many were not known, or
+ * -errno. */
+static int read_children(const char *path) {
+  char text[512];
+  int found = 0;
+  ssize_t n = 0;
+  for (int64_t from = 0;; from += n) {
+    int fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+      return fd;
+    int64_t skip = from;
+    while (skip > 0 && (n = pg_sys_read(fd, text, skip < (int64_t)sizeof text ? (size_t)skip : sizeof text)) > 0)
+      skip -= n;
+    if (skip == 0)
+      n = pg_sys_read(fd, text, sizeof text);
+    pg_sys_close(fd);
+    while (n > 0 && text[n - 1] != ' ') /* the last number may be cut */
+      n--;
+    if (n <= 0)
+      return n < 0 ? (int)n : found;
+    const char *end = text + n;
+    for (const char *at = text; at < end; at++) {
+      int64_t pid = pg_parse_dec(&at);
+      if (pid > 1 && pid < PG_PID_LIMIT)
+        found += adopt_listed((pid_t)pid);
+    }
+  }
+}
+
+/* Nearly every process has none. The kernel skips some where others leave the list meanwhile, so it is read until it has nobody
+ * new. Of a process with threads the first one has the children that the exec has kept. */
+PG_COLD void pg_child_adopt_all(void) {
+  char path[64];
+  struct pg_buf b;
+  int found = 1;
+  for (int i = 0; pg_mode() != PG_MODE_OFF && pg_filter_can(PG_CAN_READ) && found > 0 && i < 32; i++) {
+    pg_buf_init(&b, path, sizeof path);
+    pg_buf_str(&b, "/proc/self/task/");
+    pg_buf_dec(&b, pg_sys_getpid());
+    pg_buf_str(&b, "/children");
+    found = read_children(path);
+  }
+  if (found < 0)
+    pg_degraded("adopt", 0, found);
+  pg_hot.adopted = 1;
+}
+
+/* ---- After a fork ---- */
+
+struct pg_inherited pg_child_inherited(void) {
+  return (struct pg_inherited){pg_number_entered(), atomic_load_explicit(&pg_filter_unreaped, memory_order_acquire)};
+}
+
+/* All of it does the same when it is done again while another thread has gone on with children of its own (the counters may
+ * lose that thread's first ones). That nothing is due any more is said last. */
+void pg_child_settle(bool own_files, struct pg_inherited inherited) {
+  pid_t unreaped = inherited.unreaped; /* our parent's */
+  pg_hot.forking = 0;
+  pg_counters_reset();
+  atomic_store_explicit(&pg_hot.inherited, inherited.entered.births, memory_order_relaxed);
+  if (PG_UNLIKELY(unreaped))
+    atomic_compare_exchange_strong_explicit(&pg_filter_unreaped, &unreaped, 0, memory_order_relaxed, memory_order_relaxed);
+  if (!own_files) /* what we close here would be closed in the parent too */
+    pg_held_take(0, UINT32_MAX);
+  if (!pg_filter_can(PG_CAN_PIDFD)) { /* which of them is our own PID can not be asked */
+    pg_number_clear(inherited.entered);
+    pg_hot.pid = 0;
+    return;
+  }
+  if (pg_held_any()) /* handles of the parent's groups: here those are known by number */
+    pg_held_let_go(true, false);
+  pid_t self = pg_sys_getpid();
+  if (self == 1 || pg_sys_getppid() == 0) /* PIDs of another pid namespace say nothing in this one */
+    pg_number_clear(inherited.entered);
+  else
+    pg_number_forget(self); /* our own PID may be one that our parent saw die */
+  pg_hot.pid = self;
+  atomic_thread_fence(memory_order_release); /* who sees an entry of ours sees this, see pg_is_guest_slow() */
+}
+
+PG_HOT void pg_child_forked(int flags) {
+  bool own_files = !(flags & CLONE_FILES), due = pg_number_used() || pg_hot.pid;
+  pg_self_marks = due ? PG_FORKED : 0;
+  pg_self_pid = 0;
+  if (own_files)
+    pg_log_forked();
+  /* At once also where a thread that comes first would be taken for a guest's. */
+  if (due && (!own_files || pg_hot.other_namespace || (flags & CLONE_NEWPID) || (pg_state() & PG_STATE_VM_SHARED))) {
+    pg_self_marks = 0;
+    pg_state_clear(PG_STATE_VM_SHARED);
+    pg_child_settle(own_files, pg_child_inherited());
+  }
+}

@@ -1,0 +1,127 @@
+/* How children end: waits that took them, and ends that no wait told us of. */
+#include "child/child.h"
+
+#include "base/fmt.h"
+#include "child/reach.h"
+#include "child/self.h"
+#include "runtime/log.h"
+
+static PG_COLD void log_end(const char *event, pid_t pid, const char *how) {
+  struct pg_line line;
+  pg_line_begin(&line, PG_LOG_INFO, event);
+  pg_line_int(&line, "target", pid);
+  pg_line_str(&line, "how", how);
+  pg_line_end(&line);
+}
+
+/* May the group of a leader that was just reaped still have members? By number "perhaps" can be wrong: another process may have
+ * taken the number and made a group of its own. The look before a signal notices that. */
+static bool group_may_live(pid_t pid) {
+  return !pg_filter_can(PG_CAN_ASK) || (pid > 1 && pg_sys_kill(-pid, 0) != -ESRCH);
+}
+
+pg_id pg_child_retire(pg_id id, const char *how) {
+  pid_t pid = pg_id_pid(id);
+  pg_id gone = pg_number_retire(id, group_may_live(pid));
+  if (!gone)
+    return 0;
+  pg_held_retire(id, gone);
+  if (pg_log_on(PG_LOG_INFO))
+    log_end("reap", pid, how);
+  return gone;
+}
+
+/* Births enter in a window, too: so one PID never has two entries. */
+void pg_child_bury(pid_t pid, const char *how) {
+  bool group = group_may_live(pid);
+  struct pg_window window;
+  bool can = pg_filter_can(PG_CAN_PIDFD);
+  if (can)
+    pg_window_open(&window, false);
+  pg_number_bury(pid, group);
+  if (can)
+    pg_window_close(&window);
+  if (pg_log_on(PG_LOG_INFO))
+    log_end("born-dead", pid, how);
+}
+
+/* Is the holder of the PID dead, and not yet waited for by its parent? The third field says so; the second, its name, may contain
+ * anything, and those after it are numbers. Where that cannot be read: no. Then a tracer is denied a PID that is still there,
+ * for nothing but a zombie, and else a stranger could be hit. */
+static PG_NOINLINE bool is_zombie(pid_t pid) {
+  char path[32], text[128]; /* a name has 63 characters at the most */
+  struct pg_buf b;
+  pg_buf_init(&b, path, sizeof path);
+  pg_buf_str(&b, "/proc/");
+  pg_buf_dec(&b, pid);
+  pg_buf_str(&b, "/stat");
+  ssize_t n = pg_filter_can(PG_CAN_READ) ? pg_sys_read_file(AT_FDCWD, path, text, sizeof text) : -1;
+  while (n > 0 && text[n - 1] != ')')
+    n--;
+  return n > 0 && text[n] == ' ' && text[n + 1] == 'Z';
+}
+
+/* A child that we never saw (made inside libc, by a raw system call, before an exec, or an orphan that came to us): its PID is
+ * as stale as any. It may have been given away since, to a child of ours by another thread, which will say so, or to a
+ * stranger. A tracer is told before the parent, who has the PID to himself until he waits. */
+static void unseen_reaped(pid_t pid) {
+  if (!pg_filter_can(PG_CAN_PIDFD | PG_CAN_ASK) || pg_sys_kill(pid, 0) == -ESRCH ||
+      (pg_reach_ask(pid) == -ECHILD && !is_zombie(pid)))
+    pg_child_bury(pid, "reaped");
+}
+
+void pg_child_reaped(pid_t pid, uint32_t births) {
+  const struct pg_signal probe = {0, NULL, 0};
+  uint64_t ino;
+  pg_count(reaped);
+  pg_id id = pg_number_find(pid, &ino);
+  if (!pg_id_is_live(id)) {
+    unseen_reaped(pid);
+    return;
+  }
+  /* Our own child, entered before the wait began, is the one that the wait took. A tracer is told of a sibling's end, too; and
+   * by now another thread may have made a new child with that PID. */
+  bool dead = pg_reach_is_own(id) && !pg_stamp_after(pg_id_stamp(id), births);
+  if (!dead && pg_filter_can(PG_CAN_PIDFD))
+    dead = pg_reach(id, ino, &probe, false) == -ESRCH;
+  if (dead)
+    pg_child_retire(id, "wait");
+}
+
+/* A PID that is retired, and yet a wait tells of it, is the program's own: an orphan that came to it, or a tracee. By now another
+ * thread may have reaped that one too, and a stranger have the PID: so the kernel is asked once more, after the look at the
+ * entry, which a later retirement replaces. */
+void pg_child_told(pid_t pid) {
+  uint64_t ino;
+  pg_id id = pg_number_find(pid, &ino);
+  if (PG_UNLIKELY(pg_id_state(id) >= PG_GONE) && pg_filter_can(PG_CAN_PIDFD) && pg_reach_ask(pid) == 0)
+    pg_number_forget_id(id);
+}
+
+/* ---- Ends in silence ---- */
+
+/* The kernel denies that the PID is our child's: for one of our own that is the proof, for a sibling a reason to look. */
+static bool has_ended(pg_id id, uint64_t ino) {
+  const struct pg_signal probe = {0, NULL, 0};
+  if (pg_reach_ask(pg_id_pid(id)) != -ECHILD)
+    return false;
+  return pg_reach_is_own(id) || pg_reach(id, ino, &probe, false) == -ESRCH;
+}
+
+/* Children can die without a wait that we see (SIGCHLD ignored, SA_NOCLDWAIT, a raw wait). Every fourth birth looks at one
+ * child, and goes on while it finds dead ones: so no more are dead than alive in the long run. It looks at one group, too. */
+void pg_child_collect(void) {
+  const struct pg_signal probe = {0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP};
+  uint64_t ino;
+  pg_id id;
+  if (pg_number_births() % 4 || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_ASK))
+    return;
+  for (int i = 0; i < 16 && (id = pg_number_next_live(64, &ino)) && has_ended(id, ino); i++) {
+    pg_count(silent);
+    pg_child_retire(id, "silent");
+  }
+  if (pg_held_any() && (id = pg_held_next_group(&ino)) && pg_reach(id, ino, &probe, false) == -ESRCH) {
+    pg_id gone = pg_number_retire(id, false);
+    pg_held_retire(id, gone);
+  }
+}

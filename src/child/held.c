@@ -1,0 +1,177 @@
+#include "child/held.h"
+
+#include "child/reach.h"
+#include "child/self.h"
+#include "kernel/sys.h"
+#include "runtime/config.h"
+#include "runtime/filter.h"
+
+struct pg_cell pg_cells[PG_CELLS];
+_Atomic int32_t pg_held_count PG_HIDDEN;
+_Atomic uint64_t pg_hazards[PG_HAZARDS];
+static int32_t most = PG_CELLS;
+
+/* ---- Hazards ---- */
+
+/* A thread finds its own entry again after a handler has jumped out of a use: then it writes over it. */
+struct pg_hazard pg_hazard_publish_late(int fd) {
+  uint32_t self = (uint32_t)((uintptr_t)&pg_self_marks >> 4);
+  uint64_t value = (uint64_t)self << 32 | ((uint32_t)fd + 1);
+  for (uint32_t i = 0; i < PG_HAZARDS - 1; i++) {
+    _Atomic uint64_t *at = &pg_hazards[1 + (self + i) % (PG_HAZARDS - 1)];
+    uint64_t before = atomic_load_explicit(at, memory_order_relaxed);
+    if ((uint32_t)before && before >> 32 != self)
+      continue;
+    if (atomic_compare_exchange_strong_explicit(at, &before, value, memory_order_seq_cst, memory_order_relaxed))
+      return (struct pg_hazard){at, before};
+  }
+  return (struct pg_hazard){NULL, 0};
+}
+
+bool pg_hazard_is_on(int fd) {
+  for (int i = 0; i < PG_HAZARDS; i++)
+    if ((uint32_t)atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst) == (uint32_t)fd + 1)
+      return true;
+  return false;
+}
+
+/* ---- Cells ---- */
+
+void pg_held_init(int64_t fd_max) { most = fd_max < 0 || fd_max > PG_CELLS ? PG_CELLS : (int32_t)fd_max; }
+
+/* What cannot be proven to be the pidfd that we put there is not closed. In a window, so the program does not come between. */
+static void close_proven(int fd, uint64_t ino) {
+  if (fd >= 0 && pg_reach_is(fd, ino))
+    pg_sys_close(fd);
+}
+
+/* In a window: the cell is empty afterwards. The number stays ours until it is closed, so that a dup2() onto it waits. */
+static void empty(struct pg_cell *cell, uint64_t id) {
+  uint64_t ino = atomic_load_explicit(&cell->ino, memory_order_relaxed);
+  int fd = pg_cell_fd(cell);
+  if (fd < 0 || !atomic_compare_exchange_strong_explicit(&cell->id, &id, 0, memory_order_seq_cst, memory_order_relaxed))
+    return;
+  close_proven(fd, ino);
+  atomic_store_explicit(&cell->fd, 0, memory_order_release);
+  atomic_fetch_sub_explicit(&pg_held_count, 1, memory_order_relaxed);
+}
+
+/* May the cell be taken for another id? What a living child will need next is not thrown out. */
+static bool is_free(struct pg_cell *cell, uint64_t was) {
+  if (!was || pg_cell_fd(cell) < 0)
+    return true;
+  if (pg_number_is(was))
+    return false;
+  empty(cell, was);
+  return true;
+}
+
+static void hold(struct pg_cell *cell, pg_id id, uint64_t ino, int low, bool leader) {
+  int fd = pg_lift(low);
+  if (fd < 0)
+    return;
+  if (pg_hazard_is_on(fd)) { /* a thread, or a frame that we have interrupted, was about to use what had that number before */
+    pg_sys_close(fd);
+    return;
+  }
+  atomic_store_explicit(&cell->id, 0, memory_order_release);
+  atomic_store_explicit(&cell->ino, ino, memory_order_relaxed);
+  atomic_store_explicit(&cell->leader, leader, memory_order_relaxed);
+  atomic_store_explicit(&cell->fd, fd + 1, memory_order_release);
+  atomic_store_explicit(&cell->id, id, memory_order_seq_cst);
+  atomic_fetch_add_explicit(&pg_held_count, 1, memory_order_relaxed);
+}
+
+void pg_held_offer(pg_id id, uint64_t ino, int low, bool leader) {
+  struct pg_cell *cell = pg_cell_of(pg_id_pid(id));
+  uint64_t was = atomic_load_explicit(&cell->id, memory_order_acquire);
+  if (most == 0 || !pg_filter_can(PG_CAN_HOLD) || (pg_held_is_careful() && !leader))
+    return;
+  if (was == id && pg_cell_fd(cell) >= 0) {
+    atomic_fetch_or_explicit(&cell->leader, leader, memory_order_relaxed);
+    return;
+  }
+  if (!is_free(cell, was))
+    return;
+  if ((was == id || leader) && atomic_load_explicit(&pg_held_count, memory_order_relaxed) < most) {
+    hold(cell, id, ino, low, leader);
+  } else if (was != id) {
+    atomic_store_explicit(&cell->fd, 0, memory_order_relaxed);
+    atomic_store_explicit(&cell->id, id, memory_order_release);
+  }
+}
+
+void pg_held_retire(pg_id id, pg_id gone) {
+  struct pg_cell *cell = pg_cell_of(pg_id_pid(id));
+  uint64_t was = id;
+  struct pg_window window;
+  if (atomic_load_explicit(&cell->id, memory_order_acquire) != id)
+    return;
+  if (pg_cell_fd(cell) >= 0 && pg_id_state(gone) == PG_GONE_GROUP) {
+    if (atomic_compare_exchange_strong_explicit(&cell->id, &was, gone, memory_order_acq_rel, memory_order_relaxed))
+      atomic_store_explicit(&cell->leader, 1, memory_order_relaxed);
+    return;
+  }
+  if (pg_cell_fd(cell) < 0) /* seen only */
+    return;
+  pg_window_open(&window, false);
+  empty(cell, id);
+  pg_window_close(&window);
+}
+
+PG_COLD void pg_held_let_go(bool leaders, bool guest) {
+  struct pg_window window;
+  pg_window_open(&window, guest);
+  for (int i = 0; i < PG_CELLS; i++) {
+    uint64_t id = atomic_load_explicit(&pg_cells[i].id, memory_order_acquire);
+    if (id && pg_cell_fd(&pg_cells[i]) >= 0 && (leaders || !atomic_load_explicit(&pg_cells[i].leader, memory_order_relaxed)))
+      empty(&pg_cells[i], id);
+  }
+  pg_window_close(&window);
+}
+
+pg_id pg_held_next_group(uint64_t *ret_ino) {
+  static _Atomic uint32_t hand;
+  for (int i = 0; i < PG_CELLS; i++) {
+    struct pg_cell *cell = &pg_cells[atomic_fetch_add_explicit(&hand, 1, memory_order_relaxed) % PG_CELLS];
+    uint64_t id = atomic_load_explicit(&cell->id, memory_order_acquire);
+    *ret_ino = atomic_load_explicit(&cell->ino, memory_order_relaxed);
+    if (pg_id_state(id) == PG_GONE_GROUP && pg_cell_fd(cell) >= 0)
+      return id;
+  }
+  return 0;
+}
+
+bool pg_held_is_at(int fd) {
+  for (int i = 0; i < PG_CELLS; i++)
+    if (pg_cell_fd(&pg_cells[i]) == fd)
+      return true;
+  return false;
+}
+
+void pg_held_take(unsigned first, unsigned last) {
+  for (int i = 0; i < PG_CELLS; i++) {
+    uint64_t id = atomic_load_explicit(&pg_cells[i].id, memory_order_acquire);
+    int fd = pg_cell_fd(&pg_cells[i]);
+    if (!id || fd < 0 || (unsigned)fd < first || (unsigned)fd > last ||
+        !atomic_compare_exchange_strong_explicit(&pg_cells[i].id, &id, 0, memory_order_acq_rel, memory_order_relaxed))
+      continue;
+    atomic_store_explicit(&pg_cells[i].fd, 0, memory_order_release);
+    atomic_fetch_sub_explicit(&pg_held_count, 1, memory_order_relaxed);
+    pg_count(lost);
+  }
+}
+
+PG_COLD void pg_held_stop(void) {
+  pg_held_be_careful();
+  pg_held_let_go(true, false);
+  most = 0;
+}
+
+PG_COLD void pg_held_be_careful(void) {
+  if (pg_held_is_careful())
+    return;
+  pg_state_set(PG_STATE_PIDFDS);
+  if (pg_held_any() && !pg_is_guest())
+    pg_held_let_go(false, false);
+}

@@ -1,0 +1,103 @@
+/* The cache of pidfds. A child is known by its PID and its identity; a pidfd that is kept open saves opening one for each use.
+ * Losing it loses nothing, so nothing defends it: the program may close it, or put something else on its number.
+ *
+ * A cell belongs to a PID (modulo the number of cells). Its id names the entry of the number table that the pidfd is for.
+ *
+ *   from      event                                   to
+ *   empty     a use opens a pidfd for the id          seen: nothing is held, the next use of the same id may keep it
+ *   seen      the next use of the same id             held
+ *   held      the program closes or replaces it       empty: the number is the program's
+ *   held      the child is reaped, a fork, a limit    empty: closed, if it is proven ours
+ *   held      a leader is reaped, its group lives     held, for the id of the group
+ *
+ * A thread that is about to use a number publishes it (a hazard pointer). No number becomes held anew while a thread has
+ * published it. So a use that comes too late meets EBADF, never another process. Calls number, window, runtime, kernel. */
+#ifndef PG_CHILD_HELD_H
+#define PG_CHILD_HELD_H
+
+#include "child/number.h"
+#include "child/window.h"
+#include "runtime/lift.h"
+
+#define PG_CELLS 64
+
+struct pg_cell {
+  _Atomic uint64_t id;
+  _Atomic uint64_t ino;
+  _Atomic int32_t fd; /* + 1; 0: seen only */
+  _Atomic int32_t leader; /* a process group is signalled through it: a fork does not let it go */
+};
+extern struct pg_cell pg_cells[PG_CELLS] PG_HIDDEN;
+
+static inline struct pg_cell *pg_cell_of(pid_t pid) { return &pg_cells[(uint32_t)pid % PG_CELLS]; }
+static inline int pg_cell_fd(struct pg_cell *cell) { return atomic_load_explicit(&cell->fd, memory_order_acquire) - 1; }
+
+/* The pidfd that is held for this id, or -1. It may be gone at any moment, unless the caller has published it. */
+static inline int pg_held_for(pg_id id) {
+  struct pg_cell *cell = pg_cell_of(pg_id_pid(id));
+  if (atomic_load_explicit(&cell->id, memory_order_acquire) != id)
+    return -1;
+  int fd = pg_cell_fd(cell);
+  return atomic_load_explicit(&cell->id, memory_order_acquire) == id ? fd : -1;
+}
+
+/* ---- Hazards ---- */
+
+#define PG_HAZARDS 64
+extern _Atomic uint64_t pg_hazards[PG_HAZARDS] PG_HIDDEN; /* thread << 32 | number + 1; the first: the only thread's */
+
+struct pg_hazard {
+  _Atomic uint64_t *at; /* NULL: no place was free, and the number must not be used */
+  uint64_t before;      /* what the frame that we interrupt has published */
+};
+struct pg_hazard pg_hazard_publish_late(int fd);
+static inline struct pg_hazard pg_hazard_publish(int fd) {
+  if (!pg_is_single_threaded())
+    return pg_hazard_publish_late(fd);
+  struct pg_hazard hazard = {pg_hazards, atomic_load_explicit(pg_hazards, memory_order_relaxed)};
+  atomic_store_explicit(pg_hazards, (uint64_t)(uint32_t)fd + 1, memory_order_relaxed);
+  atomic_signal_fence(memory_order_seq_cst);
+  return hazard;
+}
+static inline void pg_hazard_clear(struct pg_hazard hazard) {
+  atomic_signal_fence(memory_order_seq_cst);
+  if (hazard.at)
+    atomic_store_explicit(hazard.at, hazard.before, memory_order_release);
+}
+bool pg_hazard_is_on(int fd);
+
+/* ---- The cache ---- */
+
+/* How many may be held at the most; 0: none, ever. */
+void pg_held_init(int64_t fd_max);
+/* None any more. */
+void pg_held_stop(void);
+
+/* In a window: keeps a duplicate of the pidfd `low`, which was just proven to be the id's, if it was used before, or is the
+ * handle of a group. */
+void pg_held_offer(pg_id id, uint64_t ino, int low, bool leader);
+
+/* The child was reaped. group: its process group may live, and the pidfd is the handle from now on, for the new id. */
+void pg_held_retire(pg_id id, pg_id gone);
+
+/* Closes what is held: all of it, or, before a fork, all but the handles of groups. */
+void pg_held_let_go(bool leaders, bool guest);
+/* True: something may be held. */
+static inline bool pg_held_any(void) {
+  extern _Atomic int32_t pg_held_count PG_HIDDEN;
+  return PG_UNLIKELY(atomic_load_explicit(&pg_held_count, memory_order_relaxed) > 0);
+}
+/* The next handle of a group, for a look whether it still lives; its id, or 0. */
+pg_id pg_held_next_group(uint64_t *ret_ino);
+
+/* The program takes the numbers from first to last: they are not ours any more. */
+void pg_held_take(unsigned first, unsigned last);
+bool pg_held_is_at(int fd);
+static inline bool pg_is_held(int fd) { return pg_lift_was_near(fd) && pg_held_is_at(fd); }
+
+/* The program has pidfds of its own, or threads with descriptors of their own: nothing is kept from now on but the handles
+ * of groups, which are then used in a window, after a look. */
+void pg_held_be_careful(void);
+static inline bool pg_held_is_careful(void) { return pg_state() & PG_STATE_PIDFDS; }
+
+#endif

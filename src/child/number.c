@@ -1,0 +1,274 @@
+#include "child/number.h"
+
+#include "kernel/sys.h"
+#include "runtime/filter.h"
+
+/* Twice as many entries as are kept at the most, so that a set of eight holds four on the average. Pages that are never
+ * touched cost nothing. */
+#define SECOND_SETS (2 * PG_RETIRED_MOST / PG_WAYS)
+static struct pg_set second[SECOND_SETS] __attribute__((aligned(4096)));
+
+static struct level {
+  struct pg_set *sets;
+  uint32_t mask; /* sets - 1 */
+} levels[PG_LEVELS]; /* from the second on */
+
+static int64_t (*pid_max_source)(void);
+
+void pg_number_set_retired_max(uint32_t n) {
+  atomic_store_explicit(&pg_hot.retired_max, (n > PG_RETIRED_MOST ? PG_RETIRED_MOST : n) + 1, memory_order_relaxed);
+}
+
+void pg_number_set_pid_max_source(int64_t (*pid_max)(void)) { pid_max_source = pid_max; }
+
+uint32_t pg_number_retired_max(void) {
+  uint32_t known = atomic_load_explicit(&pg_hot.retired_max, memory_order_relaxed);
+  if (!known) {
+    int64_t keep = (pid_max_source ? pid_max_source() : 32768) / 256;
+    if (keep < (int64_t)PG_RETIRED_LEAST)
+      keep = PG_RETIRED_LEAST;
+    pg_number_set_retired_max(keep > PG_RETIRED_MOST ? PG_RETIRED_MOST : (uint32_t)keep);
+    known = atomic_load_explicit(&pg_hot.retired_max, memory_order_relaxed);
+  }
+  return known - 1;
+}
+
+/* ---- Where an entry can be ---- */
+
+static uint32_t level_count(void) { return atomic_load_explicit(&pg_hot.levels, memory_order_acquire) + 1; }
+
+/* PIDs in a row lie in sets in a row, for the sake of the cache and of page faults; PIDs at a regular distance do not meet. */
+static struct pg_set *set_of(uint32_t level, pid_t pid) {
+  uint32_t mask = level ? levels[level - 1].mask : PG_HOT_SETS - 1;
+  uint32_t n = (uint32_t)pid, spread = n / (mask + 1) * 0x9e3779b1u;
+  struct pg_set *sets = level ? levels[level - 1].sets : pg_hot.sets;
+  return &sets[(n + (spread >> 7)) & mask];
+}
+
+static uint32_t age(pg_id id) { return atomic_load_explicit(&pg_hot.tickets, memory_order_relaxed) - pg_id_stamp(id); }
+
+static bool is_forgotten(pg_id id) {
+  if (pg_id_state(id) < PG_GONE)
+    return false;
+  uint32_t n = age(id); /* 1: the latest */
+  bool kept = n <= PG_RETIRED_LEAST && !atomic_load_explicit(&pg_hot.retired_max, memory_order_relaxed);
+  return !kept && n > pg_number_retired_max();
+}
+
+struct place {
+  struct pg_set *set;
+  int way;
+  pg_id id;
+};
+
+static bool look(pid_t pid, struct place *ret) {
+  for (uint32_t level = 0, n = level_count(); level < n; level++) {
+    struct pg_set *set = set_of(level, pid);
+    for (int way = 0; way < PG_WAYS; way++) {
+      pg_id id = atomic_load_explicit(&set->id[way], memory_order_acquire);
+      if (pg_id_pid(id) == pid && pg_id_state(id) > PG_MAKING) {
+        *ret = (struct place){set, way, id};
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+static bool is_possible(pid_t pid) { return pid > 0 && pid < PG_PID_LIMIT; }
+
+pg_id pg_number_find(pid_t pid, uint64_t *ret_ino) {
+  struct place at;
+  uint64_t ino;
+  do {
+    if (!is_possible(pid) || !look(pid, &at) || is_forgotten(at.id))
+      return 0;
+    ino = atomic_load_explicit(&at.set->ino[at.way], memory_order_acquire);
+  } while (atomic_load_explicit(&at.set->id[at.way], memory_order_acquire) != at.id);
+  *ret_ino = ino;
+  return at.id;
+}
+
+bool pg_number_is(pg_id id) {
+  struct place at;
+  return look(pg_id_pid(id), &at) && at.id == id;
+}
+
+/* ---- Changes ---- */
+
+static bool swap(const struct place *at, pg_id to) {
+  pg_id from = at->id;
+  return atomic_compare_exchange_strong_explicit(&at->set->id[at->way], &from, to, memory_order_acq_rel, memory_order_relaxed);
+}
+
+/* The second level needs no memory, further ones are eight times as large as the one before. False: there is none. */
+static bool add_level(uint32_t have) {
+  struct level next = {second, 1};
+  if (have > 1) {
+    next = levels[have - 2];
+    uint64_t sets = 8 * ((uint64_t)next.mask + 1);
+    if (have > PG_LEVELS || sets > PG_PID_LIMIT || !pg_filter_can(PG_CAN_MAP))
+      return false;
+    next = (struct level){pg_sys_map(sets * sizeof *next.sets, MAP_PRIVATE), (uint32_t)sets - 1};
+    if (!next.sets)
+      return false;
+  } else {
+    while ((next.mask + 1) * PG_WAYS < 2 * pg_number_retired_max())
+      next.mask = next.mask * 2 + 1;
+  }
+  /* Two threads may come here at once: the slower one waits in its next round, or gives back what it has mapped. */
+  static _Atomic(struct pg_set *) claimed[PG_LEVELS];
+  struct pg_set *none = NULL;
+  if (!atomic_compare_exchange_strong_explicit(&claimed[have - 1], &none, next.sets, memory_order_acq_rel, memory_order_relaxed)) {
+    if (next.sets != second)
+      pg_sys2(SYS_munmap, next.sets, ((size_t)next.mask + 1) * sizeof *next.sets);
+    return level_count() > have;
+  }
+  levels[have - 1] = next;
+  atomic_store_explicit(&pg_hot.levels, have, memory_order_release);
+  return true;
+}
+
+/* The best place in a set: an empty one, or one that is forgotten by now. *oldest: the one that retired first, so far. */
+static bool has_room(struct pg_set *set, struct place *ret, struct place *oldest) {
+  for (int way = 0; way < PG_WAYS; way++) {
+    pg_id id = atomic_load_explicit(&set->id[way], memory_order_acquire);
+    struct place here = {set, way, id};
+    if (!id || is_forgotten(id)) {
+      *ret = here;
+      return true;
+    }
+    if (pg_id_state(id) >= PG_GONE && (!oldest->set || age(id) > age(oldest->id)))
+      *oldest = here;
+  }
+  return false;
+}
+
+/* A place for a PID that is not in the table. More retired PIDs than are kept never need another level than the second; where
+ * their sets are full, the one that retired first is forgotten a little early. */
+static bool find_room(pid_t pid, struct place *ret) {
+  struct place oldest = {NULL, 0, 0};
+  for (uint32_t level = 0;; level++) {
+    if (level == level_count() && (level < 2 || !oldest.set) && !add_level(level))
+      break;
+    if (level == level_count())
+      break;
+    if (has_room(set_of(level, pid), ret, &oldest))
+      return true;
+  }
+  *ret = oldest;
+  return oldest.set;
+}
+
+static bool enter(pid_t pid, pg_id id, uint64_t ino) {
+  struct place at;
+  const pg_id making = pg_id_make(pid, PG_MAKING, pg_id_stamp(id));
+  for (;;) {
+    if (!look(pid, &at) && !find_room(pid, &at))
+      return false;
+    if (!swap(&at, making))
+      continue;
+    atomic_store_explicit(&at.set->ino[at.way], ino, memory_order_release);
+    atomic_store_explicit(&at.set->id[at.way], id, memory_order_release);
+    return true;
+  }
+}
+
+pg_id pg_number_born(pid_t pid, uint64_t ino, uint64_t flags) {
+  if (!is_possible(pid))
+    return 0;
+  uint32_t stamp = atomic_fetch_add_explicit(&pg_hot.births, 1, memory_order_relaxed) + 1;
+  pg_id id = pg_id_make(pid, PG_LIVE, stamp) | flags;
+  return enter(pid, id, ino) ? id : 0;
+}
+
+void pg_number_identify(pg_id id, uint64_t ino) {
+  struct place at;
+  if (look(pg_id_pid(id), &at) && at.id == id)
+    atomic_store_explicit(&at.set->ino[at.way], ino, memory_order_release);
+}
+
+static pg_id next_gone(pid_t pid, bool group) {
+  uint32_t ticket = atomic_fetch_add_explicit(&pg_hot.tickets, 1, memory_order_relaxed);
+  return pg_id_make(pid, group ? PG_GONE_GROUP : PG_GONE, ticket);
+}
+
+pg_id pg_number_retire(pg_id id, bool group) {
+  struct place at;
+  if (!look(pg_id_pid(id), &at) || at.id != id)
+    return 0;
+  pg_id gone = next_gone(pg_id_pid(id), group);
+  return swap(&at, gone) ? gone : 0;
+}
+
+void pg_number_bury(pid_t pid, bool group) {
+  if (is_possible(pid))
+    enter(pid, next_gone(pid, group), 0);
+}
+
+void pg_number_forget(pid_t pid) {
+  struct place at;
+  while (is_possible(pid) && look(pid, &at) && !swap(&at, 0)) {
+  }
+}
+
+bool pg_number_forget_id(pg_id id) {
+  struct place at;
+  return look(pg_id_pid(id), &at) && at.id == id && swap(&at, 0);
+}
+
+/* ---- Walks ---- */
+
+static uint32_t sets_of(uint32_t level) { return level ? levels[level - 1].mask + 1 : PG_HOT_SETS; }
+static struct pg_set *set_at(uint32_t level, uint32_t n) { return level ? &levels[level - 1].sets[n] : &pg_hot.sets[n]; }
+
+/* Entries that are in use; *ret_ino belongs to the id. */
+static pg_id read_entry(struct pg_set *set, int way, uint64_t *ret_ino) {
+  pg_id id = atomic_load_explicit(&set->id[way], memory_order_acquire);
+  *ret_ino = atomic_load_explicit(&set->ino[way], memory_order_acquire);
+  return pg_id_state(id) > PG_MAKING && atomic_load_explicit(&set->id[way], memory_order_acquire) == id ? id : 0;
+}
+
+void pg_number_each(void (*fn)(pg_id id, uint64_t ino, void *arg), void *arg) {
+  for (uint32_t level = 0, levels_now = level_count(); level < levels_now; level++)
+    for (uint32_t n = 0; n < sets_of(level) * PG_WAYS; n++) {
+      uint64_t ino;
+      pg_id id = read_entry(set_at(level, n / PG_WAYS), (int)(n % PG_WAYS), &ino);
+      if (id)
+        fn(id, ino, arg);
+    }
+}
+
+pg_id pg_number_next_live(uint32_t steps, uint64_t *ret_ino) {
+  uint32_t at = atomic_load_explicit(&pg_hot.hand, memory_order_relaxed);
+  pg_id found = 0;
+  for (; steps && !found; steps--, at++) {
+    uint32_t level = 0, n = at / PG_WAYS, levels_now = level_count();
+    while (level < levels_now && n >= sets_of(level))
+      n -= sets_of(level++);
+    if (level == levels_now) {
+      at = UINT32_MAX; /* once round: the next step is the first */
+      continue;
+    }
+    pg_id id = read_entry(set_at(level, n), (int)(at % PG_WAYS), ret_ino);
+    if (pg_id_is_live(id))
+      found = id;
+  }
+  atomic_store_explicit(&pg_hot.hand, at, memory_order_relaxed);
+  return found;
+}
+
+struct pg_entered pg_number_entered(void) {
+  return (struct pg_entered){atomic_load_explicit(&pg_hot.births, memory_order_acquire),
+                             atomic_load_explicit(&pg_hot.tickets, memory_order_acquire)};
+}
+
+static void clear_one(pg_id id, uint64_t ino, void *arg) {
+  const struct pg_entered *by = arg;
+  (void)ino;
+  bool later = pg_id_is_live(id) ? pg_stamp_after(pg_id_stamp(id), by->births) : !pg_stamp_after(by->tickets, pg_id_stamp(id));
+  if (!later)
+    pg_number_forget_id(id);
+}
+
+void pg_number_clear(struct pg_entered by) { pg_number_each(clear_one, &by); }

@@ -1,0 +1,36 @@
+/* A tracked child's pidfd, for the caller of the API. */
+#include "child/child.h"
+
+#include "child/reach.h"
+#include "child/self.h"
+
+/* Never a duplicate of one that we hold: that would share the flags which the caller may set (O_NONBLOCK). */
+int pg_child_pidfd(pid_t pid) {
+  uint64_t ino;
+  pg_is_guest(); /* a forked child is put right first */
+  pg_child_look_back();
+  pg_id id = pg_number_find(pid, &ino);
+  if (!id)
+    return PG_PASS;
+  if (!pg_id_is_live(id))
+    return -ESRCH;
+  int fd = pg_reach_open(id, ino);
+  const struct pg_signal probe = {0, NULL, 0};
+  if (fd < 0 && fd != -ESRCH)
+    return fd;
+  if (fd >= 0 && pg_sys_pidfd_send_signal(fd, probe.sig, NULL, 0) != -ESRCH)
+    return fd;
+  if (fd >= 0)
+    pg_sys_close(fd);
+  pg_child_retire(id, "silent");
+  return -ESRCH;
+}
+
+int pg_child_forget(pid_t pid) {
+  uint64_t ino;
+  pg_is_guest();
+  if (!pg_number_find(pid, &ino))
+    return -ESRCH;
+  pg_number_forget(pid);
+  return 0;
+}

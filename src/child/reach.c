@@ -1,0 +1,212 @@
+#include "child/reach.h"
+
+#include "child/held.h"
+#include "child/self.h"
+#include "child/window.h"
+#include "runtime/filter.h"
+
+/* ---- Identity ---- */
+
+/* pidfs (6.9) gives each process an inode that is unique while the system runs. Before, all pidfds share one inode, which
+ * only proves that a descriptor is some pidfd. On 32 bits the kernel splits what identifies a process in two. */
+enum { NOT_KNOWN, UNIQUE, SHARED };
+static _Atomic int kind;
+static _Atomic uint64_t device, shared_ino;
+
+/* 0, or -EBADF: no pidfd; or -errno: it cannot be asked. */
+static int read_ino(int fd, uint64_t *ret_ino) {
+  uint64_t dev;
+  int r = pg_sys_fstat_ids(fd, &dev, ret_ino);
+  if (r < 0)
+    return r;
+  if (PG_UNLIKELY(atomic_load_explicit(&kind, memory_order_acquire) == NOT_KNOWN)) {
+    long type = pg_sys_fstatfs_type(fd);
+    if (type < 0) /* a filter: one inode for all would be a guess */
+      return (int)type;
+    if (type != PG_PIDFS_MAGIC && type != PG_ANON_INODE_FS_MAGIC)
+      return -EBADF;
+    atomic_store_explicit(&device, dev, memory_order_relaxed);
+    atomic_store_explicit(&shared_ino, *ret_ino, memory_order_relaxed);
+    atomic_store_explicit(&kind, type == PG_PIDFS_MAGIC ? UNIQUE : SHARED, memory_order_release);
+  }
+  if (dev != atomic_load_explicit(&device, memory_order_relaxed))
+    return -EBADF;
+  if (atomic_load_explicit(&kind, memory_order_relaxed) == UNIQUE)
+    return 0;
+  if (*ret_ino != atomic_load_explicit(&shared_ino, memory_order_relaxed))
+    return -EBADF;
+  *ret_ino = 0;
+  return 0;
+}
+
+bool pg_reach_is(int fd, uint64_t ino) {
+  uint64_t now;
+  return read_ino(fd, &now) == 0 && (!ino || now == ino);
+}
+
+bool pg_reach_is_own(pg_id id) {
+  return !(id & PG_ID_SIBLING) &&
+         pg_stamp_after(pg_id_stamp(id), atomic_load_explicit(&pg_hot.inherited, memory_order_relaxed));
+}
+
+#define LOOK (WNOHANG | WNOWAIT | WEXITED | __WALL)
+
+int pg_reach_ask(pid_t pid) {
+  siginfo_t si;
+  return pg_sys_waitid(P_PID, (id_t)pid, &si, LOOK, NULL);
+}
+
+/* Parenthood: a process that the kernel does not call our unreaped child is not our child. */
+static int ask_pidfd(int fd, pid_t pid) {
+  siginfo_t si;
+  int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, LOOK, NULL);
+  return r == -EINVAL ? pg_reach_ask(pid) : r; /* before 5.4 */
+}
+
+/* Does the pidfd name the process that the id stands for? 0, -ESRCH: no; -EOPNOTSUPP: that cannot be said. */
+static int prove(int fd, pg_id id, uint64_t ino, bool guest) {
+  uint64_t now;
+  if (ino) {
+    int r = read_ino(fd, &now);
+    if (r == -EBADF || (r == 0 && now && now != ino))
+      return -ESRCH;
+    return r == 0 && now ? 0 : -EOPNOTSUPP;
+  }
+  if (guest || !pg_reach_is_own(id))
+    return -EOPNOTSUPP;
+  int r = ask_pidfd(fd, pg_id_pid(id));
+  return r == -ECHILD ? -ESRCH : r < 0 ? -EOPNOTSUPP : 0;
+}
+
+/* ---- Opening ---- */
+
+static bool is_scarce(int r) { return r == -EMFILE || r == -ENFILE || r == -ENOMEM; }
+
+/* pidfd_open() in a window; what we hold makes room when the program has used up all numbers. */
+static int open_pid(struct pg_window *window, pid_t pid, bool guest) {
+  int fd = pg_sys_pidfd_open(pid, 0);
+  if (fd == -EMFILE && !guest && pg_held_any()) {
+    pg_count(evicted);
+    pg_window_close(window);
+    pg_held_let_go(true, false);
+    pg_window_open(window, false);
+    fd = pg_sys_pidfd_open(pid, 0);
+  }
+  pg_window_works_on(window, fd >= 0 ? fd : -1);
+  return fd;
+}
+
+/* The PID's holder, proven to be the id's, on a low number. Without a free number a child of ours can still be asked about
+ * by its PID. */
+static int open_proven(struct pg_window *window, pg_id id, uint64_t ino, bool guest) {
+  pid_t pid = pg_id_pid(id);
+  int fd = open_pid(window, pid, guest);
+  if (fd == -ESRCH || fd == -ENOENT || fd == -EINVAL) /* the latter two: a thread has it by now */
+    return -ESRCH;
+  if (fd < 0) {
+    bool own = !guest && pg_reach_is_own(id);
+    return own && pg_reach_ask(pid) == -ECHILD ? -ESRCH : is_scarce(fd) ? fd : -EOPNOTSUPP;
+  }
+  int r = prove(fd, id, ino, guest);
+  if (r == 0)
+    return fd;
+  pg_sys_close(fd);
+  return r;
+}
+
+int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *ret_ino) {
+  *ret_ino = 0;
+  int fd = open_pid(window, pid, false);
+  if (fd == -ESRCH || fd == -ENOENT || fd == -EINVAL) /* the latter two: a thread has it by now */
+    return -ECHILD;
+  if (fd < 0)
+    return fd;
+  int r = child ? ask_pidfd(fd, pid) : 0;
+  if (r != -ECHILD)
+    r = read_ino(fd, ret_ino);
+  pg_sys_close(fd);
+  return r;
+}
+
+int pg_reach_open(pg_id id, uint64_t ino) {
+  struct pg_window window;
+  pg_window_open(&window, false);
+  int fd = open_proven(&window, id, ino, false);
+  pg_window_close(&window);
+  return fd;
+}
+
+/* ---- Sending ---- */
+
+/* What the kernel never answers to a signal means "not here". EPERM and EINVAL are about the target and the signal, but for a
+ * filter, or a kernel that does not know the scope: those say so before they come to the descriptor, and if there is none. */
+static int send_through(int fd, const struct pg_signal *s) {
+  int r = pg_sys_pidfd_send_signal(fd, s->sig, s->info, s->scope);
+  switch (r) {
+  case 0:
+  case -ESRCH:
+  case -EBADF:
+  case -EAGAIN: /* no room in the target's queue */
+  case -EFAULT:
+    return r;
+  case -EPERM:
+  case -EINVAL:
+    return pg_sys_pidfd_send_signal(-1, s->sig, NULL, s->scope) == -EBADF ? r : -EOPNOTSUPP;
+  default:
+    return -EOPNOTSUPP;
+  }
+}
+
+/* Before 6.9 a group is reached by number only. It is the right one while its leader is not reaped. */
+static int send_proven(int fd, pg_id id, const struct pg_signal *s) {
+  int r = send_through(fd, s);
+  pid_t pid = pg_id_pid(id);
+  if (r == -EOPNOTSUPP && s->scope == PG_PIDFD_SIGNAL_PROCESS_GROUP && pid > 1 && pg_id_is_live(id))
+    r = pg_sys_kill(-pid, s->sig);
+  return r;
+}
+
+/* -EBADF: nothing is held. */
+static int reach_held(pg_id id, uint64_t ino, const struct pg_signal *s) {
+  int r = -EBADF, fd = pg_held_for(id);
+  if (fd < 0)
+    return r;
+  if (pg_held_is_careful()) {
+    struct pg_window window;
+    pg_window_open(&window, false);
+    if (pg_held_for(id) == fd && pg_reach_is(fd, ino))
+      r = send_proven(fd, id, s);
+    pg_window_close(&window);
+  } else {
+    struct pg_hazard hazard = pg_hazard_publish(fd);
+    if (hazard.at && pg_held_for(id) == fd)
+      r = send_proven(fd, id, s);
+    pg_hazard_clear(hazard);
+  }
+  if (r == -EBADF && pg_held_for(id) == fd)
+    pg_held_take((unsigned)fd, (unsigned)fd);
+  return r;
+}
+
+int pg_reach(pg_id id, uint64_t ino, const struct pg_signal *s, bool guest) {
+  int r = guest ? -EBADF : reach_held(id, ino, s);
+  if (r != -EBADF)
+    return r;
+  if (!pg_id_is_live(id)) /* only a pidfd from before names it */
+    return -EOPNOTSUPP;
+  struct pg_window window;
+  pg_window_open(&window, guest);
+  int fd = open_proven(&window, id, ino, guest);
+  if (fd >= 0) {
+    r = send_proven(fd, id, s);
+    if (r == 0 && !guest)
+      pg_held_offer(id, ino, fd, s->scope == PG_PIDFD_SIGNAL_PROCESS_GROUP);
+    pg_sys_close(fd);
+  } else {
+    r = is_scarce(fd) ? -EOPNOTSUPP : fd;
+  }
+  pg_window_close(&window);
+  if (!guest)
+    pg_count(reopened);
+  return r == -EBADF ? -EOPNOTSUPP : r; /* it was just opened */
+}

@@ -1,0 +1,37 @@
+/* From an id to the process that it stands for, proven: through the pidfd that is held, or one that is opened for the one
+ * use. Calls held, window, number, runtime, kernel. */
+#ifndef PG_CHILD_REACH_H
+#define PG_CHILD_REACH_H
+
+#include "child/number.h"
+#include "kernel/sys.h"
+
+struct pg_signal {
+  int sig;
+  const siginfo_t *info; /* NULL: as kill() fills it */
+  unsigned scope;        /* 0: the process; PG_PIDFD_SIGNAL_PROCESS_GROUP, PG_PIDFD_SIGNAL_THREAD */
+};
+
+/* Sends it. 0; -ESRCH: that process was reaped (that group is empty); -EOPNOTSUPP: it cannot be said who has the PID; or what
+ * the kernel says to the signal. guest: see child/self.h. */
+int pg_reach(pg_id id, uint64_t ino, const struct pg_signal *signal, bool guest);
+
+/* A pidfd of the child on the lowest free number, for the caller: or -errno as above, -EMFILE and its kin included. */
+int pg_reach_open(pg_id id, uint64_t ino);
+
+/* A child was born under this PID: reads its identity into *ret_ino (0: none). 0; -ECHILD: it was reaped already; or a
+ * -errno that says why it is known by its PID only. child: whether the kernel is to call it our child. In a window. */
+struct pg_window;
+int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *ret_ino);
+
+/* Is fd a pidfd of the process with this identity (0: of any process)? What cannot be asked is no proof. */
+bool pg_reach_is(int fd, uint64_t ino);
+
+/* Does the kernel call the holder of this PID a child of ours (or one whom we trace)? 0, or -ECHILD; any other error is no
+ * answer. */
+int pg_reach_ask(pid_t pid);
+
+/* Was the child made by this process, so that the kernel calls it our child? */
+bool pg_reach_is_own(pg_id id);
+
+#endif

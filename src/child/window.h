@@ -1,0 +1,41 @@
+/* The window: the few system calls during which a low descriptor number is ours. The kernel gives a new pidfd the lowest free
+ * number, which the program could use at the same moment. So all signals are blocked meanwhile, and in a program with
+ * threads a lock keeps out whoever puts descriptors on numbers of its own choice (dup2, dup3) or closes this one. Nobody
+ * blocks within a window, so waiting for its end is short, and it is bounded. Calls self, kernel. */
+#ifndef PG_CHILD_WINDOW_H
+#define PG_CHILD_WINDOW_H
+
+#include "runtime/hot.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pg_window {
+  uint64_t mask; /* of signals, as it was */
+  bool locked;
+};
+
+/* A guest (see child/self.h) has descriptors of its own: its windows take no lock. */
+void pg_window_open(struct pg_window *window, bool guest);
+void pg_window_close(struct pg_window *window);
+
+/* The lock without the signals, for calls that may block. */
+bool pg_window_lock(void);
+void pg_window_unlock(void);
+
+/* The number that the window works on; -1: none. From pg_window_open() on, until it is known, it may be any. */
+enum { PG_LOW_NONE = 0, PG_LOW_ANY = -1 };
+static inline void pg_window_works_on(const struct pg_window *window, int fd) {
+  if (window->locked)
+    atomic_store_explicit(&pg_hot.low, fd + 1, memory_order_release);
+}
+
+/* Would a close of this number come into a window of another thread? */
+static inline bool pg_window_is_at(int fd) {
+  int32_t low = atomic_load_explicit(&pg_hot.low, memory_order_relaxed);
+  return PG_UNLIKELY(low != PG_LOW_NONE) && (low == PG_LOW_ANY || low == fd + 1);
+}
+/* Waits for the end of that. */
+void pg_window_wait(int fd);
+
+#endif

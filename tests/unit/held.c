@@ -1,0 +1,170 @@
+/* The cache of pidfds: what is kept, when it goes, and that a number never becomes another child's while it is in use. Links
+ * the static library, whose insides are tested. */
+#include "child/held.h"
+#include "child/reach.h"
+#include "child/self.h"
+#include "runtime/config.h"
+#include "runtime/filter.h"
+
+#include "pg_test.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static pid_t make(void) {
+  pid_t pid = fork();
+  if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;)
+      pause();
+  }
+  return pid;
+}
+
+static void end(pid_t pid) {
+  if (pid > 1 && kill(pid, SIGKILL) == 0)
+    waitpid(pid, NULL, 0);
+}
+
+static pg_id enter(pid_t pid, uint64_t *ret_ino) {
+  struct pg_window window;
+  pg_window_open(&window, false);
+  int known = pg_reach_newborn(&window, pid, true, ret_ino);
+  pg_id id = pg_number_born(pid, *ret_ino, 0);
+  pg_window_close(&window);
+  PG_CHECK(known == 0 && id, "%d is entered: %d", pid, known);
+  return id;
+}
+
+/* As in a program without pidfds of its own, whose calls we see. */
+static void begin(void) {
+  pg_held_init(-1);
+  pg_filter_can(0);
+  pg_state_clear(PG_STATE_PIDFDS);
+}
+
+static const struct pg_signal probe = {0, NULL, 0};
+
+static void second_use_keeps(void) {
+  begin();
+  uint64_t ino;
+  pid_t pid = make();
+  pg_id id = enter(pid, &ino);
+  PG_CHECK(pg_reach(id, ino, &probe, false) == 0 && pg_held_for(id) < 0, "the first use keeps nothing");
+  PG_CHECK(pg_reach(id, ino, &probe, false) == 0 && pg_held_for(id) >= 0, "the second one does");
+  int fd = pg_held_for(id);
+  PG_CHECK(pg_is_held(fd) && pg_reach_is(fd, ino) && !pg_is_held(0) && !pg_is_held(fd + 1), "number %d", fd);
+  pg_held_let_go(false, false);
+  PG_CHECK(pg_held_for(id) < 0 && fcntl(fd, F_GETFD) < 0 && !pg_held_any(), "before a fork it goes");
+  end(pid);
+  PG_CHECK(pg_reach(id, ino, &probe, false) == -ESRCH, "a child that is gone is not reached");
+  pg_number_forget(pid);
+}
+
+/* The program closes it, and puts something else there: nothing of its own is closed, and the child is still reached. */
+static void hands_win(void) {
+  begin();
+  uint64_t ino;
+  pid_t pid = make();
+  pg_id id = enter(pid, &ino);
+  for (int i = 0; i < 2; i++)
+    pg_reach(id, ino, &probe, false);
+  int fd = pg_held_for(id);
+  if (!PG_CHECK(fd >= 0, "held"))
+    return;
+  PG_CHECK(dup2(STDERR_FILENO, fd) == fd, "by an instruction that we do not see");
+  PG_CHECK(pg_reach(id, ino, &probe, false) == 0 && pg_held_for(id) != fd, "it is reached another way");
+  pg_held_let_go(true, false);
+  PG_CHECK(fcntl(fd, F_GETFD) >= 0, "what the program has put there was closed");
+  close(fd);
+  for (int i = 0; i < 2; i++)
+    pg_reach(id, ino, &probe, false);
+  fd = pg_held_for(id);
+  pg_held_take((unsigned)fd, (unsigned)fd);
+  PG_CHECK(fd >= 0 && pg_held_for(id) < 0 && !pg_is_held(fd) && fcntl(fd, F_GETFD) >= 0, "taken, and left open");
+  close(fd);
+  end(pid);
+  pg_number_forget(pid);
+}
+
+/* While a frame is about to use a number, no other child's pidfd comes to stand there. */
+static void hazard(void) {
+  begin();
+  uint64_t ino, other_ino;
+  pid_t pid = make(), other = make();
+  pg_id id = enter(pid, &ino), other_id = enter(other, &other_ino);
+  for (int i = 0; i < 2; i++)
+    pg_reach(id, ino, &probe, false);
+  int fd = pg_held_for(id);
+  struct pg_hazard hazard = pg_hazard_publish(fd);
+  pg_held_let_go(true, false);
+  for (int i = 0; i < 5; i++)
+    PG_CHECK(pg_reach(other_id, other_ino, &probe, false) == 0 && pg_held_for(other_id) != fd, "the number is another's");
+  PG_CHECK(hazard.at && pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -EBADF, "the late use meets nobody");
+  pg_hazard_clear(hazard);
+  for (int i = 0; i < 3; i++)
+    pg_reach(other_id, other_ino, &probe, false);
+  PG_CHECK(pg_held_for(other_id) >= 0, "later it is kept again");
+  pg_held_let_go(true, false);
+  end(pid);
+  end(other);
+  pg_number_forget(pid);
+  pg_number_forget(other);
+}
+
+/* The leader's pidfd reaches its group when the leader was reaped, and goes when the group is empty. */
+static void groups(void) {
+  begin();
+  const struct pg_signal to_group = {0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP};
+  uint64_t ino;
+  pid_t leader = make(), member = make();
+  PG_CHECK(leader > 1 && member > 1 && setpgid(leader, leader) == 0 && setpgid(member, leader) == 0, "a group");
+  pg_id id = enter(leader, &ino);
+  PG_CHECK(pg_reach(id, ino, &to_group, false) == 0, "the group is there");
+  if (pg_held_for(id) < 0) {
+    pg_test_skip("groups are signalled by pidfd from Linux 6.9 on");
+    end(leader);
+    end(member);
+    return;
+  }
+  pg_held_let_go(false, false);
+  PG_CHECK(pg_held_for(id) >= 0, "a fork lets go of a leader's");
+  end(leader);
+  pg_id gone = pg_number_retire(id, true);
+  pg_held_retire(id, gone);
+  PG_CHECK(pg_held_for(gone) >= 0 && pg_reach(gone, ino, &to_group, false) == 0, "the group without its leader");
+  end(member);
+  PG_CHECK(pg_reach(gone, ino, &to_group, false) == -ESRCH, "the group is empty");
+  pg_id ended = pg_number_retire(gone, false);
+  pg_held_retire(gone, ended);
+  PG_CHECK(!pg_held_any(), "the handle is left");
+  pg_number_forget(leader);
+}
+
+/* With pidfds of the program's own nothing is kept. */
+static void careful(void) {
+  begin();
+  uint64_t ino;
+  pid_t pid = make();
+  pg_id id = enter(pid, &ino);
+  for (int i = 0; i < 3; i++)
+    pg_reach(id, ino, &probe, false);
+  PG_CHECK(pg_held_for(id) >= 0, "held");
+  pg_held_be_careful();
+  for (int i = 0; i < 3; i++)
+    PG_CHECK(pg_reach(id, ino, &probe, false) == 0 && pg_held_for(id) < 0, "kept in a program with pidfds");
+  end(pid);
+  pg_number_forget(pid);
+}
+
+void pg_test_plan(int argc, char **argv) {
+  (void)argc, (void)argv;
+  pg_test_add("held", "the second use keeps a pidfd", second_use_keeps);
+  pg_test_add("held", "the program's hands win", hands_win);
+  pg_test_add("held", "a number in use is no other child's", hazard);
+  pg_test_add("held", "a leader's pidfd is its group's handle", groups);
+  pg_test_add("held", "nothing is kept beside the program's own pidfds", careful);
+}

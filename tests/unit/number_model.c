@@ -1,0 +1,167 @@
+/* The number table against a model that is too simple to be wrong: many random steps, compared after each. */
+#include "child/number.h"
+
+#include "pg_test.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PIDS 3000
+#define KEEP 100
+#define STEPS 1000000
+
+static struct {
+  enum pg_number_state state;
+  uint64_t ino;
+  uint64_t nth; /* which retirement it was */
+} model[PIDS];
+static uint64_t retirements;
+
+static uint64_t rng;
+static uint32_t roll(uint32_t n) {
+  rng ^= rng << 13, rng ^= rng >> 7, rng ^= rng << 17;
+  return (uint32_t)(rng >> 33) % n;
+}
+
+static enum pg_number_state expected(int pid) {
+  bool retired = model[pid].state == PG_GONE || model[pid].state == PG_GONE_GROUP;
+  return retired && retirements - model[pid].nth >= KEEP ? PG_UNKNOWN : model[pid].state;
+}
+
+/* Where the sets that a PID can lie in are full, the one that retired first is forgotten before its time: rarely. */
+static int early;
+
+static void agrees(int pid) {
+  uint64_t ino = 0;
+  pg_id id = pg_number_find(pid, &ino);
+  enum pg_number_state state = id ? pg_id_state(id) : PG_UNKNOWN;
+  if (state == PG_UNKNOWN && expected(pid) >= PG_GONE) {
+    model[pid].state = PG_UNKNOWN;
+    early++;
+  }
+  PG_CHECK(state == expected(pid), "%d is in state %d, the model in %d", pid, (int)state, (int)expected(pid));
+  PG_CHECK(!id || (pg_id_pid(id) == pid && pg_number_is(id)), "the id of %d", pid);
+  PG_CHECK(state != PG_LIVE || ino == model[pid].ino, "the identity of %d", pid);
+}
+
+static void model_retire(int pid, bool group) {
+  model[pid].state = group ? PG_GONE_GROUP : PG_GONE;
+  model[pid].nth = ++retirements;
+}
+
+static void step(uint64_t n) {
+  int pid = 1 + (int)roll(roll(2) ? 50 : PIDS - 1);
+  uint64_t ino;
+  bool group = roll(4) == 0;
+  pg_id id;
+  switch (roll(6)) {
+  case 0:
+  case 1: /* born, whatever was there */
+    PG_CHECK((id = pg_number_born(pid, n, 0)) && pg_id_is_live(id), "born");
+    model[pid].state = PG_LIVE;
+    model[pid].ino = n;
+    break;
+  case 2:
+  case 3: /* retired; an old id changes nothing */
+    if (!(id = pg_number_find(pid, &ino)))
+      break;
+    PG_CHECK(pg_number_retire(id, group) != 0, "retire %d", pid);
+    PG_CHECK(pg_number_retire(id, group) == 0 && !pg_number_forget_id(id), "an id that is gone");
+    model_retire(pid, group);
+    break;
+  case 4: /* retired though nothing was known */
+    if (roll(8) == 0) {
+      pg_number_bury(pid, group);
+      model_retire(pid, group);
+    }
+    break;
+  default: /* forgotten */
+    if (roll(8) == 0) {
+      pg_number_forget(pid);
+      model[pid].state = PG_UNKNOWN;
+    }
+  }
+  agrees(pid);
+}
+
+static void random_steps(void) {
+  const char *seed = getenv("PG_TEST_SEED");
+  rng = seed ? strtoull(seed, NULL, 0) : 0x9e3779b97f4a7c15;
+  printf("seed 0x%" PRIx64 "\n", rng);
+  pg_number_set_retired_max(KEEP);
+  for (uint64_t n = 1; n <= STEPS; n++)
+    step(n);
+  for (int pid = 1; pid < PIDS; pid++)
+    agrees(pid);
+  PG_CHECK(early <= STEPS / 10000, "%d were forgotten before their time", early);
+  for (int pid = 1; pid < PIDS; pid++) {
+    pg_number_forget(pid);
+    model[pid].state = PG_UNKNOWN;
+    agrees(pid);
+  }
+}
+
+static int seen;
+static void count(pg_id id, uint64_t ino, void *arg) {
+  (void)arg;
+  seen += pg_id_is_live(id) && ino == (uint64_t)pg_id_pid(id) * 3;
+}
+
+/* More living children than any level but the last holds; each is found, walked over once, and met by the hand. */
+static void many_live(void) {
+  enum { MANY = 40000 };
+  uint64_t ino;
+  int met = 0;
+  for (int pid = 1; pid <= MANY; pid++)
+    PG_CHECK(pg_number_born(pid * 7, (uint64_t)pid * 21, 0) != 0, "%d is born", pid);
+  for (int pid = 1; pid <= MANY; pid++)
+    PG_CHECK(pg_id_is_live(pg_number_find(pid * 7, &ino)) && ino == (uint64_t)pid * 21, "%d is there", pid);
+  seen = 0;
+  pg_number_each(count, NULL);
+  PG_CHECK(seen == MANY, "%d of them are walked over", seen);
+  for (int i = 0; i < MANY; i++)
+    met += pg_number_next_live(1u << 20, &ino) != 0;
+  PG_CHECK(met == MANY, "the hand met %d", met);
+  for (int pid = 1; pid <= MANY; pid++)
+    pg_number_forget(pid * 7);
+}
+
+/* As many as are promised are remembered, in a row and at regular distances, and the next one makes the first forgotten. */
+static void the_latest(void) {
+  static const int distances[] = {1, 2, 16, 64, 255, 1024, 4096};
+  for (size_t d = 0; d < sizeof distances / sizeof *distances; d++) {
+    int distance = distances[d], kept = 0, n = distance > 255 ? 1000 : 4000;
+    uint64_t ino;
+    pg_number_set_retired_max((uint32_t)n);
+    for (int i = 1; i <= n; i++)
+      pg_number_bury(i * distance, false);
+    for (int i = 1; i <= n; i++)
+      kept += pg_number_find(i * distance, &ino) != 0;
+    PG_CHECK(kept * 100 >= n * 98, "at a distance of %d %d of %d are remembered", distance, kept, n);
+    PG_CHECK(distance != 1 || kept == n, "in a row %d of %d are remembered", kept, n);
+    for (int i = 1; i <= n + 1; i++)
+      pg_number_bury(PG_PID_LIMIT - i, false);
+    PG_CHECK(!pg_number_find(distance, &ino), "the oldest is forgotten");
+  }
+}
+
+static void bounds(void) {
+  uint64_t ino;
+  PG_CHECK(!pg_number_find(0, &ino) && !pg_number_find(-1, &ino) && !pg_number_find(PG_PID_LIMIT, &ino), "find");
+  PG_CHECK(!pg_number_born(PG_PID_LIMIT, 1, 0) && !pg_number_born(-5, 1, 0) && !pg_number_born(0, 1, 0), "born");
+  pg_id id = pg_number_born(PG_PID_LIMIT - 1, 7, 0);
+  PG_CHECK(id && pg_number_find(PG_PID_LIMIT - 1, &ino) == id && ino == 7, "the last PID");
+  pg_number_set_retired_max(0);
+  PG_CHECK(pg_number_retire(id, false) && !pg_number_find(PG_PID_LIMIT - 1, &ino), "with a bound of 0 it is forgotten at once");
+  pg_number_set_retired_max(UINT32_MAX);
+  PG_CHECK(pg_number_retired_max() == PG_RETIRED_MOST, "%u are kept at the most", pg_number_retired_max());
+}
+
+void pg_test_plan(int argc, char **argv) {
+  (void)argc, (void)argv;
+  pg_test_add("number", "random steps like the model", random_steps);
+  pg_test_add("number", "more live children than fit a level", many_live);
+  pg_test_add("number", "the latest retired PIDs are remembered", the_latest);
+  pg_test_add("number", "bounds", bounds);
+}
