@@ -43,6 +43,10 @@ int pg_call_raw_waitid(int type, id_t id, siginfo_t *info, int options, struct r
 
 /* For a call that takes any PID: 0, or -ESRCH if the number is that of a child that is gone. */
 int pg_call_check(pid_t pid, struct pg_call call);
+/* The same for a group's number: -ESRCH if its leader is a child that is gone, and the group is gone, too. Sends nothing. */
+int pg_call_check_group(pid_t pgid, struct pg_call call);
+/* A child was made of which this pidfd of the caller's is all that is known. */
+void pg_call_pidfd_spawned(int fd, const char *how);
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call);
 
 /* Before dup2() and dup3(): moves what is ours out of the way. -EBADF where `from` is ours; -EBUSY (see dup2(2)) where a
