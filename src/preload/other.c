@@ -28,6 +28,7 @@ PG_EXPORT pid_t getpgid(pid_t pid) {
   return pg_ret((int)pg_sys1(SYS_getpgid, args[0]));
 }
 PG_ALSO(getpgid, __getpgid);
+PG_ALSO(getpgid, __bsd_getpgrp);
 
 PG_EXPORT pid_t getsid(pid_t pid) {
   NUMBERS(getsid, pid);
