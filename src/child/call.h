@@ -29,6 +29,8 @@ int pg_call_check(pid_t pid, struct pg_call call);
 /* The same for the number of a process group: -ESRCH if its leader was a child and the group is empty for ever. */
 int pg_call_check_group(pid_t pgid, struct pg_call call);
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call);
+/* A child was made of which this pidfd of the caller's is all that is known. */
+void pg_call_pidfd_spawned(int fd, const char *how);
 /* After setpgid(): a child that leads a group keeps its pidfd, as the handle of the group. */
 void pg_call_leads(pid_t pid);
 

@@ -4,6 +4,7 @@
 #include "child/reach.h"
 #include "child/self.h"
 #include "kernel/sys.h"
+#include "pidfd/info.h"
 
 #include <limits.h>
 
@@ -67,6 +68,17 @@ int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
     return -ESRCH;
   }
   return fd;
+}
+
+/* The caller's pidfd tells whom to open. Where it cannot be asked, or a handler has reaped the child, its PID is not known to the
+ * caller either. */
+void pg_call_pidfd_spawned(int fd, const char *how) {
+  struct pg_pidfd_info info = {.mask = 0};
+  if (pg_mode() == PG_MODE_OFF)
+    return;
+  pg_held_be_careful();
+  if (pg_filter_can(PG_CAN_PIDFD) && pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) == 0 && info.pid)
+    pg_call_born((pid_t)info.pid, false, PG_BIRTH_OTHER, how);
 }
 
 void pg_call_leads(pid_t pid) {

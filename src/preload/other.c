@@ -1,27 +1,25 @@
-/* The other calls that take a PID: for the number of a child that is gone they say ESRCH, as if nobody had it; for
- * every other number they are what libc has. They are raw system calls where libc adds nothing to those. */
-#include "preload/border.h"
+/* The other calls that take a PID or the number of a group: for one that is gone they say what they say where nobody has
+ * it; for every other number they are what libc has. They are raw system calls where libc adds nothing to those. */
+#include "preload/numbers.h"
 
 #include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/resource.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
-/* 0, or -ESRCH with the refusal counted and logged. */
-#define CHECK(pid, name)                                                                                               \
-  do {                                                                                                                 \
-    int checked = pg_call_check(pid, PG_CALL(name));                                                                   \
-    if (PG_UNLIKELY(checked < 0))                                                                                      \
-      return pg_ret(checked);                                                                                          \
-  } while (0)
+/* The arguments of a call that has a row in preload/numbers.h, in `args`, stale numbers replaced. */
+#define NUMBERS(name, ...) NUMBERS_AS(name, #name, __VA_ARGS__)
+#define NUMBERS_AS(row, said, ...)                                                                                     \
+  long args[] = {__VA_ARGS__};                                                                                         \
+  pg_numbers_replace(PG_ROW_##row, args, PG_CALL(said))
 
 PG_EXPORT int setpgid(pid_t pid, pid_t pgid) {
-  CHECK(pid, "setpgid");
-  int r = (int)pg_sys2(SYS_setpgid, pid, pgid);
+  NUMBERS(setpgid, pid, pgid);
+  int r = (int)pg_sys2(SYS_setpgid, args[0], args[1]);
   if (r == 0 && pid > 0 && (pgid == 0 || pgid == pid))
     pg_call_leads(pid);
   return pg_ret(r);
@@ -29,14 +27,15 @@ PG_EXPORT int setpgid(pid_t pid, pid_t pgid) {
 PG_ALSO(setpgid, __setpgid);
 
 PG_EXPORT pid_t getpgid(pid_t pid) {
-  CHECK(pid, "getpgid");
-  return pg_ret((int)pg_sys1(SYS_getpgid, pid));
+  NUMBERS(getpgid, pid);
+  return pg_ret((int)pg_sys1(SYS_getpgid, args[0]));
 }
 PG_ALSO(getpgid, __getpgid);
+PG_ALSO(getpgid, __bsd_getpgrp);
 
 PG_EXPORT pid_t getsid(pid_t pid) {
-  CHECK(pid, "getsid");
-  return pg_ret((int)pg_sys1(SYS_getsid, pid));
+  NUMBERS(getsid, pid);
+  return pg_ret((int)pg_sys1(SYS_getsid, args[0]));
 }
 
 #ifdef __GLIBC__
@@ -46,15 +45,13 @@ PG_EXPORT pid_t getsid(pid_t pid) {
 #endif
 
 PG_EXPORT int setpriority(WHICH_T which, id_t who, int prio) {
-  if ((int)which == PRIO_PROCESS)
-    CHECK((pid_t)who, "setpriority");
-  return pg_ret((int)pg_sys3(SYS_setpriority, which, who, prio));
+  NUMBERS(setpriority, (int)which, (pid_t)who);
+  return pg_ret((int)pg_sys3(SYS_setpriority, args[0], args[1], prio));
 }
 
 PG_EXPORT int getpriority(WHICH_T which, id_t who) {
-  if ((int)which == PRIO_PROCESS)
-    CHECK((pid_t)who, "getpriority");
-  int r = (int)pg_sys2(SYS_getpriority, which, who);
+  NUMBERS(getpriority, (int)which, (pid_t)who);
+  int r = (int)pg_sys2(SYS_getpriority, args[0], args[1]);
   return r < 0 ? pg_ret(r) : 20 - r; /* the kernel keeps clear of negative values */
 }
 
@@ -67,51 +64,109 @@ PG_EXPORT int getpriority(WHICH_T which, id_t who) {
 #endif
 
 PG_EXPORT int sched_setscheduler(pid_t pid, int policy, const struct sched_param *param) {
-  CHECK(pid, "sched_setscheduler");
-  return SCHED(3, sched_setscheduler, pid, policy, param);
+  NUMBERS(sched_setscheduler, pid);
+  return SCHED(3, sched_setscheduler, (pid_t)args[0], policy, param);
 }
 
 PG_EXPORT int sched_getscheduler(pid_t pid) {
-  CHECK(pid, "sched_getscheduler");
-  return SCHED(1, sched_getscheduler, pid);
+  NUMBERS(sched_getscheduler, pid);
+  return SCHED(1, sched_getscheduler, (pid_t)args[0]);
 }
 
 PG_EXPORT int sched_setparam(pid_t pid, const struct sched_param *param) {
-  CHECK(pid, "sched_setparam");
-  return SCHED(2, sched_setparam, pid, param);
+  NUMBERS(sched_setparam, pid);
+  return SCHED(2, sched_setparam, (pid_t)args[0], param);
 }
 
 PG_EXPORT int sched_getparam(pid_t pid, struct sched_param *param) {
-  CHECK(pid, "sched_getparam");
-  return SCHED(2, sched_getparam, pid, param);
+  NUMBERS(sched_getparam, pid);
+  return SCHED(2, sched_getparam, (pid_t)args[0], param);
 }
 
 PG_EXPORT int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set) {
-  CHECK(pid, "sched_setaffinity");
-  return SCHED(3, sched_setaffinity, pid, size, set);
+  NUMBERS(sched_setaffinity, pid);
+  return SCHED(3, sched_setaffinity, (pid_t)args[0], size, set);
 }
 
 PG_EXPORT int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set) {
-  CHECK(pid, "sched_getaffinity");
+  NUMBERS(sched_getaffinity, pid);
 #ifdef __GLIBC__
   /* The kernel takes an int, writes no more than it has processors for, and says how much that was. */
-  int r = (int)pg_sys3(SYS_sched_getaffinity, pid, size < INT_MAX ? size : INT_MAX, set);
+  int r = (int)pg_sys3(SYS_sched_getaffinity, args[0], size < INT_MAX ? size : INT_MAX, set);
   if (r < 0)
     return pg_ret(r);
   memset((char *)set + r, 0, size - (size_t)r);
   return 0;
 #else
-  return pg_next_late(sched_getaffinity)(pid, size, set);
+  return pg_next_late(sched_getaffinity)((pid_t)args[0], size, set);
 #endif
 }
 
+PG_EXPORT int sched_rr_get_interval(pid_t pid, struct timespec *interval) {
+  NUMBERS(sched_rr_get_interval, pid);
+#if defined(__GLIBC__) && defined(__LP64__)
+  return pg_ret((int)pg_sys2(SYS_sched_rr_get_interval, args[0], interval));
+#else
+  return pg_next_late(sched_rr_get_interval)((pid_t)args[0], interval);
+#endif
+}
+
+#ifdef __GLIBC__
+PG_ALSO(sched_setscheduler, __sched_setscheduler);
+PG_ALSO(sched_getscheduler, __sched_getscheduler);
+PG_ALSO(sched_getparam, __sched_getparam);
+#endif
+
+#ifdef PG_HAVE_SCHED_SETATTR /* glibc 2.41 */
+PG_EXPORT int sched_setattr(pid_t pid, struct sched_attr *attr, unsigned flags) {
+  NUMBERS(sched_setattr, pid);
+  return pg_ret((int)pg_sys3(SYS_sched_setattr, args[0], attr, flags));
+}
+
+PG_EXPORT int sched_getattr(pid_t pid, struct sched_attr *attr, unsigned size, unsigned flags) {
+  NUMBERS(sched_getattr, pid);
+  return pg_ret((int)pg_sys4(SYS_sched_getattr, args[0], attr, size, flags));
+}
+#endif
+
+/* No header has it but libcap's; a structure of this form is what both arguments point to. */
+int capget(void *header, void *data);
+PG_EXPORT int capget(void *header, void *data) {
+  long args[] = {(long)header};
+  long r = pg_sys2(SYS_capget, header, data);
+  return pg_ret((int)pg_numbers_after(PG_ROW_capget, args, r, PG_CALL("capget")));
+}
+
+PG_EXPORT int tcsetpgrp(int fd, pid_t group) {
+  NUMBERS(tcsetpgrp, fd, group);
+  group = (pid_t)args[1];
+  return pg_ret((int)pg_sys3(SYS_ioctl, fd, TIOCSPGRP, &group));
+}
+
+/* It returns what errno would be. */
+static int cpu_clock(pid_t pid, clockid_t *ret, struct pg_call call) {
+  long args[] = {pid};
+  pg_numbers_replace(PG_ROW_clock_getcpuclockid, args, call);
+  return pg_next_late(clock_getcpuclockid)((pid_t)args[0], ret);
+}
+#define CPU_CLOCK(exported)                                                                                            \
+  PG_EXPORT int exported(pid_t pid, clockid_t *ret) { return cpu_clock(pid, ret, PG_CALL("clock_getcpuclockid")); }
+#if PG_VERSIONED /* since 2.17 it lives in libc under a new version */
+CPU_CLOCK(pg_clock_getcpuclockid_new)
+CPU_CLOCK(pg_clock_getcpuclockid_old)
+__asm__(".symver pg_clock_getcpuclockid_new, clock_getcpuclockid@@GLIBC_2.17");
+__asm__(".symver pg_clock_getcpuclockid_old, clock_getcpuclockid@GLIBC_2.2.5");
+#else
+CPU_CLOCK(clock_getcpuclockid)
+#endif
+
 PG_EXPORT int prlimit(pid_t pid, PG_RESOURCE resource, const struct rlimit *new_limit, struct rlimit *old_limit) {
-  CHECK(pid, "prlimit");
+  NUMBERS_AS(prlimit64, "prlimit", pid);
 #ifdef __LP64__
-  int r = pg_ret((int)pg_sys4(SYS_prlimit64, pid, resource, new_limit, old_limit));
+  int r = pg_ret((int)pg_sys4(SYS_prlimit64, args[0], resource, new_limit, old_limit));
 #else
   pg_mode(); /* binds the next names */
-  int r = pg_next.prlimit(pid, resource, new_limit, old_limit);
+  int r = pg_next.prlimit((pid_t)args[0], resource, new_limit, old_limit);
 #endif
   if (r == 0 && new_limit)
     pg_call_limit_changed((int)resource);
@@ -139,15 +194,15 @@ extern __typeof__(setrlimit) pg_setrlimit64 __asm__("setrlimit64") PG_LIKE(setrl
 
 PG_EXPORT ssize_t process_vm_readv(pid_t pid, const struct iovec *local, unsigned long nlocal,
                                    const struct iovec *remote, unsigned long nremote, unsigned long flags) {
-  CHECK(pid, "process_vm_readv");
-  return pg_retl(pg_sys6(SYS_process_vm_readv, pid, (long)local, (long)nlocal, (long)remote, (long)nremote,
+  NUMBERS(process_vm_readv, pid);
+  return pg_retl(pg_sys6(SYS_process_vm_readv, args[0], (long)local, (long)nlocal, (long)remote, (long)nremote,
                          (long)flags));
 }
 
 PG_EXPORT ssize_t process_vm_writev(pid_t pid, const struct iovec *local, unsigned long nlocal,
                                     const struct iovec *remote, unsigned long nremote, unsigned long flags) {
-  CHECK(pid, "process_vm_writev");
-  return pg_retl(pg_sys6(SYS_process_vm_writev, pid, (long)local, (long)nlocal, (long)remote, (long)nremote,
+  NUMBERS(process_vm_writev, pid);
+  return pg_retl(pg_sys6(SYS_process_vm_writev, args[0], (long)local, (long)nlocal, (long)remote, (long)nremote,
                          (long)flags));
 }
 
@@ -155,8 +210,8 @@ PG_EXPORT ssize_t process_vm_writev(pid_t pid, const struct iovec *local, unsign
 PG_EXPORT int tgkill(pid_t tgid, pid_t tid, int sig) {
   if (tgid == tid && pg_child_signal_leader(tgid, sig, PG_CALL("tgkill")))
     return 0;
-  CHECK(tgid, "tgkill");
-  return pg_ret((int)pg_sys3(SYS_tgkill, tgid, tid, sig));
+  NUMBERS(tgkill, tgid);
+  return pg_ret((int)pg_sys3(SYS_tgkill, args[0], tid, sig));
 }
 #endif
 
@@ -172,17 +227,16 @@ PG_EXPORT long ptrace(REQUEST_T request, ...) {
   pid_t pid = va_arg(ap, pid_t);
   void *addr = va_arg(ap, void *), *data = va_arg(ap, void *);
   va_end(ap);
-  if ((int)request == PTRACE_ATTACH || (int)request == PTRACE_SEIZE)
-    CHECK(pid, "ptrace");
+  NUMBERS(ptrace, (int)request, pid);
 #if defined(__GLIBC__) && PG_HAVE_RAW_SYSCALLS
   long word, peeks = (int)request >= PTRACE_PEEKTEXT && (int)request <= PTRACE_PEEKUSER;
-  long r = pg_sys4(SYS_ptrace, request, pid, addr, peeks ? &word : data);
+  long r = pg_sys4(SYS_ptrace, request, args[1], addr, peeks ? &word : data);
   if (r < 0 || !peeks)
     return pg_retl(r);
   errno = 0; /* a word of -1 is no failure */
   return word;
 #else
-  return pg_next_late(ptrace)(request, pid, addr, data);
+  return pg_next_late(ptrace)(request, (pid_t)args[1], addr, data);
 #endif
 }
 

@@ -1,5 +1,5 @@
-/* prctl: to know when the program installs a seccomp filter. */
-#include "preload/border.h"
+/* prctl: to know when the program installs a seccomp filter, and for the numbers that some of its options take. */
+#include "preload/numbers.h"
 
 #include "runtime/filter.h"
 
@@ -11,12 +11,14 @@ PG_EXPORT int prctl(int option, ...) {
   va_start(ap, option);
   long a = va_arg(ap, long), b = va_arg(ap, long), c = va_arg(ap, long), d = va_arg(ap, long);
   va_end(ap);
+  long args[] = {option, a, b, c};
+  pg_numbers_replace(PG_ROW_prctl, args, PG_CALL("prctl"));
   bool filters = option == PR_SET_SECCOMP && pg_mode() != PG_MODE_OFF && !pg_is_guest();
   if (PG_UNLIKELY(filters)) {
     pg_child_look_back();
     pg_filter_comes();
   }
-  int r = (int)pg_sys5(SYS_prctl, option, a, b, c, d);
+  int r = (int)pg_sys5(SYS_prctl, option, args[1], args[2], c, d);
   if (PG_UNLIKELY(filters))
     pg_filter_came(r == 0, a == PG_SECCOMP_MODE_FILTER ? (const void *)b : NULL);
   return pg_ret(r);

@@ -1,9 +1,7 @@
 /* posix_spawn and posix_spawnp, in both of glibc's versions: the old one runs a script without #! through the shell.
  * The caller's pid pointer goes to libc as it is: libc sets it before it lets signals through, and a SIGCHLD handler
  * may rely on that. */
-#include "preload/border.h"
-
-#include <spawn.h>
+#include "preload/spawn_group.h"
 
 typedef int spawn_fn(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
                      char *const[], char *const[]);
@@ -23,11 +21,12 @@ static bool leads(const posix_spawnattr_t *attr) {
 
 static int spawn(spawn_fn *next, const char *how, pid_t *pid, const char *path,
                  const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr, char *const argv[],
-                 char *const envp[]) {
+                 char *const envp[], const void *caller) {
+  posix_spawnattr_t other;
   pid_t own = -1;
   pid_t *at = pid ? pid : &own;
   bool on = pg_call_before_fork();
-  int r = next(at, path, actions, attr, argv, envp);
+  int r = next(at, path, actions, pg_spawn_group(attr, &other, (struct pg_call){how, caller}), argv, envp);
   if (r == 0 && on) {
     pg_call_born(*at, false, PG_BIRTH_SPAWN, how);
     if (leads(attr))
@@ -41,7 +40,7 @@ static int spawn(spawn_fn *next, const char *how, pid_t *pid, const char *path,
 #define SPAWN(exported, name, next)                                                                                    \
   PG_EXPORT int exported(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,                      \
                          const posix_spawnattr_t *attr, char *const argv[], char *const envp[]) {                      \
-    return spawn(next, #name, pid, path, actions, attr, argv, envp);                                                   \
+    return spawn(next, #name, pid, path, actions, attr, argv, envp, __builtin_return_address(0));                      \
   }
 
 #define EARLY(name) (pg_mode(), pg_next.name) /* which binds the next names */

@@ -1,6 +1,6 @@
 /* Raw system calls that a program makes through libc's syscall(): those that touch processes or descriptors get the same
  * care as the functions of libc. The entry is in syscall_<arch>.S. */
-#include "preload/border.h"
+#include "preload/numbers.h"
 
 #include "preload/syscall.h"
 #include "runtime/filter.h"
@@ -24,44 +24,19 @@ const unsigned char pg_syscall_kinds[PG_SYSCALL_KINDS] = {
 #endif
     [SYS_clone] = PG_SYSCALL_CLONES,
     [SYS_clone3] = PG_SYSCALL_CLONES,
-    [SYS_kill] = PG_SYSCALL_ROUTED,
-    [SYS_tkill] = PG_SYSCALL_ROUTED,
-    [SYS_tgkill] = PG_SYSCALL_ROUTED,
-    [SYS_rt_sigqueueinfo] = PG_SYSCALL_ROUTED,
-    [SYS_rt_tgsigqueueinfo] = PG_SYSCALL_ROUTED,
-    [SYS_wait4] = PG_SYSCALL_ROUTED,
-    [SYS_waitid] = PG_SYSCALL_ROUTED,
     [SYS_close] = PG_SYSCALL_ROUTED,
     [SYS_close_range] = PG_SYSCALL_ROUTED,
     [SYS_dup3] = PG_SYSCALL_ROUTED,
-    [SYS_pidfd_open] = PG_SYSCALL_ROUTED,
     [SYS_pidfd_getfd] = PG_SYSCALL_ROUTED,
-    [SYS_prctl] = PG_SYSCALL_ROUTED,
     [SYS_seccomp] = PG_SYSCALL_ROUTED,
     [SYS_unshare] = PG_SYSCALL_ROUTED,
     [SYS_setns] = PG_SYSCALL_ROUTED,
-    [SYS_setpgid] = PG_SYSCALL_ROUTED,
-    [SYS_getpgid] = PG_SYSCALL_ROUTED,
-    [SYS_getsid] = PG_SYSCALL_ROUTED,
-    [SYS_setpriority] = PG_SYSCALL_ROUTED,
-    [SYS_getpriority] = PG_SYSCALL_ROUTED,
-    [SYS_sched_setscheduler] = PG_SYSCALL_ROUTED,
-    [SYS_sched_getscheduler] = PG_SYSCALL_ROUTED,
-    [SYS_sched_setparam] = PG_SYSCALL_ROUTED,
-    [SYS_sched_getparam] = PG_SYSCALL_ROUTED,
-    [SYS_sched_setaffinity] = PG_SYSCALL_ROUTED,
-    [SYS_sched_getaffinity] = PG_SYSCALL_ROUTED,
-    [SYS_sched_setattr] = PG_SYSCALL_ROUTED,
-    [SYS_sched_getattr] = PG_SYSCALL_ROUTED,
-    [SYS_ioprio_set] = PG_SYSCALL_ROUTED,
-    [SYS_ioprio_get] = PG_SYSCALL_ROUTED,
-    [SYS_prlimit64] = PG_SYSCALL_ROUTED,
 #ifdef SYS_setrlimit
     [SYS_setrlimit] = PG_SYSCALL_ROUTED,
 #endif
-    [SYS_ptrace] = PG_SYSCALL_ROUTED,
-    [SYS_process_vm_readv] = PG_SYSCALL_ROUTED,
-    [SYS_process_vm_writev] = PG_SYSCALL_ROUTED,
+#define X(name, ...) [SYS_##name] = PG_SYSCALL_NUMBERS + PG_ROW_##name,
+    PG_NUMBERS(X)
+#undef X
 };
 
 /* The errno border for calls that were passed on. */
@@ -105,22 +80,6 @@ static long forked(long r, uint64_t flags, bool on, enum pg_birth birth) {
     pg_hot.forking = 0;
   }
   return r;
-}
-
-/* The process that such a call is about, or 0: that is none. */
-static pid_t whom(long n, long a, long b) {
-  switch (n) {
-  case SYS_setpriority:
-  case SYS_getpriority:
-    return (int)a == PRIO_PROCESS ? (pid_t)b : 0;
-  case SYS_ioprio_set:
-  case SYS_ioprio_get:
-    return (int)a == 1 /* IOPRIO_WHO_PROCESS */ ? (pid_t)b : 0;
-  case SYS_ptrace:
-    return a == 16 || a == 0x4206 /* PTRACE_ATTACH, PTRACE_SEIZE */ ? (pid_t)b : 0;
-  default:
-    return (pid_t)a;
-  }
 }
 
 /* The number in it is put right by the kernel here, and must be right there. */
@@ -206,11 +165,14 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   case SYS_seccomp: {
     bool own = n == SYS_seccomp;
     bool filters = (own ? a <= PG_SECCOMP_SET_MODE_FILTER : a == PR_SET_SECCOMP) && pg_mode() != PG_MODE_OFF && !pg_is_guest();
+    long args[] = {a, b, c, d, e, f};
+    if (!own)
+      pg_numbers_replace(PG_ROW_prctl, args, call);
     if (filters) {
       pg_child_look_back();
       pg_filter_comes();
     }
-    long r = pg_sys6(n, a, b, c, d, e, f);
+    long r = pg_sys6(n, args[0], args[1], args[2], args[3], args[4], args[5]);
     if (filters)
       pg_filter_came(r >= 0, (own ? a == PG_SECCOMP_SET_MODE_FILTER : b == PG_SECCOMP_MODE_FILTER) ? (const void *)c : NULL);
     return r;
@@ -229,12 +191,14 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
         pg_child_signal_leader((pid_t)a, (int)(n == SYS_tkill ? b : c), call))
       return 0;
     __attribute__((fallthrough));
-  default: { /* the rest takes a PID and neither signals a process nor waits */
-    int r = pg_call_check(whom(n, a, b), call);
-    long done = r < 0 ? r : pg_sys6(n, a, b, c, d, e, f);
+  default: { /* the rest has numbers, and neither signals a process nor waits */
+    enum pg_row row = (enum pg_row)(pg_syscall_kinds[n] - PG_SYSCALL_NUMBERS);
+    long args[] = {a, b, c, d, e, f};
+    pg_numbers_replace(row, args, call);
+    long done = pg_sys6(n, args[0], args[1], args[2], args[3], args[4], args[5]);
     if (done == 0 && n == SYS_prlimit64 && c)
       pg_call_limit_changed((int)b);
-    return done;
+    return pg_numbers_after(row, args, done, call);
   }
   }
 }

@@ -10,13 +10,19 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 
 /* pidfd_open of libc where it has one (2.36), which is the one that is wrapped. */
 extern int pidfd_open(pid_t pid, unsigned flags) __attribute__((weak));
+extern int capget(void *header, void *data) __attribute__((weak));
+#ifndef PR_SET_PTRACER
+#define PR_SET_PTRACER 0x59616d61
+#endif
 extern int tgkill(pid_t tgid, pid_t tid, int sig) __attribute__((weak));
 
 static int open_pidfd(pid_t pid, unsigned flags, bool by_syscall) {
@@ -31,9 +37,8 @@ static void note_call(const char *what, long result) {
 
 static volatile char target[64] = "in the child";
 
-/* All of them on one process, which must stay as it is for the next. Arguments that are wrong in themselves only where
- * somebody is there: for nobody it is open which error comes first. */
-static void try_all(const char *who, pid_t pid, bool somebody) {
+/* All of them on one process, which must stay as it is for the next. */
+static void try_all(const char *who, pid_t pid) {
   struct sched_param param = {.sched_priority = 0};
   struct rlimit limit;
   cpu_set_t cpus;
@@ -55,22 +60,47 @@ static void try_all(const char *who, pid_t pid, bool somebody) {
   CALL("sched_getscheduler", sched_getscheduler(pid) == SCHED_BATCH);
   CALL("sched_getparam", sched_getparam(pid, &param));
   CALL("sched_setparam", sched_setparam(pid, &param));
-  if (somebody)
-    CALL("sched_setscheduler, bad", sched_setscheduler(pid, 77, &param));
-  if (somebody)
-    CALL("sched_setscheduler, nowhere", sched_setscheduler(pid, SCHED_OTHER, NULL));
+  CALL("sched_setscheduler, bad", sched_setscheduler(pid, 77, &param));
+  CALL("sched_setscheduler, nowhere", sched_setscheduler(pid, SCHED_OTHER, NULL));
   CALL("sched_getaffinity", sched_getaffinity(pid, sizeof cpus, &cpus));
   CALL("sched_setaffinity", sched_setaffinity(pid, sizeof cpus, &cpus));
-  if (somebody)
-    CALL("sched_getaffinity, small", sched_getaffinity(pid, 0, &cpus));
+  CALL("sched_getaffinity, small", sched_getaffinity(pid, 0, &cpus));
   static const size_t sizes[] = {sizeof wide, sizeof wide - 1};
-  for (size_t i = 0; somebody && i < sizeof sizes / sizeof *sizes; i++) {
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     memset(wide, 0xa5, sizeof wide);
     CALL("sched_getaffinity, wide", sched_getaffinity(pid, sizes[i], (cpu_set_t *)(void *)wide));
     note("  ends with %#x %#x", wide[sizeof wide - 2], wide[sizeof wide - 1]);
   }
-  if (somebody)
-    CALL("sched_getaffinity, nowhere", sched_getaffinity(pid, sizeof cpus, (cpu_set_t *)8));
+  CALL("sched_getaffinity, nowhere", sched_getaffinity(pid, sizeof cpus, (cpu_set_t *)8));
+  struct timespec interval = {0, 0};
+  CALL("sched_rr_get_interval", sched_rr_get_interval(pid, &interval));
+  CALL("sched_rr_get_interval, nowhere", sched_rr_get_interval(pid, (struct timespec *)8));
+  clockid_t clock = 0;
+  errno = UNTOUCHED;
+  int error = clock_getcpuclockid(pid, &clock); /* which may leave anything in errno where it fails */
+  note("  clock_getcpuclockid: %s", errno_text(error));
+  if (error == 0)
+    CALL("that clock", clock_gettime(clock, &interval));
+  struct {
+    uint32_t version;
+    int pid;
+  } header = {0x20080522, pid};
+  uint32_t capabilities[6];
+  for (int way = 0; capget && way < 2; way++) {
+    CALL("capget", way ? syscall(SYS_capget, &header, capabilities) : capget(&header, capabilities));
+    CALL("capget, nowhere", way ? syscall(SYS_capget, 8, capabilities) : capget((void *)8, capabilities));
+    header.version = 1;
+    CALL("capget, other version", way ? syscall(SYS_capget, &header, capabilities) : capget(&header, capabilities));
+    note("  version %#x", header.version);
+  }
+  CALL("kcmp", syscall(SYS_kcmp, pid, pid, 1, 0, 0));
+  CALL("kcmp with ourselves", syscall(SYS_kcmp, getpid(), pid, 99, 0, 0));
+  CALL("migrate_pages", syscall(SYS_migrate_pages, pid, 0, NULL, NULL));
+  CALL("move_pages", syscall(SYS_move_pages, pid, 0, NULL, NULL, NULL, 0));
+  CALL("move_pages, bad flags", syscall(SYS_move_pages, pid, 0, NULL, NULL, NULL, 77));
+  CALL("get_robust_list", syscall(SYS_get_robust_list, pid, &interval, &capabilities));
+  CALL("set_ptracer", prctl(PR_SET_PTRACER, (long)pid, 0L, 0L, 0L));
+  CALL("set_ptracer", syscall(SYS_prctl, PR_SET_PTRACER, pid, 0, 0, 0));
   CALL("prlimit", prlimit(pid, RLIMIT_CORE, NULL, &limit));
   limit.rlim_cur = 0;
   CALL("prlimit", prlimit(pid, RLIMIT_CORE, &limit, NULL));
@@ -98,8 +128,7 @@ static void try_all(const char *who, pid_t pid, bool somebody) {
   CALL("sched_getattr", syscall(SYS_sched_getattr, pid, attributes, 48, 0));
   note("  size %u, policy %u", attributes[0], attributes[1]);
   CALL("sched_setattr", syscall(SYS_sched_setattr, pid, attributes, 0));
-  if (somebody)
-    CALL("sched_setattr, nowhere", syscall(SYS_sched_setattr, pid, NULL, 0));
+  CALL("sched_setattr, nowhere", syscall(SYS_sched_setattr, pid, NULL, 0));
   CALL("sched_setparam", syscall(SYS_sched_setparam, pid, &param));
   CALL("sched_getaffinity", syscall(SYS_sched_getaffinity, pid, sizeof cpus, &cpus) > 0);
   CALL("prlimit", syscall(SYS_prlimit64, pid, RLIMIT_CORE, NULL, &limit));
@@ -108,7 +137,7 @@ static void try_all(const char *who, pid_t pid, bool somebody) {
 
 static void living(void) {
   pid_t pid = fork_pausing();
-  try_all("a child", pid, true);
+  try_all("a child", pid);
   note("%s", (const char *)(uintptr_t)target);
   finish(pid);
 }
@@ -116,9 +145,9 @@ static void living(void) {
 static void zombie(void) {
   pid_t pid = fork_exiting(3);
   await_zombie(pid);
-  try_all("a zombie", pid, true);
+  try_all("a zombie", pid);
   MUST(waitpid(pid, NULL, 0) == pid);
-  try_all("nobody", pid, false);
+  try_all("nobody", pid);
 }
 
 static void others(void) {
@@ -131,7 +160,7 @@ static void others(void) {
   CALL("parent's", getpgid(getppid()));
   CALL("priority of all", getpriority(PRIO_USER, 0));
   CALL("bad", getpriority(9, 0));
-  try_all("oneself", self, true);
+  try_all("oneself", self);
 }
 
 /* A thread's number is a PID to most of these calls. */
@@ -147,7 +176,7 @@ static void child_in_child(void) {
       pause();
   }
   MUST(read(ends[0], &grandchild, sizeof grandchild) == sizeof grandchild && grandchild > 1);
-  try_all("a grandchild", grandchild, true);
+  try_all("a grandchild", grandchild);
   MUST(kill_ok(grandchild, SIGKILL) == 0);
   finish(pid);
 }

@@ -3,9 +3,14 @@
 #include "cases.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define GROUP_SIGNAL SIGUSR1
@@ -17,6 +22,8 @@ static const char *reap(pid_t pid) {
   MUST(got == pid);
   return status_text(status);
 }
+
+static int terminal[2];
 
 static int kill_group(pid_t group, int sig, int form) {
   MUST(group > 1);
@@ -74,6 +81,60 @@ static void leader_gone(void) {
     result = kill_group(leader, GROUP_SIGNAL, form);
     note("empty: %s", call_text(result));
   }
+}
+
+/* Calls that take the number of a group: of a living one, of one whose leader was reaped, of one that is empty. */
+static void try_group(const char *who, pid_t group, pid_t member) {
+  static char *const argv[] = {"true", NULL};
+  posix_spawnattr_t attr;
+  pid_t pid = -1;
+  int result, status;
+#define TRY(what, call) (errno = UNTOUCHED, result = (int)(call), note("%s: " what ": %s", who, call_text(result)))
+  TRY("setpgid", setpgid(member, group));
+  TRY("setpgid", syscall(SYS_setpgid, member, group));
+  TRY("setpgid of nobody", setpgid(1 << 22, group));
+  TRY("getpriority", getpriority(PRIO_PGRP, (id_t)group));
+  TRY("setpriority", setpriority(PRIO_PGRP, (id_t)group, 3));
+  TRY("getpriority", syscall(SYS_getpriority, PRIO_PGRP, group));
+  TRY("setpriority", syscall(SYS_setpriority, PRIO_PGRP, group, 4));
+  TRY("ioprio_set", syscall(SYS_ioprio_set, 2, group, 2 << 13 | 7));
+  TRY("ioprio_get", syscall(SYS_ioprio_get, 2, group));
+  TRY("tcsetpgrp of no terminal", tcsetpgrp(terminal[1], group));
+  TRY("tcsetpgrp", tcsetpgrp(terminal[0], group));
+  TRY("tcsetpgrp of nothing", tcsetpgrp(-1, group));
+  MUST(posix_spawnattr_init(&attr) == 0 && posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP) == 0 &&
+       posix_spawnattr_setpgroup(&attr, group) == 0);
+  result = posix_spawn(&pid, "/bin/true", NULL, &attr, argv, argv + 1);
+  note("%s: spawn: %s", who, errno_text(result));
+  if (result == 0)
+    MUST(waitpid(pid, &status, 0) == pid && status == 0);
+  posix_spawnattr_destroy(&attr);
+}
+
+static void by_other_calls(void) {
+  MUST(setsid() > 0 || getsid(0) == getpid());
+  signal(SIGTTOU, SIG_IGN);
+  int master = posix_openpt(O_RDWR | O_NOCTTY);
+  MUST(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+  terminal[0] = open(ptsname(master), O_RDWR | O_NOCTTY);
+  terminal[1] = open("/dev/null", O_RDWR);
+  MUST(terminal[0] >= 0 && terminal[1] >= 0 && ioctl(terminal[0], TIOCSCTTY, 0) == 0);
+  pid_t leader = member(0), second = member(leader), third = member(0);
+  try_group("living", leader, third);
+  note("%s", getpgid(third) == leader ? "in it" : "not in it");
+  try_group("a child's that leads none", second, third);
+  MUST(kill_ok(leader, SIGTERM) == 0);
+  note("leader: %s", reap(leader));
+  MUST(setpgid(third, third) == 0);
+  try_group("leader gone", leader, third);
+  note("%s", getpgid(third) == leader ? "in it" : "not in it");
+  finish(third);
+  finish(second);
+  pid_t other = fork_pausing();
+  try_group("empty", leader, other);
+  try_group("nobody's", 1 << 22, other);
+  try_group("negative", -5, other);
+  finish(other);
 }
 
 /* The same, and no descriptor is free when the leader is reaped, nor at the next birth. */
@@ -270,7 +331,8 @@ static void job_control(void) {
 }
 
 const struct test_case cases[] = {
-    {"whole-group", whole_group}, {"leader-gone", leader_gone}, {"leader-gone-none-left", leader_gone_none_left},           {"grandchild-left", grandchild_left},
+    {"whole-group", whole_group}, {"leader-gone", leader_gone}, {"leader-gone-none-left", leader_gone_none_left},
+    {"by-other-calls", by_other_calls},           {"grandchild-left", grandchild_left},
     {"made-late", made_late},     {"waits-for-groups", waits_for_groups}, {"own-group", own_group},
     {"everybody", everybody},     {"job-control", job_control},           {NULL, NULL},
 };

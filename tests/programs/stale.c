@@ -81,7 +81,8 @@ int main(int argc, char **argv) {
   scenario.make = way[0];
   scenario.reap = way[1];
   scenario.send = way[2];
-  scenario.leader = one_of(scenario.send, "kill-group killpg syscall-kill-group vforked-group") || one_of(scenario.reap, "waitpid-group waitid-pgid");
+  scenario.leader = strstr(scenario.send, "-group") || strcmp(scenario.send, "killpg") == 0 ||
+                    one_of(scenario.reap, "waitpid-group waitid-pgid");
   scenario.hold = !one_of(scenario.make, "vfork clone-vfork");
   scenario.wall = one_of(scenario.make, "clone-urg clone-silent clone-urg-then-exec");
   prepare_reap();

@@ -102,6 +102,7 @@ struct pg_test_command {
   const char *errors;      /* a file that becomes fd 2 instead of the captured one, or NULL; "" closes fd 2 */
   const char *preload;     /* the object for LD_PRELOAD, or NULL to run without */
   int limit_ms;            /* 0 means ten seconds */
+  bool same_session;       /* as strangers are in: whose groups it can then join */
 };
 
 /* A running program with a pipe to its stdin and from its stdout. */

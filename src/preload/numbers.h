@@ -1,0 +1,152 @@
+/* Where the calls of libc and of the kernel have the number of a process or of a group: one table, which the wrappers and
+ * syscall() work from, and the manual page is checked against (scripts/check-manual).
+ *
+ * A number that is known to be stale is replaced by one that no process can have, and the call is made: so its errors are
+ * the kernel's own, in the kernel's own order. */
+#ifndef PG_PRELOAD_NUMBERS_H
+#define PG_PRELOAD_NUMBERS_H
+
+#include "preload/border.h"
+
+#include "child/number.h"
+
+#include <limits.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+
+enum pg_number {
+  PG_NUMBER_NONE,
+  PG_NUMBER_PID,
+  PG_NUMBER_GROUP,
+  PG_NUMBER_EITHER, /* positive: a process, below -1: a group */
+  PG_NUMBER_HEADER, /* the second int at this address is a PID; looked at when the kernel has read it */
+};
+
+struct pg_place {
+  uint8_t kind, arg; /* arguments are counted from 0 */
+  struct {           /* it is one if these bits of another argument are these */
+    uint32_t mask, value;
+    uint8_t arg;
+  } when[2];
+};
+
+#define PG_AT(kind, arg) {PG_NUMBER_##kind, arg, {{0, 0, 0}, {0, 0, 0}}}
+/* If argument i is v; and argument j is w; if argument i has none of the bits. */
+#define PG_AT_IF(kind, arg, i, v) {PG_NUMBER_##kind, arg, {{~0u, v, i}, {0, 0, 0}}}
+#define PG_AT_IF_BOTH(kind, arg, i, v, j, w) {PG_NUMBER_##kind, arg, {{~0u, v, i}, {~0u, w, j}}}
+#define PG_AT_UNLESS(kind, arg, i, bits) {PG_NUMBER_##kind, arg, {{bits, 0, i}, {0, 0, 0}}}
+#define PG_PLACES 4 /* at most */
+
+#ifndef PR_SET_PTRACER
+#define PR_SET_PTRACER 0x59616d61
+#endif
+#ifndef PR_SCHED_CORE
+#define PR_SCHED_CORE 62 /* 5.14; the fourth argument says what the third one is: thread, process, group */
+#endif
+#define PG_PERF_FLAG_PID_CGROUP 4
+
+/* X(name, places): calls of the kernel; those of libc of the same name have the same arguments. */
+#define PG_NUMBERS(X)                                                                                                  \
+  X(kill, PG_AT(EITHER, 0))                                                                                            \
+  X(tkill, PG_AT(PID, 0))                                                                                              \
+  X(tgkill, PG_AT(PID, 0))                                                                                             \
+  X(rt_sigqueueinfo, PG_AT(PID, 0))                                                                                    \
+  X(rt_tgsigqueueinfo, PG_AT(PID, 0))                                                                                  \
+  X(wait4, PG_AT(EITHER, 0))                                                                                           \
+  X(waitid, PG_AT_IF(PID, 1, 0, P_PID), PG_AT_IF(GROUP, 1, 0, P_PGID))                                                 \
+  X(pidfd_open, PG_AT(PID, 0))                                                                                         \
+  X(setpgid, PG_AT(PID, 0), PG_AT(GROUP, 1))                                                                           \
+  X(getpgid, PG_AT(PID, 0))                                                                                            \
+  X(getsid, PG_AT(PID, 0))                                                                                             \
+  X(setpriority, PG_AT_IF(PID, 1, 0, PRIO_PROCESS), PG_AT_IF(GROUP, 1, 0, PRIO_PGRP))                                  \
+  X(getpriority, PG_AT_IF(PID, 1, 0, PRIO_PROCESS), PG_AT_IF(GROUP, 1, 0, PRIO_PGRP))                                  \
+  X(ioprio_set, PG_AT_IF(PID, 1, 0, 1), PG_AT_IF(GROUP, 1, 0, 2)) /* IOPRIO_WHO_PROCESS, _PGRP */                      \
+  X(ioprio_get, PG_AT_IF(PID, 1, 0, 1), PG_AT_IF(GROUP, 1, 0, 2))                                                      \
+  X(sched_setscheduler, PG_AT(PID, 0))                                                                                 \
+  X(sched_getscheduler, PG_AT(PID, 0))                                                                                 \
+  X(sched_setparam, PG_AT(PID, 0))                                                                                     \
+  X(sched_getparam, PG_AT(PID, 0))                                                                                     \
+  X(sched_setaffinity, PG_AT(PID, 0))                                                                                  \
+  X(sched_getaffinity, PG_AT(PID, 0))                                                                                  \
+  X(sched_setattr, PG_AT(PID, 0))                                                                                      \
+  X(sched_getattr, PG_AT(PID, 0))                                                                                      \
+  X(sched_rr_get_interval, PG_AT(PID, 0))                                                                              \
+  X(prlimit64, PG_AT(PID, 0)) /* of libc: prlimit as well */                                                           \
+  X(ptrace, PG_AT_IF(PID, 1, 0, PTRACE_ATTACH), PG_AT_IF(PID, 1, 0, PTRACE_SEIZE))                                     \
+  X(process_vm_readv, PG_AT(PID, 0))                                                                                   \
+  X(process_vm_writev, PG_AT(PID, 0))                                                                                  \
+  X(kcmp, PG_AT(PID, 0), PG_AT(PID, 1))                                                                                \
+  X(perf_event_open, PG_AT_UNLESS(PID, 1, 4, PG_PERF_FLAG_PID_CGROUP))                                                 \
+  X(migrate_pages, PG_AT(PID, 0))                                                                                      \
+  X(move_pages, PG_AT(PID, 0))                                                                                         \
+  X(get_robust_list, PG_AT(PID, 0))                                                                                    \
+  X(capget, PG_AT(HEADER, 0))                                                                                          \
+  X(prctl, PG_AT_IF(PID, 1, 0, PR_SET_PTRACER),                                                                        \
+    PG_AT_IF_BOTH(PID, 2, 0, PR_SCHED_CORE, 3, 0), PG_AT_IF_BOTH(PID, 2, 0, PR_SCHED_CORE, 3, 1),                      \
+    PG_AT_IF_BOTH(GROUP, 2, 0, PR_SCHED_CORE, 3, 2))
+
+/* The same for calls that are libc's alone. Not here: posix_spawn and its like, which have a group in their attributes. */
+#define PG_NUMBERS_LIBC(X)                                                                                             \
+  X(killpg, PG_AT(GROUP, 0))                                                                                           \
+  X(sigqueue, PG_AT(PID, 0))                                                                                           \
+  X(waitpid, PG_AT(EITHER, 0))                                                                                         \
+  X(tcsetpgrp, PG_AT(GROUP, 1))                                                                                        \
+  X(clock_getcpuclockid, PG_AT(PID, 0))
+
+enum pg_row {
+#define X(name, ...) PG_ROW_##name,
+  PG_NUMBERS(X) PG_NUMBERS_LIBC(X)
+#undef X
+};
+
+static const struct pg_place pg_places[][PG_PLACES] = {
+#define X(name, ...) [PG_ROW_##name] = {__VA_ARGS__},
+    PG_NUMBERS(X) PG_NUMBERS_LIBC(X)
+#undef X
+};
+
+/* One that no process, no thread and no group can have: the kernel's numbers are below. */
+#define PG_NOBODY PG_PID_LIMIT
+
+static inline bool pg_place_holds(const struct pg_place *place, const long *args) {
+  for (int i = 0; i < 2; i++)
+    if (((uint32_t)args[place->when[i].arg] & place->when[i].mask) != place->when[i].value)
+      return false;
+  return true;
+}
+
+/* 0, or what a call with this number gets: -ESRCH. */
+static inline int pg_number_check(enum pg_number kind, pid_t number, struct pg_call call) {
+  if (kind == PG_NUMBER_GROUP)
+    return number > 1 ? pg_call_check_group(number, call) : 0;
+  if (kind == PG_NUMBER_EITHER && number < -1 && number != INT_MIN)
+    return pg_call_check_group(-number, call);
+  return number > 0 ? pg_call_check(number, call) : 0;
+}
+
+/* Before the call: stale numbers among its arguments become nobody's. Folded to a few comparisons where the row is a
+ * constant. */
+static inline void pg_numbers_replace(enum pg_row row, long *args, struct pg_call call) {
+  for (int i = 0; i < PG_PLACES; i++) {
+    const struct pg_place *place = &pg_places[row][i];
+    if (place->kind == PG_NUMBER_NONE || place->kind == PG_NUMBER_HEADER || !pg_place_holds(place, args))
+      continue;
+    pid_t number = (pid_t)args[place->arg];
+    /* the leader of a group that is being made */
+    bool new_group = row == PG_ROW_setpgid && place->kind == PG_NUMBER_GROUP && number == (pid_t)args[0];
+    if (!new_group && PG_UNLIKELY(pg_number_check((enum pg_number)place->kind, number, call) < 0))
+      args[place->arg] = number < 0 ? -PG_NOBODY : PG_NOBODY;
+  }
+}
+
+/* After a call that has returned this: what it returns. */
+static inline long pg_numbers_after(enum pg_row row, const long *args, long result, struct pg_call call) {
+  if (pg_places[row][0].kind == PG_NUMBER_HEADER && result == 0) {
+    int refused = pg_number_check(PG_NUMBER_PID, ((const int *)args[pg_places[row][0].arg])[1], call);
+    return refused < 0 ? refused : result;
+  }
+  return result;
+}
+
+#endif
