@@ -4,9 +4,11 @@
 #include "child/descriptor.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <unistd.h>
 
 PG_EXPORT_HOT int close(int fd) {
+  PG_EARLY(pg_sys_close(fd));
   if (pg_is_hidden(fd))
     return pg_ret(-EBADF);
   if (PG_UNLIKELY(!pg_next.close))
@@ -21,7 +23,13 @@ static PG_COLD int dup2_slowly(int from, int to) {
   return r == 0 ? pg_next.dup2(from, to) : pg_ret(r);
 }
 
+/* Early: not every machine has the system call, and dup3 refuses to do nothing. */
+static PG_COLD long dup2_early(int from, int to) {
+  return from == to ? pg_sys_fcntl(from, F_GETFD, 0) < 0 ? -EBADF : to : pg_sys3(SYS_dup3, from, to, 0);
+}
+
 PG_EXPORT_HOT int dup2(int from, int to) {
+  PG_EARLY(dup2_early(from, to));
   if (pg_is_ours(from) || pg_is_ours(to) || PG_UNLIKELY(!pg_next.dup2))
     return dup2_slowly(from, to);
   return pg_next.dup2(from, to);
@@ -29,6 +37,7 @@ PG_EXPORT_HOT int dup2(int from, int to) {
 PG_ALSO(dup2, __dup2);
 
 PG_EXPORT_HOT int dup3(int from, int to, int flags) {
+  PG_EARLY(pg_sys3(SYS_dup3, from, to, flags));
   pg_mode();
   bool valid = !(flags & ~O_CLOEXEC) && from != to;
   int r = valid ? pg_call_before_dup(from, to) : 0;
@@ -37,12 +46,17 @@ PG_EXPORT_HOT int dup3(int from, int to, int flags) {
 
 #ifdef PG_HAVE_CLOSE_RANGE
 PG_EXPORT int close_range(unsigned first, unsigned last, int flags) {
+  PG_EARLY(pg_sys3(SYS_close_range, first, last, flags));
   return pg_ret(pg_call_close_range(first, last, (unsigned)flags));
 }
 #endif
 
 #ifdef PG_HAVE_CLOSEFROM
 PG_EXPORT void closefrom(int low) {
+  if (pg_is_early()) {
+    pg_early(pg_sys3(SYS_close_range, low < 0 ? 0 : low, UINT_MAX, 0));
+    return;
+  }
   pg_mode();
   pg_call_closefrom(low);
 }

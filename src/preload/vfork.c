@@ -10,7 +10,7 @@
  * see that. */
 int32_t *pg_vfork_prepare(void);
 PG_HOT int32_t *pg_vfork_prepare(void) {
-  if (!pg_call_before_fork(PG_BIRTH_VFORK) || pg_is_passive())
+  if (pg_is_early() || !pg_call_before_fork(PG_BIRTH_VFORK) || pg_is_passive())
     return NULL;
   pg_self_know();
   struct pg_record *rec = pg_record_alloc();
@@ -25,6 +25,7 @@ PG_HOT int32_t *pg_vfork_prepare(void) {
 /* After it. ret: what the kernel returned. */
 pid_t pg_vfork_parent(long ret, int32_t *slot);
 PG_HOT pid_t pg_vfork_parent(long ret, int32_t *slot) {
+  PG_EARLY(ret);
   if (slot) {
     struct pg_record *rec = (struct pg_record *)(void *)((char *)slot - offsetof(struct pg_record, pid));
     int pidfd = *slot;
