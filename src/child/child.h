@@ -22,6 +22,9 @@ static inline enum pg_mode pg_mode(void) {
   return PG_UNLIKELY(m == PG_MODE_UNREAD) ? pg_child_init() : (enum pg_mode)m;
 }
 
+/* Once libc has an environment, which it has not yet when a library's resolver makes us ready. */
+void pg_child_environment(void);
+
 /* ---- track.c ---- */
 
 /* A child was born: called in the parent before the program learns its number. pidfd: one that names the child for

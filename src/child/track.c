@@ -67,6 +67,12 @@ PG_COLD enum pg_mode pg_child_init(void) {
   return pg_config.mode;
 }
 
+void pg_child_environment(void) {
+  extern char **environ;
+  if (PG_UNLIKELY(pg_config.secure))
+    pg_config_read(environ, true);
+}
+
 static PG_COLD void log_child(enum pg_level level, const char *event, pid_t pid, const char *how, int fd) {
   struct pg_line line;
   pg_line_begin(&line, level, event);

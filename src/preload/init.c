@@ -4,11 +4,9 @@
 #include "runtime/log.h"
 
 __attribute__((constructor)) static void begin(void) {
-  extern char **environ;
   if (pg_mode() != PG_MODE_OFF)
     pg_child_adopt_all();
-  if (PG_UNLIKELY(pg_config.secure)) /* where a resolver was the first to call, libc had no environment yet */
-    pg_config_read(environ, true);
+  pg_child_environment();
 }
 
 __attribute__((destructor)) static void end(void) {
