@@ -138,12 +138,16 @@ static const struct when *this_one(void) {
   abort();
 }
 
-static void run_same(const struct when *when, const char *shim, struct pg_test_outcome *ret) {
+static void run_as(const struct when *when, const char *what, const char *shim, struct pg_test_outcome *ret) {
   struct start start;
-  prepare(when, when->bare ? "bare" : when->joined ? "joined" : "same", shim, &start);
+  prepare(when, what, shim, &start);
   pg_test_run(&start.command, ret);
   int leftovers = pg_test_kill_leftovers();
   PG_CHECK(leftovers == 0, "%s: %d processes left behind", pg_test_name(), leftovers);
+}
+
+static void run_same(const struct when *when, const char *shim, struct pg_test_outcome *ret) {
+  run_as(when, when->bare ? "bare" : when->joined ? "joined" : "same", shim, ret);
 }
 
 static void test_same(void) {
@@ -159,6 +163,12 @@ static void test_same(void) {
              "%s: without: \"%s\" \"%s\", with: status %#x \"%s\" \"%s\"", when->name, plain.out, plain.err,
              (unsigned)shim.status, shim.out, shim.err);
     pg_test_outcome_free(&shim);
+    if (when->bare) {
+      run_as(when, "refused", pg_test_preload(), &shim);
+      PG_CHECK(pg_test_exited(&shim, 0) && strcmp(shim.out, "end\n") == 0 && !shim.err[0],
+               "%s, refused: status %#x \"%s\" \"%s\"", when->name, (unsigned)shim.status, shim.out, shim.err);
+      pg_test_outcome_free(&shim);
+    }
   } else {
     pg_test_skip("no shim");
   }

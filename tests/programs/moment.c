@@ -140,8 +140,9 @@ static int exits(void *unused) {
   return 8;
 }
 
-/* All calls that a shim may stand in front of, before an object is relocated. There errno is not there, and what needs
- * more than a system call may be refused: so those are made, and what they say is left out. */
+/* All calls that a shim may stand in front of, before an object is relocated: those that are system calls, and that fail
+ * by their results alone, as errno may not be there; and ("refused") those that need more of libc, which not every libc
+ * itself survives so early. */
 static pid_t bare_child(void) {
   pid_t pid = fork();
   while (pid == 0)
@@ -185,8 +186,6 @@ static void bare_descriptors(void) {
 }
 
 static void bare_births(void) {
-  static char stack[16384] __attribute__((aligned(16)));
-  static char *argv[] = {"/bin/true", NULL}, *none[] = {NULL};
   int status = -1;
   for (int by = 0; by < 5; by++)
     say("reaped %#x, ", (unsigned)bare_reap(by, bare_child()));
@@ -195,18 +194,25 @@ static void bare_births(void) {
     _exit(7);
   say("vfork %d\n", pid > 1 && wait(&status) == pid && status == 7 << 8);
   pid = called(8);
-  say("syscall %d %#x\n", syscall(SYS_wait4, pid, &status, 0, NULL) == pid, (unsigned)status);
+  bool got = syscall(SYS_wait4, pid, &status, 0, NULL) == pid;
+  say("syscall %d %#x\n", got, (unsigned)status);
 #if __GLIBC_PREREQ(2, 34)
   pid = _Fork();
   if (pid == 0)
     _exit(9);
-  say("_Fork %d %#x\n", waitpid(pid, &status, 0) == pid, (unsigned)status);
+  got = waitpid(pid, &status, 0) == pid;
+  say("_Fork %d %#x\n", got, (unsigned)status);
 #endif
-  pid = fork();
+}
+
+static void refused(void) {
+  static char stack[16384] __attribute__((aligned(16)));
+  static char *argv[] = {"/bin/true", NULL}, *none[] = {NULL};
+  int master = -1;
+  pid_t pid = fork();
   if (pid == 0)
     _exit(daemon(1, 1) != 0);
-  say("daemon %d\n", waitpid(pid, NULL, 0) == pid);
-  int master = -1;
+  waitpid(pid, NULL, 0);
   pid = forkpty(&master, NULL, NULL, NULL);
   if (pid == 0)
     _exit(0);
@@ -219,6 +225,7 @@ static void bare_births(void) {
   clone(exits, stack + sizeof stack, SIGCHLD, NULL);
   while (wait(NULL) > 0)
     ;
+  say("end\n");
 }
 
 static void bare_numbers(void) {
@@ -334,6 +341,8 @@ void moment(const char *when) {
     same();
   else if (strcmp(what, "bare") == 0)
     bare();
+  else if (strcmp(what, "refused") == 0)
+    refused();
   else if (strcmp(what, "joined") == 0)
     joined();
   else if (strcmp(what, "stale") == 0)
