@@ -173,7 +173,7 @@ static void bare_descriptors(void) {
   int fd = open("/proc/self/comm", O_RDONLY), high = fd < 0 ? -1 : dup2(fd, 90);
   say("read %d, ", fd >= 0 && high == 90 && read(high, &byte, 1) == 1);
   say("dup %d %d %d %d, ", dup2(fd, fd) == fd, dup2(100, 101), dup3(fd, 91, O_CLOEXEC) == 91, dup3(fd, fd, 0));
-  say("close %d %d %d %d ", close(fd), close(90), close(91), close(100));
+  say("close %d %d %d %d ", close(fd), close(90), close(91), close(100)); /* each for itself */
   say("%ld %ld\n", syscall(SYS_close, 100), syscall(SYS_dup3, 100, 101, 0));
 #if __GLIBC_PREREQ(2, 34)
   say("range %d\n", close_range(200, 300, 0));
@@ -181,8 +181,8 @@ static void bare_descriptors(void) {
 #endif
 #if __GLIBC_PREREQ(2, 36)
   int self = pidfd_open(getpid(), 0);
-  say("pidfd %d %d, ", self >= 0, pidfd_open(1 << 29, 0));
-  say("%d %d\n", pidfd_getfd(-1, 0, 0), close(self));
+  say("pidfd %d %d %d ", self >= 0, pidfd_open(1 << 29, 0), pidfd_getfd(-1, 0, 0));
+  say("%d\n", close(self));
 #endif
 }
 
@@ -240,16 +240,20 @@ static void bare_numbers(void) {
   say("%d %d ", sigqueue(pid, 0, (union sigval){.sival_int = 1}), sigqueue(nobody, 0, (union sigval){.sival_int = 1}));
   say("%d %ld ", tgkill(pid, pid, 0), syscall(SYS_tgkill, pid, pid, 0));
   say("%ld %ld\n", syscall(SYS_kill, pid, 0), syscall(SYS_kill, nobody, 0));
-  say("groups %d %d %d %d %d\n", setpgid(pid, 0), getpgid(pid) == pid, getpgid(nobody), getsid(0) == getsid(pid),
-      getsid(nobody));
-  say("priority %d %d\n", getpriority(PRIO_PROCESS, 0), setpriority(PRIO_PROCESS, (id_t)pid, 5));
-  say("priority %d %d\n", getpriority(PRIO_PROCESS, (id_t)pid), setpriority(PRIO_PROCESS, (id_t)nobody, 5));
+  say("groups %d ", setpgid(pid, 0));
+  say("%d %d %d %d\n", getpgid(pid) == pid, getpgid(nobody), getsid(0) == getsid(pid), getsid(nobody));
+  say("priority %d ", setpriority(PRIO_PROCESS, (id_t)pid, 5));
+  say("%d %d\n", getpriority(PRIO_PROCESS, (id_t)pid), setpriority(PRIO_PROCESS, (id_t)nobody, 5));
   say("scheduler %d %d ", sched_getscheduler(pid), sched_setscheduler(pid, SCHED_OTHER, &param));
-  say("%d %d ", sched_getparam(pid, &param), sched_setparam(pid, &param));
-  say("%d %d\n", sched_getaffinity(pid, sizeof cpus, &cpus), sched_setaffinity(pid, sizeof cpus, &cpus));
-  say("limits %d %d\n", prlimit(pid, RLIMIT_CORE, NULL, &limit), setrlimit(RLIMIT_CORE, &limit));
+  say("%d ", sched_getparam(pid, &param));
+  say("%d ", sched_setparam(pid, &param));
+  say("%d ", sched_getaffinity(pid, sizeof cpus, &cpus));
+  say("%d\n", sched_setaffinity(pid, sizeof cpus, &cpus));
+  say("limits %d ", prlimit(pid, RLIMIT_CORE, NULL, &limit)); /* arguments have no order */
+  say("%d\n", setrlimit(RLIMIT_CORE, &limit));
   say("memory %zd ", process_vm_readv(getpid(), &to, 1, &from, 1, 0));
-  say("%zd\n", process_vm_writev(nobody == pid ? getpid() : 1 << 29, &from, 1, &to, 1, 0));
+  say("%zd ", process_vm_writev(getpid(), &from, 1, &to, 1, 0));
+  say("%zd\n", process_vm_readv(1 << 29, &to, 1, &from, 1, 0));
   say("ptrace %ld, prctl %d, ", ptrace(PTRACE_PEEKDATA, 1 << 29, NULL, NULL), prctl(PR_GET_DUMPABLE));
   say("namespaces %d %d\n", unshare(0), setns(-1, 0));
   say("end %#x\n", (unsigned)bare_reap(1, pid));
