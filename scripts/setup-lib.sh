@@ -66,6 +66,21 @@ pg_require() {
   return 1
 }
 
+# The same for what single tests want, one by one as root: a suite may lack a package that another has.
+pg_require_each() {
+  local want status=0
+  local -a missing
+  mapfile -t missing < <(pg_missing "$@")
+  if ((EUID || ${#missing[@]} == 0)) || ! pg_have apt-get || pg_apt_install "${missing[@]}"; then
+    pg_require "$@"
+    return
+  fi
+  for want; do
+    pg_require "$want" || status=1
+  done
+  return "$status"
+}
+
 # Configures when there is no build yet or when options are given, then builds. Arguments: CMake options, then
 # optionally `--` and targets. One builder at a time; what was printed is shown only when it fails. The stamp carries
 # the time before the build began, so a source saved meanwhile counts as newer.
@@ -129,11 +144,16 @@ pg_build_library() {
   pg_build_tree "${options[@]}" -- pidguard_preload
 }
 
-# Sets pg_unshare to the command that gives a pid namespace with its own /proc: as root, or through a user namespace as
-# an ordinary user, who stays one in it. False where neither can be had.
+# Sets pg_unshare to the command that gives a pid namespace with its own /proc: as root (in a chroot, where "/" is no
+# mount, by the mount of /proc), or through a user namespace as an ordinary user, who stays one in it, or becomes root
+# where the tool cannot do that (before util-linux 2.38). False where none can be had; pg_why says why.
 pg_find_namespace() {
-  pg_unshare=(unshare --pid --fork --mount-proc --kill-child)
-  "${pg_unshare[@]}" true 2>/dev/null && return 0
-  pg_unshare=(unshare --user --map-current-user "${pg_unshare[@]:1}")
-  "${pg_unshare[@]}" true 2>/dev/null
+  local pid=(--pid --fork --mount-proc --kill-child) how
+  pg_why=
+  for how in '' '--propagation unchanged' '--user --map-current-user' '--user --map-root-user'; do
+    # shellcheck disable=SC2206 # options, split on purpose
+    pg_unshare=(unshare $how "${pid[@]}")
+    pg_why+=${pg_why:+; }$("${pg_unshare[@]}" true 2>&1) && return 0
+  done
+  return 1
 }

@@ -37,8 +37,10 @@ static bool is_second(void) {
 PG_COLD enum pg_mode pg_child_init(void) {
   extern char **environ;
   static _Atomic int begun;
-  if (atomic_load_explicit(&begun, memory_order_relaxed) == 0 && !pg_next_bind())
-    return PG_MODE_OFF; /* too early for anything but passing calls on */
+  if (pg_is_early())
+    return PG_MODE_OFF; /* the API, called by a resolver */
+  if (atomic_load_explicit(&begun, memory_order_relaxed) == 0)
+    pg_next_bind();
   if (atomic_exchange_explicit(&begun, 1, memory_order_acq_rel)) {
     int m = atomic_load_explicit(&pg_child_mode, memory_order_acquire);
     return m == PG_MODE_UNREAD ? PG_MODE_OFF : (enum pg_mode)m; /* a call from within our own initialisation */
@@ -59,6 +61,12 @@ PG_COLD enum pg_mode pg_child_init(void) {
 #endif
   atomic_store_explicit(&pg_child_mode, pg_config.mode, memory_order_release);
   return pg_config.mode;
+}
+
+void pg_child_environment(void) {
+  extern char **environ;
+  if (PG_UNLIKELY(pg_config.secure))
+    pg_config_read(environ, true);
 }
 
 /* ---- Births ---- */

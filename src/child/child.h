@@ -23,6 +23,9 @@ static inline enum pg_mode pg_mode(void) {
   return PG_UNLIKELY(m == PG_MODE_UNREAD) ? pg_child_init() : (enum pg_mode)m;
 }
 
+/* Once libc has an environment, which it has not yet when a library's resolver makes us ready. */
+void pg_child_environment(void);
+
 /* ---- born.c: births, exec and fork ---- */
 
 /* A child was born: called in the parent before the program learns its PID. errno is untouched. sibling: it was made with

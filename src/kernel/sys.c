@@ -4,30 +4,41 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
-int pg_sys_fstat_ids(int fd, uint64_t *ret_dev, uint64_t *ret_ino) {
+int pg_sys_fstat(int fd, struct pg_stat *ret) {
 #ifdef __LP64__ /* libc's struct stat is the kernel's */
   struct stat st;
   int r = (int)pg_sys2(SYS_fstat, fd, &st);
   if (r < 0)
     return r;
-  *ret_dev = (uint64_t)st.st_dev;
-  *ret_ino = (uint64_t)st.st_ino;
+  *ret = (struct pg_stat){(uint64_t)st.st_dev, (uint64_t)st.st_ino, st.st_mode, (uint32_t)st.st_nlink, st.st_uid, st.st_gid};
 #else /* libc's is whatever the program is compiled for; this one (4.11) is the same on all architectures */
   struct {
-    uint32_t unused1[8];
+    uint32_t mask, block;
+    uint64_t attributes;
+    uint32_t links, uid, gid;
+    uint16_t mode, unused1;
     uint64_t ino;
     uint64_t unused2[12];
     uint32_t major, minor;
     uint64_t unused3[14];
   } st;
   _Static_assert(sizeof st == 256 && offsetof(__typeof__(st), major) == 136, "struct statx");
-  int r = (int)pg_sys5(SYS_statx, fd, "", AT_EMPTY_PATH, 0x100 /* STATX_INO */, &st);
+  int r = (int)pg_sys5(SYS_statx, fd, "", AT_EMPTY_PATH, 0x7ff /* STATX_BASIC_STATS */, &st);
   if (r < 0)
     return r;
-  *ret_dev = (uint64_t)st.major << 32 | st.minor;
-  *ret_ino = st.ino;
+  *ret = (struct pg_stat){(uint64_t)st.major << 32 | st.minor, st.ino, st.mode, st.links, st.uid, st.gid};
 #endif
   return 0;
+}
+
+int pg_sys_fstat_ids(int fd, uint64_t *ret_dev, uint64_t *ret_ino) {
+  struct pg_stat st;
+  int r = pg_sys_fstat(fd, &st);
+  if (r == 0) {
+    *ret_dev = st.dev;
+    *ret_ino = st.ino;
+  }
+  return r;
 }
 
 long pg_sys_fstatfs_type(int fd) {

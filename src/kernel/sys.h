@@ -211,6 +211,11 @@ static inline int pg_sys_process_mrelease(int fd, unsigned flags) {
   return (int)pg_sys2(SYS_process_mrelease, fd, flags);
 }
 
+struct pg_stat {
+  uint64_t dev, ino;
+  uint32_t mode, links, uid, gid;
+};
+int pg_sys_fstat(int fd, struct pg_stat *ret);
 /* st_dev and st_ino of an open descriptor, or -errno. */
 int pg_sys_fstat_ids(int fd, uint64_t *ret_dev, uint64_t *ret_ino);
 /* f_type of the file system behind a descriptor, or -errno. */

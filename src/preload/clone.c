@@ -24,6 +24,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   void *tls = va_arg(ap, void *);
   void *ctid = va_arg(ap, void *);
   va_end(ap);
+  PG_EARLY(-ENOSYS);
   pg_call_before_clone((unsigned)flags);
   if ((flags & CLONE_THREAD) || !fn || !stack || !pg_call_before_fork())
     return pg_next.clone(fn, stack, flags, arg, ptid, tls, ctid);

@@ -2,6 +2,7 @@
 #include "preload/border.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <unistd.h>
 
 static PG_COLD int close_slowly(int fd) {
@@ -10,6 +11,7 @@ static PG_COLD int close_slowly(int fd) {
 }
 
 PG_EXPORT_HOT int close(int fd) {
+  PG_EARLY(pg_sys_close(fd));
   if (pg_lift_was_near(fd) || pg_window_is_at(fd) || PG_UNLIKELY(!pg_next.close))
     return close_slowly(fd);
   return pg_next.close(fd);
@@ -29,7 +31,13 @@ static PG_COLD int dup2_slowly(int from, int to) {
   return pg_ret(pg_call_dup(from, to, 0, by_dup2));
 }
 
+/* Early: not every machine has the system call, and dup3 refuses to do nothing. */
+static PG_COLD long dup2_early(int from, int to) {
+  return from == to ? pg_sys_fcntl(from, F_GETFD, 0) < 0 ? -EBADF : to : pg_sys3(SYS_dup3, from, to, 0);
+}
+
 PG_EXPORT_HOT int dup2(int from, int to) {
+  PG_EARLY(dup2_early(from, to));
   if (pg_lift_was_near(to) || !pg_is_single_threaded() || PG_UNLIKELY(!pg_next.dup2))
     return dup2_slowly(from, to);
   return pg_next.dup2(from, to);
@@ -37,12 +45,14 @@ PG_EXPORT_HOT int dup2(int from, int to) {
 PG_ALSO(dup2, __dup2);
 
 PG_EXPORT_HOT int dup3(int from, int to, int flags) {
+  PG_EARLY(pg_sys3(SYS_dup3, from, to, flags));
   pg_mode();
   return pg_ret(pg_call_dup(from, to, flags, by_dup3));
 }
 
 #ifdef PG_HAVE_CLOSE_RANGE
 PG_EXPORT int close_range(unsigned first, unsigned last, int flags) {
+  PG_EARLY(pg_sys3(SYS_close_range, first, last, flags));
   pg_mode();
   return pg_ret(pg_call_close_range(first, last, (unsigned)flags));
 }
@@ -50,6 +60,10 @@ PG_EXPORT int close_range(unsigned first, unsigned last, int flags) {
 
 #ifdef PG_HAVE_CLOSEFROM
 PG_EXPORT void closefrom(int low) {
+  if (pg_is_early()) {
+    pg_early(pg_sys3(SYS_close_range, low < 0 ? 0 : low, UINT_MAX, 0));
+    return;
+  }
   pg_mode();
   pg_call_closefrom(low);
 }

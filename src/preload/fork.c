@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 PG_EXPORT_HOT pid_t fork(void) {
+  PG_EARLY(pg_sys6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0));
   bool on = pg_call_before_fork();
   return pg_call_after_fork(pg_next.fork(), on, PG_BIRTH_CLONE, "fork");
 }
@@ -12,6 +13,7 @@ PG_ALSO(fork, __fork);
 
 #ifdef PG_HAVE__FORK
 PG_EXPORT_HOT pid_t _Fork(void) {
+  PG_EARLY(pg_sys6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0));
   bool on = pg_call_before_fork();
   return pg_call_after_fork(pg_next._Fork(), on, PG_BIRTH_CLONE, "_Fork");
 }
@@ -24,6 +26,7 @@ static pid_t fork_pty(int *master, char *name, const struct termios *termp, cons
 
 #define FORKPTY(exported)                                                                                              \
   PG_EXPORT pid_t exported(int *master, char *name, const struct termios *termp, const struct winsize *winp) {         \
+    PG_EARLY(-ENOSYS);                                                                                                 \
     return fork_pty(master, name, termp, winp);                                                                        \
   }
 
@@ -38,6 +41,7 @@ FORKPTY(forkpty)
 
 /* Returns in the child alone, also when it fails after the fork. */
 PG_EXPORT int daemon(int nochdir, int noclose) {
+  PG_EARLY(-ENOSYS);
   bool asks = pg_mode() != PG_MODE_OFF && pg_filter_can(PG_CAN_PIDFD); /* binds the next names */
   pid_t self = asks ? pg_sys_getpid() : 0;
   int r = pg_next_late(daemon)(nochdir, noclose);

@@ -5,6 +5,7 @@
 
 __attribute__((constructor)) static void begin(void) {
   pg_mode();
+  pg_child_environment();
 }
 
 __attribute__((destructor)) static void end(void) {

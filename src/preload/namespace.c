@@ -5,6 +5,7 @@
 #include <sched.h>
 
 PG_EXPORT int unshare(int flags) {
+  PG_EARLY(pg_sys1(SYS_unshare, flags));
   if (flags & CLONE_FILES)
     pg_call_files_apart();
   int r = (int)pg_sys1(SYS_unshare, flags);
@@ -14,6 +15,7 @@ PG_EXPORT int unshare(int flags) {
 }
 
 PG_EXPORT int setns(int fd, int type) {
+  PG_EARLY(pg_sys2(SYS_setns, fd, type));
   int r = (int)pg_sys2(SYS_setns, fd, type);
   if (r == 0 && (type == 0 || (type & CLONE_NEWPID)))
     pg_hot.other_namespace = 1;

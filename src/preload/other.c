@@ -18,6 +18,7 @@
   pg_numbers_replace(PG_ROW_##row, args, PG_CALL(said))
 
 PG_EXPORT int setpgid(pid_t pid, pid_t pgid) {
+  PG_EARLY(pg_sys2(SYS_setpgid, pid, pgid));
   NUMBERS(setpgid, pid, pgid);
   int r = (int)pg_sys2(SYS_setpgid, args[0], args[1]);
   if (r == 0 && pid > 0 && (pgid == 0 || pgid == pid))
@@ -27,6 +28,7 @@ PG_EXPORT int setpgid(pid_t pid, pid_t pgid) {
 PG_ALSO(setpgid, __setpgid);
 
 PG_EXPORT pid_t getpgid(pid_t pid) {
+  PG_EARLY(pg_sys1(SYS_getpgid, pid));
   NUMBERS(getpgid, pid);
   return pg_ret((int)pg_sys1(SYS_getpgid, args[0]));
 }
@@ -34,6 +36,7 @@ PG_ALSO(getpgid, __getpgid);
 PG_ALSO(getpgid, __bsd_getpgrp);
 
 PG_EXPORT pid_t getsid(pid_t pid) {
+  PG_EARLY(pg_sys1(SYS_getsid, pid));
   NUMBERS(getsid, pid);
   return pg_ret((int)pg_sys1(SYS_getsid, args[0]));
 }
@@ -45,11 +48,20 @@ PG_EXPORT pid_t getsid(pid_t pid) {
 #endif
 
 PG_EXPORT int setpriority(WHICH_T which, id_t who, int prio) {
+  PG_EARLY(pg_sys3(SYS_setpriority, which, who, prio));
   NUMBERS(setpriority, (int)which, (pid_t)who);
   return pg_ret((int)pg_sys3(SYS_setpriority, args[0], args[1], prio));
 }
 
 PG_EXPORT int getpriority(WHICH_T which, id_t who) {
+  if (pg_is_early()) {
+    int early = (int)pg_early(pg_sys2(SYS_getpriority, which, who));
+    return early < 0 ? early : 20 - early;
+  }
+  if (pg_is_early()) {
+    int early = (int)pg_early(pg_sys2(SYS_getpriority, which, who));
+    return early < 0 ? early : 20 - early;
+  }
   NUMBERS(getpriority, (int)which, (pid_t)who);
   int r = (int)pg_sys2(SYS_getpriority, args[0], args[1]);
   return r < 0 ? pg_ret(r) : 20 - r; /* the kernel keeps clear of negative values */
@@ -64,45 +76,59 @@ PG_EXPORT int getpriority(WHICH_T which, id_t who) {
 #endif
 
 PG_EXPORT int sched_setscheduler(pid_t pid, int policy, const struct sched_param *param) {
+  PG_EARLY(pg_sys3(SYS_sched_setscheduler, pid, policy, param));
   NUMBERS(sched_setscheduler, pid);
   return SCHED(3, sched_setscheduler, (pid_t)args[0], policy, param);
 }
 
 PG_EXPORT int sched_getscheduler(pid_t pid) {
+  PG_EARLY(pg_sys1(SYS_sched_getscheduler, pid));
   NUMBERS(sched_getscheduler, pid);
   return SCHED(1, sched_getscheduler, (pid_t)args[0]);
 }
 
 PG_EXPORT int sched_setparam(pid_t pid, const struct sched_param *param) {
+  PG_EARLY(pg_sys2(SYS_sched_setparam, pid, param));
   NUMBERS(sched_setparam, pid);
   return SCHED(2, sched_setparam, (pid_t)args[0], param);
 }
 
 PG_EXPORT int sched_getparam(pid_t pid, struct sched_param *param) {
+  PG_EARLY(pg_sys2(SYS_sched_getparam, pid, param));
   NUMBERS(sched_getparam, pid);
   return SCHED(2, sched_getparam, (pid_t)args[0], param);
 }
 
 PG_EXPORT int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set) {
+  PG_EARLY(pg_sys3(SYS_sched_setaffinity, pid, size, set));
   NUMBERS(sched_setaffinity, pid);
   return SCHED(3, sched_setaffinity, (pid_t)args[0], size, set);
 }
 
-PG_EXPORT int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set) {
-  NUMBERS(sched_getaffinity, pid);
 #ifdef __GLIBC__
-  /* The kernel takes an int, writes no more than it has processors for, and says how much that was. */
-  int r = (int)pg_sys3(SYS_sched_getaffinity, args[0], size < INT_MAX ? size : INT_MAX, set);
-  if (r < 0)
-    return pg_ret(r);
-  memset((char *)set + r, 0, size - (size_t)r);
-  return 0;
+/* The kernel takes an int, writes no more than it has processors for, and says how much that was. */
+static int get_affinity(pid_t pid, size_t size, cpu_set_t *set) {
+  int r = (int)pg_sys3(SYS_sched_getaffinity, pid, size < INT_MAX ? size : INT_MAX, set);
+  for (size_t i = (size_t)r; r >= 0 && i < size; i++)
+    ((volatile char *)set)[i] = 0; /* no memset(), which is libc's: see PG_EARLY */
+  return r < 0 ? r : 0;
+}
+#endif
+
+PG_EXPORT int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set) {
+#ifdef __GLIBC__
+  PG_EARLY(get_affinity(pid, size, set));
+  NUMBERS(sched_getaffinity, pid);
+  return pg_ret(get_affinity((pid_t)args[0], size, set));
 #else
+  PG_EARLY(-ENOSYS);
+  NUMBERS(sched_getaffinity, pid);
   return pg_next_late(sched_getaffinity)((pid_t)args[0], size, set);
 #endif
 }
 
 PG_EXPORT int sched_rr_get_interval(pid_t pid, struct timespec *interval) {
+  PG_EARLY(pg_sys2(SYS_sched_rr_get_interval, pid, interval));
   NUMBERS(sched_rr_get_interval, pid);
 #if defined(__GLIBC__) && defined(__LP64__)
   return pg_ret((int)pg_sys2(SYS_sched_rr_get_interval, args[0], interval));
@@ -119,11 +145,13 @@ PG_ALSO(sched_getparam, __sched_getparam);
 
 #ifdef PG_HAVE_SCHED_SETATTR /* glibc 2.41 */
 PG_EXPORT int sched_setattr(pid_t pid, struct sched_attr *attr, unsigned flags) {
+  PG_EARLY(pg_sys3(SYS_sched_setattr, pid, attr, flags));
   NUMBERS(sched_setattr, pid);
   return pg_ret((int)pg_sys3(SYS_sched_setattr, args[0], attr, flags));
 }
 
 PG_EXPORT int sched_getattr(pid_t pid, struct sched_attr *attr, unsigned size, unsigned flags) {
+  PG_EARLY(pg_sys4(SYS_sched_getattr, pid, attr, size, flags));
   NUMBERS(sched_getattr, pid);
   return pg_ret((int)pg_sys4(SYS_sched_getattr, args[0], attr, size, flags));
 }
@@ -132,12 +160,14 @@ PG_EXPORT int sched_getattr(pid_t pid, struct sched_attr *attr, unsigned size, u
 /* No header has it but libcap's; a structure of this form is what both arguments point to. */
 int capget(void *header, void *data);
 PG_EXPORT int capget(void *header, void *data) {
+  PG_EARLY(pg_sys2(SYS_capget, header, data));
   long args[] = {(long)header};
   long r = pg_sys2(SYS_capget, header, data);
   return pg_ret((int)pg_numbers_after(PG_ROW_capget, args, r, PG_CALL("capget")));
 }
 
 PG_EXPORT int tcsetpgrp(int fd, pid_t group) {
+  PG_EARLY(pg_sys3(SYS_ioctl, fd, TIOCSPGRP, &group));
   NUMBERS(tcsetpgrp, fd, group);
   group = (pid_t)args[1];
   return pg_ret((int)pg_sys3(SYS_ioctl, fd, TIOCSPGRP, &group));
@@ -150,7 +180,11 @@ static int cpu_clock(pid_t pid, clockid_t *ret, struct pg_call call) {
   return pg_next_late(clock_getcpuclockid)((pid_t)args[0], ret);
 }
 #define CPU_CLOCK(exported)                                                                                            \
-  PG_EXPORT int exported(pid_t pid, clockid_t *ret) { return cpu_clock(pid, ret, PG_CALL("clock_getcpuclockid")); }
+  PG_EXPORT int exported(pid_t pid, clockid_t *ret) {                                                                  \
+    if (pg_is_early())                                                                                                 \
+      return ENOSYS;                                                                                                   \
+    return cpu_clock(pid, ret, PG_CALL("clock_getcpuclockid"));                                                        \
+  }
 #if PG_VERSIONED /* since 2.17 it lives in libc under a new version */
 CPU_CLOCK(pg_clock_getcpuclockid_new)
 CPU_CLOCK(pg_clock_getcpuclockid_old)
@@ -175,6 +209,7 @@ PG_EXPORT int prlimit(pid_t pid, PG_RESOURCE resource, const struct rlimit *new_
 
 /* Programs call it between vfork and exec. */
 PG_EXPORT int setrlimit(PG_RESOURCE resource, const struct rlimit *limit) {
+  PG_EARLY(pg_sys4(SYS_prlimit64, 0, resource, limit, NULL));
 #ifdef __LP64__
   int r = pg_ret((int)pg_sys4(SYS_prlimit64, 0, resource, limit, NULL));
 #else
@@ -194,6 +229,7 @@ extern __typeof__(setrlimit) pg_setrlimit64 __asm__("setrlimit64") PG_LIKE(setrl
 
 PG_EXPORT ssize_t process_vm_readv(pid_t pid, const struct iovec *local, unsigned long nlocal,
                                    const struct iovec *remote, unsigned long nremote, unsigned long flags) {
+  PG_EARLY(pg_sys6(SYS_process_vm_readv, pid, (long)local, (long)nlocal, (long)remote, (long)nremote, (long)flags));
   NUMBERS(process_vm_readv, pid);
   return pg_retl(pg_sys6(SYS_process_vm_readv, args[0], (long)local, (long)nlocal, (long)remote, (long)nremote,
                          (long)flags));
@@ -201,6 +237,7 @@ PG_EXPORT ssize_t process_vm_readv(pid_t pid, const struct iovec *local, unsigne
 
 PG_EXPORT ssize_t process_vm_writev(pid_t pid, const struct iovec *local, unsigned long nlocal,
                                     const struct iovec *remote, unsigned long nremote, unsigned long flags) {
+  PG_EARLY(pg_sys6(SYS_process_vm_writev, pid, (long)local, (long)nlocal, (long)remote, (long)nremote, (long)flags));
   NUMBERS(process_vm_writev, pid);
   return pg_retl(pg_sys6(SYS_process_vm_writev, args[0], (long)local, (long)nlocal, (long)remote, (long)nremote,
                          (long)flags));
@@ -208,6 +245,7 @@ PG_EXPORT ssize_t process_vm_writev(pid_t pid, const struct iovec *local, unsign
 
 #ifdef PG_HAVE_TGKILL
 PG_EXPORT int tgkill(pid_t tgid, pid_t tid, int sig) {
+  PG_EARLY(pg_sys3(SYS_tgkill, tgid, tid, sig));
   if (tgid == tid && pg_child_signal_leader(tgid, sig, PG_CALL("tgkill")))
     return 0;
   NUMBERS(tgkill, tgid);
@@ -227,21 +265,28 @@ PG_EXPORT long ptrace(REQUEST_T request, ...) {
   pid_t pid = va_arg(ap, pid_t);
   void *addr = va_arg(ap, void *), *data = va_arg(ap, void *);
   va_end(ap);
-  NUMBERS(ptrace, (int)request, pid);
 #if defined(__GLIBC__) && PG_HAVE_RAW_SYSCALLS
   long word, peeks = (int)request >= PTRACE_PEEKTEXT && (int)request <= PTRACE_PEEKUSER;
+  if (pg_is_early()) {
+    long early = pg_early(pg_sys4(SYS_ptrace, request, pid, addr, peeks ? &word : data));
+    return early == 0 && peeks ? word : early;
+  }
+  NUMBERS(ptrace, (int)request, pid);
   long r = pg_sys4(SYS_ptrace, request, args[1], addr, peeks ? &word : data);
   if (r < 0 || !peeks)
     return pg_retl(r);
   errno = 0; /* a word of -1 is no failure */
   return word;
 #else
+  PG_EARLY(-ENOSYS);
+  NUMBERS(ptrace, (int)request, pid);
   return pg_next_late(ptrace)(request, (pid_t)args[1], addr, data);
 #endif
 }
 
 #ifdef PG_HAVE_PIDFD_OPEN /* and in the same version of libc, this one: of whatever kind it is */
 PG_EXPORT int pidfd_getfd(int fd, int target, unsigned flags) {
+  PG_EARLY(pg_sys3(SYS_pidfd_getfd, fd, target, flags));
   int r = (int)pg_sys3(SYS_pidfd_getfd, fd, target, flags);
   if (r >= 0 && pg_mode() != PG_MODE_OFF)
     pg_held_be_careful();
@@ -249,6 +294,7 @@ PG_EXPORT int pidfd_getfd(int fd, int target, unsigned flags) {
 }
 
 PG_EXPORT int pidfd_open(pid_t pid, unsigned flags) {
+  PG_EARLY(pg_sys_pidfd_open(pid, flags));
   pg_mode();
   return pg_ret(pg_call_pidfd_open(pid, flags, PG_CALL("pidfd_open")));
 }

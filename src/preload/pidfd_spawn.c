@@ -22,6 +22,8 @@ static int spawn(spawn_fn *next, int *pidfd, const char *path, const posix_spawn
 #define SPAWN(name)                                                                                                    \
   PG_EXPORT int name(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,                          \
                      const posix_spawnattr_t *attr, char *const argv[], char *const envp[]) {                          \
+    if (pg_is_early())                                                                                                 \
+      return ENOSYS;                                                                                                   \
     return spawn(pg_next_late(name), pidfd, path, actions, attr, argv, envp, PG_CALL(#name));                          \
   }
 

@@ -11,6 +11,7 @@ PG_EXPORT int prctl(int option, ...) {
   va_start(ap, option);
   long a = va_arg(ap, long), b = va_arg(ap, long), c = va_arg(ap, long), d = va_arg(ap, long);
   va_end(ap);
+  PG_EARLY(pg_sys5(SYS_prctl, option, a, b, c, d));
   long args[] = {option, a, b, c};
   pg_numbers_replace(PG_ROW_prctl, args, PG_CALL("prctl"));
   bool filters = option == PR_SET_SECCOMP && pg_mode() != PG_MODE_OFF && !pg_is_guest();

@@ -40,6 +40,8 @@ static int spawn(spawn_fn *next, const char *how, pid_t *pid, const char *path,
 #define SPAWN(exported, name, next)                                                                                    \
   PG_EXPORT int exported(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,                      \
                          const posix_spawnattr_t *attr, char *const argv[], char *const envp[]) {                      \
+    if (pg_is_early())                                                                                                 \
+      return ENOSYS;                                                                                                   \
     return spawn(next, #name, pid, path, actions, attr, argv, envp, __builtin_return_address(0));                      \
   }
 

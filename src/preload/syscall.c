@@ -41,7 +41,10 @@ const unsigned char pg_syscall_kinds[PG_SYSCALL_KINDS] = {
 
 /* The errno border for calls that were passed on. */
 long pg_syscall_fail(long r);
-long pg_syscall_fail(long r) { return pg_retl(r); }
+long pg_syscall_fail(long r) {
+  PG_EARLY(r);
+  return pg_retl(r);
+}
 
 /* Where it cannot be asked, only what can be nobody's address is told. */
 static bool is_readable(const void *at, size_t size) {
@@ -63,7 +66,7 @@ static bool clone3_args(const void *at, size_t size, uint64_t *ret_flags, uint64
 int pg_syscall_forks_plainly(long n, long a, long b);
 int pg_syscall_forks_plainly(long n, long a, long b) {
   uint64_t flags = (uint64_t)a, stack = (uint64_t)b;
-  if (pg_mode() == PG_MODE_OFF || pg_is_guest() ||
+  if (pg_is_early() || pg_mode() == PG_MODE_OFF || pg_is_guest() ||
       (n == SYS_clone3 && !clone3_args((const void *)a, (size_t)b, &flags, &stack)))
     return 0;
   pg_call_before_clone(flags);
@@ -205,6 +208,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
 
 long pg_syscall_routed(long n, long a, long b, long c, long d, long e, long f);
 long pg_syscall_routed(long n, long a, long b, long c, long d, long e, long f) {
+  PG_EARLY(pg_sys6(n, a, b, c, d, e, f));
   pg_mode(); /* binds the next names */
   return pg_retl(route(n, a, b, c, d, e, f, PG_CALL("syscall")));
 }

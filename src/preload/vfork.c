@@ -7,7 +7,7 @@ enum { ON = 1, MARKED = 2 };
 /* Before the system call. The mark is seen by the child, which shares our memory. */
 int pg_vfork_prepare(void);
 PG_HOT int pg_vfork_prepare(void) {
-  if (!pg_call_before_fork())
+  if (pg_is_early() || !pg_call_before_fork())
     return 0;
   if (!pg_filter_can(PG_CAN_PIDFD))
     return ON;
@@ -19,6 +19,7 @@ PG_HOT int pg_vfork_prepare(void) {
 /* After it. ret: what the kernel returned; state: what the first half did. */
 pid_t pg_vfork_parent(long ret, int state);
 PG_HOT pid_t pg_vfork_parent(long ret, int state) {
+  PG_EARLY(ret);
   if (state & MARKED)
     pg_self_unmark();
   if (ret > 0 && state)

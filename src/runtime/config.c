@@ -89,19 +89,33 @@ static struct {
     {"SUMMARY", read_summary, "0", NULL},
 };
 
+static const char *behind(const char *text, const char *prefix) {
+  for (; *prefix; prefix++, text++)
+    if (*text != *prefix)
+      return NULL;
+  return text;
+}
+
 /* The value if `entry` is PIDGUARD_name=value. */
 static const char *value_of(const char *entry, const char *name) {
-  for (const char *prefix = "PIDGUARD_"; *prefix; prefix++, entry++)
-    if (*entry != *prefix)
-      return NULL;
-  for (; *name; name++, entry++)
-    if (*entry != *name)
-      return NULL;
-  return *entry == '=' ? entry + 1 : NULL;
+  const char *at = behind(entry, "PIDGUARD_");
+  at = at ? behind(at, name) : NULL;
+  return at && *at == '=' ? at + 1 : NULL;
+}
+
+static void take_out(char **env) {
+  char **to = env;
+  for (char **from = env; *from; from++)
+    if (!behind(*from, "PIDGUARD_"))
+      *to++ = *from;
+  *to = NULL;
 }
 
 void pg_config_read(char **env, bool secure) {
   pg_config.mode = PG_MODE_ENFORCE;
+  pg_config.secure = secure;
+  if (secure && env)
+    take_out(env);
   for (char **e = env; !secure && e && *e; e++) {
     if ((*e)[0] != 'P' || (*e)[1] != 'I')
       continue;

@@ -18,16 +18,18 @@ struct pg_config {
   int64_t retired_max;            /* -1: from pid_max */
   int64_t fd_max;                 /* -1: the default */
   bool summary;                   /* one line of counters at exit */
+  bool secure;                    /* AT_SECURE */
   char log_path[PG_LOG_PATH_MAX]; /* empty: standard error */
 };
 
 extern struct pg_config pg_config;
 
-/* Reads the environment; secure: nothing is read from it (AT_SECURE). Unusable values are kept for
- * pg_config_complain(). */
+/* Reads the environment. Unusable values are kept for pg_config_complain(). secure (AT_SECURE): nothing is read, and what
+ * begins with PIDGUARD_ is taken out, as the loader does with its own: who runs a set-user-id program must not tell the
+ * programs that it starts, as somebody else, where to write. */
 void pg_config_read(char **env, bool secure);
 
-/* Calls fn(name, value, used) for each variable whose value could not be used, once. */
+/* Calls fn(name, value, used) for each variable whose value could not be used, once. The value is the caller's text. */
 void pg_config_complain(void (*fn)(const char *name, const char *value, const char *used));
 
 #endif

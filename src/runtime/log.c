@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 _Atomic int pg_log_level = PG_LOG_OFF;
 
@@ -30,9 +31,48 @@ void pg_log_take(unsigned first, unsigned last) {
 
 bool pg_log_is_on(int fd) { return pg_lift_was_near(fd) && atomic_load_explicit(&out.fd, memory_order_relaxed) == fd; }
 
-static int open_path(void) {
-  char path[PG_LOG_PATH_MAX + 32];
+static bool is_by_pid(void) {
+  for (const char *p = pg_config.log_path; *p; p++)
+    if (p[0] == '%' && p[1] == 'p')
+      return true;
+  return false;
+}
+
+#ifndef SYS_geteuid32
+#define SYS_geteuid32 SYS_geteuid
+#endif
+#ifndef SYS_getegid32
+#define SYS_getegid32 SYS_getegid
+#endif
+
+static bool is_trusted(uint32_t uid) { return uid == 0 || uid == (uint32_t)pg_sys0(SYS_geteuid32); }
+
+/* Who names the log need not be whom this process runs as (sudo keeps what it is told to), so nothing may come of a path
+ * that its owner would not do: what is already there is ours or root's, a file has no second name, and no device keeps
+ * what is written to it. 0, or the reason why not. */
+static const char *refuse_file(int fd) {
+  struct pg_stat st;
+  if (pg_sys_fstat(fd, &st) < 0 || !is_trusted(st.uid))
+    return "not-ours";
+  if (S_ISREG(st.mode))
+    return st.links == 1 ? NULL : "has-links";
+  return S_ISFIFO(st.mode) || S_ISCHR(st.mode) ? NULL : "no-file";
+}
+
+/* A number of a process can be foreseen: names with it belong where nobody else can make any. */
+static const char *refuse_directory(int fd) {
+  struct pg_stat st;
+  if (pg_sys_fstat(fd, &st) < 0 || !is_trusted(st.uid))
+    return "directory-not-ours";
+  bool by_group = (st.mode & S_IWGRP) && st.gid != (uint32_t)pg_sys0(SYS_getegid32);
+  return by_group || (st.mode & S_IWOTH) ? "directory-open-to-others" : NULL;
+}
+
+/* A descriptor, or -errno and perhaps the reason. */
+static int open_path(const char **ret_why) {
+  char path[PG_LOG_PATH_MAX + 32], *name = path;
   struct pg_buf b;
+  int dir = AT_FDCWD;
   pg_buf_init(&b, path, sizeof path);
   for (const char *p = pg_config.log_path; *p; p++) {
     if (p[0] == '%' && p[1] == 'p') {
@@ -42,13 +82,34 @@ static int open_path(void) {
       pg_buf_char(&b, *p);
     }
   }
+  if (is_by_pid()) {
+    for (char *p = path; *p; p++)
+      if (*p == '/')
+        name = p + 1;
+    char first = *name;
+    *name = '\0'; /* what is before is a directory, or nothing */
+    dir = pg_sys_openat(AT_FDCWD, name == path ? "." : path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    *name = first;
+    if (dir < 0)
+      return dir;
+    *ret_why = refuse_directory(dir);
+  }
   /* O_NONBLOCK: a FIFO that nobody reads must not stop the program. */
-  return pg_sys_openat(AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+  int fd = *ret_why ? -EPERM
+                    : pg_sys_openat(dir, name,
+                                    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0600);
+  if (dir >= 0)
+    pg_sys_close(dir);
+  if (fd >= 0 && (*ret_why = refuse_file(fd))) {
+    pg_sys_close(fd);
+    return -EPERM;
+  }
+  return fd;
 }
 
 /* A negative value: the path cannot be opened. */
-static int open_out(void) {
-  int low = pg_config.log_path[0] ? open_path() : STDERR_FILENO;
+static int open_out(const char **ret_why) {
+  int low = pg_config.log_path[0] ? open_path(ret_why) : STDERR_FILENO;
   int fd = low < 0 ? low : pg_lift(low);
   if (pg_config.log_path[0] && low >= 0)
     pg_sys_close(low);
@@ -70,7 +131,7 @@ static void read_comm(void) {
 
 static void open_first(void);
 
-static void complain(const char *name, const char *value, const char *used) {
+static void complain_why(const char *name, const char *value, const char *used, int error, const char *why) {
   struct pg_line line;
   char variable[32];
   struct pg_buf b;
@@ -81,21 +142,32 @@ static void complain(const char *name, const char *value, const char *used) {
     open_first();
   pg_line_begin(&line, PG_LOG_ERROR, "bad-environment");
   pg_line_str(&line, "variable", variable);
-  pg_line_str(&line, "value", value);
+  if (!pg_config.log_path[0]) /* nobody's text goes into a file: what it says there may be a command to somebody */
+    pg_line_str(&line, "value", value);
+  if (error < 0)
+    pg_line_result(&line, error);
+  if (why)
+    pg_line_str(&line, "why", why);
   pg_line_str(&line, "used", used);
   pg_line_end(&line);
 }
 
+static void complain(const char *name, const char *value, const char *used) {
+  complain_why(name, value, used, 0, NULL);
+}
+
 static void open_first(void) {
   char path[PG_LOG_PATH_MAX];
+  const char *why = NULL;
   struct pg_buf b;
   read_comm();
-  if (open_out() >= 0 || !pg_config.log_path[0])
+  int r = open_out(&why);
+  if (r >= 0 || !pg_config.log_path[0])
     return;
   pg_buf_init(&b, path, sizeof path);
   pg_buf_str(&b, pg_config.log_path);
   pg_config.log_path[0] = '\0'; /* standard error instead, and there it is said why */
-  complain("LOG", path, "stderr");
+  complain_why("LOG", path, "stderr", r, why);
 }
 
 void pg_log_init(void) {
@@ -108,15 +180,13 @@ void pg_log_init(void) {
 }
 
 PG_HOT void pg_log_forked(void) {
-  bool own_file = false;
-  for (const char *p = pg_config.log_path; *p; p++)
-    own_file |= p[0] == '%' && p[1] == 'p';
   int fd = atomic_load_explicit(&out.fd, memory_order_relaxed);
-  if (!own_file || fd < 0)
+  const char *why = NULL;
+  if (fd < 0 || !is_by_pid())
     return;
   if (pg_log_is_at(fd))
     pg_sys_close(fd);
-  open_out();
+  open_out(&why);
 }
 
 void pg_line_str(struct pg_line *line, const char *key, const char *value) {
@@ -152,7 +222,8 @@ void pg_line_result(struct pg_line *line, int64_t result) {
     char name[12];
   } names[] = {{EPERM, "EPERM"},   {ESRCH, "ESRCH"},   {EINTR, "EINTR"},   {EBADF, "EBADF"},   {ECHILD, "ECHILD"},
                {EAGAIN, "EAGAIN"}, {ENOMEM, "ENOMEM"}, {EINVAL, "EINVAL"}, {ENFILE, "ENFILE"}, {EMFILE, "EMFILE"},
-               {ENOSYS, "ENOSYS"}, {EACCES, "EACCES"}};
+               {ENOSYS, "ENOSYS"}, {EACCES, "EACCES"}, {ENOENT, "ENOENT"}, {ELOOP, "ELOOP"},   {ENOSPC, "ENOSPC"},
+               {EROFS, "EROFS"},   {EISDIR, "EISDIR"}, {ENXIO, "ENXIO"},   {ENOTDIR, "ENOTDIR"}};
   for (size_t i = 0; i < PG_ARRAY_LEN(names); i++) {
     if (result == -names[i].err) {
       pg_line_str(line, "result", names[i].name);
@@ -253,13 +324,14 @@ static bool write_quietly(int fd, const char *text, size_t n) {
 }
 
 static int find_out(void) {
+  const char *why = NULL;
   int fd = atomic_load_explicit(&out.fd, memory_order_acquire);
   if (fd >= 0 && pg_log_is_at(fd))
     return fd;
   if (!pg_config.log_path[0])
     return pg_log_is_at(STDERR_FILENO) ? STDERR_FILENO : -1;
   if (pg_config.log_path[0] == '/') /* another path may lead elsewhere by now */
-    open_out();
+    open_out(&why);
   return atomic_load_explicit(&out.fd, memory_order_acquire);
 }
 

@@ -1,14 +1,16 @@
 #include "runtime/next.h"
 
 #include "base/attr.h"
-#include "kernel/sys.h"
+#include "base/fmt.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
 
 struct pg_next pg_next;
 
@@ -41,52 +43,31 @@ static void *find(const char *symbol, const char *version) {
   return found;
 }
 
-/* What a resolver may have need of, such as reading a file. There is no errno yet. */
-static int early(long r) { return r < 0 ? -1 : (int)r; }
-static pid_t early_fork(void) { return early(pg_sys6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0)); }
-static int early_kill(pid_t pid, int sig) { return early(pg_sys_kill(pid, sig)); }
-static pid_t early_wait4(pid_t pid, int *status, int options, struct rusage *ru) {
-  return early(pg_sys4(SYS_wait4, pid, status, options, ru));
-}
-static pid_t early_waitpid(pid_t pid, int *status, int options) { return early_wait4(pid, status, options, NULL); }
-static int early_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
-  return early(pg_sys_waitid((int)type, id, info, options, NULL));
-}
-static int early_close(int fd) { return early(pg_sys_close(fd)); }
-static int early_dup2(int from, int to) {
-  return early(from == to ? pg_sys_fcntl(from, F_GETFD, 0) < 0 ? -EBADF : to : pg_sys3(SYS_dup3, from, to, 0));
-}
-/* These need libc. */
-static int early_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
-  (void)fn, (void)stack, (void)flags, (void)arg;
-  return -1;
-}
-static int early_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                       const posix_spawnattr_t *attr, char *const argv[], char *const envp[]) {
-  (void)pid, (void)path, (void)actions, (void)attr, (void)argv, (void)envp;
-  return ENOSYS;
-}
+/* Only the loader puts anything here: the last kind of relocation but that of what is called. */
+void *(*const volatile pg_next_mark)(void *restrict, const char *restrict) = dlsym;
 
-static struct pg_next *const volatile relocated = &pg_next;
-
-bool pg_next_bind(void) {
-  if (relocated != &pg_next) {
-    pg_next.fork = early_fork;
-    pg_next._Fork = early_fork;
-    pg_next.kill = early_kill;
-    pg_next.waitpid = early_waitpid;
-    pg_next.wait4 = early_wait4;
-    pg_next.waitid = early_waitid;
-    pg_next.close = early_close;
-    pg_next.dup2 = early_dup2;
-    pg_next.clone = early_clone;
-    pg_next.posix_spawn = pg_next.posix_spawnp = early_spawn;
-    return false;
+/* A name that the next libc lacks must not be asked for: before 2.34 the loader ends a program for that as long as it has
+ * not relocated the program itself, whose resolvers may call us. */
+static bool is_there(const char *symbol) {
+#ifdef __GLIBC__
+  if (symbol[0] == '_' && symbol[1] == 'F') { /* _Fork: 2.34 */
+    const char *version = gnu_get_libc_version();
+    int64_t major = pg_parse_dec(&version);
+    int64_t minor = *version == '.' ? (version++, pg_parse_dec(&version)) : 0;
+    return major > 2 || minor >= 34;
   }
+#else
+  (void)symbol;
+#endif
+  return true;
+}
+
+void pg_next_bind(void) {
   void **at = (void **)(void *)&pg_next;
   for (size_t i = 0; i < PG_ARRAY_LEN(names); i++)
-    at[i] = find(names[i].symbol, names[i].version);
-  return true;
+    at[i] = is_there(names[i].symbol) ? find(names[i].symbol, names[i].version) : NULL;
+  if (!pg_next._Fork)
+    pg_next._Fork = pg_next.fork;
 }
 
 void *pg_next_find(_Atomic(void *) *cache, const char *symbol, const char *version) {
@@ -100,9 +81,8 @@ void *pg_next_find(_Atomic(void *) *cache, const char *symbol, const char *versi
 
 #else /* the API alone interposes nothing: libc's own names are the next ones */
 
-bool pg_next_bind(void) {
+void pg_next_bind(void) {
   pg_next = (struct pg_next){.fork = fork, .kill = kill, .waitpid = waitpid, .wait4 = wait4, .waitid = waitid};
-  return true;
 }
 
 #endif

@@ -66,9 +66,17 @@ struct pg_next {
 
 extern struct pg_next pg_next PG_HIDDEN;
 
-/* Fills pg_next; idempotent. errno is left alone. False: the loader has not relocated this object yet (it is asking some
- * library's resolver of an indirect function), so nothing can be called by name, and pg_next makes system calls. */
-bool pg_next_bind(void);
+/* Fills pg_next; idempotent. errno is left alone. */
+void pg_next_bind(void);
+
+/* True: the loader has not relocated this object yet, see PG_EARLY. A hidden variable is reached by its distance from the
+ * code, and what is in it before is 0, whatever the compiler. */
+#ifdef PG_PRELOAD
+extern void *(*const volatile pg_next_mark)(void *restrict, const char *restrict)PG_HIDDEN;
+#define pg_is_early() PG_UNLIKELY(!pg_next_mark)
+#else
+#define pg_is_early() false
+#endif
 
 /* Names that are not async-signal-safe in libc either, and rare: looked up when they are first used, so that a start does
  * not pay for them. `name` is a function that a header declares; a version is asked for first. */

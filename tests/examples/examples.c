@@ -1,6 +1,7 @@
 /* The example programs do what their comments promise. The one of old code is tried with a stranger that takes the
  * number, beside the same code without pidguard. */
 #include "pg_test.h"
+#include "slowness.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -63,18 +64,22 @@ static void check_children(const char *output, int wanted, int least) {
     pg_test_skip("not %d children, but: %s", wanted, output);
 }
 
+/* Fewer where a fork is many times as dear. */
+static int many(void) {
 #ifdef __SANITIZE_ADDRESS__
-#define MANY 1000 /* where a fork is many times as dear */
+  return 1000;
 #else
-#define MANY 10000
+  return slowness() > 1 ? 2000 : 10000;
 #endif
-#define TEXT_(n) #n
-#define TEXT(n) TEXT_(n)
+}
 
 static void epoll_many(void) {
-  const char *const argv[] = {EXAMPLE("epoll"), TEXT(MANY), NULL};
+  char number[16];
+  snprintf(number, sizeof number, "%d", many());
+  const char *const argv[] = {EXAMPLE("epoll"), number, NULL};
+  printf("\n    %s children ...", number);
   struct pg_test_outcome outcome = run(argv, 120000, 0, NULL);
-  check_children(outcome.out, MANY, 1);
+  check_children(outcome.out, many(), 1);
   pg_test_outcome_free(&outcome);
 }
 

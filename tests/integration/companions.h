@@ -23,7 +23,7 @@ struct companion {
   int flags;
 };
 
-/* A list that ends with a NULL name: "preloads", "tracers", "starters"; NULL: there is no such list. */
+/* A list that ends with a NULL name: "preloads", "tracers", "starters", "places"; NULL: there is no such list. */
 const struct companion *companions_of(const char *list);
 
 #endif

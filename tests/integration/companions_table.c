@@ -165,9 +165,45 @@ static const struct companion starters[] = {
      .prefix = {"unshare", "--mount", "sh", "-c", CHROOT, "sh"}},
     {.name = NULL}};
 
+/* A shell that arranges something and becomes the program; in a mount namespace of its own. */
+#define ARRANGED(commands) .needs = "sh", .prefix = {"sh", "-c", commands "; exec \"$@\"", "sh"}
+#define MOUNTED(commands, ...)                                                                                         \
+  .needs = "unshare", .probe = "unshare --mount sh -c '" commands "'",                                                \
+  .prefix = {"unshare", "--mount", "sh", "-c", commands " && exec \"$@\"", "sh", __VA_ARGS__}
+#define AS_NOBODY "setpriv", "--reuid=" NOBODY, "--regid=" NOBODY, "--clear-groups", "--inh-caps=-all"
+
+static const struct companion places[] = {
+    {.name = "no-proc", MOUNTED("umount -l /proc"), .flags = CASES},
+    {.name = "read-only", MOUNTED("mount -o remount,bind,ro /"), .flags = CASES},
+    {.name = "hidden-processes", MOUNTED("mount -t proc -o hidepid=2 proc /proc", AS_NOBODY), .flags = NO_STORY},
+    {.name = "no-dev", MOUNTED("mount -t tmpfs none /dev"), .flags = NO_STORY},
+    {.name = "16-descriptors", ARRANGED("ulimit -n 16"), .flags = CASES},
+    {.name = "little-memory", ARRANGED("ulimit -v 60000")},
+    {.name = "no-core-no-stack", ARRANGED("ulimit -c 0; ulimit -s 256")},
+    {.name = "log-on-a-full-disk",
+     MOUNTED("mount -t tmpfs -o size=4k none /mnt && head -c 4096 /dev/zero >/mnt/full"),
+     .env = {"PIDGUARD_LOG=/mnt/log", "PIDGUARD_DEBUG=debug", "PIDGUARD_SUMMARY=1"}},
+    {.name = "log-read-only",
+     MOUNTED("mount -t tmpfs -o ro none /mnt"),
+     .env = {"PIDGUARD_LOG=/mnt/log", "PIDGUARD_DEBUG=debug"},
+     .flags = NOISY},
+    {.name = "log-without-room", /* the program's own output may be a file, too: so it goes through a pipe */
+     .needs = "unshare",
+     .probe = "unshare --mount mount -t tmpfs none /mnt",
+     .prefix = {"unshare", "--mount", "sh", "-c",
+                "mount -t tmpfs none /mnt && { (ulimit -f 0; exec \"$@\"); echo \"status $?\"; } | cat", "sh"},
+     .env = {"PIDGUARD_LOG=/mnt/log", "PIDGUARD_DEBUG=debug"},
+     .flags = NO_STORY},
+    {.name = "closed-0", ARRANGED("exec <&-"), .flags = CASES | NO_STORY},
+    {.name = "closed-1", ARRANGED("exec >&-"), .flags = NO_END | NO_STORY},
+    {.name = "closed-2", ARRANGED("exec 2>&-"), .flags = CASES},
+    {.name = "closed-all", ARRANGED("exec <&- >&- 2>&-"), .flags = NO_END | NO_STORY},
+    {.name = NULL}};
+
 const struct companion *companions_of(const char *list) {
   return strcmp(list, "preloads") == 0   ? preloads
          : strcmp(list, "tracers") == 0  ? tracers
          : strcmp(list, "starters") == 0 ? starters
+         : strcmp(list, "places") == 0   ? places
                                          : NULL;
 }

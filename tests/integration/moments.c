@@ -138,19 +138,23 @@ static const struct when *this_one(void) {
   abort();
 }
 
-static void run_same(const struct when *when, const char *shim, struct pg_test_outcome *ret) {
+static void run_as(const struct when *when, const char *what, const char *shim, struct pg_test_outcome *ret) {
   struct start start;
-  prepare(when, when->bare ? "bare" : when->joined ? "joined" : "same", shim, &start);
+  prepare(when, what, shim, &start);
   pg_test_run(&start.command, ret);
   int leftovers = pg_test_kill_leftovers();
   PG_CHECK(leftovers == 0, "%s: %d processes left behind", pg_test_name(), leftovers);
+}
+
+static void run_same(const struct when *when, const char *shim, struct pg_test_outcome *ret) {
+  run_as(when, when->bare ? "bare" : when->joined ? "joined" : "same", shim, ret);
 }
 
 static void test_same(void) {
   const struct when *when = this_one();
   struct pg_test_outcome plain, shim;
   run_same(when, NULL, &plain);
-  PG_CHECK(pg_test_exited(&plain, 0) && strstr(plain.out, when->bare ? "vfork 1" : "none left: -1") && !plain.err[0],
+  PG_CHECK(pg_test_exited(&plain, 0) && strstr(plain.out, when->bare ? "end\n" : "none left: -1") && !plain.err[0],
            "%s without: status %#x, \"%s\" \"%s\"", when->name, (unsigned)plain.status, plain.out, plain.err);
   if (pg_test_preload()) {
     run_same(when, pg_test_preload(), &shim);
@@ -159,6 +163,12 @@ static void test_same(void) {
              "%s: without: \"%s\" \"%s\", with: status %#x \"%s\" \"%s\"", when->name, plain.out, plain.err,
              (unsigned)shim.status, shim.out, shim.err);
     pg_test_outcome_free(&shim);
+    if (when->bare) {
+      run_as(when, "refused", pg_test_preload(), &shim);
+      PG_CHECK(pg_test_exited(&shim, 0) && strcmp(shim.out, "end\n") == 0 && !shim.err[0],
+               "%s, refused: status %#x \"%s\" \"%s\"", when->name, (unsigned)shim.status, shim.out, shim.err);
+      pg_test_outcome_free(&shim);
+    }
   } else {
     pg_test_skip("no shim");
   }

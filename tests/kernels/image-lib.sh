@@ -5,9 +5,10 @@
 
 image_files=$pg_root/tests/kernels
 
-# Sets port_cc, port_flags, port_cmake and port_libs (where its libraries are) for one port.
+# Sets port_cc, port_flags, port_cmake and port_libs (where its libraries are) for one port; port_triplet and port_machine
+# where it is cross-compiled.
 port_describe() {
-  port_flags=() port_cmake=() port_libs=()
+  port_flags=() port_cmake=() port_libs=() port_triplet=
   case $1 in
   gcc | clang) port_cc=$1 ;;
   musl)
@@ -15,13 +16,18 @@ port_describe() {
     port_cc=musl-gcc
     port_flags=(-idirafter /usr/include -idirafter "/usr/include/$(gcc -print-multiarch)" -include "$image_files/musl/port.h")
     ;;
-  m32)
+  i386)
     port_cc=gcc port_libs=(/usr/lib32)
     port_flags=(-m32 -isystem "/usr/include/$(gcc -print-multiarch)")
     ;;
-  arm64)
-    port_cc=aarch64-linux-gnu-gcc port_libs=(/usr/aarch64-linux-gnu/lib)
-    port_cmake=(-DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64)
+  arm64 | armhf | riscv64)
+    case $1 in
+    arm64) port_triplet=aarch64-linux-gnu port_machine=aarch64 ;;
+    armhf) port_triplet=arm-linux-gnueabihf port_machine=arm ;;
+    riscv64) port_triplet=riscv64-linux-gnu port_machine=riscv64 ;;
+    esac
+    port_cc=$port_triplet-gcc port_libs=("/usr/$port_triplet/lib")
+    port_cmake=(-DCMAKE_SYSTEM_NAME=Linux "-DCMAKE_SYSTEM_PROCESSOR=$port_machine")
     ;;
   *) return 1 ;;
   esac
@@ -58,6 +64,7 @@ image_list_tests() {
                       name = line; sub(/(\]=+\])? .*/, "", name); sub(/^[^ ]* /, "", line); command = line }
       /^set_tests_properties\(/ && name != "" {
         limit = match($0, /TIMEOUT "[0-9]+"/) ? substr($0, RSTART + 9, RLENGTH - 10) : 60
+        if (limit > 400) limit = 400 # times SLOW
         if (index(command, "\"" build "/bin/") == 1 && name !~ /^differential-(selftest|plain)$/)
           print name "\t" limit "\t" command
         name = "" }' "$build/tests/$dir/CTestTestfile.cmake"

@@ -7,15 +7,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <pty.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#if __GLIBC_PREREQ(2, 36)
+#include <sys/pidfd.h>
+#endif
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -129,27 +136,134 @@ static void same(void) {
   say("none left: %d %d\n", (int)none, errno);
 }
 
-/* What can be done before an object is relocated: nothing that fails, as there is no errno. */
-static void bare(void) {
-  char byte;
-  int fd = open("/proc/self/comm", O_RDONLY), high = fd < 0 ? -1 : dup2(fd, 90), status = -1;
-  say("read %d, ", fd >= 0 && high == 90 && read(high, &byte, 1) == 1);
-  say("close %d %d\n", close(fd), close(90));
-  pid_t pid = fork();
-  if (pid == 0)
-    _exit(6);
-  say("fork %d, ", pid > 1 && signal_child(pid, 0) == 0);
-  pid_t got = waitpid(pid, &status, 0);
-  say("waitpid %d %#x\n", got == pid, (unsigned)status);
-  pid = vfork();
-  if (pid == 0)
-    _exit(7);
-  say("vfork %d\n", pid > 1 && wait(&status) == pid && status == 7 << 8);
-}
-
 static int exits(void *unused) {
   (void)unused;
   return 8;
+}
+
+/* All calls that a shim may stand in front of, before an object is relocated: those that are system calls, and that fail
+ * by their results alone, as errno may not be there; and ("refused") those that need more of libc, which not every libc
+ * itself survives so early. */
+static pid_t bare_child(void) {
+  pid_t pid = fork();
+  while (pid == 0)
+    pause();
+  must(pid > 1, "fork");
+  return pid;
+}
+
+static int bare_reap(int by, pid_t pid) {
+  siginfo_t info = {.si_pid = 0};
+  int status = -1;
+  must(signal_child(pid, SIGKILL) == 0, "kill");
+  pid_t got = by == 0   ? wait(&status)
+              : by == 1 ? waitpid(pid, &status, 0)
+              : by == 2 ? wait3(&status, 0, NULL)
+              : by == 3 ? wait4(pid, &status, 0, NULL)
+                        : -1;
+  if (by == 4 && waitid(P_PID, (id_t)pid, &info, WEXITED) == 0) {
+    got = info.si_pid;
+    status = info.si_status;
+  }
+  return got == pid ? status : -1;
+}
+
+static void bare_descriptors(void) {
+  char byte;
+  int fd = open("/proc/self/comm", O_RDONLY), high = fd < 0 ? -1 : dup2(fd, 90);
+  say("read %d, ", fd >= 0 && high == 90 && read(high, &byte, 1) == 1);
+  say("dup %d %d %d %d, ", dup2(fd, fd) == fd, dup2(100, 101), dup3(fd, 91, O_CLOEXEC) == 91, dup3(fd, fd, 0));
+  say("close %d %d %d %d ", close(fd), close(90), close(91), close(100)); /* each for itself */
+  say("%ld %ld\n", syscall(SYS_close, 100), syscall(SYS_dup3, 100, 101, 0));
+#if __GLIBC_PREREQ(2, 34)
+  say("range %d\n", close_range(200, 300, 0));
+  closefrom(500);
+#endif
+#if __GLIBC_PREREQ(2, 36)
+  int self = pidfd_open(getpid(), 0);
+  say("pidfd %d %d %d ", self >= 0, pidfd_open(1 << 29, 0), pidfd_getfd(-1, 0, 0));
+  say("%d\n", close(self));
+#endif
+}
+
+static void bare_births(void) {
+  int status = -1;
+  for (int by = 0; by < 5; by++)
+    say("reaped %#x, ", (unsigned)bare_reap(by, bare_child()));
+  pid_t pid = vfork();
+  if (pid == 0)
+    _exit(7);
+  say("vfork %d\n", pid > 1 && wait(&status) == pid && status == 7 << 8);
+  pid = called(8);
+  bool got = syscall(SYS_wait4, pid, &status, 0, NULL) == pid;
+  say("syscall %d %#x\n", got, (unsigned)status);
+#if __GLIBC_PREREQ(2, 34)
+  pid = _Fork();
+  if (pid == 0)
+    _exit(9);
+  got = waitpid(pid, &status, 0) == pid;
+  say("_Fork %d %#x\n", got, (unsigned)status);
+#endif
+}
+
+static void refused(void) {
+  static char stack[16384] __attribute__((aligned(16)));
+  static char *argv[] = {"/bin/true", NULL}, *none[] = {NULL};
+  int master = -1;
+  pid_t pid = fork();
+  if (pid == 0)
+    _exit(daemon(1, 1) != 0);
+  waitpid(pid, NULL, 0);
+  pid = forkpty(&master, NULL, NULL, NULL);
+  if (pid == 0)
+    _exit(0);
+  if (master >= 0)
+    close(master);
+  if (posix_spawn(&pid, argv[0], NULL, NULL, argv, none) == 0)
+    waitpid(pid, NULL, 0);
+  if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, none) == 0)
+    waitpid(pid, NULL, 0);
+  clone(exits, stack + sizeof stack, SIGCHLD, NULL);
+  while (wait(NULL) > 0)
+    ;
+  say("end\n");
+}
+
+static void bare_numbers(void) {
+  pid_t pid = bare_child(), nobody = 1 << 29;
+  struct sched_param param = {.sched_priority = 0};
+  struct rlimit limit;
+  struct iovec from = {&pid, sizeof pid}, to = {&nobody, sizeof nobody};
+  cpu_set_t cpus;
+  say("signals %d %d ", signal_child(pid, 0), signal_child(nobody, 0));
+  say("%d %d ", killpg(getpgrp(), 0), killpg(nobody, 0));
+  say("%d %d ", sigqueue(pid, 0, (union sigval){.sival_int = 1}), sigqueue(nobody, 0, (union sigval){.sival_int = 1}));
+  say("%d %ld ", tgkill(pid, pid, 0), syscall(SYS_tgkill, pid, pid, 0));
+  say("%ld %ld\n", syscall(SYS_kill, pid, 0), syscall(SYS_kill, nobody, 0));
+  say("groups %d ", setpgid(pid, 0));
+  say("%d %d %d %d\n", getpgid(pid) == pid, getpgid(nobody), getsid(0) == getsid(pid), getsid(nobody));
+  say("priority %d ", setpriority(PRIO_PROCESS, (id_t)pid, 5));
+  say("%d %d\n", getpriority(PRIO_PROCESS, (id_t)pid), setpriority(PRIO_PROCESS, (id_t)nobody, 5));
+  say("scheduler %d %d ", sched_getscheduler(pid), sched_setscheduler(pid, SCHED_OTHER, &param));
+  say("%d ", sched_getparam(pid, &param));
+  say("%d ", sched_setparam(pid, &param));
+  say("%d ", sched_getaffinity(pid, sizeof cpus, &cpus));
+  say("%d\n", sched_setaffinity(pid, sizeof cpus, &cpus));
+  say("limits %d ", prlimit(pid, RLIMIT_CORE, NULL, &limit)); /* arguments have no order */
+  say("%d\n", setrlimit(RLIMIT_CORE, &limit));
+  say("memory %zd ", process_vm_readv(getpid(), &to, 1, &from, 1, 0));
+  say("%zd ", process_vm_writev(getpid(), &from, 1, &to, 1, 0));
+  say("%zd\n", process_vm_readv(1 << 29, &to, 1, &from, 1, 0));
+  say("ptrace %ld, prctl %d, ", ptrace(PTRACE_PEEKDATA, 1 << 29, NULL, NULL), prctl(PR_GET_DUMPABLE));
+  say("namespaces %d %d\n", unshare(0), setns(-1, 0));
+  say("end %#x\n", (unsigned)bare_reap(1, pid));
+}
+
+static void bare(void) {
+  bare_descriptors();
+  bare_births();
+  bare_numbers();
+  say("end\n");
 }
 
 /* Births that "same" leaves out, and what takes the number of a process besides. */
@@ -213,6 +327,10 @@ static bool wanted(char *text, size_t size) {
   }
   if (fd >= 0)
     close(fd);
+  if (fd < 0 && environ && getenv("MOMENT")) { /* no /proc: then it is late enough for libc's */
+    snprintf(text, size, "%s", getenv("MOMENT"));
+    return true;
+  }
   if (found)
     memmove(text, text + sizeof name - 1, size - sizeof name + 1);
   return found;
@@ -232,6 +350,8 @@ void moment(const char *when) {
     same();
   else if (strcmp(what, "bare") == 0)
     bare();
+  else if (strcmp(what, "refused") == 0)
+    refused();
   else if (strcmp(what, "joined") == 0)
     joined();
   else if (strcmp(what, "stale") == 0)

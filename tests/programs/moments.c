@@ -4,6 +4,7 @@
 #include "moment.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -88,9 +89,13 @@ static void *busy(void *unused) {
 
 static int end_busily(void) {
   pthread_t threads[4];
-  for (int i = 0; i < 4; i++)
-    if (pthread_create(&threads[i], NULL, busy, NULL) != 0)
+  for (int i = 0; i < 4; i++) {
+    int error, tries = 1000; /* the machine may have no number left for a moment, with so many that fork */
+    while ((error = pthread_create(&threads[i], NULL, busy, NULL)) == EAGAIN && tries-- > 0)
+      usleep(1000);
+    if (error != 0)
       return 6;
+  }
   usleep(20000);
   exit(9);
 }

@@ -13,7 +13,10 @@ cd "$tmp" || exit 1
 checks=0
 failures=0
 
-# The launcher as it looks when installed, with the object of this build.
+# The launcher as it looks when installed, with the object of this build: where everybody can read it.
+cp "$lib" "$tmp/libpidguard-preload.so" || exit 1
+lib=$tmp/libpidguard-preload.so
+chmod 755 "$lib"
 sed "s|^PIDGUARD_LIB=.*|PIDGUARD_LIB=$lib|" "$src/scripts/pidguard" >"$tmp/pidguard"
 chmod 755 "$tmp/pidguard"
 pidguard=$tmp/pidguard

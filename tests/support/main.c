@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef SYS_pidfd_open
@@ -89,11 +91,36 @@ void pg_test_need_pidfd(void) {
     close(fd);
 }
 
+/* How slow this machine is at this moment, for slowness() and patience() here and in the programs. */
+static void measure(void) {
+  enum { FORKS = 20, USUAL_US = 500, MOST_SLOW = 8, LEAST_PATIENCE = 4, MOST_PATIENCE = 30 };
+  struct timespec from, to;
+  double load = 0;
+  char text[16];
+  clock_gettime(CLOCK_MONOTONIC, &from);
+  for (int i = 0; i < FORKS; i++) {
+    pid_t pid = fork();
+    if (pid == 0)
+      _exit(0);
+    if (pid > 1)
+      waitpid(pid, NULL, 0);
+  }
+  clock_gettime(CLOCK_MONOTONIC, &to);
+  long us = (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000, slow = us / (FORKS * USUAL_US);
+  snprintf(text, sizeof text, "%ld", slow < 1 ? 1 : slow > MOST_SLOW ? MOST_SLOW : slow);
+  setenv("PG_TEST_SLOW", text, 0);
+  long cpus = sysconf(_SC_NPROCESSORS_ONLN), want = getloadavg(&load, 1) == 1 ? (long)load / (cpus > 0 ? cpus : 1) : 0;
+  want *= 2;
+  snprintf(text, sizeof text, "%ld", want < LEAST_PATIENCE ? LEAST_PATIENCE : want > MOST_PATIENCE ? MOST_PATIENCE : want);
+  setenv("PG_TEST_PATIENCE", text, 0);
+}
+
 int main(int argc, char **argv) {
   /* Forked children must not print a second time what is still in a buffer. */
   setvbuf(stdout, NULL, _IONBF, 0);
   signal(SIGCHLD, SIG_DFL); /* an ignored SIGCHLD may be inherited, and would take our children's statuses */
   pg_test_enter_namespace();
+  measure();
 
   if (CU_initialize_registry() != CUE_SUCCESS)
     return 1;

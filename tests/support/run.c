@@ -85,7 +85,7 @@ static int memory_file(void) {
 
 static int spawn(const struct pg_test_command *command, int in, int out, struct pg_test_process *process) {
   pg_test_need_pidfd();
-  process->limit_ms = (command->limit_ms ? command->limit_ms : 10000) * slowness();
+  process->limit_ms = (command->limit_ms ? command->limit_ms : 10000) * patience();
   process->errors = memory_file();
   if (process->errors < 0)
     return -errno;

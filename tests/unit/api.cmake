@@ -19,7 +19,7 @@ target_sources(pg_unit_api_border PRIVATE api_uapi.c)
 
 # The public header by itself, in every language and with every compiler at hand.
 add_test(NAME unit-api_header COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/api_header.sh ${PROJECT_SOURCE_DIR}/include)
-set_tests_properties(unit-api_header PROPERTIES SKIP_RETURN_CODE 77 LABELS unit TIMEOUT 300)
+set_tests_properties(unit-api_header PROPERTIES SKIP_RETURN_CODE 77 LABELS unit TIMEOUT ${PG_TEST_TIMEOUT})
 
 # Tracked children: the library as programs get it, in each form; and both objects in one process, which share a table.
 foreach(form shared static preload)

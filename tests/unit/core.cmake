@@ -2,14 +2,14 @@
 set(pg_src ${PROJECT_SOURCE_DIR}/src)
 
 function(pg_core_test name)
-  cmake_parse_arguments(PG "" "TIMEOUT" "SOURCES;OPTIONS;LABELS" ${ARGN})
+  cmake_parse_arguments(PG "" "" "SOURCES;OPTIONS;LABELS" ${ARGN})
   pg_test_executable(pg_unit_${name} ${name}.c ${PG_SOURCES})
   target_include_directories(pg_unit_${name} PRIVATE ${pg_src})
   target_compile_definitions(pg_unit_${name} PRIVATE _GNU_SOURCE)
   target_compile_options(pg_unit_${name} PRIVATE ${PG_OPTIONS})
   target_link_options(pg_unit_${name} PRIVATE ${PG_OPTIONS})
   target_link_libraries(pg_unit_${name} PRIVATE Threads::Threads)
-  pg_add_test(NAME unit-${name} EXECUTABLE pg_unit_${name} LABELS unit TIMEOUT 120)
+  pg_add_test(NAME unit-${name} EXECUTABLE pg_unit_${name} LABELS unit)
 endfunction()
 
 set(pg_number ${pg_src}/child/number.c ${pg_src}/runtime/counters.c ${pg_src}/runtime/filter.c ${pg_src}/kernel/sys.c

@@ -62,7 +62,7 @@ static int body_waits(void *arg) {
 
 static int body_release(void *arg) {
   struct scene *s = arg;
-  if (!refuse(SYS_process_mrelease, s->error))
+  if (!refuse(448 /* process_mrelease */, s->error))
     return PG_TEST_SKIPPED;
   WANT(ERRNO_OF(pidguard_pidfd_mrelease(s->alive.fd)) == EOPNOTSUPP);
   return 0;

@@ -100,7 +100,7 @@ int child_reap(struct child *c) {
 
 void child_done(struct child *c) {
   siginfo_t si;
-  if (c->pid > 0 && waitid(P_PIDFD, (id_t)c->fd, &si, WEXITED | WNOHANG | WNOWAIT) == 0)
+  if (c->pid > 0 && waitid((idtype_t)3 /* P_PIDFD */, (id_t)c->fd, &si, WEXITED | WNOHANG | WNOWAIT) == 0)
     child_reap(c);
   close(c->fd);
 }

@@ -151,12 +151,11 @@ static void full_form(void) {
 }
 
 static int body_burn(void *unused) {
-  volatile unsigned long n = 0;
   struct rusage ru;
   (void)unused;
   do {
-    for (int i = 0; i < 1000000; i++)
-      n++;
+    for (volatile int i = 0; i < 1000000; i++)
+      ;
     getrusage(RUSAGE_SELF, &ru);
   } while (ru.ru_utime.tv_sec == 0 && ru.ru_utime.tv_usec < 30000);
   return 0;

@@ -1,0 +1,55 @@
+# Root trees of Debian suites for scripts/ports (sourced, bash): made by debootstrap with nothing in them but git and
+# certificates, as a new user's machine; entered in namespaces of their own, as a plain chroot.
+# Expects pg_root, pg_say. shellcheck shell=bash disable=SC2154
+
+debian_files=$pg_root/tests/ports
+
+# NAME -> the suite that debootstrap knows.
+debian_suite() {
+  case $1 in
+  debian-11) echo bullseye ;;
+  debian-12) echo bookworm ;;
+  debian-13) echo trixie ;;
+  debian-sid) echo sid ;;
+  *) return 1 ;;
+  esac
+}
+
+# Makes the tree unless it is there. Its package manager does not wait for the disk: the tree can be made again.
+debian_make() {
+  local suite=$1 tree=$2
+  [[ -e $tree/.made ]] && return 0
+  rm -rf --one-file-system "$tree"
+  mkdir -p "${tree%/*}" &&
+    debootstrap --variant=minbase --include=ca-certificates,git "$suite" "$tree" >"$tree.log" 2>&1 || return 1
+  echo force-unsafe-io >"$tree/etc/dpkg/dpkg.cfg.d/unsafe-io"
+  cp /etc/apt/apt.conf.d/* "$tree/etc/apt/apt.conf.d/" 2>/dev/null # how this machine reaches its packages
+  touch "$tree/.made"
+}
+
+# debian_enter [--chroot] TREE COMMAND…: as root, with /proc, /dev and /sys; no mount and no signal leaves it. The tree
+# becomes the root, as in a container; or with --chroot it is a plain chroot, where nobody gets a user namespace.
+debian_enter() {
+  local how='pivot_root . . && umount -l .'
+  [[ $1 != --chroot ]] || { how=true && shift; }
+  local tree=$1
+  shift
+  cp -L /etc/resolv.conf "$tree/etc/resolv.conf" 2>/dev/null
+  # shellcheck disable=SC2016
+  unshare --mount --pid --fork --kill-child bash -c '
+    tree=$1 how=$2 && shift 2 && mount --make-rprivate / && { [[ $how == true ]] || mount --bind "$tree" "$tree"; } &&
+      cd "$tree" && mount -t proc proc proc && mount --rbind /dev dev && mount --rbind /sys sys && eval "$how" &&
+      exec chroot . /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TERM=dumb \
+      DEBIAN_FRONTEND=noninteractive "$@"' bash "$tree" "$how" "$@" </dev/null
+}
+
+# Puts the source there, at this path inside, as a fresh clone has it: what git knows, or all but the builds.
+debian_put_source() {
+  local tree=$1 to=$2
+  rm -rf "${tree:?}$to" && mkdir -p "$tree$to" || return 1
+  if git -C "$pg_root" rev-parse --show-toplevel >/dev/null 2>&1; then
+    (cd "$pg_root" && git ls-files -z -co --exclude-standard | tar --null --no-recursion -T - -cf - 2>/dev/null)
+  else
+    tar -C "$pg_root" --exclude='./build*' -cf - .
+  fi | tar --no-same-owner -xf - -C "$tree$to"
+}
