@@ -101,7 +101,7 @@ static int open_pid(struct pg_window *window, pid_t pid, bool guest) {
 static int open_proven(struct pg_window *window, pg_id id, uint64_t ino, bool guest) {
   pid_t pid = pg_id_pid(id);
   int fd = open_pid(window, pid, guest);
-  if (fd == -ESRCH || fd == -ENOENT || fd == -EINVAL) /* the latter two: a thread has it by now */
+  if (fd == -ESRCH || (ino && (fd == -ENOENT || fd == -EINVAL))) /* the latter two: a thread has it by now */
     return -ESRCH;
   if (fd < 0) {
     bool own = !guest && pg_reach_is_own(id);
@@ -117,10 +117,10 @@ static int open_proven(struct pg_window *window, pg_id id, uint64_t ino, bool gu
 int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *ret_ino) {
   *ret_ino = 0;
   int fd = open_pid(window, pid, false);
-  if (fd == -ESRCH || fd == -ENOENT || fd == -EINVAL) /* the latter two: a thread has it by now */
+  if (fd == -ESRCH)
     return -ECHILD;
-  if (fd < 0)
-    return fd;
+  if (fd < 0) /* a thread has the PID by now, or a pidfd is not to be had */
+    return child && !is_scarce(fd) && pg_reach_ask(pid) == -ECHILD ? -ECHILD : fd;
   int r = child ? ask_pidfd(fd, pid) : 0;
   if (r != -ECHILD)
     r = read_ino(fd, ret_ino);
