@@ -1,7 +1,7 @@
-/* Threads and handlers that dup2, open and close descriptors beside others that make, signal and reap children. Without
- * the shim everything is right but the numbers of children that are gone: their signals reach strangers. With it
- * nothing may be wrong. Arguments: the program `threads`, and with what the names of the scenarios begin that are to be
- * run. */
+/* Threads and handlers that dup2, open and close descriptors beside others that make, signal and reap children, and
+ * handlers that jump out of what the shim does. Without the shim everything is right but the numbers of children that
+ * are gone: their signals reach strangers. With it nothing may be wrong. Arguments: the program (`threads` or `jumps`),
+ * with what the names of the scenarios begin that are to be run, and the ways to run each. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const char *program, *prefix;
-static const char *const hows[] = {"1", "4", "putter-in-handler", "parent-in-handler"};
+static char **hows;
 
 struct counts {
   unsigned long work, stale, stale_hit, stale_passed, wrong;
@@ -68,24 +68,25 @@ static void test_scenario(void) {
     pg_test_skip("no shim");
     return;
   }
-  for (size_t i = 0; i < sizeof hows / sizeof *hows; i++)
+  for (int i = 0; hows[i]; i++)
     if (run(hows[i], pg_test_preload(), &counts))
       PG_CHECK(counts.work > 0 && counts.wrong + counts.stale_hit + counts.stale_passed == 0, "%s:%s", hows[i],
                counts.text);
 }
 
 void pg_test_plan(int argc, char **argv) {
-  if (argc < 3)
+  if (argc < 4)
     return;
   pg_test_need_take_pid();
   program = argv[1];
   prefix = argv[2];
+  hows = argv + 3;
   const char *const list[] = {program, NULL};
   struct pg_test_command command = {.argv = list};
   struct pg_test_outcome outcome;
   pg_test_run(&command, &outcome);
   for (char *rest = outcome.out, *name; (name = strtok_r(rest, "\n", &rest));)
     if (strncmp(name, prefix, strlen(prefix)) == 0)
-      pg_test_add("threads", name, test_scenario);
+      pg_test_add(basename(program), name, test_scenario);
   pg_test_outcome_free(&outcome);
 }
