@@ -4,6 +4,7 @@
 
 #include "raw.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -172,6 +173,15 @@ void stranger_end(pid_t pid, enum stranger_kind kind) {
 
 unsigned strangers_hit(enum stranger_kind kind) {
   return atomic_load(&hits[kind]);
+}
+
+void strangers_move(int fd) {
+  if (fd == to_maker)
+    return;
+  if (dup3(to_maker, fd, O_CLOEXEC) != fd)
+    give_up(2, "dup3", errno);
+  close(to_maker);
+  to_maker = fd;
 }
 
 void strangers_stop(void) {

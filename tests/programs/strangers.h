@@ -22,6 +22,8 @@ pid_t stranger_take(pid_t pid, enum stranger_kind kind);
 /* Ends it. Everything that it got before is in strangers_hit() then; that it died is a hit, too. */
 void stranger_end(pid_t pid, enum stranger_kind kind);
 unsigned strangers_hit(enum stranger_kind kind);
+/* The way to them moves to this number, which the program keeps open. */
+void strangers_move(int fd);
 /* Ends the process that makes them. */
 void strangers_stop(void);
 
