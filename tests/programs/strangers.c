@@ -28,7 +28,7 @@ struct set_tid_args {
   uint64_t set_tid, set_tid_size;
 };
 
-static int to_maker = -1;
+static int to_maker = -1, memory = -1;
 static _Atomic unsigned *hits;
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
@@ -61,6 +61,8 @@ static int32_t take(pid_t pid, enum stranger_kind kind) {
     long made = raw_call(SYS_clone3, (long)(uintptr_t)&args, sizeof args, 0, 0, 0);
     if (made == 0)
       be_stranger(kind);
+    if (made > 0 && kind == STRANGER_NUMBER)
+      setpgid((pid_t)made, (pid_t)made);
     if (made != -EEXIST || tries == 1000) /* who had it may still be on the way out */
       return (int32_t)made;
     usleep(500);
@@ -79,13 +81,13 @@ static int32_t end(pid_t pid, enum stranger_kind kind) {
   return 0;
 }
 
-static void make_strangers(int socket, int memory) {
+static void make_strangers(int socket, int shared) {
   struct request request;
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, NULL); /* strangers inherit it */
   to_maker = socket;
-  hits = mmap(NULL, sizeof *hits * STRANGER_KINDS, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  hits = mmap(NULL, sizeof *hits * STRANGER_KINDS, PROT_READ | PROT_WRITE, MAP_SHARED, shared, 0);
   if (hits == MAP_FAILED)
     _exit(1);
   while (read(socket, &request, sizeof request) == sizeof request) {
@@ -110,7 +112,7 @@ static void give_up(int status, const char *what, int error) {
 }
 
 /* As nobody's child: the one in between ends at once. */
-static void exec_maker(int socket, int memory) {
+static void exec_maker(int socket) {
   char first[16], second[16];
   snprintf(first, sizeof first, "%d", socket);
   snprintf(second, sizeof second, "%d", memory);
@@ -122,22 +124,29 @@ static void exec_maker(int socket, int memory) {
   _exit(1);
 }
 
+static void map_hits(void) {
+  hits = mmap(NULL, sizeof *hits * STRANGER_KINDS, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  if (hits == MAP_FAILED)
+    give_up(2, "mmap", errno);
+}
+
 void strangers_start(void) {
-  int ends[2], memory = memfd_create("hits", 0);
+  int ends[2];
+  memory = memfd_create("hits", 0);
   if (memory < 0 || ftruncate(memory, sizeof *hits * STRANGER_KINDS) != 0)
     give_up(2, "memfd", errno);
-  hits = mmap(NULL, sizeof *hits * STRANGER_KINDS, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-  if (hits == MAP_FAILED || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+  map_hits();
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
     give_up(2, "socketpair", errno);
   pid_t middle = fork();
   if (middle == 0) {
     int socket = dup(ends[1]); /* without close-on-exec */
     close(ends[0]);
-    exec_maker(socket, memory);
+    exec_maker(socket);
   }
   if (middle < 0 || waitpid(middle, NULL, 0) != middle)
     give_up(2, "fork", errno);
-  close(memory);
+  fcntl(memory, F_SETFD, FD_CLOEXEC);
   close(ends[1]);
   to_maker = ends[0];
   pid_t any = stranger_take(0, STRANGER_HELD), same = any;
@@ -184,6 +193,20 @@ void strangers_move(int fd) {
   to_maker = fd;
 }
 
+void strangers_survive(int numbers[2]) {
+  numbers[0] = to_maker;
+  numbers[1] = memory;
+  fcntl(to_maker, F_SETFD, 0);
+  fcntl(memory, F_SETFD, 0);
+}
+
+void strangers_resume(const int numbers[2]) {
+  to_maker = numbers[0];
+  memory = numbers[1];
+  map_hits();
+}
+
 void strangers_stop(void) {
   close(to_maker);
+  close(memory);
 }

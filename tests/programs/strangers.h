@@ -8,7 +8,7 @@
 
 enum stranger_kind {
   STRANGER_HELD,   /* the program has a pidfd of it, and never signals it */
-  STRANGER_NUMBER, /* it has the number of a child that was reaped */
+  STRANGER_NUMBER, /* it has the number of a child that was reaped, and leads a group of its own */
   STRANGER_KINDS
 };
 
@@ -24,6 +24,9 @@ void stranger_end(pid_t pid, enum stranger_kind kind);
 unsigned strangers_hit(enum stranger_kind kind);
 /* The way to them moves to this number, which the program keeps open. */
 void strangers_move(int fd);
+/* Through an exec of the program: these two survive it, in the new program they are given to strangers_resume(). */
+void strangers_survive(int numbers[2]);
+void strangers_resume(const int numbers[2]);
 /* Ends the process that makes them. */
 void strangers_stop(void);
 
