@@ -236,6 +236,26 @@ static void put_high(struct putter *putter) {
   put_or_take(putter, HIGH + HIGH_EACH * putter->number + (int)(putter->turn / 2 % HIGH_EACH));
 }
 
+/* As after a close-all: whatever is on the number is closed first, and nobody promised that there is anything. */
+static void put_closed(struct putter *putter) {
+  int number = HIGH + 8 * putter->number + (int)random_below(8);
+  if (putter->at >= 0) {
+    take_away(putter);
+    return;
+  }
+  close(number);
+  if (putter->turn++ % 2) {
+    put(putter, number);
+    return;
+  }
+  putter->at = fcntl(putter->source, F_DUPFD_CLOEXEC, number);
+  DID_ONE(puts);
+  if (putter->at < 0)
+    BAD_ONE(put_failed);
+  else
+    check(putter);
+}
+
 static void put_anywhere(struct putter *putter) {
   if (putter->at < 0 && random_below(2))
     putter->turn += 1 + random_below(HIGH_EACH * 2);
@@ -299,6 +319,8 @@ void putter_end(struct putter *putter) {
 const struct scenario scenarios[] = {
     {"signal-in-turn", 200, signal_next, PUT_STRANGER, put_low, 40000, 40000, false},
     {"signal-held", 32, signal_next, PUT_STRANGER, put_high, 60000, 40000, false},
+    {"signal-closed", 32, signal_next, PUT_STRANGER, put_closed, 60000, 40000, false},
+    {"poll-closed", 32, poll_next, PUT_ZOMBIE, put_closed, 60000, 40000, false},
     {"cycle", 0, cycle, PUT_STRANGER, put_low, 500, 20000, false},
     {"poll-in-turn", 200, poll_next, PUT_ZOMBIE, put_low, 40000, 40000, false},
     {"poll-held", 32, poll_next, PUT_ZOMBIE, put_high, 60000, 40000, false},
