@@ -73,7 +73,8 @@ static void ignored(void) {
   with_shim("ignored", IGNORED_ROUNDS, DESCRIPTOR_BUDGET);
 }
 
-/* Memory is given back after a walk through all numbers; and what each later fork costs is printed, in processor time. */
+/* Memory is given back after a walk through all numbers; and what each later fork costs is printed, in processor time.
+ */
 static void walk(const char *preload) {
   char count[16];
   int before, before_kb, after, after_kb;
@@ -88,8 +89,8 @@ static void walk(const char *preload) {
   else if (PG_CHECK(pg_test_exited(&outcome, 0) &&
                         sscanf(outcome.out, "fork %lf before %d %d after %d %d fork %lf", &fork_before, &before,
                                &before_kb, &after, &after_kb, &fork_after) == 6,
-                    "status %#x%s: %s %s", (unsigned)outcome.status, outcome.timed_out ? " (time-out)" : "", outcome.out,
-                    outcome.err)) {
+                    "status %#x%s: %s %s", (unsigned)outcome.status, outcome.timed_out ? " (time-out)" : "",
+                    outcome.out, outcome.err)) {
     printf("\n    walk, %s: descriptors %d -> %d, memory %d -> %d kB, a fork %.0f -> %.0f ns ...",
            preload ? "with" : "without", before, after, before_kb, after_kb, fork_before, fork_after);
     PG_CHECK(after <= before, "descriptors grew from %d to %d", before, after);
