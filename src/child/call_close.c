@@ -47,18 +47,22 @@ static bool is_in_use(int from, int to) {
   return pg_hazard_is_on(to);
 }
 
-/* A number that is open in the program is no window's: it cannot be the lowest free one. Where a free number is asked for, or
- * one of ours, the call does not block, so it may be made within a window. */
+/* Where a free number is asked for, or one of ours, the call does not block, so it is made within a window. A number that is open
+ * while no other window is, is the program's: the call may block, and no window can come upon that number. */
 PG_COLD int pg_call_dup(int from, int to, int flags, int (*dup)(int from, int to, int flags)) {
   if (!is_on() || to < 0 || from == to || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
     return dup(from, to, flags);
   bool ours = pg_is_held(to) || pg_log_is_on(to);
-  if ((!ours && (pg_is_single_threaded() || pg_sys_fcntl(to, F_GETFD, 0) >= 0)) || pg_sys_fcntl(from, F_GETFD, 0) < 0)
+  if (ours ? pg_sys_fcntl(from, F_GETFD, 0) < 0 : pg_is_single_threaded())
     return dup(from, to, flags);
   if (ours && is_in_use(from, to))
     return -EBUSY;
   struct pg_window window;
   pg_window_open(&window, false);
+  if (!ours && pg_sys_fcntl(to, F_GETFD, 0) >= 0) {
+    pg_window_close(&window);
+    return dup(from, to, flags);
+  }
   pg_held_take((unsigned)to, (unsigned)to);
   pg_log_take((unsigned)to, (unsigned)to);
   int r = dup(from, to, flags);

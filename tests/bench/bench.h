@@ -13,6 +13,8 @@
 struct pg_bench {
   pid_t child[PG_BENCH_MAX_THREADS]; /* live children, one a thread, that ignore SIGUSR1 */
   int child_fd[PG_BENCH_MAX_THREADS];
+  const pid_t *all; /* the other children, and child[0] */
+  int all_count;
   pid_t oldest; /* the first of the other children, or child[0] */
   int oldest_fd;
   pid_t stranger; /* alive, nobody's child here, ignores SIGUSR1 */

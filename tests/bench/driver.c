@@ -42,6 +42,9 @@ static const struct {
              {"spawn-wait", "posix_spawn true+waitpid"},
              {"exec-start", "exec true, preloaded only there"},
              {"open-close", "open+close"},
+             {"kill-each", "kill(each child in turn)"},
+             {"poll-each", "waitpid(each in turn, WNOHANG)"},
+             {"wait-each", "waitid(each in turn), blocking"},
              {"dup2", "dup2"},
              {"syscall-getppid", "syscall(SYS_getppid)"}};
 
@@ -138,6 +141,8 @@ static double measure(const struct way *way, const char *work, const char *comma
  * quartile, median, quartile. */
 static void print_ratio(const char *work, const char *told, double plain, const char *way, struct pg_spread s) {
   printf("  %6.3f (%.3f-%.3f)", s.median, s.low, s.high);
+  if (strstr(work, "-each")) /* what counts there is the difference */
+    printf(" %+.0f ns", (s.median - 1) * plain);
   if (table)
     fprintf(table, "%s\t%d\t%d\t%s\t%s\t%.1f\t%s\t%.4f\t%.4f\t%.4f\n", label, children, threads, work, told, plain, way,
             s.low, s.median, s.high);

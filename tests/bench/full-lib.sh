@@ -36,6 +36,17 @@ measure_programs() {
     -x "prefork server, 200 workers=$bin/pg_bench_server 200 50 20000 100" "${preloads[@]}"
 }
 
+# Each child in turn. One way after the other where they would be too many together.
+measure_turn() {
+  local n together
+  for n in 0 63 64 199 1999 29999; do
+    section "$((n + 1)) children, each in turn"
+    together=()
+    ((n < 10000)) || together=(-b)
+    run "${together[@]}" -l turn -c "$n" -r "$rounds" -s "$slice" -w kill-each,poll-each,wait-each "${preloads[@]}"
+  done
+}
+
 # Everything, in the order in which it becomes less interesting.
 measure_all() {
   local n
@@ -50,6 +61,7 @@ measure_all() {
   run -l works -c 1000 -r "$rounds" -s "$slice" "${preloads[@]}"
   section '30,000 other children (one way after the other)'
   run -b -l works -c 30000 -r "$rounds" -s "$slice" "${two[@]}"
+  measure_turn
   for n in 0 16 64 256 1024; do
     section "PIDGUARD_FD_MAX=$n, 1,200 other children"
     # No more than a quarter of the limit is held, so it must be high here.

@@ -12,7 +12,7 @@ BEGIN {
   target["exec-start"] = 1.15; over_empty["exec-start"] = 1
   target["open-close"] = target["dup2"] = target["syscall-getppid"] = 1.01
   program_target = 1.03
-  split("kill-child kill-oldest waitpid-child fork-waitpid vfork-waitpid spawn-wait", curve, " ")
+  split("kill-child kill-oldest waitpid-child fork-waitpid vfork-waitpid spawn-wait kill-each poll-each wait-each", curve, " ")
 }
 
 $1 == "machine" { machine = $2; how = $3; next }
@@ -85,6 +85,9 @@ END {
   n = split("1 10 100 1000 30000", steps, " ")
   print "What the shim adds to an operation, and the ratio, against the number of other children:\n"
   curve_table("children", "works", steps, n, 0)
+  n = split("0 63 64 199 1999 29999", steps, " ")
+  print "Each child in turn, against the number of other children:\n"
+  curve_table("children", "turn", steps, n, 0)
   n = split("0 16 64 256 1024", steps, " ")
   print "Against how many descriptors are held (`PIDGUARD_FD_MAX`), with 1,200 other children:\n"
   curve_table("held", "fd-max", steps, n, 1)

@@ -70,6 +70,9 @@ static void make_children(int others) {
   idle[n] = '\0';
   strcpy(strrchr(idle, '/'), "/pg_bench_idle");
   signal(SIGUSR1, SIG_IGN);
+  pid_t *all = calloc((size_t)others + 1, sizeof *all);
+  if (!all)
+    exit(1);
   for (int i = 0; i < others; i++) {
     int fd;
     pid_t pid = pg_bench_start(idle, &fd);
@@ -77,6 +80,7 @@ static void make_children(int others) {
       fprintf(stderr, "pg_bench: cannot make child %d: %s\n", i, strerror(errno));
       exit(1);
     }
+    all[i] = pid;
     if (i == 0) {
       bench.oldest = pid;
       bench.oldest_fd = fd;
@@ -86,6 +90,9 @@ static void make_children(int others) {
   }
   for (int i = 0; i < threads; i++)
     bench.child[i] = make_idle_child(&bench.child_fd[i]);
+  all[others] = bench.child[0];
+  bench.all = all;
+  bench.all_count = others + 1;
   if (others == 0) {
     bench.oldest = bench.child[0];
     bench.oldest_fd = bench.child_fd[0];

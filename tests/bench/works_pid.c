@@ -102,6 +102,45 @@ static int waitpid_any(const struct pg_bench *b, int thread, uint64_t n) {
   return 0;
 }
 
+/* Each child in turn: the next one is never the one that was used just now. Goes on where the slice before ended. */
+static pid_t next_of(const struct pg_bench *b) {
+  static int turn;
+  turn = turn + 1 < b->all_count ? turn + 1 : 0;
+  return b->all[turn];
+}
+
+static int kill_each(const struct pg_bench *b, int thread, uint64_t n) {
+  UNUSED_ARGS;
+  for (; n; n--)
+    if (send_usr1(next_of(b), 1) != 0)
+      return -1;
+  return 0;
+}
+
+static int poll_each(const struct pg_bench *b, int thread, uint64_t n) {
+  UNUSED_ARGS;
+  for (; n; n--)
+    if (waitpid(next_of(b), NULL, WNOHANG) != 0)
+      return -1;
+  return 0;
+}
+
+/* A wait that would block, finds what it waits for, and leaves it there: all are stopped, once. */
+static int wait_each(const struct pg_bench *b, int thread, uint64_t n) {
+  UNUSED_ARGS;
+  static int stopped;
+  for (; stopped < b->all_count; stopped++)
+    if (b->all[stopped] <= 1 || kill(b->all[stopped], SIGSTOP) != 0)
+      return -1;
+  for (; n; n--) {
+    siginfo_t info = {.si_pid = 0};
+    pid_t pid = next_of(b);
+    if (waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOWAIT) != 0 || info.si_pid != pid)
+      return -1;
+  }
+  return 0;
+}
+
 static int fork_waitpid(const struct pg_bench *b, int thread, uint64_t n) {
   UNUSED_ARGS;
   for (; n; n--) {
@@ -211,4 +250,5 @@ const struct pg_work pg_works[] = {
     {"waitpid-oldest", waitpid_oldest, 1}, {"waitpid-any", waitpid_any, 1},     {"fork-waitpid", fork_waitpid, 0},
     {"fork-wait-any", fork_wait_any, 0},   {"vfork-waitpid", vfork_waitpid, 0}, {"vfork-exec", vfork_exec, 0},
     {"spawn-wait", spawn_wait, 0},         {"exec-start", vfork_exec, 0},       {"open-close", open_close, 0},
+    {"kill-each", kill_each, 0},           {"poll-each", poll_each, 0},         {"wait-each", wait_each, 0},
     {"dup2", dup2_same_target, 0},         {"syscall-getppid", raw_getppid, 1}, {0}};

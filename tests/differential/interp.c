@@ -117,6 +117,8 @@ static void run_step(int i) {
   case OP_POPEN:
   case OP_PTRACE:
   case OP_BURST:
+  case OP_TURN:
+  case OP_BESIDE:
   case OP_RUSAGE:
     pgd_do_composite(i);
     break;

@@ -82,7 +82,7 @@ static inline pid_t pgd_gettid(void) {
   return (pid_t)pg_sys0(SYS_gettid);
 }
 
-/* interp_make.c, interp_signal.c, interp_wait.c, interp_misc.c, interp_fd.c: one function a step */
+/* interp_make.c, interp_signal.c, interp_wait.c, interp_misc.c, interp_many.c, interp_fd.c: one function a step */
 void pgd_do_make(int i);
 void pgd_do_spawn(int i);
 void pgd_do_become(int i);
@@ -99,6 +99,7 @@ void pgd_do_wait(int i);
 void pgd_do_cancel(int i);
 void pgd_do_group(int i);
 void pgd_do_composite(int i);
+void pgd_do_many(int i);
 void pgd_do_fd(int i);
 
 void pgd_catch(int sig, int flags);

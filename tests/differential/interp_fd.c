@@ -53,14 +53,29 @@ static void do_fds(int i) {
   pgd_trace("s%d fds%s%s", i, n < 0 ? " cannot be listed" : "", text);
 }
 
-/* What daemons do: close whatever is there. */
+/* What daemons do: close whatever is there, and look at each result. Whoever was listed can be closed. */
 static void do_closeall(int i) {
   static int fds[1024];
-  int n = list_fds(fds, 1024), closed = 0;
+  int n = list_fds(fds, 1024), closed = 0, failed = 0;
+  bool asks = program.step[i].arg[0] == 1; /* by F_GETFD, number by number, instead */
+  if (asks) {
+    n = 0;
+    for (int fd = 3; fd < 1200; fd++)
+      if (fcntl(fd, F_GETFD) >= 0 && n < 1024)
+        fds[n++] = fd;
+  }
+  for (int k = 0; k < n; k++) {
+    if (fds[k] < 3)
+      continue;
+    bool good = close(fds[k]) == 0;
+    failed += !good;
+    closed += good && fds[k] < 100;
+  }
+  int left = 0;
+  n = list_fds(fds, 1024);
   for (int k = 0; k < n; k++)
-    if (fds[k] >= 3 && close(fds[k]) == 0 && fds[k] < 100)
-      closed++;
-  pgd_trace("s%d closeall = %d", i, closed);
+    left += fds[k] >= 3;
+  pgd_trace("s%d closeall = %d, failed %d, left %d", i, closed, failed, left);
 }
 
 static void do_openmany(int i) {

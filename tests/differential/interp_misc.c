@@ -112,36 +112,6 @@ static void do_ptrace(int i) {
   pgd_trace("s%d ptrace options %ld", i, options);
 }
 
-/* Many children that live at the same time, killed and waited for one by one from either end. */
-static void do_burst(int i) {
-  int count = program.step[i].arg[0], backwards = program.step[i].arg[1];
-  int made = 0, killed = 0, waited = 0, stale = 0;
-  pid_t pids[32];
-  for (; made < count; made++) {
-    pids[made] = fork();
-    if (pids[made] == 0)
-      for (;;)
-        pg_sys2(SYS_ppoll, NULL, 0);
-    if (pids[made] < 0)
-      break;
-    pgd_set_name(pids[made], self->label, ++self->extras);
-  }
-  for (int k = 0; k < made; k++) {
-    pid_t pid = pids[backwards ? made - 1 - k : k];
-    int status = 0;
-    if (pid <= 1)
-      continue;
-    killed += kill(pid, SIGKILL) == 0;
-    int ret = waitpid(pid, &status, 0);
-    waited += ret == pid && status == SIGKILL;
-    self->reaped_unsure += ret != pid;
-    self->reaped_sure += ret == pid;
-    /* A child that the kernel reaps keeps its number for a moment after the wait has said ECHILD. */
-    stale += ret == pid && kill(pid, SIGKILL) == -1 && errno == ESRCH;
-  }
-  pgd_trace("s%d burst made %d killed %d waited %d stale %d", i, made, killed, waited, stale);
-}
-
 long pgd_child_faults(void) {
   struct rusage ru;
   return getrusage(RUSAGE_CHILDREN, &ru) == 0 ? ru.ru_minflt : 0;
@@ -181,5 +151,5 @@ void pgd_do_composite(int i) {
   else if (op == OP_PTRACE)
     do_ptrace(i);
   else
-    do_burst(i);
+    pgd_do_many(i);
 }

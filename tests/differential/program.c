@@ -77,12 +77,17 @@ const struct pgd_op_spec pgd_ops[OP_COUNT] = {
                          {"last", ARG_WORD, WORDS("5", "12", "99", "max", "-1first"), 0, 0},
                          {"flags", ARG_WORD, WORDS("0", "cloexec", "bad"), 0, 0}}},
     [OP_CLOSEFROM] = {"closefrom", false, 1, BOTH, {{"first", ARG_INT, NULL, 0, 12}}},
-    [OP_CLOSEALL] = {"closeall", false, 1, BOTH, {{0}}},
+    [OP_CLOSEALL] = {"closeall", false, 2, BOTH, {{"by", ARG_WORD, WORDS("listing", "asking"), 0, 0}}},
     [OP_SYSTEM] = {"system", false, 2, IN_THREAD, {{"what", ARG_WORD, what_words, 0, 0}}},
     [OP_POPEN] = {"popen", false, 2, IN_THREAD, {{"code", ARG_INT, NULL, 0, 9}}},
     [OP_PTRACE] = {"ptrace", false, 2, IN_THREAD, {{"form", ARG_WORD, form_words, 0, 0}}},
     [OP_BURST] = {"burst", false, 1, IN_THREAD, {{"count", ARG_INT, NULL, 1, 24},
                    {"order", ARG_WORD, WORDS("first", "last"), 0, 0}}},
+    [OP_TURN] = {"turn", false, 1, IN_THREAD, {{"count", ARG_INT, NULL, 1, 90},
+                  {"order", ARG_WORD, WORDS("first", "last"), 0, 0}}},
+    [OP_BESIDE] = {"beside", false, 2, IN_THREAD, {{"count", ARG_INT, NULL, 1, 12},
+                   {"order", ARG_WORD, WORDS("first", "last"), 0, 0},
+                   {"what", ARG_WORD, WORDS("dup2", "dup3", "open", "high"), 0, 0}}},
     [OP_RUSAGE] = {"rusage", false, 3, IN_THREAD, {{0}}},
 };
 /* clang-format on */

@@ -50,6 +50,8 @@ enum pgd_op {
   OP_POPEN,
   OP_PTRACE,
   OP_BURST,
+  OP_TURN,
+  OP_BESIDE,
   OP_RUSAGE,
   OP_COUNT
 };

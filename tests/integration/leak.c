@@ -16,6 +16,9 @@
   64 /* the default of PIDGUARD_FD_MAX: what silent deaths may hold until they are collected                           \
       */
 
+#define LARGE_PID_MAX 4194304 /* what distributions with systemd set */
+#define WALK_SLACK_KB 1024
+
 static const char *program;
 
 /* Runs one mode and compares. Without the shim the figures show what the program itself needs. */
@@ -70,8 +73,48 @@ static void ignored(void) {
   with_shim("ignored", IGNORED_ROUNDS, DESCRIPTOR_BUDGET);
 }
 
+/* Memory is given back after a walk through all numbers; and what each later fork costs is printed, in processor time.
+ */
+static void walk(const char *preload) {
+  char count[16];
+  int before, before_kb, after, after_kb;
+  double fork_before, fork_after;
+  snprintf(count, sizeof count, "%d", LARGE_PID_MAX / 1024);
+  const char *const argv[] = {program, "walk", "4", count, NULL};
+  struct pg_test_command command = {.argv = argv, .preload = preload, .limit_ms = 100000};
+  struct pg_test_outcome outcome;
+  pg_test_run(&command, &outcome);
+  if (pg_test_exited(&outcome, PG_TEST_SKIPPED))
+    pg_test_skip("numbers cannot be chosen here (ns_last_pid)");
+  else if (PG_CHECK(pg_test_exited(&outcome, 0) &&
+                        sscanf(outcome.out, "fork %lf before %d %d after %d %d fork %lf", &fork_before, &before,
+                               &before_kb, &after, &after_kb, &fork_after) == 6,
+                    "status %#x%s: %s %s", (unsigned)outcome.status, outcome.timed_out ? " (time-out)" : "",
+                    outcome.out, outcome.err)) {
+    printf("\n    walk, %s: descriptors %d -> %d, memory %d -> %d kB, a fork %.0f -> %.0f ns ...",
+           preload ? "with" : "without", before, after, before_kb, after_kb, fork_before, fork_after);
+    PG_CHECK(after <= before, "descriptors grew from %d to %d", before, after);
+    PG_CHECK(after_kb <= before_kb + WALK_SLACK_KB, "memory grew from %d to %d kB", before_kb, after_kb);
+  }
+  pg_test_outcome_free(&outcome);
+}
+
+static void walked(void) {
+  int error = pg_test_set_pid_max(LARGE_PID_MAX);
+  if (error) {
+    pg_test_skip("pid_max is not the namespace's: %s", strerror(-error));
+    return;
+  }
+  walk(NULL);
+  if (pg_test_preload())
+    walk(pg_test_preload());
+  else
+    pg_test_skip("no shim");
+}
+
 void pg_test_plan(int argc, char **argv) {
   program = argc > 1 ? argv[1] : "leak";
+  pg_test_add("leak", "walked", walked);
   pg_test_add("leak", "reaped", reaped);
   pg_test_add("leak", "reaped-by-wait", any);
   pg_test_add("leak", "ignored", ignored);

@@ -1,15 +1,20 @@
 /* leak MODE WARMUP ROUNDS: makes and loses children, and prints the number of its open descriptors and its resident
  * memory (kB) after a warm-up and at the end: "before FDS KB", "after FDS KB". MODE: reap (vfork, one in a hundred
- * fork), any (killed and reaped by wait), ignored (SIGCHLD ignored, never waits). Exits 1 if a wait or a signal goes
- * wrong. */
+ * fork), any (killed and reaped by wait), ignored (SIGCHLD ignored, never waits), walk (one fork in each 1,024 of the
+ * numbers up to 1,024 times ROUNDS; also prints "fork NS" before and after, the processor time of a fork). Exits 1 if a
+ * wait or a signal goes wrong, 77 if numbers cannot be chosen here. */
 #define _GNU_SOURCE
+#include "../support/next_pid.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void report(const char *when) {
@@ -60,9 +65,47 @@ static void ignored_round(void) {
   check(pid > 1);
 }
 
+/* The number is given by the kernel only while nobody else makes a process. */
+static void walk_round(int i) {
+  pid_t wanted = 1024 * (i + 1) - 7;
+  for (int tries = 0; tries < 50; tries++) {
+    int status, arranged = next_pid_is(wanted);
+    if (arranged != 1)
+      exit(77);
+    pid_t pid = fork();
+    if (pid == 0)
+      _exit(5);
+    check(pid > 1 && waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 5);
+    if (pid == wanted)
+      return;
+  }
+}
+
+static void time_forks(void) {
+  enum { FORKS = 400 };
+  struct rusage all;
+  struct timespec own;
+  double ns[2];
+  for (int end = 0; end < 2; end++) {
+    for (int i = 0; end && i < FORKS; i++) {
+      pid_t pid = fork();
+      if (pid == 0)
+        _exit(5);
+      check(pid > 1 && waitpid(pid, NULL, 0) == pid);
+    }
+    getrusage(RUSAGE_CHILDREN, &all);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
+    ns[end] = (double)(all.ru_utime.tv_sec + all.ru_stime.tv_sec + own.tv_sec) * 1e9 +
+              (double)(all.ru_utime.tv_usec + all.ru_stime.tv_usec) * 1e3 + (double)own.tv_nsec;
+  }
+  printf("fork %.0f\n", (ns[1] - ns[0]) / FORKS);
+}
+
 static void rounds(const char *mode, int count) {
   for (int i = 0; i < count; i++) {
-    if (strcmp(mode, "reap") == 0)
+    if (strcmp(mode, "walk") == 0)
+      walk_round(i);
+    else if (strcmp(mode, "reap") == 0)
       reap_round(i);
     else if (strcmp(mode, "any") == 0)
       any_round();
@@ -77,8 +120,12 @@ int main(int argc, char **argv) {
   if (strcmp(argv[1], "ignored") == 0)
     signal(SIGCHLD, SIG_IGN);
   rounds(argv[1], atoi(argv[2]));
+  if (strcmp(argv[1], "walk") == 0)
+    time_forks();
   report("before");
   rounds(argv[1], atoi(argv[3]));
   report("after");
+  if (strcmp(argv[1], "walk") == 0)
+    time_forks();
   return 0;
 }

@@ -384,6 +384,7 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("track", "no_stranger", no_stranger);
   pg_test_add("track", "own_number", own_number);
   pg_test_add("track", "spawned_number", spawned_number);
+  pg_test_add("track", "adopted_before_anything", adopted_before_anything);
   pg_test_add("track", "signals", signals);
   pg_test_add("track", "waits", waits);
   pg_test_add("track", "fork_with_pidfd", fork_with_pidfd);

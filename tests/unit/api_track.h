@@ -13,5 +13,6 @@ void no_stranger(void);
 void overwritten(void);
 void own_number(void);
 void spawned_number(void);
+void adopted_before_anything(void);
 
 #endif

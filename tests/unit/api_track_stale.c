@@ -4,6 +4,7 @@
 #include "next_pid.h"
 #include "pidfs.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -177,4 +178,55 @@ void spawned_number(void) {
   }
   if (made != pid)
     pg_test_skip("numbers cannot be arranged here (ns_last_pid)");
+}
+
+/* The first process of a new pid namespace adopts a child before it calls anything else: what it owes as a forked child
+ * must not come after that, and wipe it. Exits with the step that went wrong; 0: none, 77: numbers cannot be arranged. */
+static int adopting_first(void) {
+  int status;
+  pid_t child = (pid_t)raw_call(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  if (child == 0) {
+    raw_call(SYS_close_range, 0, ~0U, 0, 0, 0);
+    for (;;)
+      pause();
+  }
+  if (child < 2 || pidguard_adopt(child))
+    return 1;
+  if (pidguard_kill(child, 0) || pidguard_kill(child, SIGKILL) ||
+      raw_call(SYS_wait4, child, (long)&status, 0, 0, 0) != child) /* nobody told the table of the end, either */
+    return 2;
+  for (int tries = 0; tries < 20; tries++) {
+    if (next_pid_is(child) != 1)
+      return PG_TEST_SKIPPED;
+    pid_t made = (pid_t)raw_call(SYS_clone, SIGCHLD, 0, 0, 0, 0); /* nobody told the table: a stranger to it */
+    if (made == 0)
+      for (;;)
+        pause();
+    int hit = made == child && (pidguard_kill(child, SIGKILL) != -1 || errno != ESRCH);
+    raw_call(SYS_kill, made, SIGKILL, 0, 0, 0);
+    raw_call(SYS_wait4, made, (long)&status, 0, 0, 0);
+    if (made == child)
+      return hit ? 3 : 0;
+  }
+  return PG_TEST_SKIPPED;
+}
+
+void adopted_before_anything(void) {
+  int status = 0;
+  if (off)
+    return;
+  pid_t outer = fork();
+  if (outer == 0) {
+    if (unshare(CLONE_NEWPID) != 0)
+      _exit(PG_TEST_SKIPPED);
+    pid_t first = pidguard_fork();
+    if (first == 0)
+      _exit(adopting_first());
+    _exit(waitpid(first, &status, 0) == first && WIFEXITED(status) ? WEXITSTATUS(status) : 9);
+  }
+  CHECK_EQ(waitpid(outer, &status, 0), outer);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == PG_TEST_SKIPPED)
+    pg_test_skip("no pid namespace, or numbers cannot be arranged in it (ns_last_pid)");
+  else
+    PG_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x", (unsigned)status);
 }

@@ -1,0 +1,81 @@
+/* Filters that kill for one system call each. Those that the program, or libc for it, makes by itself are left out: the
+ * run without the shim tells, and hits its strangers where it can go on. With the shim no stranger is hit at any number
+ * of children. Arguments: the program `filtered`, when the filter is installed, how children are made. Under
+ * PG_TEST_MOST=N each call is shown up to child N; otherwise up to 5,000, and up to 30,000 for those that protection
+ * depends on. */
+#define _GNU_SOURCE
+#include "pg_test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static const char *program, *when, *make;
+
+static void run(const char *most, const char *preload, struct pg_test_outcome *ret) {
+  const char *const argv[] = {program, pg_test_name(), when, make, most, NULL};
+  struct pg_test_command command = {.argv = argv, .preload = preload, .limit_ms = 120000};
+  pg_test_run(&command, ret);
+  pg_test_kill_leftovers();
+}
+
+/* The numbers behind "did NAME " or "bad NAME ", or -1. */
+static long number_of(const struct pg_test_outcome *outcome, const char *name) {
+  const char *at = strstr(outcome->out, name);
+  return at ? strtol(at + strlen(name), NULL, 10) : -1;
+}
+
+static const char *most_of(const char *name) {
+  static const char *const vital[] = {"pidfd_open", "pidfd_send_signal", "waitid", "open_by_handle_at", "mmap",
+                                      "fcntl"};
+  const char *asked = getenv("PG_TEST_MOST");
+  for (size_t i = 0; !asked && i < sizeof vital / sizeof *vital; i++)
+    if (strcmp(name, vital[i]) == 0)
+      return "30000";
+  return asked ? asked : "5000";
+}
+
+static void test_call(void) {
+  struct pg_test_outcome outcome;
+  run("1", NULL, &outcome);
+  bool killed = !outcome.timed_out && WIFSIGNALED(outcome.status) && WTERMSIG(outcome.status) == SIGSYS;
+  bool skipped = pg_test_exited(&outcome, PG_TEST_SKIPPED), ended = pg_test_exited(&outcome, 0);
+  /* A child may be killed instead, on its way to become a leader. */
+  bool hits = ended && number_of(&outcome, "bad stale_hit ") > 0;
+  if (skipped)
+    pg_test_skip("%s", outcome.out);
+  else if (killed)
+    printf("the program itself ");
+  else
+    PG_CHECK(hits, "without the shim: status %#x, %s %s", (unsigned)outcome.status, outcome.out, outcome.err);
+  pg_test_outcome_free(&outcome);
+  if (!hits || !pg_test_preload())
+    return;
+  run(most_of(pg_test_name()), pg_test_preload(), &outcome);
+  PG_CHECK(pg_test_exited(&outcome, 0), "with the shim: status %#x%s, %s %s", (unsigned)outcome.status,
+           outcome.timed_out ? " (time-out)" : "", outcome.out, outcome.err);
+  long passed = number_of(&outcome, "bad stale_passed "), hit = number_of(&outcome, "bad stale_hit ");
+  long wrong = number_of(&outcome, "bad wait_wrong ");
+  PG_CHECK(passed == 0 && hit == 0 && wrong == 0,
+           "with the shim: %ld of %ld passed, %ld strangers hit, %ld waits wrong", passed,
+           number_of(&outcome, "did stale "), hit, wrong);
+  pg_test_outcome_free(&outcome);
+}
+
+void pg_test_plan(int argc, char **argv) {
+  if (argc < 4)
+    return;
+  pg_test_need_take_pid();
+  program = argv[1];
+  when = argv[2];
+  make = argv[3];
+  const char *const list[] = {program, NULL};
+  struct pg_test_command command = {.argv = list};
+  struct pg_test_outcome outcome;
+  pg_test_run(&command, &outcome);
+  for (char *rest = outcome.out, *name; (name = strtok_r(rest, "\n", &rest));)
+    pg_test_add(make, name, test_call);
+  pg_test_outcome_free(&outcome);
+}

@@ -1,0 +1,145 @@
+/* corners CORNER UNITS -: a rare way to make or to lose a child, and afterwards a stranger with the number of one that
+ * is gone. Without arguments: lists the corners. Prints "did NAME NUMBER" and "bad NAME NUMBER" as `threads` does. An
+ * ordinary program: it knows nothing of pidguard. Status 77: cannot be shown here. */
+#define _GNU_SOURCE
+#include "raw.h"
+#include "strangers.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+static unsigned long stale, stale_passed, kill_failed, wait_wrong, call_wrong;
+#define EXPECT(condition, name) ((condition) ? (void)0 : (void)(name)++)
+
+static pid_t make(int code) {
+  pid_t pid = fork();
+  if (pid == 0 && code >= 0)
+    _exit(code);
+  while (pid == 0)
+    pause();
+  if (pid <= 1)
+    exit(2);
+  return pid;
+}
+
+static void reap(pid_t pid, int expected) {
+  int status = 0;
+  EXPECT(waitpid(pid, &status, 0) == pid && status == expected, wait_wrong);
+}
+
+static void end(pid_t pid) {
+  EXPECT(kill(pid, SIGTERM) == 0, kill_failed);
+  reap(pid, SIGTERM);
+}
+
+static void take(pid_t pid) {
+  if (stranger_take(pid, STRANGER_NUMBER) != pid)
+    exit(2);
+}
+
+static void kill_stale(pid_t pid) {
+  stale++;
+  EXPECT(pid > 1 && kill(pid, SIGUSR1) == -1 && errno == ESRCH, stale_passed);
+}
+
+static void check_stale(pid_t pid) {
+  take(pid);
+  kill_stale(pid);
+  stranger_end(pid, STRANGER_NUMBER);
+}
+
+/* ---- A child that borrows everything, with a thread pointer that was given ---- */
+
+struct family {
+  pid_t living, gone;
+};
+
+static int borrow(void *arg) {
+  struct family *family = arg;
+  EXPECT(kill(family->living, 0) == 0, kill_failed);
+  kill_stale(family->gone);
+  EXPECT(waitpid(family->living, NULL, WNOHANG) == -1 && errno == ECHILD, wait_wrong);
+  raw_call(SYS_exit_group, 3, 0, 0, 0, 0);
+  return 0;
+}
+
+static void borrowing_with_tls(int flags) {
+  static char stack[64 * 1024] __attribute__((aligned(16)));
+  struct family family = {make(-1), make(3)};
+  reap(family.gone, 3 << 8);
+  take(family.gone);
+  void *own = __builtin_thread_pointer(); /* the parent is stopped meanwhile */
+  pid_t pid = clone(borrow, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_SETTLS | SIGCHLD | flags, &family,
+                    NULL, own, NULL);
+  if (pid <= 1)
+    exit(2);
+  reap(pid, 3 << 8);
+  kill_stale(family.gone);
+  stranger_end(family.gone, STRANGER_NUMBER);
+  EXPECT(waitpid(family.living, NULL, WNOHANG) == 0, wait_wrong);
+  end(family.living);
+  check_stale(family.living);
+  check_stale(pid);
+}
+
+static void vfork_settls(void) {
+  borrowing_with_tls(0);
+}
+static void vfork_settls_files(void) {
+  borrowing_with_tls(CLONE_FILES);
+}
+
+/* ---- A wait that reaps and cannot say so ---- */
+
+static void reaped_with_fault(void) {
+  char *bad = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  siginfo_t info;
+  for (int how = 0; how < 4; how++) {
+    pid_t pid = make(3);
+    EXPECT(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == 0, wait_wrong);
+    int r = how == 0   ? waitpid(pid, (void *)bad, 0)
+            : how == 1 ? waitpid(-1, (void *)bad, WNOHANG)
+            : how == 2 ? waitid(P_PID, (id_t)pid, (void *)bad, WEXITED)
+                       : wait4(pid, NULL, 0, (void *)bad);
+    EXPECT(r == -1 && errno == EFAULT, call_wrong);
+    EXPECT(waitpid(pid, NULL, 0) == -1 && errno == ECHILD, wait_wrong);
+    check_stale(pid);
+  }
+}
+
+static const struct {
+  const char *name;
+  void (*run)(void);
+} corners[] = {
+    {"vfork-settls", vfork_settls},
+    {"vfork-settls-files", vfork_settls_files},
+    {"reaped-with-fault", reaped_with_fault},
+};
+
+int main(int argc, char **argv) {
+  size_t count = sizeof corners / sizeof *corners, which = 0;
+  strangers_main(argc, argv);
+  if (argc < 3) {
+    for (; which < count; which++)
+      puts(corners[which].name);
+    return 0;
+  }
+  while (which < count && strcmp(corners[which].name, argv[1]) != 0)
+    which++;
+  if (which == count)
+    return 2;
+  strangers_start();
+  for (int i = atoi(argv[2]); i > 0; i--)
+    corners[which].run();
+  strangers_stop();
+  printf("did stale %lu\nbad stale_hit %u\nbad stale_passed %lu\n", stale, strangers_hit(STRANGER_NUMBER),
+         stale_passed);
+  printf("bad kill_failed %lu\nbad wait_wrong %lu\nbad call_wrong %lu\n", kill_failed, wait_wrong, call_wrong);
+  return 0;
+}

@@ -1,0 +1,231 @@
+/* Corners: arguments that are wrong in another way as well, results that cannot be written, clone() with rare flags, a
+ * thread that has the number of a child that is gone. */
+#define _GNU_SOURCE
+#include "cases.h"
+
+#include "../support/next_pid.h"
+#include "raw.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+
+static char *page(int protection) {
+  char *p = mmap(NULL, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  MUST(p != MAP_FAILED);
+  return p;
+}
+
+#define NOTE(call)                                                                                                     \
+  do {                                                                                                                 \
+    errno = UNTOUCHED;                                                                                                 \
+    int result_ = (int)(call);                                                                                         \
+    note("%s: %s", #call, call_text(result_));                                                                         \
+  } while (0)
+
+/* Which of two errors is told is the kernel's choice. */
+static void bad_arguments(pid_t pid) {
+  char *bad = page(PROT_NONE);
+  void *where = bad;
+  struct sched_param normal = {.sched_priority = 0}, high = {.sched_priority = 1000};
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(0, &cpus);
+  MUST(pid > 1);
+  NOTE(kill(pid, 999));
+  NOTE(kill(pid, -1));
+  NOTE(kill(-pid, 999));
+  NOTE(sigqueue(pid, 999, (union sigval){.sival_int = 1}));
+  NOTE(tgkill(pid, pid, 999));
+  NOTE(tgkill(pid, -1, 0));
+  NOTE(setpgid(pid, -5));
+  NOTE(setpriority(999, (id_t)pid, 0));
+  NOTE(sched_setscheduler(pid, 999, &normal));
+  NOTE(sched_setscheduler(pid, SCHED_OTHER, NULL));
+  NOTE(sched_setscheduler(pid, SCHED_FIFO, &high));
+  NOTE(sched_setparam(pid, NULL));
+  NOTE(sched_setparam(pid, where));
+  NOTE(sched_getparam(pid, NULL));
+  NOTE(sched_setaffinity(pid, sizeof cpus, where));
+  NOTE(sched_getaffinity(pid, 1, &cpus));
+  NOTE(prlimit(pid, RLIMIT_NOFILE, where, NULL));
+  NOTE(prlimit(pid, (__rlimit_resource_t)999, NULL, NULL));
+  struct iovec one = {&pid, sizeof pid};
+  NOTE(process_vm_readv(pid, where, 1, &one, 1, 0));
+  NOTE(process_vm_readv(pid, &one, 1, where, 1, 0));
+  NOTE(process_vm_readv(pid, &one, 1, &one, 1, 999));
+  NOTE(process_vm_writev(pid, &one, 1, &one, 1, 999));
+  NOTE(syscall(SYS_pidfd_open, pid, 0x40000000));
+  NOTE(syscall(SYS_rt_sigqueueinfo, pid, SIGTERM, where));
+  NOTE(syscall(SYS_rt_tgsigqueueinfo, pid, pid, SIGTERM, where));
+  NOTE(syscall(SYS_sched_setattr, pid, where, 0));
+  NOTE(syscall(SYS_sched_getattr, pid, where, 48, 0));
+  NOTE(syscall(SYS_sched_getattr, pid, NULL, 48, 0));
+  NOTE(syscall(SYS_ioprio_set, 999, pid, 0));
+  NOTE(syscall(SYS_ioprio_get, 999, pid));
+  NOTE(waitid(P_PID, (id_t)pid, NULL, 0));
+  NOTE(waitpid(pid, NULL, 0x10000));
+}
+
+static void arguments_living(void) {
+  pid_t pid = fork_pausing();
+  bad_arguments(pid);
+  finish(pid);
+}
+
+static void arguments_retired(void) {
+  pid_t pid = fork_exiting(3);
+  MUST(waitpid(pid, NULL, 0) == pid);
+  bad_arguments(pid);
+}
+
+/* The kernel reaps first and writes afterwards: the child is gone. */
+static void faults_at(void *where, bool zombie, int options) {
+  for (int how = 0; how < 6; how++) {
+    pid_t pid = zombie ? fork_exiting(3) : fork_pausing();
+    if (zombie)
+      await_zombie(pid);
+    struct rusage usage;
+    int status;
+    errno = UNTOUCHED;
+    int result = how == 0   ? waitpid(pid, where, options)
+                 : how == 1 ? waitpid(-1, where, options)
+                 : how == 2 ? wait4(pid, &status, options, where)
+                 : how == 3 ? wait4(pid, where, options, &usage)
+                 : how == 4 ? waitid(P_PID, (id_t)pid, where, WEXITED | options)
+                            : waitid(P_ALL, 0, where, WEXITED | options);
+    note("way %d: %s", how, wait_text(result, pid));
+    errno = UNTOUCHED;
+    result = waitpid(pid, NULL, WNOHANG);
+    note("then: %s", wait_text(result, pid));
+    errno = UNTOUCHED;
+    result = kill_ok(pid, 0);
+    note("kill: %s", call_text(result));
+    if (result == 0)
+      finish(pid);
+  }
+}
+
+static void results_unmapped(void) {
+  char *p = page(PROT_NONE);
+  MUST(munmap(p, 4096) == 0);
+  faults_at(p, true, 0);
+  faults_at(p, true, WNOHANG);
+  faults_at(p, false, WNOHANG);
+}
+
+static void results_read_only(void) {
+  char *p = page(PROT_READ);
+  faults_at(p, true, 0);
+  faults_at(p, true, WNOHANG);
+  faults_at(p, false, WNOHANG);
+}
+
+/* Near the end of what is mapped: only a part can be written. */
+static void results_cut_off(void) {
+  char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  MUST(p != MAP_FAILED && munmap(p + 4096, 4096) == 0);
+  faults_at(p + 4096 - 2, true, 0);
+  faults_at(p + 4096 - 2, true, WNOHANG);
+}
+
+/* The child has no thread pointer that anything could be read through: it makes one call, by itself. */
+static int leave(void *arg) {
+  (void)arg;
+  raw_call(SYS_exit_group, 3, 0, 0, 0, 0);
+  return 0;
+}
+
+static void no_tls(int flags) {
+  static char stack[64 * 1024] __attribute__((aligned(16)));
+  int status = 0;
+  pid_t pid = clone(leave, stack + sizeof stack, flags | CLONE_SETTLS | SIGCHLD, NULL, NULL, NULL, NULL);
+  MUST(pid > 1 && waitpid(pid, &status, 0) == pid);
+  note("%s", status_text(status));
+  errno = UNTOUCHED;
+  note("%s", call_text(kill_ok(pid, 0)));
+}
+static void settls_of_nothing(void) {
+  no_tls(0);
+}
+static void settls_of_nothing_vm(void) {
+  no_tls(CLONE_VM);
+}
+static void settls_of_nothing_vfork(void) {
+  no_tls(CLONE_VM | CLONE_VFORK);
+}
+static void settls_of_nothing_files(void) {
+  no_tls(CLONE_FILES);
+}
+
+/* A living child's second thread has the number of a child that is gone. */
+static void *thread_pauses(void *arg) {
+  *(volatile int *)arg = (int)raw_call(SYS_gettid, 0, 0, 0, 0, 0);
+  for (;;)
+    pause();
+  return NULL;
+}
+
+static void thread_has_old_number(void) {
+  int ends[2];
+  pid_t old = fork_exiting(3), pid;
+  MUST(waitpid(old, NULL, 0) == old && pipe(ends) == 0);
+  for (int tries = 0; tries < 50; tries++) {
+    volatile int tid = 0;
+    pid = fork_ok();
+    if (pid == 0) {
+      pthread_t thread;
+      if (next_pid_is(old) != 1 || pthread_create(&thread, NULL, thread_pauses, (void *)&tid) != 0)
+        tid = -1;
+      while (tid == 0)
+        sched_yield();
+      int got = tid;
+      MUST(write(ends[1], &got, sizeof got) == sizeof got);
+      for (;;)
+        pause();
+    }
+    int got = 0;
+    MUST(read(ends[0], &got, sizeof got) == sizeof got);
+    if (got == -1) {
+      finish(pid);
+      skip("numbers cannot be arranged here (ns_last_pid)");
+    }
+    if (got == old)
+      break;
+    finish(pid);
+    pid = 0;
+  }
+  if (pid == 0)
+    skip("somebody else was always faster");
+  cpu_set_t cpus;
+  struct sched_param param = {.sched_priority = 0};
+  MUST(sched_getaffinity(0, sizeof cpus, &cpus) == 0);
+  NOTE(sched_setaffinity(old, sizeof cpus, &cpus));
+  NOTE(sched_getaffinity(old, sizeof cpus, &cpus));
+  NOTE(sched_getparam(old, &param));
+  NOTE(sched_setparam(old, &param));
+  NOTE(sched_getscheduler(old));
+  NOTE(sched_setscheduler(old, SCHED_OTHER, &param));
+  NOTE(setpriority(PRIO_PROCESS, (id_t)old, 0));
+  NOTE(tgkill(pid, old, 0));
+  finish(pid);
+}
+
+const struct test_case cases[] = {
+    {"arguments_living", arguments_living},
+    {"arguments_retired", arguments_retired},
+    {"results_unmapped", results_unmapped},
+    {"results_read_only", results_read_only},
+    {"results_cut_off", results_cut_off},
+    {"settls_of_nothing", settls_of_nothing},
+    {"settls_of_nothing_vm", settls_of_nothing_vm},
+    {"settls_of_nothing_vfork", settls_of_nothing_vfork},
+    {"settls_of_nothing_files", settls_of_nothing_files},
+    {"thread_has_old_number", thread_has_old_number},
+    {NULL, NULL},
+};
