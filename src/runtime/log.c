@@ -14,6 +14,8 @@ _Atomic int pg_log_level = PG_LOG_OFF;
 static struct {
   _Atomic int fd; /* -1: none */
   uint64_t dev, ino;
+  uint64_t error_dev, error_ino; /* standard error, when a file was opened instead */
+  _Atomic bool lost;             /* a line could not be written to that file */
   char comm[24];
 } out = {.fd = -1};
 
@@ -159,6 +161,7 @@ static void open_first(void) {
   const char *why = NULL;
   struct pg_buf b;
   read_comm();
+  pg_sys_fstat_ids(STDERR_FILENO, &out.error_dev, &out.error_ino);
   int r = open_out(&why);
   if (r >= 0 || !pg_config.log_path[0])
     return;
@@ -323,17 +326,43 @@ static bool write_quietly(int fd, const char *text, size_t n) {
 void pg_line_end(struct pg_line *line) {
   line->text[line->buf.len++] = '\n';
   int fd = atomic_load_explicit(&out.fd, memory_order_acquire);
-  if (fd < 0 || !pg_log_is_at(fd) || !write_quietly(fd, line->text, line->buf.len))
-    pg_count(log_failures);
+  if (fd >= 0 && pg_log_is_at(fd) && write_quietly(fd, line->text, line->buf.len))
+    return;
+  pg_count(log_failures);
+  atomic_store_explicit(&out.lost, true, memory_order_relaxed);
 }
 
-void pg_log_summary(void) {
+/* From now on to standard error, if that is still what it was at the start: a log that is full is told of. */
+static void turn_to_stderr(void) {
+  uint64_t dev, ino;
+  if (pg_sys_fstat_ids(STDERR_FILENO, &dev, &ino) == 0 && dev == out.error_dev && ino == out.error_ino) {
+    out.dev = dev;
+    out.ino = ino;
+    atomic_store_explicit(&out.fd, STDERR_FILENO, memory_order_release);
+  }
+}
+
+static void summary(void) {
   struct pg_line line;
   pg_line_begin(&line, PG_LOG_INFO, "summary");
   for (int c = 0; c < PG_COUNTER_COUNT; c++)
     pg_line_int(&line, pg_counter_name((enum pg_counter)c),
                 (int64_t)pg_counter_value((enum pg_counter)c));
   pg_line_end(&line);
+}
+
+PG_COLD void pg_log_end(void) {
+  struct pg_line line;
+  bool lost = pg_config.log_path[0] && atomic_load_explicit(&out.lost, memory_order_relaxed);
+  if (lost)
+    turn_to_stderr();
+  if (pg_config.summary) {
+    summary();
+  } else if (lost) {
+    pg_line_begin(&line, PG_LOG_ERROR, "log-lost");
+    pg_line_int(&line, "lines", (int64_t)pg_counter_value(PG_COUNT_log_failures));
+    pg_line_end(&line);
+  }
 }
 
 PG_COLD void pg_degraded(const char *what, pid_t target, int err) {
