@@ -43,11 +43,13 @@ static bool is_by_pid(void) {
 #define SYS_getegid32 SYS_getegid
 #endif
 
-static bool is_trusted(uint32_t uid) { return uid == 0 || uid == (uint32_t)pg_sys0(SYS_geteuid32); }
+static bool is_trusted(uint32_t uid) {
+  return uid == 0 || uid == (uint32_t)pg_sys0(SYS_geteuid32);
+}
 
-/* Who names the log need not be whom this process runs as (sudo keeps what it is told to), so nothing may come of a path
- * that its owner would not do: what is already there is ours or root's, a file has no second name, and no device keeps
- * what is written to it. 0, or the reason why not. */
+/* Who names the log need not be whom this process runs as (sudo keeps what it is told to), so nothing may come of a
+ * path that its owner would not do: what is already there is ours or root's, a file has no second name, and no device
+ * keeps what is written to it. 0, or the reason why not. */
 static const char *refuse_file(int fd) {
   struct pg_stat st;
   if (pg_sys_fstat(fd, &st) < 0 || !is_trusted(st.uid))
@@ -93,9 +95,10 @@ static int open_path(const char **ret_why) {
     *ret_why = refuse_directory(dir);
   }
   /* O_NONBLOCK: a FIFO that nobody reads must not stop the program. */
-  int fd = *ret_why ? -EPERM
-                    : pg_sys_openat(dir, name,
-                                    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0600);
+  int fd = *ret_why
+               ? -EPERM
+               : pg_sys_openat(dir, name,
+                               O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0600);
   if (dir >= 0)
     pg_sys_close(dir);
   if (fd >= 0 && (*ret_why = refuse_file(fd))) {
@@ -220,9 +223,9 @@ void pg_line_result(struct pg_line *line, int64_t result) {
   static const struct {
     int err;
     char name[12];
-  } names[] = {{EPERM, "EPERM"},   {ESRCH, "ESRCH"},   {EINTR, "EINTR"},   {EBADF, "EBADF"},   {ECHILD, "ECHILD"},
-               {EAGAIN, "EAGAIN"}, {ENOMEM, "ENOMEM"}, {EINVAL, "EINVAL"}, {ENFILE, "ENFILE"}, {EMFILE, "EMFILE"},
-               {ENOSYS, "ENOSYS"}, {EACCES, "EACCES"}, {ENOENT, "ENOENT"}, {ELOOP, "ELOOP"},   {ENOSPC, "ENOSPC"},
+  } names[] = {{EPERM, "EPERM"},   {ESRCH, "ESRCH"},   {EINTR, "EINTR"},   {EBADF, "EBADF"},    {ECHILD, "ECHILD"},
+               {EAGAIN, "EAGAIN"}, {ENOMEM, "ENOMEM"}, {EINVAL, "EINVAL"}, {ENFILE, "ENFILE"},  {EMFILE, "EMFILE"},
+               {ENOSYS, "ENOSYS"}, {EACCES, "EACCES"}, {ENOENT, "ENOENT"}, {ELOOP, "ELOOP"},    {ENOSPC, "ENOSPC"},
                {EROFS, "EROFS"},   {EISDIR, "EISDIR"}, {ENXIO, "ENXIO"},   {ENOTDIR, "ENOTDIR"}};
   for (size_t i = 0; i < PG_ARRAY_LEN(names); i++) {
     if (result == -names[i].err) {
@@ -346,8 +349,7 @@ static void summary(void) {
   struct pg_line line;
   pg_line_begin(&line, PG_LOG_INFO, "summary");
   for (int c = 0; c < PG_COUNTER_COUNT; c++)
-    pg_line_int(&line, pg_counter_name((enum pg_counter)c),
-                (int64_t)pg_counter_value((enum pg_counter)c));
+    pg_line_int(&line, pg_counter_name((enum pg_counter)c), (int64_t)pg_counter_value((enum pg_counter)c));
   pg_line_end(&line);
 }
 

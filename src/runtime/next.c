@@ -46,8 +46,8 @@ static void *find(const char *symbol, const char *version) {
 /* Only the loader puts anything here: the last kind of relocation but that of what is called. */
 void *(*const volatile pg_next_mark)(void *restrict, const char *restrict) = dlsym;
 
-/* A name that the next libc lacks must not be asked for: before 2.34 the loader ends a program for that as long as it has
- * not relocated the program itself, whose resolvers may call us. */
+/* A name that the next libc lacks must not be asked for: before 2.34 the loader ends a program for that as long as it
+ * has not relocated the program itself, whose resolvers may call us. */
 static bool is_there(const char *symbol) {
 #ifdef __GLIBC__
   if (symbol[0] == '_' && symbol[1] == 'F') { /* _Fork: 2.34 */

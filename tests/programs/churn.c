@@ -16,7 +16,10 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-enum { MAKERS = 3, KEPT = 8 }; /* a thread's latest numbers: no more than are remembered at the least, for all threads */
+enum {
+  MAKERS = 3,
+  KEPT = 8
+}; /* a thread's latest numbers: no more than are remembered at the least, for all threads */
 
 static _Atomic int over;
 static _Atomic long rounds, refused, odd;
