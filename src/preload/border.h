@@ -20,7 +20,7 @@ static inline long pg_early(long r) {
   return r < 0 ? -1 : r;
 }
 #else
-#define pg_early(raw) (-1L)
+#define pg_early(raw) (1 ? -1L : (long)(raw))
 #endif
 #define PG_EARLY(raw)                                                                                                  \
   do {                                                                                                                 \
