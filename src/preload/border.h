@@ -5,20 +5,22 @@
 #include "base/attr.h"
 #include "base/errno.h"
 #include "child/call.h"
-#include "runtime/next.h"
 #include "child/self.h"
+#include "runtime/next.h"
 
 #define PG_CALL(name) ((struct pg_call){name, __builtin_return_address(0)})
 
-/* The first thing in every wrapper. The loader relocates an object after those that it needs, and asks a library for the
- * addresses of its indirect functions while it relocates it: what such a resolver calls comes here too early. Nothing of
- * ours that is reached by an address in memory may be used then, which is every name of another object (errno is one),
- * every thread-local variable and every table of pointers; what a compiler does with those is its own affair, so no such
- * code is reached. The system call itself is made. A failure is -1, and errno stays as it is. */
+/* The first thing in every wrapper. The loader relocates an object after those that it needs, and asks a library for
+ * the addresses of its indirect functions while it relocates it: what such a resolver calls comes here too early.
+ * Nothing of ours that is reached by an address in memory may be used then, which is every name of another object
+ * (errno is one), every thread-local variable and every table of pointers; what a compiler does with those is its own
+ * affair, so no such code is reached. The system call itself is made. A failure is -1, and errno stays as it is. */
 #if PG_HAVE_RAW_SYSCALLS
-static inline long pg_early(long r) { return r < 0 ? -1 : r; }
+static inline long pg_early(long r) {
+  return r < 0 ? -1 : r;
+}
 #else
-#define pg_early(raw) (-1L)
+#define pg_early(raw) (1 ? -1L : (long)(raw))
 #endif
 #define PG_EARLY(raw)                                                                                                  \
   do {                                                                                                                 \

@@ -61,7 +61,7 @@ PG_EXPORT int close_range(unsigned first, unsigned last, int flags) {
 #ifdef PG_HAVE_CLOSEFROM
 PG_EXPORT void closefrom(int low) {
   if (pg_is_early()) {
-    pg_early(pg_sys3(SYS_close_range, low < 0 ? 0 : low, UINT_MAX, 0));
+    (void)pg_early(pg_sys3(SYS_close_range, low < 0 ? 0 : low, UINT_MAX, 0));
     return;
   }
   pg_mode();

@@ -9,6 +9,6 @@ __attribute__((constructor)) static void begin(void) {
 }
 
 __attribute__((destructor)) static void end(void) {
-  if (pg_config.summary && pg_mode() != PG_MODE_OFF && !pg_is_guest())
-    pg_log_summary();
+  if (pg_mode() != PG_MODE_OFF && !pg_is_guest())
+    pg_log_end();
 }

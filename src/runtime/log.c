@@ -14,6 +14,8 @@ _Atomic int pg_log_level = PG_LOG_OFF;
 static struct {
   _Atomic int fd; /* -1: none */
   uint64_t dev, ino;
+  uint64_t error_dev, error_ino; /* standard error, when a file was opened instead */
+  _Atomic bool lost;             /* a line could not be written to that file */
   char comm[24];
 } out = {.fd = -1};
 
@@ -45,11 +47,13 @@ static bool is_by_pid(void) {
 #define SYS_getegid32 SYS_getegid
 #endif
 
-static bool is_trusted(uint32_t uid) { return uid == 0 || uid == (uint32_t)pg_sys0(SYS_geteuid32); }
+static bool is_trusted(uint32_t uid) {
+  return uid == 0 || uid == (uint32_t)pg_sys0(SYS_geteuid32);
+}
 
-/* Who names the log need not be whom this process runs as (sudo keeps what it is told to), so nothing may come of a path
- * that its owner would not do: what is already there is ours or root's, a file has no second name, and no device keeps
- * what is written to it. 0, or the reason why not. */
+/* Who names the log need not be whom this process runs as (sudo keeps what it is told to), so nothing may come of a
+ * path that its owner would not do: what is already there is ours or root's, a file has no second name, and no device
+ * keeps what is written to it. 0, or the reason why not. */
 static const char *refuse_file(int fd) {
   struct pg_stat st;
   if (pg_sys_fstat(fd, &st) < 0 || !is_trusted(st.uid))
@@ -95,9 +99,10 @@ static int open_path(const char **ret_why) {
     *ret_why = refuse_directory(dir);
   }
   /* O_NONBLOCK: a FIFO that nobody reads must not stop the program. */
-  int fd = *ret_why ? -EPERM
-                    : pg_sys_openat(dir, name,
-                                    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0600);
+  int fd = *ret_why
+               ? -EPERM
+               : pg_sys_openat(dir, name,
+                               O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0600);
   if (dir >= 0)
     pg_sys_close(dir);
   if (fd >= 0 && (*ret_why = refuse_file(fd))) {
@@ -161,6 +166,7 @@ static void open_first(void) {
   const char *why = NULL;
   struct pg_buf b;
   read_comm();
+  pg_sys_fstat_ids(STDERR_FILENO, &out.error_dev, &out.error_ino);
   int r = open_out(&why);
   if (r >= 0 || !pg_config.log_path[0])
     return;
@@ -220,9 +226,9 @@ void pg_line_result(struct pg_line *line, int64_t result) {
   static const struct {
     int err;
     char name[12];
-  } names[] = {{EPERM, "EPERM"},   {ESRCH, "ESRCH"},   {EINTR, "EINTR"},   {EBADF, "EBADF"},   {ECHILD, "ECHILD"},
-               {EAGAIN, "EAGAIN"}, {ENOMEM, "ENOMEM"}, {EINVAL, "EINVAL"}, {ENFILE, "ENFILE"}, {EMFILE, "EMFILE"},
-               {ENOSYS, "ENOSYS"}, {EACCES, "EACCES"}, {ENOENT, "ENOENT"}, {ELOOP, "ELOOP"},   {ENOSPC, "ENOSPC"},
+  } names[] = {{EPERM, "EPERM"},   {ESRCH, "ESRCH"},   {EINTR, "EINTR"},   {EBADF, "EBADF"},    {ECHILD, "ECHILD"},
+               {EAGAIN, "EAGAIN"}, {ENOMEM, "ENOMEM"}, {EINVAL, "EINVAL"}, {ENFILE, "ENFILE"},  {EMFILE, "EMFILE"},
+               {ENOSYS, "ENOSYS"}, {EACCES, "EACCES"}, {ENOENT, "ENOENT"}, {ELOOP, "ELOOP"},    {ENOSPC, "ENOSPC"},
                {EROFS, "EROFS"},   {EISDIR, "EISDIR"}, {ENXIO, "ENXIO"},   {ENOTDIR, "ENOTDIR"}};
   for (size_t i = 0; i < PG_ARRAY_LEN(names); i++) {
     if (result == -names[i].err) {
@@ -338,17 +344,42 @@ static int find_out(void) {
 void pg_line_end(struct pg_line *line) {
   line->text[line->buf.len++] = '\n';
   int fd = find_out();
-  if (fd < 0 || !pg_log_is_at(fd) || !write_quietly(fd, line->text, line->buf.len))
-    pg_count(log_failures);
+  if (fd >= 0 && pg_log_is_at(fd) && write_quietly(fd, line->text, line->buf.len))
+    return;
+  pg_count(log_failures);
+  atomic_store_explicit(&out.lost, true, memory_order_relaxed);
 }
 
-void pg_log_summary(void) {
+/* From now on to standard error, if that is still what it was at the start: a log that is full is told of. */
+static void turn_to_stderr(void) {
+  uint64_t dev, ino;
+  if (pg_sys_fstat_ids(STDERR_FILENO, &dev, &ino) == 0 && dev == out.error_dev && ino == out.error_ino) {
+    out.dev = dev;
+    out.ino = ino;
+    atomic_store_explicit(&out.fd, STDERR_FILENO, memory_order_release);
+  }
+}
+
+static void summary(void) {
   struct pg_line line;
   pg_line_begin(&line, PG_LOG_INFO, "summary");
   for (int c = 0; c < PG_COUNTER_COUNT; c++)
-    pg_line_int(&line, pg_counter_name((enum pg_counter)c),
-                (int64_t)pg_counter_value((enum pg_counter)c));
+    pg_line_int(&line, pg_counter_name((enum pg_counter)c), (int64_t)pg_counter_value((enum pg_counter)c));
   pg_line_end(&line);
+}
+
+PG_COLD void pg_log_end(void) {
+  struct pg_line line;
+  bool lost = pg_config.log_path[0] && atomic_load_explicit(&out.lost, memory_order_relaxed);
+  if (lost)
+    turn_to_stderr();
+  if (pg_config.summary) {
+    summary();
+  } else if (lost) {
+    pg_line_begin(&line, PG_LOG_ERROR, "log-lost");
+    pg_line_int(&line, "lines", (int64_t)pg_counter_value(PG_COUNT_log_failures));
+    pg_line_end(&line);
+  }
 }
 
 PG_COLD void pg_degraded(const char *what, pid_t target, int err) {

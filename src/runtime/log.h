@@ -45,8 +45,8 @@ void pg_line_now(struct pg_line *line, pid_t pid);
 void pg_line_caller(struct pg_line *line, const void *address);
 void pg_line_end(struct pg_line *line);
 
-/* event=summary with all counters. */
-void pg_log_summary(void);
+/* At the end of the program: event=summary with all counters, if it was asked for, and that lines were lost. */
+PG_COLD void pg_log_end(void);
 /* Something could not be protected: counted, and logged at level warn. */
 PG_COLD void pg_degraded(const char *what, pid_t target, int err);
 

@@ -1,7 +1,6 @@
 #include "runtime/next.h"
 
 #include "base/attr.h"
-#include "base/fmt.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -46,27 +45,23 @@ static void *find(const char *symbol, const char *version) {
 /* Only the loader puts anything here: the last kind of relocation but that of what is called. */
 void *(*const volatile pg_next_mark)(void *restrict, const char *restrict) = dlsym;
 
-/* A name that the next libc lacks must not be asked for: before 2.34 the loader ends a program for that as long as it has
- * not relocated the program itself, whose resolvers may call us. */
-static bool is_there(const char *symbol) {
+/* A name that the next libc lacks must not be asked for: before 2.34 the loader ends a program for that as long as it
+ * has not relocated the program itself, whose resolvers may call us. _Fork came with 2.34. */
+static bool has__Fork(void) {
 #ifdef __GLIBC__
-  if (symbol[0] == '_' && symbol[1] == 'F') { /* _Fork: 2.34 */
-    const char *version = gnu_get_libc_version();
-    int64_t major = pg_parse_dec(&version);
-    int64_t minor = *version == '.' ? (version++, pg_parse_dec(&version)) : 0;
-    return major > 2 || minor >= 34;
-  }
+  const char *version = gnu_get_libc_version(); /* "2.31" */
+  return version[0] != '2' || version[2] > '3' || (version[2] == '3' && version[3] >= '4');
 #else
-  (void)symbol;
-#endif
   return true;
+#endif
 }
 
 void pg_next_bind(void) {
+  enum { FORK = offsetof(struct pg_next, _Fork) / sizeof(void *) };
   void **at = (void **)(void *)&pg_next;
   for (size_t i = 0; i < PG_ARRAY_LEN(names); i++)
-    at[i] = is_there(names[i].symbol) ? find(names[i].symbol, names[i].version) : NULL;
-  if (!pg_next._Fork)
+    at[i] = i != FORK || has__Fork() ? find(names[i].symbol, names[i].version) : NULL;
+  if (!at[FORK])
     pg_next._Fork = pg_next.fork;
 }
 

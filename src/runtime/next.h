@@ -32,9 +32,9 @@
 #define PG_SPAWN_ARGS                                                                                                  \
   (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[], char *const[])
 
-/* X(type, name, version, arguments): those that may be called first in a signal handler, between vfork and exec, or by a
- * thread that a constructor waits for: one that dlopen() runs has the loader's lock, which dlsym() wants. The version is
- * "" where libc has but one. */
+/* X(type, name, version, arguments): those that may be called first in a signal handler, between vfork and exec, or by
+ * a thread that a constructor waits for: one that dlopen() runs has the loader's lock, which dlsym() wants. The version
+ * is "" where libc has but one. */
 #define PG_NEXT(X)                                                                                                     \
   X(pid_t, fork, "", (void))                                                                                           \
   X(pid_t, _Fork, "", (void))                                                                                          \
@@ -69,8 +69,8 @@ extern struct pg_next pg_next PG_HIDDEN;
 /* Fills pg_next; idempotent. errno is left alone. */
 void pg_next_bind(void);
 
-/* True: the loader has not relocated this object yet, see PG_EARLY. A hidden variable is reached by its distance from the
- * code, and what is in it before is 0, whatever the compiler. */
+/* True: the loader has not relocated this object yet, see PG_EARLY. A hidden variable is reached by its distance from
+ * the code, and what is in it before is 0, whatever the compiler. */
 #ifdef PG_PRELOAD
 extern void *(*const volatile pg_next_mark)(void *restrict, const char *restrict)PG_HIDDEN;
 #define pg_is_early() PG_UNLIKELY(!pg_next_mark)
@@ -78,8 +78,8 @@ extern void *(*const volatile pg_next_mark)(void *restrict, const char *restrict
 #define pg_is_early() false
 #endif
 
-/* Names that are not async-signal-safe in libc either, and rare: looked up when they are first used, so that a start does
- * not pay for them. `name` is a function that a header declares; a version is asked for first. */
+/* Names that are not async-signal-safe in libc either, and rare: looked up when they are first used, so that a start
+ * does not pay for them. `name` is a function that a header declares; a version is asked for first. */
 void *pg_next_find(_Atomic(void *) *cache, const char *symbol, const char *version);
 #define pg_next_late_version(name, version)                                                                            \
   (__extension__({                                                                                                     \

@@ -227,6 +227,9 @@ static void failing_logs(void) {
     struct puppet_story story;
     puppet_tell_story(preload, env, table[i].errors, &story);
     refused(&story);
+    if (i == 0)
+      PG_CHECK(count(story.outcome.err, " event=log-lost ") == 1 && count(story.outcome.err, "\n") == 1,
+               "that the log is full is not said, or more: \"%.300s\"", story.outcome.err);
     pg_test_outcome_free(&story.outcome);
   }
 }

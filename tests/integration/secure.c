@@ -1,5 +1,5 @@
-/* The log of somebody who must not be trusted: what a set-user-id program leaves in the environment, and which files are
- * written to. Arguments: the programs `puppet` and `secure`. */
+/* The log of somebody who must not be trusted: what a set-user-id program leaves in the environment, and which files
+ * are written to. Arguments: the programs `puppet` and `secure`. */
 #define _GNU_SOURCE
 #include "dialogue.h"
 
@@ -58,8 +58,13 @@ static void run_as_nobody(const char *program, const char *log, struct pg_test_o
   snprintf(setting, sizeof setting, "PIDGUARD_LOG=%s", log);
   snprintf(libraries, sizeof libraries, "LD_LIBRARY_PATH=%s", directory); /* the build may be out of nobody's reach */
   const char *const argv[] = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, NULL},
-                    *const env[] = {setting, libraries, "PIDGUARD_DEBUG=debug", "PIDGUARD_SUMMARY=1", "PIDGUARD_MODE=off /bin/evil",
-                                    "PIDGUARD_NO_SUCH=1", NULL};
+                    *const env[] = {setting,
+                                    libraries,
+                                    "PIDGUARD_DEBUG=debug",
+                                    "PIDGUARD_SUMMARY=1",
+                                    "PIDGUARD_MODE=off /bin/evil",
+                                    "PIDGUARD_NO_SUCH=1",
+                                    NULL};
   struct pg_test_command command = {.argv = argv, .env = env};
   pg_test_run(&command, ret);
 }
@@ -157,8 +162,12 @@ static void refused_directories(void) {
     mode_t mode;
     gid_t group;
     const char *why;
-  } table[] = {{0700, 0, NULL}, {0755, 0, NULL}, {01777, 0, "directory-open-to-others"},
-               {0702, 0, "directory-open-to-others"}, {0770, 0, NULL}, {0770, NOBODY, "directory-open-to-others"}};
+  } table[] = {{0700, 0, NULL},
+               {0755, 0, NULL},
+               {01777, 0, "directory-open-to-others"},
+               {0702, 0, "directory-open-to-others"},
+               {0770, 0, NULL},
+               {0770, NOBODY, "directory-open-to-others"}};
   const char *inside = path_of("inside");
   char log[300];
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -224,7 +233,9 @@ static void fifo(void) {
   unlink(file);
 }
 
-static void remove_directory(void) { rmdir(directory); }
+static void remove_directory(void) {
+  rmdir(directory);
+}
 
 void pg_test_plan(int argc, char **argv) {
   if (argc != 3 || !mkdtemp(directory))

@@ -18,7 +18,7 @@ port_describe() {
     ;;
   i386)
     port_cc=gcc port_libs=(/usr/lib32)
-    port_flags=(-m32 -isystem "/usr/include/$(gcc -print-multiarch)")
+    port_flags=(-m32 -Wno-psabi -isystem "/usr/include/$(gcc -print-multiarch)")
     ;;
   arm64 | armhf | riscv64)
     case $1 in

@@ -141,9 +141,9 @@ static int exits(void *unused) {
   return 8;
 }
 
-/* All calls that a shim may stand in front of, before an object is relocated: those that are system calls, and that fail
- * by their results alone, as errno may not be there; and ("refused") those that need more of libc, which not every libc
- * itself survives so early. */
+/* All calls that a shim may stand in front of, before an object is relocated: those that are system calls, and that
+ * fail by their results alone, as errno may not be there; and ("refused") those that need more of libc, which not every
+ * libc itself survives so early. */
 static pid_t bare_child(void) {
   pid_t pid = fork();
   while (pid == 0)

@@ -5,7 +5,8 @@
 /* Does WHAT if `when` is WHEN: "same" makes every call that the shim stands in front of, and prints what came out;
  * "stale" makes a child, has it reaped, says "ready PID", reads a line, signals the number and says "result RETURN
  * ERRNO"; "bare" makes all those that a library's resolver can make, "refused" the others; "joined" makes those
- * that "same" does not make in a thread and waits for it, as it may be in a constructor; "born" makes a child that exits, and tells its number by moment_child. Anything else: nothing. */
+ * that "same" does not make in a thread and waits for it, as it may be in a constructor; "born" makes a child that
+ * exits, and tells its number by moment_child. Anything else: nothing. */
 void moment(const char *when) __attribute__((visibility("hidden")));
 extern int moment_child __attribute__((visibility("hidden")));
 

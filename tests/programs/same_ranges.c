@@ -67,6 +67,7 @@ static void open_own(void) {
     own[own_count++] = fcntl(0, F_DUPFD, numbers[i]);
 }
 
+#if defined __GLIBC__ && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 34) /* closefrom() */
 static int own_left(int *ret_cloexec) {
   int left = 0;
   *ret_cloexec = 0;
@@ -77,6 +78,7 @@ static int own_left(int *ret_cloexec) {
   }
   return left;
 }
+#endif
 
 /* One range, told by whether all of the program's own in it are gone (or marked) and none outside. */
 static void try_range(range_fn *fn, const char *what, unsigned first, unsigned last, int flags) {

@@ -1,5 +1,5 @@
-/* A program that is linked with the shim and may be set-user-id. It says which variables whose names begin with PIDGUARD_
- * it finds, becomes its effective user altogether, and runs itself again: `secure`, then `secure again`. */
+/* A program that is linked with the shim and may be set-user-id. It says which variables whose names begin with
+ * PIDGUARD_ it finds, becomes its effective user altogether, and runs itself again: `secure`, then `secure again`. */
 #define _GNU_SOURCE
 #include "say.h"
 

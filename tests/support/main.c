@@ -111,7 +111,10 @@ static void measure(void) {
   setenv("PG_TEST_SLOW", text, 0);
   long cpus = sysconf(_SC_NPROCESSORS_ONLN), want = getloadavg(&load, 1) == 1 ? (long)load / (cpus > 0 ? cpus : 1) : 0;
   want *= 2;
-  snprintf(text, sizeof text, "%ld", want < LEAST_PATIENCE ? LEAST_PATIENCE : want > MOST_PATIENCE ? MOST_PATIENCE : want);
+  snprintf(text, sizeof text, "%ld",
+           want < LEAST_PATIENCE  ? LEAST_PATIENCE
+           : want > MOST_PATIENCE ? MOST_PATIENCE
+                                  : want);
   setenv("PG_TEST_PATIENCE", text, 0);
 }
 
