@@ -2,6 +2,7 @@
 #include "child/call.h"
 
 #include "child/descriptor.h"
+#include "child/family.h"
 #include "kernel/sys.h"
 #include "pidfd/info.h"
 #include "child/self.h"
@@ -18,7 +19,7 @@ int pg_call_check_group(pid_t pgid, struct pg_call call) {
   if (PG_LIKELY(pgid <= 1) || pg_mode() == PG_MODE_OFF)
     return 0;
   struct pg_peek peek = pg_table_peek(pgid);
-  if (peek.meaning == PG_UNKNOWN || pg_child_signal_group(pgid, 0, call) != -ESRCH)
+  if ((peek.meaning == PG_UNKNOWN && !pg_family_is_on()) || pg_child_signal_group(pgid, 0, call) != -ESRCH)
     return 0;
   return peek.meaning == PG_TRACKED && (peek.word & PG_RECORD_LIVE) ? pg_call_check(pgid, call) : -ESRCH;
 }

@@ -2,6 +2,7 @@
 #include "child/child.h"
 
 #include "child/descriptor.h"
+#include "child/family.h"
 #include "child/self.h"
 #include "kernel/sys.h"
 #include "runtime/filter.h"
@@ -19,27 +20,36 @@ static PG_COLD void log_signal(pid_t target, int sig, int result, struct pg_call
   pg_line_end(&line);
 }
 
-static PG_COLD void log_refusal(pid_t target, int sig, bool audit, struct pg_call call) {
+static PG_COLD void log_refusal(pid_t target, int sig, bool audit, pid_t witness, struct pg_call call) {
   struct pg_line line;
   pg_line_begin(&line, PG_LOG_WARN, audit ? "would-refuse" : "refused");
   pg_line_str(&line, "call", call.name);
   pg_line_int(&line, "target", target);
   pg_line_int(&line, "sig", sig);
   pg_line_result(&line, -ESRCH);
+  if (witness > 1)
+    pg_line_int(&line, "seen-by", witness);
   pg_line_now(&line, target < 0 ? -target : target);
   pg_line_caller(&line, call.caller);
   pg_line_end(&line);
 }
 
-/* A stale signal: refused, or in audit mode only noted. */
-static int refuse(pid_t target, int sig, struct pg_call call) {
+/* A stale signal: refused, or in audit mode only noted. witness: who saw the number die, if that was another process. */
+static int refuse_seen(pid_t target, int sig, pid_t witness, struct pg_call call) {
   if (!pg_is_passive() && target == pg_getpid())
     return PG_PASS; /* a parent of ours saw the number die, and then we were given it */
   bool audit = pg_mode() == PG_MODE_AUDIT;
   pg_count(refused);
   if (pg_log_on(PG_LOG_WARN))
-    log_refusal(target, sig, audit, call);
+    log_refusal(target, sig, audit, witness, call);
   return audit ? PG_PASS : -ESRCH;
+}
+static int refuse(pid_t target, int sig, struct pg_call call) { return refuse_seen(target, sig, 0, call); }
+
+/* A number that is unknown here: target as for kill(). */
+static int ask_family(pid_t target, int sig, struct pg_call call) {
+  pid_t witness = target > 0 ? pg_family_look(target, false) : pg_family_look(-target, true);
+  return PG_UNLIKELY(witness) ? refuse_seen(target, sig, witness, call) : PG_PASS;
 }
 
 /* What the kernel never answers to a signal means "not here". EPERM and EINVAL are about the target and the signal, but for a
@@ -118,7 +128,9 @@ static int signal_as_guest(pid_t pid, int sig, const siginfo_t *info, bool group
   if (pid == self || self == 1 || pg_sys_getppid() == 0)
     return PG_PASS;
   struct pg_peek peek = pg_table_peek(pid);
-  int r = peek.meaning == PG_UNKNOWN ? -EOPNOTSUPP : signal_lenders(pid, peek, sig, info, group);
+  if (peek.meaning == PG_UNKNOWN)
+    return ask_family(group ? -pid : pid, sig, call);
+  int r = signal_lenders(pid, peek, sig, info, group);
   if (r == -EOPNOTSUPP || r == -EBADF || (r == -ESRCH && !pg_is_passive() && pg_child_ask(pid) == 0))
     return PG_PASS;
   return r == -ESRCH ? refuse(group ? -pid : pid, sig, call) : r;
@@ -143,7 +155,7 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
   struct pg_record *rec;
   enum pg_meaning meaning = pg_table_look(pid, &rec);
   if (meaning != PG_TRACKED)
-    return meaning == PG_UNKNOWN ? PG_PASS : refuse(pid, sig, call);
+    return meaning == PG_UNKNOWN ? ask_family(pid, sig, call) : refuse(pid, sig, call);
   int r;
   uint64_t w = pg_record_word(rec);
   int fd = pg_descriptor_use(rec);
@@ -211,7 +223,7 @@ int pg_child_check(pid_t pid, struct pg_call call) {
   enum pg_meaning meaning = pg_table_look(pid, &rec);
   int r = 0;
   if (meaning == PG_UNKNOWN)
-    return PG_PASS;
+    return ask_family(pid, 0, call);
   if (meaning == PG_TRACKED) {
     uint64_t w = pg_record_word(rec);
     int fd = pg_descriptor_use(rec);
@@ -241,7 +253,7 @@ int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
   struct pg_record *rec = NULL;
   enum pg_meaning meaning = pg_table_look(pgid, &rec);
   if (meaning == PG_UNKNOWN)
-    return PG_PASS;
+    return ask_family(-pgid, sig, call);
   if (meaning == PG_RETIRED)
     return refuse(-pgid, sig, call);
   if (pg_is_passive()) {

@@ -3,6 +3,7 @@
 
 #include "base/fmt.h"
 #include "child/descriptor.h"
+#include "child/family.h"
 #include "kernel/sys.h"
 #include "kernel/status.h"
 #include "runtime/filter.h"
@@ -58,6 +59,8 @@ PG_COLD enum pg_mode pg_child_init(void) {
     pg_log_init();
   if (pg_config.mode == PG_MODE_ENFORCE)
     pg_state_set(PG_STATE_ON);
+  if (pg_config.mode != PG_MODE_OFF && pg_config.family)
+    pg_state_set(PG_STATE_FAMILY);
 #ifndef PG_PRELOAD
   pg_state_set(PG_STATE_PIDFDS); /* what the program closes and opens is not seen */
 #endif
@@ -102,7 +105,10 @@ void pg_child_retire(struct pg_record *rec, const char *how) {
   pid_t pid = pg_record_pid(rec);
   int fd = pg_descriptor_use(rec);
   bool group = group_lives(fd, pid) && (pg_is_passive() || pg_descriptor_try_leader(fd, pg_record_ino(rec)));
-  if (pg_table_retire(rec, group) && pg_log_on(PG_LOG_INFO))
+  if (!pg_table_retire(rec, group))
+    return;
+  pg_family_retired(pid);
+  if (pg_log_on(PG_LOG_INFO))
     log_child(PG_LOG_INFO, "reap", pid, how, -1);
 }
 
@@ -206,6 +212,7 @@ static void collect_some(void) {
 /* A number that the program knows though its child is gone already. */
 static void born_dead(pid_t pid, const char *how) {
   pg_table_bury_number(pid, group_lives(-1, pid));
+  pg_family_retired(pid);
   if (pg_log_on(PG_LOG_INFO))
     log_child(PG_LOG_INFO, "born-dead", pid, how, -1);
 }
@@ -213,6 +220,7 @@ static void born_dead(pid_t pid, const char *how) {
 /* Installs the child behind `low`, which is closed. */
 static int install(pid_t pid, int low, const char *how) {
   uint64_t ino = 0;
+  pg_family_born(pid);
   int known = low >= 0 ? pg_descriptor_identity(low, &ino) : -EOPNOTSUPP;
   if (known == 0)
     pg_ours_init(pg_config.fd_max, !ino);
@@ -421,8 +429,10 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
 void pg_child_told(pid_t pid) {
   pg_slot *slot;
   uint32_t mark = pg_table_value(pid, &slot);
-  if (PG_UNLIKELY(mark & PG_MARK_RETIRED) && pg_filter_is_free() && pg_child_ask(pid) == 0)
+  if (PG_UNLIKELY(mark & PG_MARK_RETIRED) && pg_filter_is_free() && pg_child_ask(pid) == 0) {
     pg_table_forget_mark(pid, mark);
+    pg_family_born(pid);
+  }
 }
 
 int pg_child_pidfd(pid_t pid) {

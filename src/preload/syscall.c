@@ -3,6 +3,7 @@
 #include "preload/numbers.h"
 
 #include "child/descriptor.h"
+#include "child/family.h"
 #include "preload/syscall.h"
 #include "runtime/filter.h"
 
@@ -94,9 +95,10 @@ static PG_NOINLINE int queue_corrected(pid_t pid, int sig, const siginfo_t *info
 
 static long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
   int r = PG_PASS, number;
-  if (pid > 0 && pg_table_used() && pg_is_passive()) { /* which looks at nothing but the PID */
+  bool asks = pid > 0 && (pg_table_used() || pg_family_is_on());
+  if (asks && pg_is_passive()) { /* which looks at nothing but the PID */
     r = pg_child_signal(pid, sig, info, call);
-  } else if (pid > 0 && pg_table_used() && is_readable(info, PG_SIGINFO_READ)) {
+  } else if (asks && is_readable(info, PG_SIGINFO_READ)) {
     memcpy(&number, info, sizeof number);
     r = number == sig ? pg_child_signal(pid, sig, info, call) : queue_corrected(pid, sig, info, call);
   }
