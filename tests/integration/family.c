@@ -177,22 +177,27 @@ static void no_strangers(void) {
 /* The family sees births, too: numbers go round, and nobody who lives is refused. */
 static void busy(void) {
   struct pg_test_outcome outcome;
-  int error = pg_test_set_pid_max(1200);
+  char script[512];
+  int rounds = 40, error = pg_test_set_pid_max(400); /* the least grows with the processors */
+  if (error == -EINVAL && (error = pg_test_set_pid_max(1200)) == 0)
+    rounds = 150;
   if (error) {
     pg_test_skip("pid_max of a namespace: %s", strerror(-error));
     return;
   }
   remove_segment();
   static const char *const env[] = {"PIDGUARD_FAMILY=on", "PIDGUARD_DEBUG=warn", NULL};
-  run("one() { for i in $(seq 150); do sleep 9 & p=$!; (kill -0 $p && /bin/kill $p) || { echo refused; }; wait $p; done; }\n"
-      "one & one & one & wait; exit 9", env, &outcome);
+  snprintf(script, sizeof script,
+           "one() { for i in $(seq %d); do sleep 9 & p=$!; kill -0 $p && /bin/kill $p || echo refused; wait $p; done; }\n"
+           "one & one & one & wait; exit 9", rounds);
+  run(script, env, &outcome);
   PG_CHECK(pg_test_exited(&outcome, 9) && !strstr(outcome.out, "refused") && !strstr(outcome.err, "event=refused"),
            "status %#x, \"%.300s\" \"%.1000s\"", (unsigned)outcome.status, outcome.out, outcome.err);
   int id = shmget(KEY, 0, 0);
   const uint32_t *at = id >= 0 ? shmat(id, NULL, 0) : (void *)-1;
   if (PG_CHECK(at != (void *)-1, "no segment")) {
     printf("%u deaths, %u entries made room early\n", at[2], at[3]);
-    PG_CHECK(at[2] >= 900, "only %u deaths were seen", at[2]);
+    PG_CHECK(at[2] >= 6 * (unsigned)rounds, "only %u deaths were seen", at[2]);
     shmdt(at);
   }
   pg_test_outcome_free(&outcome);
