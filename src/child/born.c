@@ -2,6 +2,7 @@
 #include "child/child.h"
 
 #include "base/fmt.h"
+#include "child/family.h"
 #include "child/reach.h"
 #include "child/self.h"
 #include "runtime/log.h"
@@ -56,6 +57,8 @@ PG_COLD enum pg_mode pg_child_init(void) {
     pg_log_init();
   if (pg_config.mode == PG_MODE_ENFORCE)
     pg_state_set(PG_STATE_ON);
+  if (pg_config.mode != PG_MODE_OFF && pg_config.family)
+    pg_state_set(PG_STATE_FAMILY);
 #ifndef PG_PRELOAD
   pg_state_set(PG_STATE_PIDFDS); /* what the program closes and opens is not seen */
 #endif
@@ -81,6 +84,7 @@ static PG_COLD void log_birth(pid_t pid, const char *how) {
 
 /* known: 0, or why there is no identity. */
 static int entered(pg_id id, pid_t pid, uint64_t ino, int known, const char *how) {
+  pg_family_born(pid);
   if (!id) {
     pg_number_forget(pid);
     pg_degraded("track", pid, -ENOMEM);

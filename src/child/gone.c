@@ -2,6 +2,7 @@
 #include "child/child.h"
 
 #include "base/fmt.h"
+#include "child/family.h"
 #include "child/reach.h"
 #include "child/self.h"
 #include "runtime/log.h"
@@ -26,6 +27,7 @@ pg_id pg_child_retire(pg_id id, const char *how) {
   if (!gone)
     return 0;
   pg_held_retire(id, gone);
+  pg_family_retired(pid);
   if (pg_log_on(PG_LOG_INFO))
     log_end("reap", pid, how);
   return gone;
@@ -41,6 +43,7 @@ void pg_child_bury(pid_t pid, const char *how) {
   pg_number_bury(pid, group);
   if (can)
     pg_window_close(&window);
+  pg_family_retired(pid);
   if (pg_log_on(PG_LOG_INFO))
     log_end("born-dead", pid, how);
 }
@@ -94,8 +97,10 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
 void pg_child_told(pid_t pid) {
   uint64_t ino;
   pg_id id = pg_number_find(pid, &ino);
-  if (PG_UNLIKELY(pg_id_state(id) >= PG_GONE) && pg_filter_can(PG_CAN_PIDFD) && pg_reach_ask(pid) == 0)
+  if (PG_UNLIKELY(pg_id_state(id) >= PG_GONE) && pg_filter_can(PG_CAN_PIDFD) && pg_reach_ask(pid) == 0) {
     pg_number_forget_id(id);
+    pg_family_born(pid);
+  }
 }
 
 /* ---- Ends in silence ---- */

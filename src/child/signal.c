@@ -1,6 +1,7 @@
 /* Signals to children and their groups. */
 #include "child/child.h"
 
+#include "child/family.h"
 #include "child/reach.h"
 #include "child/self.h"
 #include "runtime/log.h"
@@ -15,27 +16,36 @@ static PG_COLD void log_signal(pid_t target, int sig, int result, struct pg_call
   pg_line_end(&line);
 }
 
-static PG_COLD void log_refusal(pid_t target, int sig, bool audit, struct pg_call call) {
+static PG_COLD void log_refusal(pid_t target, int sig, bool audit, pid_t witness, struct pg_call call) {
   struct pg_line line;
   pg_line_begin(&line, PG_LOG_WARN, audit ? "would-refuse" : "refused");
   pg_line_str(&line, "call", call.name);
   pg_line_int(&line, "target", target);
   pg_line_int(&line, "sig", sig);
   pg_line_result(&line, -ESRCH);
+  if (witness > 1)
+    pg_line_int(&line, "seen-by", witness);
   pg_line_now(&line, target < 0 ? -target : target);
   pg_line_caller(&line, call.caller);
   pg_line_end(&line);
 }
 
-/* A stale signal: refused, or in audit mode only noted. */
-static int refuse(pid_t target, int sig, struct pg_call call) {
+/* A stale signal: refused, or in audit mode only noted. witness: the process that saw the child's end, if it was another one. */
+static int refuse_seen(pid_t target, int sig, pid_t witness, struct pg_call call) {
   if (pg_filter_can(PG_CAN_PIDFD) && target == pg_getpid())
     return PG_PASS; /* a parent of ours saw the PID die, and then we were given it */
   bool audit = pg_mode() == PG_MODE_AUDIT;
   pg_count(refused);
   if (pg_log_on(PG_LOG_WARN))
-    log_refusal(target, sig, audit, call);
+    log_refusal(target, sig, audit, witness, call);
   return audit ? PG_PASS : -ESRCH;
+}
+static int refuse(pid_t target, int sig, struct pg_call call) { return refuse_seen(target, sig, 0, call); }
+
+/* Nothing is known of the PID here. target: as for kill(). */
+static int ask_family(pid_t target, int sig, struct pg_call call) {
+  pid_t witness = target > 0 ? pg_family_look(target, false) : pg_family_look(-target, true);
+  return PG_UNLIKELY(witness) ? refuse_seen(target, sig, witness, call) : PG_PASS;
 }
 
 /* What reaching a child came to, as the call's result. */
@@ -63,7 +73,7 @@ static int signal_as_guest(pid_t pid, const struct pg_signal *s, struct pg_call 
     return PG_PASS;
   pg_id id = pg_number_find(pid, &ino);
   if (!id)
-    return PG_PASS;
+    return ask_family(pid, s->sig, call);
   int r = pg_id_is_live(id) ? pg_reach(id, ino, s, true) : -ESRCH;
   if (r == -EOPNOTSUPP || (r == -ESRCH && pg_filter_can(PG_CAN_PIDFD) && pg_reach_ask(pid) == 0))
     return PG_PASS;
@@ -84,7 +94,7 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
   pg_child_look_back();
   pg_id id = pg_number_find(pid, &ino);
   if (!id)
-    return PG_PASS;
+    return ask_family(pid, sig, call);
   if (!pg_id_is_live(id))
     return refuse(pid, sig, call);
   if (!pg_filter_can(PG_CAN_PIDFD))
@@ -130,8 +140,10 @@ static int signal_group_as_guest(pid_t pgid, const struct pg_signal *s, struct p
   uint64_t ino;
   pg_id id = pg_number_find(pgid, &ino);
   int r;
-  if (!id || pgid == self || self == 1 || pg_sys_getppid() == 0)
+  if (pgid == self || self == 1 || pg_sys_getppid() == 0)
     return PG_PASS;
+  if (!id)
+    return ask_family(-pgid, s->sig, call);
   bool lives = pg_id_is_live(id);
   if (lives && (r = pg_reach(id, ino, s, true)) == -ESRCH)
     lives = pg_reach(id, ino, &probe, true) != -ESRCH; /* else it is the group that is empty */
@@ -174,10 +186,13 @@ static int reach_group(pid_t pgid, const struct pg_signal *s, bool *ret_stale) {
 
 int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
   struct pg_signal s = signal_now(sig, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP);
+  uint64_t ino;
   bool stale;
   if (pg_is_guest())
     return signal_group_as_guest(pgid, &s, call);
   pg_child_look_back();
+  if (pg_family_is_on() && !pg_number_find(pgid, &ino))
+    return ask_family(-pgid, sig, call);
   int r = reach_group(pgid, &s, &stale);
   if (r == PG_PASS)
     return r;
@@ -186,10 +201,13 @@ int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
 
 int pg_child_check_group(pid_t pgid, struct pg_call call) {
   const struct pg_signal probe = {0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP};
+  uint64_t ino;
   bool stale;
   if (pg_is_guest())
     return signal_group_as_guest(pgid, &probe, call) == -ESRCH ? -ESRCH : 0;
   pg_child_look_back();
+  if (pg_family_is_on() && !pg_number_find(pgid, &ino))
+    return ask_family(-pgid, 0, call) == -ESRCH ? -ESRCH : 0;
   reach_group(pgid, &probe, &stale);
   return stale && refuse(-pgid, 0, call) == -ESRCH ? -ESRCH : 0;
 }
@@ -239,7 +257,7 @@ int pg_child_check(pid_t pid, struct pg_call call) {
     pg_child_look_back();
   pg_id id = pg_number_find(pid, &ino);
   if (!id)
-    return PG_PASS;
+    return ask_family(pid, 0, call);
   if (guest)
     return is_thread(pid) ? PG_PASS : signal_as_guest(pid, &probe, call);
   if (pg_id_is_live(id)) {

@@ -2,6 +2,7 @@
  * care as the functions of libc. The entry is in syscall_<arch>.S. */
 #include "preload/numbers.h"
 
+#include "child/family.h"
 #include "preload/syscall.h"
 #include "runtime/filter.h"
 
@@ -98,9 +99,10 @@ static PG_NOINLINE int queue_corrected(pid_t pid, int sig, const siginfo_t *info
 
 static long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
   int r = PG_PASS, number;
-  if (pid > 0 && pg_number_used() && !pg_filter_can(PG_CAN_PIDFD)) { /* which looks at nothing but the PID */
+  bool asks = pid > 0 && (pg_number_used() || pg_family_is_on());
+  if (asks && !pg_filter_can(PG_CAN_PIDFD)) { /* which looks at nothing but the PID */
     r = pg_child_signal(pid, sig, info, call);
-  } else if (pid > 0 && pg_number_used() && is_readable(info, PG_SIGINFO_READ)) {
+  } else if (asks && is_readable(info, PG_SIGINFO_READ)) {
     memcpy(&number, info, sizeof number);
     r = number == sig ? pg_child_signal(pid, sig, info, call) : queue_corrected(pid, sig, info, call);
   }

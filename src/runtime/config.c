@@ -75,15 +75,34 @@ static bool read_summary(const char *value) {
   return n >= 0;
 }
 
+static bool read_family(const char *value) {
+  static const char *const words[] = {"off", "on"};
+  int w = word_of(value, words, PG_ARRAY_LEN(words));
+  pg_config.family = w == 1;
+  return w >= 0;
+}
+
+static bool read_deepbind(const char *value) {
+  static const char *const words[] = {"keep", "clear"};
+  int w = word_of(value, words, PG_ARRAY_LEN(words));
+  pg_config.deepbind_clear = w == 1;
+  return w >= 0;
+}
+
 static struct {
   const char *name; /* behind PIDGUARD_ */
   bool (*read)(const char *value);
   const char *fallback;
   const char *unusable; /* the value, where it was */
 } variables[] = {
-    {"MODE", read_mode, "enforce", NULL}, {"DEBUG", read_debug, "off", NULL},
-    {"LOG", read_log, "stderr", NULL},    {"RETIRED_MAX", read_retired_max, "pid_max/256", NULL},
-    {"FD_MAX", read_fd_max, "64", NULL},  {"SUMMARY", read_summary, "0", NULL},
+    {"MODE", read_mode, "enforce", NULL},
+    {"DEBUG", read_debug, "off", NULL},
+    {"LOG", read_log, "stderr", NULL},
+    {"RETIRED_MAX", read_retired_max, "pid_max/256", NULL},
+    {"FD_MAX", read_fd_max, "64", NULL},
+    {"SUMMARY", read_summary, "0", NULL},
+    {"FAMILY", read_family, "off", NULL},
+    {"DEEPBIND", read_deepbind, "keep", NULL},
 };
 
 static const char *behind(const char *text, const char *prefix) {

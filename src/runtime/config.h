@@ -17,6 +17,8 @@ struct pg_config {
   enum pg_level debug;
   int64_t retired_max;            /* -1: from pid_max */
   int64_t fd_max;                 /* -1: the default */
+  bool family;                    /* numbers that other processes of the user have seen die */
+  bool deepbind_clear;            /* RTLD_DEEPBIND is taken out of dlopen() */
   bool summary;                   /* one line of counters at exit */
   bool secure;                    /* AT_SECURE */
   char log_path[PG_LOG_PATH_MAX]; /* empty: standard error */

@@ -96,7 +96,7 @@ PG_COLD bool pg_filter_look(int needed) {
   if (!(atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & PG_CAN_KNOWN)) {
     int seccomp = read_status().seccomp;
     if (seccomp == 0) {
-      cans_are(PG_CAN_ALL);
+      cans_are(PG_CAN_ALL | PG_CAN_SHARE);
     } else if (seccomp == 1) {
       cans_are(0);
     } else { /* or it is not known: no /proc, no descriptor to read it with */

@@ -18,6 +18,7 @@ enum {
   PG_CAN_READ = 8,  /* read a file of /proc */
   PG_CAN_MAP = 16,  /* map memory */
   PG_CAN_ALL = 31,
+  PG_CAN_SHARE = 64, /* map memory that processes share: only where there is no filter at all */
   PG_CAN_KNOWN = 32, /* it was looked whether there is a filter */
 };
 extern _Atomic int pg_filter_cans;

@@ -29,6 +29,7 @@ enum {
   PG_STATE_PIDFDS = 4,    /* the program has pidfds of its own, which it could put on a number of ours */
   PG_STATE_FILTER = 8,    /* a seccomp filter may forbid calls that we make */
   PG_STATE_LOG = 16,
+  PG_STATE_FAMILY = 64,   /* see child/family.h */
   PG_STATE_THREADS = 32, /* the program makes threads that libc does not know of */
 };
 

@@ -36,6 +36,8 @@ static const struct way makes[] = {
     {"spawnp", 0},
     {"spawn-old", 0},
     {"spawnp-old", 0},
+    {"pidfd-spawn", RARE},
+    {"pidfd-spawnp", RARE},
     {"spawn-dlvsym-2.2.5", 0},
     {"spawn-dlvsym-2.15", 0},
     {"clone", 0},
@@ -172,6 +174,8 @@ static const struct way sends[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
+extern int pidfd_spawn(void) __attribute__((weak)); /* glibc 2.39 */
+
 static const char *program;
 
 static bool have_identity;
@@ -277,6 +281,10 @@ static void test_make(void) {
   const struct way *make = makes;
   while (strcmp(make->name, pg_test_name()) != 0)
     make++;
+  if (strncmp(make->name, "pidfd-spawn", 11) == 0 && !pidfd_spawn) {
+    pg_test_skip("%s is not in this libc", make->name);
+    return;
+  }
   const char *preload = pg_test_preload();
   unsigned cells = 0, failed = 0, every = sample(), row = (unsigned)(make - makes);
   for (size_t i = 0; i < COUNT(reaps); i++)

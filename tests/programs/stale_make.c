@@ -114,6 +114,24 @@ static pid_t by_spawn(spawn_fn *spawn) {
   return errno ? -1 : pid;
 }
 
+/* Since glibc 2.39; the number is asked of the pidfd, as Rust's std does it. */
+extern int pidfd_spawn(int *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[],
+                       char *const[]) __attribute__((weak));
+extern int pidfd_spawnp(int *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[],
+                        char *const[]) __attribute__((weak));
+extern pid_t pidfd_getpid(int) __attribute__((weak));
+
+static int spawn_by_pidfd(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                          const posix_spawnattr_t *attr, char *const argv[], char *const envp[]) {
+  int fd = -1;
+  if (!pidfd_spawn || !pidfd_spawnp || !pidfd_getpid)
+    return ENOSYS;
+  int error = (strcmp(scenario.make, "pidfd-spawnp") == 0 ? pidfd_spawnp : pidfd_spawn)(&fd, path, actions, attr, argv, envp);
+  if (error == 0 && ((*pid = pidfd_getpid(fd)) < 2 || close(fd) != 0))
+    error = errno;
+  return error;
+}
+
 static pid_t by_versioned_spawn(const char *name, const char *version) {
   union {
     void *object;
@@ -378,6 +396,8 @@ void make_child(void) {
     pid = by_spawn(posix_spawn);
   else if (strcmp(how, "spawnp") == 0)
     pid = by_spawn(posix_spawnp);
+  else if (strncmp(how, "pidfd-spawn", 11) == 0)
+    pid = by_spawn(spawn_by_pidfd);
   else if (strcmp(how, "spawn-old") == 0)
     pid = by_spawn(old_posix_spawn);
   else if (strcmp(how, "spawnp-old") == 0)

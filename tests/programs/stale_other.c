@@ -62,6 +62,7 @@ static struct {
   uint64_t config, rest[14];
 } event = {.type = 1, .size = 64}; /* struct perf_event_attr: PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK */
 static struct timespec interval;
+static unsigned long first_node = 1;
 static struct rlimit limit;
 static cpu_set_t cpus;
 static char buffer[8];
@@ -248,7 +249,7 @@ static long by_syscall(const char *call, pid_t pid) {
   if (strcmp(call, "perf_event_open") == 0)
     return syscall(SYS_perf_event_open, &event, pid, -1, -1, 0);
   if (strcmp(call, "migrate_pages") == 0)
-    return syscall(SYS_migrate_pages, pid, 0, NULL, NULL);
+    return syscall(SYS_migrate_pages, pid, sizeof first_node * 8, &first_node, &first_node);
   if (strcmp(call, "move_pages") == 0)
     return syscall(SYS_move_pages, pid, 0, NULL, NULL, NULL, 0);
   if (strcmp(call, "get_robust_list") == 0) {

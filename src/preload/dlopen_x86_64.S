@@ -1,0 +1,33 @@
+/* dlopen(): see dlopen.c. */
+	.section .text, "ax", @progbits
+	.globl	dlopen
+	.type	dlopen, @function
+dlopen:
+	.cfi_startproc
+	endbr64
+	movq	pg_dlopen_next(%rip), %rax
+	testl	$8, %esi /* RTLD_DEEPBIND */
+	jnz	1f
+	testq	%rax, %rax
+	jz	1f
+	jmp	*%rax
+1:	pushq	%rdi
+	.cfi_adjust_cfa_offset 8
+	subq	$16, %rsp
+	.cfi_adjust_cfa_offset 16
+	call	pg_dlopen_flags
+	movl	%eax, %esi
+	addq	$16, %rsp
+	.cfi_adjust_cfa_offset -16
+	popq	%rdi
+	.cfi_adjust_cfa_offset -8
+	jmp	*pg_dlopen_next(%rip)
+	.cfi_endproc
+	.size	dlopen, .-dlopen
+
+	.section .note.gnu.property, "a"
+	.p2align 3
+	.long	4, 16, 5
+	.asciz	"GNU"
+	.long	0xc0000002, 4, 3, 0 /* IBT and SHSTK */
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,94 @@
+/* RTLD_DEEPBIND: what such an object calls goes past the shim, which is said; with PIDGUARD_DEEPBIND=clear it does not. A
+ * program of ours, and PHP with its extension posix. Arguments: the program, its module's name. */
+#define _GNU_SOURCE
+#include "pg_test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *program, *module;
+
+static const char *const keeps[] = {"PIDGUARD_DEBUG=warn", NULL};
+static const char *const clears[] = {"PIDGUARD_DEBUG=warn", "PIDGUARD_DEEPBIND=clear", NULL};
+
+/* Is the stranger hit? *ret_told: the log says that an object is past us. */
+static bool play(const char *const *argv, const char *preload, const char *const *env, bool *ret_hit, bool *ret_told) {
+  struct pg_test_command command = {.argv = argv, .preload = preload, .env = env};
+  struct pg_test_process process;
+  struct pg_test_outcome outcome;
+  struct pg_test_stranger stranger;
+  char line[256] = "";
+  int pid = -1, result = -2;
+  if (!PG_CHECK(pg_test_start(&command, &process) == 0, "cannot start %s", argv[0]))
+    return false;
+  pg_test_read_line(&process, line, sizeof line);
+  bool good = PG_CHECK(sscanf(line, "ready %d", &pid) == 1 && pid > 1, "%s says \"%s\"", argv[0], line);
+  int error = good ? pg_test_take_pid(pid, PG_TEST_ALONE, &stranger) : 0;
+  if (good && (good = PG_CHECK(error == 0, "the number cannot be taken: %s", strerror(-error)))) {
+    pg_test_write_line(&process, "go");
+    pg_test_read_line(&process, line, sizeof line);
+    *ret_hit = pg_test_stranger_got(&stranger, SIGTERM);
+    good = PG_CHECK(sscanf(line, "result %d", &result) == 1 && (result == 0) == *ret_hit, "%s says \"%s\", hit %d",
+                    argv[0], line, *ret_hit);
+    pg_test_stranger_release(&stranger);
+  }
+  pg_test_finish(&process, &outcome);
+  *ret_told = strstr(outcome.err, "event=deepbind") && strstr(outcome.err, "flag=kept");
+  pg_test_outcome_free(&outcome);
+  return good;
+}
+
+static void three_ways(const char *const *argv) {
+  const char *preload = pg_test_preload();
+  bool hit = false, told = false;
+  if (play(argv, NULL, NULL, &hit, &told))
+    PG_CHECK(hit, "without the shim the stranger is spared");
+  if (!preload) {
+    pg_test_skip("no shim");
+    return;
+  }
+  if (play(argv, preload, keeps, &hit, &told))
+    PG_CHECK(hit && told, "kept: hit %d, told %d", hit, told);
+  if (play(argv, preload, clears, &hit, &told))
+    PG_CHECK(!hit && !told, "cleared: hit %d, told %d", hit, told);
+}
+
+static void own(void) {
+  const char *const argv[] = {program, module, NULL};
+  three_ways(argv);
+}
+
+static void php(void) {
+  static const char *const script =
+      "$p = pcntl_fork(); if ($p == 0) { exit(0); } pcntl_waitpid($p, $s); echo \"ready $p\\n\"; fgets(STDIN);"
+      "echo 'result ', posix_kill($p, 15) ? 0 : -1, \"\\n\";";
+  const char *const asked[] = {"php", "-r", "exit(function_exists('posix_kill') && function_exists('pcntl_fork') ? 0 : 3);", NULL};
+  const char *const argv[] = {"php", "-r", script, NULL};
+  struct pg_test_command command = {.argv = asked};
+  struct pg_test_outcome outcome;
+  if (!pg_test_installed("php")) {
+    pg_test_skip("php is not installed");
+    return;
+  }
+  pg_test_run(&command, &outcome);
+  bool has = pg_test_exited(&outcome, 0);
+  pg_test_outcome_free(&outcome);
+  if (has)
+    three_ways(argv);
+  else
+    pg_test_skip("this php has no posix or no pcntl");
+}
+
+void pg_test_plan(int argc, char **argv) {
+  pg_test_need_take_pid();
+#ifndef __GLIBC__
+  pg_test_skip_all("this libc has no RTLD_DEEPBIND");
+#endif
+  if (argc < 3)
+    pg_test_skip_all("no program");
+  program = argv[1];
+  module = argv[2];
+  pg_test_add("deepbind", "own", own);
+  pg_test_add("deepbind", "php", php);
+}
