@@ -1,14 +1,15 @@
-/* The memory is a System V segment. A file could be cut short by whoever owns it, and every process that has it mapped would
- * die of SIGBUS; a memfd would need somebody who holds it. A segment has a fixed size, an owner that the kernel tells, and a
- * name (its key) without a descriptor. It stays when the last process is gone, until a reboot, ipcrm(1), or the user's
- * last log-out where the system is set up so.
+/* The memory is a System V segment. A file could be cut short by whoever owns it, and every process that has it mapped
+ * would die of SIGBUS; a memfd would need somebody who holds it. A segment has a fixed size, an owner that the kernel
+ * tells, and a name (its key) without a descriptor. It stays when the last process is gone, until a reboot, ipcrm(1),
+ * or the user's last log-out where the system is set up so.
  *
- * It is a cache of sets. Everything that decides is in one word, which is exchanged as a whole: a process can die anywhere.
+ * It is a cache of sets. Everything that decides is in one word, which is exchanged as a whole: a process can die
+ * anywhere.
  *
  *   number (22 bits) | tag of the pid namespace (18) | ticket (24)
  *
- * Tickets count the deaths in the whole family, so the difference to the present one is an age, as in the table. An entry
- * that so many others have followed as are kept means nothing; before the tickets come round it is swept away. */
+ * Tickets count the deaths in the whole family, so the difference to the present one is an age, as in the table. An
+ * entry that so many others have followed as are kept means nothing; before the tickets come round it is swept away. */
 #include "child/family.h"
 
 #include "base/fmt.h"
@@ -24,9 +25,9 @@
 #include <sys/shm.h>
 
 #define WAYS 8u
-#define SETS 4096u /* twice as many places as there are numbers to be kept at the most */
+#define SETS 4096u                /* twice as many places as there are numbers to be kept at the most */
 #define MAGIC 0x6472617567646970u /* "pidguard" */
-#define KEY 0x67700000 /* + the user */
+#define KEY 0x67700000            /* + the user */
 #define NUMBER_BITS 22
 #define SPACE_BITS 18
 #define TICKET_MASK 0xffffffu
@@ -49,7 +50,8 @@ struct family {
 _Static_assert(PG_PID_LIMIT == 1 << NUMBER_BITS, "a number has as many bits");
 _Static_assert(WAYS * SETS >= 2 * PG_RETIRED_MOST, "room for all that are kept");
 
-/* Where it is: one address for good, since another thread may be reading. Under it there may come to be another user's. */
+/* Where it is: one address for good, since another thread may be reading. Under it there may come to be another user's.
+ */
 static _Atomic(struct family *) mapped;
 static struct {
   _Atomic pid_t pid; /* who has looked what holds for him; 0: nobody */
@@ -113,7 +115,9 @@ static int attach(uint32_t user) {
 }
 
 #else
-static int attach(uint32_t user) { return (void)user, -ENOSYS; }
+static int attach(uint32_t user) {
+  return (void)user, -ENOSYS;
+}
 #endif
 
 /* Nothing is left of another user's segment in a process that has become somebody else. */
@@ -157,7 +161,8 @@ static inline struct family *find(void) {
   pid_t self = pg_getpid();
   if (PG_UNLIKELY(atomic_load_explicit(&known.pid, memory_order_acquire) != self || pg_hot.other_namespace))
     return find_out(self, false);
-  bool usable = atomic_load_explicit(&known.usable, memory_order_relaxed) && atomic_load_explicit(&known.space, memory_order_relaxed);
+  bool usable = atomic_load_explicit(&known.usable, memory_order_relaxed) &&
+                atomic_load_explicit(&known.space, memory_order_relaxed);
   return usable ? atomic_load_explicit(&mapped, memory_order_acquire) : NULL;
 }
 
@@ -166,8 +171,12 @@ static inline struct family *find(void) {
 static uint64_t entry_key(pid_t pid) {
   return (uint64_t)(uint32_t)pid | (uint64_t)atomic_load_explicit(&known.space, memory_order_relaxed) << NUMBER_BITS;
 }
-static uint64_t key_of(uint64_t entry) { return entry & (((uint64_t)1 << (NUMBER_BITS + SPACE_BITS)) - 1); }
-static uint32_t ticket_of(uint64_t entry) { return (uint32_t)(entry >> (NUMBER_BITS + SPACE_BITS)); }
+static uint64_t key_of(uint64_t entry) {
+  return entry & (((uint64_t)1 << (NUMBER_BITS + SPACE_BITS)) - 1);
+}
+static uint32_t ticket_of(uint64_t entry) {
+  return (uint32_t)(entry >> (NUMBER_BITS + SPACE_BITS));
+}
 
 /* 1: the latest. */
 static uint32_t age_of(struct family *family, uint64_t entry) {
@@ -177,7 +186,9 @@ static bool is_kept(struct family *family, uint64_t entry) {
   return entry && age_of(family, entry) - 1 < pg_number_retired_max();
 }
 
-static struct set *set_of(struct family *family, pid_t pid) { return &family->sets[(uint32_t)pid % SETS]; }
+static struct set *set_of(struct family *family, pid_t pid) {
+  return &family->sets[(uint32_t)pid % SETS];
+}
 
 /* Entries of this number that mean something. Returns the way of one, or -1. */
 static int find_entry(struct family *family, pid_t pid, uint64_t *ret) {
@@ -256,7 +267,8 @@ void pg_family_note_retired(pid_t pid) {
     take_out(family, pid);
 }
 
-/* Ourselves, our parent, a thread of ours, a child that came to us, a group that we are in, one whose leader alone is gone. */
+/* Ourselves, our parent, a thread of ours, a child that came to us, a group that we are in, one whose leader alone is
+ * gone. */
 static bool is_no_stranger(pid_t pid, bool group) {
   if (pg_reach_ask(pid) == 0)
     return true;

@@ -86,7 +86,8 @@ struct pg_place {
     PG_AT_IF_BOTH(PID, 2, 0, PR_SCHED_CORE, 3, 0), PG_AT_IF_BOTH(PID, 2, 0, PR_SCHED_CORE, 3, 1),                      \
     PG_AT_IF_BOTH(GROUP, 2, 0, PR_SCHED_CORE, 3, 2))
 
-/* The same for calls that are libc's alone. Not here: posix_spawn and its like, which have a group in their attributes. */
+/* The same for calls that are libc's alone. Not here: posix_spawn and its like, which have a group in their attributes
+ * (preload/spawn_group.h). */
 #define PG_NUMBERS_LIBC(X)                                                                                             \
   X(killpg, PG_AT(GROUP, 0))                                                                                           \
   X(sigqueue, PG_AT(PID, 0))                                                                                           \

@@ -1,5 +1,5 @@
-/* The other calls that take a PID or the number of a group: for one that is gone they say what they say where nobody has
- * it; for every other number they are what libc has. They are raw system calls where libc adds nothing to those. */
+/* The other calls that take a PID or the number of a group: for one that is gone they say what they say where nobody
+ * has it; for every other number they are what libc has. They are raw system calls where libc adds nothing to those. */
 #include "preload/numbers.h"
 
 #include <limits.h>

@@ -6,8 +6,8 @@
 
 #include <spawn.h>
 
-/* The attributes as they are; or, where they name a stale group, a copy in `ret` that names nobody's: so the spawn fails with
- * what setpgid() would have said. */
+/* The attributes as they are; or, where they name a stale group, a copy in `ret` that names nobody's: so the spawn
+ * fails with what setpgid() would have said. */
 static inline const posix_spawnattr_t *pg_spawn_group(const posix_spawnattr_t *attr, posix_spawnattr_t *ret,
                                                       struct pg_call call) {
   short flags = 0;

@@ -7,6 +7,6 @@
 #define PG_SYSCALL_ROUTED 1 /* done by pg_syscall_routed() */
 #define PG_SYSCALL_CLONES 2 /* the same, if pg_syscall_forks_plainly(); else passed on, as its child may share the stack */
 #define PG_SYSCALL_VFORK 3  /* is vfork() */
-#define PG_SYSCALL_NUMBERS 4 /* routed as well, and this + its row in preload/numbers.h */
+#define PG_SYSCALL_NUMBERS 4 /* and above: routed as well; less this it is the row in preload/numbers.h */
 
 #endif

@@ -1,5 +1,5 @@
-/* RTLD_DEEPBIND: what such an object calls goes past the shim, which is said; with PIDGUARD_DEEPBIND=clear it does not. A
- * program of ours, and PHP with its extension posix. Arguments: the program, its module's name. */
+/* RTLD_DEEPBIND: what such an object calls goes past the shim, which is said; with PIDGUARD_DEEPBIND=clear it does not.
+ * A program of ours, and PHP with its extension posix. Arguments: the program, its module's name. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -63,7 +63,8 @@ static void php(void) {
   static const char *const script =
       "$p = pcntl_fork(); if ($p == 0) { exit(0); } pcntl_waitpid($p, $s); echo \"ready $p\\n\"; fgets(STDIN);"
       "echo 'result ', posix_kill($p, 15) ? 0 : -1, \"\\n\";";
-  const char *const asked[] = {"php", "-r", "exit(function_exists('posix_kill') && function_exists('pcntl_fork') ? 0 : 3);", NULL};
+  const char *const asked[] = {"php", "-r",
+                               "exit(function_exists('posix_kill') && function_exists('pcntl_fork') ? 0 : 3);", NULL};
   const char *const argv[] = {"php", "-r", script, NULL};
   struct pg_test_command command = {.argv = asked};
   struct pg_test_outcome outcome;

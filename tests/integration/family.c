@@ -1,6 +1,6 @@
-/* Numbers that other processes of the family saw die: real programs that have somebody else signal them. Each is run without
- * the shim and with it alone, where the stranger must be hit, and with PIDGUARD_FAMILY, where it must be spared. In a
- * namespace for System V memory of its own: nothing is left. */
+/* Numbers that other processes of the family saw die: real programs that have somebody else signal them. Each is run
+ * without the shim and with it alone, where the stranger must be hit, and with PIDGUARD_FAMILY, where it must be
+ * spared. In a namespace for System V memory of its own: nothing is left. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -20,18 +20,21 @@ static const char *const on[] = {"PIDGUARD_FAMILY=on", NULL};
 static const struct story {
   const char *name, *needs, *program, *option, *script;
 } stories[] = {
-    {"bin-kill", "kill", "sh", "-c", "sleep 0 & p=$!; wait $p; echo ready $p; read go; /bin/kill $p 2>/dev/null; echo result $?"},
+    {"bin-kill", "kill", "sh", "-c",
+     "sleep 0 & p=$!; wait $p; echo ready $p; read go; /bin/kill $p 2>/dev/null; echo result $?"},
     {"exec-of-oneself", "sh", "sh", "-c",
      "sleep 0 & p=$!; wait $p; echo ready $p; export p; exec sh -c 'read go; kill $p 2>/dev/null; echo result $?'"},
     {"grandchild", "sh", "sh", "-c", "p=$(sh -c 'sleep 0 & wait $!; echo $!'); echo ready $p; " READ_KILL},
-    {"cousin", "sh", "sh", "-c", "exec 3<&0; (sleep 0 & wait $!; echo $!) | (read p; echo ready $p; exec <&3; " READ_KILL ")"},
+    {"cousin", "sh", "sh", "-c",
+     "exec 3<&0; (sleep 0 & wait $!; echo $!) | (read p; echo ready $p; exec <&3; " READ_KILL ")"},
     {"cousins-group", "bash", "bash", "-c",
      "exec 3<&0; (set -m; sleep 0 & wait $!; echo $!) | (read p; echo ready $p; exec <&3; read go; "
      "kill -- -$p 2>/dev/null; echo result $?)"},
-    {"busybox", "busybox", "sh",
-     "-c", "busybox timeout 2 sh -c 'echo ready $$'; read go; sleep 4; echo result ?"},
-    {"fish", "fish", "fish", "-c", "sleep 0 & set p $last_pid; wait $p; echo ready $p; read go; kill $p 2>/dev/null; echo result $status"},
-    {"tclsh", "tclsh", "bash", "-c", "exec tclsh <(echo 'set p [exec sleep 0 &]; after 300; exec true; puts \"ready $p\"; flush stdout; gets "
+    {"busybox", "busybox", "sh", "-c", "busybox timeout 2 sh -c 'echo ready $$'; read go; sleep 4; echo result ?"},
+    {"fish", "fish", "fish", "-c",
+     "sleep 0 & set p $last_pid; wait $p; echo ready $p; read go; kill $p 2>/dev/null; echo result $status"},
+    {"tclsh", "tclsh", "bash", "-c",
+     "exec tclsh <(echo 'set p [exec sleep 0 &]; after 300; exec true; puts \"ready $p\"; flush stdout; gets "
      "stdin; puts \"result [catch {exec kill $p}]\"')"},
     {"python3", "python3", "python3", "-c",
      "import multiprocessing as m, os, sys, time\n"
@@ -42,7 +45,8 @@ static const struct story {
      "  except ProcessLookupError: print('result', 1)\n"},
     {"erl", "erl", "erl", "-noshell",
      "-eval\nP = string:trim(os:cmd(\"sh -c 'sleep 0 & wait $!; echo $!'\")), io:format(\"ready ~s~n\", [P]), "
-     "io:get_line(\"\"), io:format(\"result ~s~n\", [string:trim(os:cmd(\"kill \" ++ P ++ \" 2>/dev/null; echo $?\"))]), halt()."},
+     "io:get_line(\"\"), io:format(\"result ~s~n\", [string:trim(os:cmd(\"kill \" ++ P ++ \" 2>/dev/null; echo "
+     "$?\"))]), halt()."},
 };
 
 static bool play(const struct story *story, const char *preload, bool family, bool *ret_hit) {
@@ -72,7 +76,8 @@ static bool play(const struct story *story, const char *preload, bool family, bo
     pg_test_read_line(&process, line, sizeof line);
     *ret_hit = pg_test_stranger_got(&stranger, SIGTERM);
     good = PG_CHECK(sscanf(line, "result %15s", result) == 1, "%s says \"%s\"", story->name, line) &&
-           PG_CHECK(result[0] == '?' || (result[0] == '0') == *ret_hit, "%s: result %s, hit %d", story->name, result, *ret_hit) &&
+           PG_CHECK(result[0] == '?' || (result[0] == '0') == *ret_hit, "%s: result %s, hit %d", story->name, result,
+                    *ret_hit) &&
            PG_CHECK(*ret_hit || pg_test_stranger_untouched(&stranger), "%s: the stranger was touched", story->name);
     pg_test_stranger_release(&stranger);
   }
@@ -156,8 +161,10 @@ static void hostile(void) {
     word ^= word << 13, word ^= word >> 7, word ^= word << 17;
     at[i] = word;
   }
-  run("for i in $(seq 60); do sleep 60 & p=$!; kill $p || exit 1; wait $p; [ $? = 143 ] || exit 2; kill -0 $$ || exit 3; "
-      "kill -0 $PPID || exit 4; done; (kill -0 $$ && kill -0 $BASHPID) || exit 5; true | true | true; exit 9", on, &outcome);
+  run("for i in $(seq 60); do sleep 60 & p=$!; kill $p || exit 1; wait $p; [ $? = 143 ] || exit 2; kill -0 $$ || exit "
+      "3; "
+      "kill -0 $PPID || exit 4; done; (kill -0 $$ && kill -0 $BASHPID) || exit 5; true | true | true; exit 9",
+      on, &outcome);
   PG_CHECK(pg_test_exited(&outcome, 9), "status %#x, \"%s\"", (unsigned)outcome.status, outcome.err);
   pg_test_outcome_free(&outcome);
   shmdt(at);
@@ -168,7 +175,8 @@ static void hostile(void) {
 static void no_strangers(void) {
   struct pg_test_outcome outcome;
   remove_segment();
-  run("p=$(bash -c 'set -m; (sleep 5 & exec true) >&2 & p=$!; wait $p; echo $p'); kill -- -$p || exit 1; exit 9", on, &outcome);
+  run("p=$(bash -c 'set -m; (sleep 5 & exec true) >&2 & p=$!; wait $p; echo $p'); kill -- -$p || exit 1; exit 9", on,
+      &outcome);
   PG_CHECK(pg_test_exited(&outcome, 9), "the group: status %#x, \"%s\"", (unsigned)outcome.status, outcome.err);
   pg_test_outcome_free(&outcome);
   remove_segment();
@@ -202,17 +210,21 @@ static void busy(void) {
     pg_test_skip("pid_max of a namespace: %s", strerror(-error));
     return;
   }
-  snprintf(script, sizeof script,
-           "one() { for i in $(seq %d); do sleep 9 & p=$!; kill -0 $p && /bin/kill $p || echo refused; wait $p; done; }\n"
-           "one & one & one & wait; exit 9", rounds);
+  snprintf(
+      script, sizeof script,
+      "one() { for i in $(seq %d); do sleep 9 & p=$!; kill -0 $p && /bin/kill $p || echo refused; wait $p; done; }\n"
+      "one & one & one & wait; exit 9",
+      rounds);
   go_round(script, 6 * (unsigned)rounds);
   if (!pg_test_installed("make")) {
     pg_test_skip("make is not installed");
     return;
   }
   snprintf(script, sizeof script,
-           "printf 'all: $(addprefix t,$(shell seq %d))\\nt%%%%:\\n\\t@/bin/true; sh -c \"/bin/true & wait\"; kill -0 $$PPID\\n' |"
-           "make -s -j8 -f - || exit 1; exit 9", 3 * rounds);
+           "printf 'all: $(addprefix t,$(shell seq %d))\\nt%%%%:\\n\\t@/bin/true; sh -c \"/bin/true & wait\"; kill -0 "
+           "$$PPID\\n' |"
+           "make -s -j8 -f - || exit 1; exit 9",
+           3 * rounds);
   go_round(script, 3 * 4 * (unsigned)rounds);
 }
 

@@ -37,7 +37,8 @@ const char *pg_test_preload(void) {
 
 static void set_environment(const struct pg_test_command *command) {
   static const char *const ours[] = {"PIDGUARD_MODE",   "PIDGUARD_DEBUG",   "PIDGUARD_LOG", "PIDGUARD_RETIRED_MAX",
-                                     "PIDGUARD_FD_MAX", "PIDGUARD_SUMMARY", "PIDGUARD_FAMILY", "PIDGUARD_DEEPBIND", "LD_PRELOAD"};
+                                     "PIDGUARD_FD_MAX", "PIDGUARD_SUMMARY", "PIDGUARD_FAMILY", "PIDGUARD_DEEPBIND",
+                                     "LD_PRELOAD"};
   for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
     unsetenv(ours[i]);
   setenv("LC_ALL", "C", 1);
@@ -56,7 +57,8 @@ static void set_environment(const struct pg_test_command *command) {
     putenv((char *)(uintptr_t)command->env[i]);
 }
 
-/* The child's side. Each program leads a session (or at least a group) of its own: kill(0) and waitpid(0) there never concern the driver. */
+/* The child's side. Each program leads a session (or at least a group) of its own: kill(0) and waitpid(0) there never
+ * concern the driver. */
 static void become(const struct pg_test_command *command, int in, int out, int errors) {
   sigset_t none;
   sigemptyset(&none);
