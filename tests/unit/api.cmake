@@ -3,7 +3,8 @@ include(${PROJECT_SOURCE_DIR}/src/pidfd/sources.cmake)
 include(${PROJECT_SOURCE_DIR}/src/api/sources.cmake)
 
 add_library(pg_unit_api STATIC pidfd_support.c ${PG_PIDFD_SOURCES} ${PG_API_SOURCES}
-  ${PROJECT_SOURCE_DIR}/src/kernel/sys.c ${PROJECT_SOURCE_DIR}/src/base/fmt.c
+  ${PROJECT_SOURCE_DIR}/src/kernel/sys.c ${PROJECT_SOURCE_DIR}/src/kernel/clone.c
+  ${PROJECT_SOURCE_DIR}/src/base/fmt.c
   ${PROJECT_SOURCE_DIR}/src/runtime/counters.c)
 target_include_directories(pg_unit_api PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 target_compile_definitions(pg_unit_api PUBLIC _GNU_SOURCE)

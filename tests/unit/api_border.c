@@ -82,7 +82,7 @@ static void constants(void) {
 /* What has no constant in the headers at hand is confirmed by use. */
 static void by_use(void) {
   struct statfs fs;
-  int fd = pidguard_pidfd_self();
+  int fd = pidguard_pidfd_open(getpid(), 0);
   if (fstatfs(fd, &fs) == 0 && fs.f_type != PG_ANON_INODE_FS_MAGIC)
     CHECK_EQ(fs.f_type, PG_PIDFS_MAGIC);
   close(fd);
@@ -93,21 +93,19 @@ static void errno_on_success(void) {
   struct child c = child_paused();
   struct pidguard_creds creds;
   struct pidguard_info info = {.mask = PIDGUARD_INFO_ALL};
-  uint64_t n;
-  int status, fd;
+  int n, fd;
   errno = EXDEV;
   fd = pidguard_pidfd_open(c.pid, 0);
-  CHECK_EQ(pidguard_pidfd_signal(fd, 0), 0);
-  CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5), 0);
-  CHECK_EQ(pidguard_pidfd_wait_end(fd, 5), 0);
+  CHECK_EQ(pidguard_pidfd_send_signal(fd, 0, 0), 0);
   CHECK_EQ(pidguard_pidfd_get_pid(fd), c.pid);
-  CHECK_EQ(pidguard_pidfd_get_creds(fd, &creds), 0);
+  CHECK_EQ(creds_of(fd, &creds), 0);
   pidguard_pidfd_get_info(fd, &info, sizeof info);
-  CHECK_EQ(pidguard_pidfd_same(fd, c.fd), 1);
+  CHECK_EQ(pidguard_pidfd_is_same(fd, c.fd), 1);
   CHECK_EQ(pidguard_pidfd_is_child(fd), 1);
   int set = pidguard_set_create();
-  CHECK_EQ(pidguard_set_add(set, fd, 1), 0);
-  CHECK_EQ(pidguard_set_wait(set, &n, 1, 0), 0);
+  CHECK_EQ(pidguard_set_add(set, fd), 0);
+  pidguard_pidfd_send_signal(fd, SIGKILL, 0);
+  CHECK_EQ(pidguard_set_wait(set, &n, 1, pidguard_deadline(5000)), 1);
   CHECK_EQ(errno, EXDEV);
   close(set);
   close(fd);
@@ -125,12 +123,12 @@ static void in_handler(int sig) {
   uint64_t id;
   int status, saved = errno;
   (void)sig;
-  if (pidguard_pidfd_get_pid(watched) != watched_pid || pidguard_pidfd_get_creds(watched, &creds) ||
-      pidguard_pidfd_signal(watched, 0) || pidguard_pidfd_wait(watched, &status, 0) != 0 ||
+  if (pidguard_pidfd_get_pid(watched) != watched_pid || creds_of(watched, &creds) ||
+      pidguard_pidfd_send_signal(watched, 0, 0) || pidguard_pidfd_wait(watched, &status, 0) == 0 || errno != ETIMEDOUT ||
       pidguard_pidfd_get_info(watched, &info, sizeof info) || info.pid != watched_pid ||
       pidguard_pidfd_is_child(watched) != 1 || (pidguard_pidfd_get_id(watched, &id) && errno != EOPNOTSUPP))
     wrong++;
-  int dir = pidguard_pidfd_proc_dir(watched);
+  int dir = pidguard_pidfd_open_proc(watched);
   if (dir < 0)
     wrong++;
   else
@@ -154,9 +152,9 @@ static void from_handlers(void) {
     struct pidguard_creds creds;
     if (pidguard_pidfd_get_info(c.fd, &info, sizeof info) || info.pid != c.pid)
       wrong++;
-    if (pidguard_pidfd_get_creds(c.fd, &creds))
+    if (creds_of(c.fd, &creds))
       wrong++;
-    int fd = pidguard_pidfd_proc_dir(c.fd);
+    int fd = pidguard_pidfd_open_proc(c.fd);
     if (fd < 0)
       wrong++;
     else

@@ -57,7 +57,7 @@ static void remote_descriptor(void) {
     close(fd);
     CHECK_ERRNO(pidguard_pidfd_getfd(c.fd, 124), EBADF);
     CHECK_ERRNO(pidguard_pidfd_getfd(c.fd, -1), EBADF);
-    pidguard_pidfd_kill(c.fd);
+    pidguard_pidfd_send_signal(c.fd, SIGKILL, 0);
     child_await_zombie(&c);
     int error = ERRNO_OF(pidguard_pidfd_getfd(c.fd, 123));
     PG_CHECK(error == ESRCH || error == EBADF, "%s", strerror(error)); /* EBADF: a zombie before 6.8 */
@@ -128,8 +128,8 @@ static void release_memory(void) {
     pg_test_skip("process_mrelease is 5.15");
   } else {
     CHECK_EQ(error, EINVAL); /* it does not die */
-    CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_ALIVE);
-    pidguard_pidfd_kill(c.fd);
+    CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_STATE_ALIVE);
+    pidguard_pidfd_send_signal(c.fd, SIGKILL, 0);
     /* It may be gone before we get there. */
     error = ERRNO_OF(pidguard_pidfd_mrelease(c.fd));
     PG_CHECK(error == 0 || error == ESRCH || error == EAGAIN, "%s", strerror(error));
@@ -157,7 +157,7 @@ static void advice(void) {
     CHECK_EQ(n, 3 * (long long)page);
     for (size_t i = 0; i < 2; i++) {
       hide(i ? PG_FEATURE_SELF : 0);
-      CHECK_EQ(pidguard_pidfd_madvise(PIDGUARD_SELF, ranges, 2, MADV_COLD), 3 * (long long)page);
+      CHECK_EQ(pidguard_pidfd_madvise(PIDGUARD_SELF_PROCESS, ranges, 2, MADV_COLD), 3 * (long long)page);
       hide(0);
     }
     CHECK_ERRNO(pidguard_pidfd_madvise(c.fd, ranges, 2, 9999), EINVAL);

@@ -21,16 +21,16 @@ static const struct {
   int kind, flag;
   const char *name;
 } kinds[] = {
-    {PIDGUARD_NS_CGROUP, CLONE_NEWCGROUP, "cgroup"},
-    {PIDGUARD_NS_IPC, CLONE_NEWIPC, "ipc"},
-    {PIDGUARD_NS_MNT, CLONE_NEWNS, "mnt"},
-    {PIDGUARD_NS_NET, CLONE_NEWNET, "net"},
-    {PIDGUARD_NS_PID, 0, "pid"},
-    {PIDGUARD_NS_PID_FOR_CHILDREN, CLONE_NEWPID, "pid_for_children"},
-    {PIDGUARD_NS_TIME, 0, "time"},
-    {PIDGUARD_NS_TIME_FOR_CHILDREN, CLONE_NEWTIME, "time_for_children"},
-    {PIDGUARD_NS_USER, CLONE_NEWUSER, "user"},
-    {PIDGUARD_NS_UTS, CLONE_NEWUTS, "uts"},
+    {PIDGUARD_NAMESPACE_CGROUP, CLONE_NEWCGROUP, "cgroup"},
+    {PIDGUARD_NAMESPACE_IPC, CLONE_NEWIPC, "ipc"},
+    {PIDGUARD_NAMESPACE_MNT, CLONE_NEWNS, "mnt"},
+    {PIDGUARD_NAMESPACE_NET, CLONE_NEWNET, "net"},
+    {PIDGUARD_NAMESPACE_PID, 0, "pid"},
+    {PIDGUARD_NAMESPACE_PID_FOR_CHILDREN, CLONE_NEWPID, "pid_for_children"},
+    {PIDGUARD_NAMESPACE_TIME, 0, "time"},
+    {PIDGUARD_NAMESPACE_TIME_FOR_CHILDREN, CLONE_NEWTIME, "time_for_children"},
+    {PIDGUARD_NAMESPACE_USER, CLONE_NEWUSER, "user"},
+    {PIDGUARD_NAMESPACE_UTS, CLONE_NEWUTS, "uts"},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -99,9 +99,9 @@ static void every_kind(void) {
       uint64_t want = link_inode(apart.pid, kinds[i].name);
       struct stat st;
       hide(ways[w]);
-      int fd = pidguard_pidfd_namespace(apart.fd, kinds[i].kind), error = errno;
-      int mine = pidguard_pidfd_same_namespace(apart.fd, kinds[i].kind);
-      int ours = pidguard_pidfd_same_namespace(near.fd, kinds[i].kind);
+      int fd = pidguard_pidfd_open_namespace(apart.fd, kinds[i].kind), error = errno;
+      int mine = same_namespace(apart.fd, kinds[i].kind);
+      int ours = same_namespace(near.fd, kinds[i].kind);
       hide(0);
       if (!want) {
         PG_CHECK(fd == -1 && error == EOPNOTSUPP, "%s: %s", kinds[i].name, strerror(error));
@@ -116,21 +116,21 @@ static void every_kind(void) {
       close(fd);
     }
     hide(ways[w]);
-    CHECK_ERRNO(pidguard_pidfd_namespace(near.fd, 0), EINVAL);
-    CHECK_ERRNO(pidguard_pidfd_namespace(near.fd, 11), EINVAL);
-    CHECK_ERRNO(pidguard_pidfd_namespace(near.fd, -1), EINVAL);
+    CHECK_ERRNO(pidguard_pidfd_open_namespace(near.fd, 0), EINVAL);
+    CHECK_ERRNO(pidguard_pidfd_open_namespace(near.fd, 11), EINVAL);
+    CHECK_ERRNO(pidguard_pidfd_open_namespace(near.fd, -1), EINVAL);
     hide(0);
   }
 
   /* A zombie has none, a reaped process least of all. */
-  pidguard_pidfd_kill(apart.fd);
+  pidguard_pidfd_send_signal(apart.fd, SIGKILL, 0);
   child_await_zombie(&apart);
   for (int reaped = 0; reaped < 2; reaped++) {
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++)
       for (size_t i = 0; i < KINDS; i++) {
         hide(ways[w]);
-        int error = ERRNO_OF(pidguard_pidfd_namespace(apart.fd, kinds[i].kind));
-        int other = ERRNO_OF(pidguard_pidfd_same_namespace(apart.fd, kinds[i].kind));
+        int error = ERRNO_OF(pidguard_pidfd_open_namespace(apart.fd, kinds[i].kind));
+        int other = ERRNO_OF(same_namespace(apart.fd, kinds[i].kind));
         hide(0);
         PG_CHECK(error == ESRCH && other == ESRCH, "%s: %s (way %zu)", kinds[i].name, strerror(error), w);
       }
@@ -157,12 +157,12 @@ static int body_enter(void *report) {
     return 1;
   for (size_t i = 0; i < KINDS; i++)
     if ((kinds[i].flag & enter_flags & ~(CLONE_NEWNS | CLONE_NEWPID)) &&
-        pidguard_pidfd_same_namespace(target_fd, kinds[i].kind) != 1)
+        same_namespace(target_fd, kinds[i].kind) != 1)
       return 2;
   /* What is entered is the namespace that the target is in, and it counts for the next child. */
   if (enter_flags & CLONE_NEWPID) {
-    int self = pidguard_pidfd_self(), theirs = pidguard_pidfd_namespace(target_fd, PIDGUARD_NS_PID);
-    int mine = pidguard_pidfd_namespace(self, PIDGUARD_NS_PID_FOR_CHILDREN);
+    int self = pidguard_pidfd_open(getpid(), 0), theirs = pidguard_pidfd_open_namespace(target_fd, PIDGUARD_NAMESPACE_PID);
+    int mine = pidguard_pidfd_open_namespace(self, PIDGUARD_NAMESPACE_PID_FOR_CHILDREN);
     struct stat a, b;
     if (fstat(theirs, &a) || fstat(mine, &b) || a.st_ino != b.st_ino)
       return 2;
@@ -286,7 +286,7 @@ static void without_first_process(void) {
   if (!moved) {
     pg_test_skip("cannot make namespaces here");
   } else {
-    int fd = pidguard_pidfd_namespace(apart.fd, PIDGUARD_NS_PID_FOR_CHILDREN);
+    int fd = pidguard_pidfd_open_namespace(apart.fd, PIDGUARD_NAMESPACE_PID_FOR_CHILDREN);
     PG_CHECK(fd >= 0 || errno == EOPNOTSUPP, "%s", strerror(errno));
     if (fd >= 0)
       close(fd);
@@ -294,7 +294,7 @@ static void without_first_process(void) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/ns/pid_for_children", (int)apart.pid);
     int there = open(path, O_RDONLY | O_CLOEXEC);
-    fd = pidguard_pidfd_namespace(apart.fd, PIDGUARD_NS_PID_FOR_CHILDREN);
+    fd = pidguard_pidfd_open_namespace(apart.fd, PIDGUARD_NAMESPACE_PID_FOR_CHILDREN);
     if (there < 0)
       CHECK_EQ(errno, EOPNOTSUPP);
     CHECK_EQ(fd >= 0, there >= 0);
@@ -316,9 +316,9 @@ static int body_unprivileged(void *arg) {
   const unsigned ways[] = {0, PG_FEATURE_NS_IOCTL};
   for (size_t w = 0; w < 2; w++) {
     hide(ways[w]);
-    if (pidguard_pidfd_namespace(fd, PIDGUARD_NS_NET) != -1 || errno != EACCES)
+    if (pidguard_pidfd_open_namespace(fd, PIDGUARD_NAMESPACE_NET) != -1 || errno != EACCES)
       return 1 + (int)w;
-    if (pidguard_pidfd_same_namespace(fd, PIDGUARD_NS_NET) != -1 || errno != EACCES)
+    if (same_namespace(fd, PIDGUARD_NAMESPACE_NET) != -1 || errno != EACCES)
       return 3 + (int)w;
     if (pidguard_pidfd_setns(fd, CLONE_NEWNET) != -1 || (errno != EPERM && errno != EACCES)) /* EACCES: before 5.8 */
       return 5 + (int)w;
@@ -349,7 +349,7 @@ static void *thread_apart(void *fd) {
   for (int w = 0; w < 3; w++) {
     const unsigned ways[] = {0, PG_FEATURE_THREAD, PG_FEATURE_NS_IOCTL};
     hide(ways[w]);
-    results[w] = pidguard_pidfd_same_namespace(*(int *)fd, PIDGUARD_NS_UTS);
+    results[w] = same_namespace(*(int *)fd, PIDGUARD_NAMESPACE_UTS);
     hide(0);
   }
   return results;
@@ -366,7 +366,7 @@ static void of_the_thread(void) {
   else
     for (int w = 0; w < 3; w++)
       CHECK_EQ(((int *)results)[w], 0);
-  CHECK_EQ(pidguard_pidfd_same_namespace(c.fd, PIDGUARD_NS_UTS), 1);
+  CHECK_EQ(same_namespace(c.fd, PIDGUARD_NAMESPACE_UTS), 1);
   child_done(&c);
 }
 
@@ -387,7 +387,7 @@ static void *thread_refused(void *fd) {
 }
 
 static void thread_stays(void) {
-  int self = pidguard_pidfd_self();
+  int self = pidguard_pidfd_open(getpid(), 0);
   pthread_t thread;
   void *result = NULL;
   pthread_create(&thread, NULL, thread_refused, &self);
