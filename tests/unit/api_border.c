@@ -3,6 +3,8 @@
 #include "api_uapi.h"
 #include "pidfd_support.h"
 
+#include "pidfd/feature.h"
+
 #include "kernel/uapi.h"
 #include "pidfd/namespace.h"
 
@@ -167,6 +169,49 @@ static void from_handlers(void) {
   child_done(&c);
 }
 
+/* Handlers run on small stacks: what asks /proc in the place of an old kernel needs little of it. */
+#define DEPTH 65536
+#define NEAR 1024 /* our own frame, and what calls need before they are any deeper */
+
+__attribute__((noinline)) static size_t stack_used(int (*fn)(void)) {
+  volatile char *top = (volatile char *)__builtin_frame_address(0) - NEAR, *p = top - DEPTH;
+  for (volatile char *at = p; at < top; at++)
+    *at = 0x5a;
+  fn();
+  while (p < top && *p == 0x5a)
+    p++;
+  return (size_t)(top - p) + NEAR;
+}
+
+static int ask_all(void) {
+  struct pidguard_info info = {.mask = PIDGUARD_INFO_ALL};
+  return pidguard_pidfd_get_info(watched, &info, sizeof info);
+}
+
+static int ask_cgroup(void) {
+  uint64_t id;
+  return cgroupid_of(watched, &id);
+}
+
+static void little_stack(void) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  pg_test_skip("a sanitizer makes frames larger");
+#else
+#ifdef __OPTIMIZE__
+  const size_t limit = 2048 + NEAR;
+#else
+  const size_t limit = 4096 + NEAR;
+#endif
+  struct child c = child_paused();
+  watched = c.fd;
+  hide(PG_FEATURE_ALL & ~(unsigned)PG_FEATURE_PIDFS);
+  size_t all = stack_used(ask_all), cgroup = stack_used(ask_cgroup);
+  hide(0);
+  PG_CHECK(all <= limit && cgroup <= limit, "%zu and %zu bytes", all, cgroup);
+  child_done(&c);
+#endif
+}
+
 void pg_test_plan(int argc, char **argv) {
   (void)argc;
   (void)argv;
@@ -174,4 +219,5 @@ void pg_test_plan(int argc, char **argv) {
   add("by_use", by_use);
   add("errno_on_success", errno_on_success);
   add("from_handlers", from_handlers);
+  add("little_stack", little_stack);
 }

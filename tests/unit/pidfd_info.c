@@ -2,6 +2,7 @@
 #include "pidfd_support.h"
 
 #include "pidfd/feature.h"
+#include "pidfd/info.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -339,6 +340,25 @@ static void several(void) {
   child_done(&r);
 }
 
+/* Where 6.19 has it, and where newer kernels have it; and this kernel. */
+static void supported(void) {
+  uint64_t answer[PG_PIDFD_INFO_SIZE_LATEST / sizeof(uint64_t)] = {0};
+  CHECK_EQ(pg_info_supported_in(answer), 0);
+  answer[PG_PIDFD_INFO_SUPPORTED_FIRST / 8] = 0x1234;
+  CHECK_EQ(pg_info_supported_in(answer), 0); /* the kernel has not said that it is there */
+  answer[0] = PG_PIDFD_INFO_SUPPORTED_MASK;
+  CHECK_EQ(pg_info_supported_in(answer), 0x1234);
+  answer[PG_PIDFD_INFO_SUPPORTED_LATER / 8] = 0x5678;
+  CHECK_EQ(pg_info_supported_in(answer), 0x5678);
+  struct pidguard_info info = {.mask = PIDGUARD_INFO_SUPPORTED_MASK};
+  int self = pidguard_pidfd_open(getpid(), 0), r = pidguard_pidfd_get_info(self, &info, sizeof info);
+  if (r == 0)
+    PG_CHECK(info.supported_mask & PIDGUARD_INFO_PID, "%llx", (unsigned long long)info.supported_mask);
+  else
+    CHECK_EQ(errno, EOPNOTSUPP);
+  close(self);
+}
+
 void pg_test_plan(int argc, char **argv) {
   (void)argc;
   (void)argv;
@@ -346,4 +366,5 @@ void pg_test_plan(int argc, char **argv) {
   add("credentials", credentials);
   add("coredumps", coredumps);
   add("several", several);
+  add("supported", supported);
 }

@@ -235,37 +235,45 @@ static void entering_user(void) {
       int r = enter(apart.fd, CLONE_NEWUSER, ways[w], &error);
       PG_CHECK(r == 0, "way %zu: %d, %s", w, r, strerror(error));
     }
-    /* The own one cannot be entered. */
+    /* Whoever is there already has entered, though the kernel refuses the own one. */
     struct child near = child_paused();
     for (size_t w = 0; w < 2; w++) {
-      CHECK_EQ(enter(near.fd, CLONE_NEWUSER, ways[w], &error), 1);
-      CHECK_EQ(error, EINVAL);
+      int r = enter(near.fd, CLONE_NEWUSER, ways[w], &error);
+      PG_CHECK(r == 0, "way %zu: %d, %s", w, r, strerror(error));
     }
     child_done(&near);
   }
   child_done(&apart);
 }
 
-/* One part is refused (the own user namespace cannot be entered), and so the thread stays where it is. */
-static int body_refused(void *arg) {
+/* One part is refused (who has several threads cannot enter a user namespace), and so the thread stays where it is. */
+static void *thread_refused(void *arg) {
+  static int result; /* 0 refused and not moved, 1 not refused so, 2 moved, 3 cannot be shown */
   const unsigned ways[] = {0, PG_FEATURE_SETNS};
   struct stat before, after;
-  for (size_t w = 0; w < 2; w++) {
-    if (stat("/proc/thread-self/ns/uts", &before))
-      return 3;
+  result = unshare(CLONE_NEWUTS) || stat("/proc/thread-self/ns/uts", &before) ? 3 : 0;
+  for (size_t w = 0; w < 2 && !result; w++) {
     hide(ways[w]);
     if (pidguard_pidfd_setns(*(int *)arg, CLONE_NEWUTS | CLONE_NEWUSER) != -1 || errno != EINVAL)
-      return 1;
-    if (stat("/proc/thread-self/ns/uts", &after) || before.st_ino != after.st_ino)
-      return 2;
+      result = 1;
+    else if (stat("/proc/thread-self/ns/uts", &after) || before.st_ino != after.st_ino)
+      result = 2;
   }
-  return 0;
+  return &result;
+}
+
+static int body_refused(void *arg) {
+  pthread_t thread;
+  void *result;
+  pthread_create(&thread, NULL, thread_refused, arg);
+  pthread_join(thread, &result);
+  return *(int *)result;
 }
 
 static void all_or_nothing(void) {
   int moved;
-  struct child apart = child_apart(CLONE_NEWUTS, &moved);
-  if (!moved) {
+  struct child apart = child_apart(CLONE_NEWUTS | CLONE_NEWUSER, &moved);
+  if (moved != (CLONE_NEWUTS | CLONE_NEWUSER)) {
     pg_test_skip("cannot make namespaces here");
   } else {
     struct child c = child_running(body_refused, &apart.fd);
@@ -370,33 +378,55 @@ static void of_the_thread(void) {
   child_done(&c);
 }
 
-/* A thread with a namespace of its own is refused: it stays where it is, however the library finds out why. */
-static void *thread_refused(void *fd) {
-  static int result; /* 0 refused and not moved, 1 not refused so, 2 moved, 3 not refused so, 77 cannot be shown */
-  struct stat before, after;
-  int time_error = ERRNO_OF(pidguard_pidfd_setns(*(int *)fd, CLONE_NEWTIME)); /* of 5.6 */
-  if (unshare(CLONE_NEWUTS) || stat("/proc/thread-self/ns/uts", &before))
-    result = 77;
-  else if (ERRNO_OF(pidguard_pidfd_setns(*(int *)fd, CLONE_NEWUSER)) != EINVAL)
-    result = 1;
-  else if (time_error != EUSERS && time_error != EINVAL && time_error != EOPNOTSUPP)
-    result = 3;
-  else
-    result = stat("/proc/thread-self/ns/uts", &after) || before.st_ino != after.st_ino ? 2 : 0;
-  return &result;
+/* All of another process's namespaces, whatever they are: those that differ are entered, and no right is needed for the
+ * rest. */
+static int body_all(void *arg) {
+  const unsigned ways[] = {0, PG_FEATURE_SETNS};
+  for (size_t w = 0; w < 2; w++) {
+    hide(ways[w]);
+    if (pidguard_pidfd_setns(*(int *)arg, PIDGUARD_NAMESPACE_FLAGS))
+      return errno;
+  }
+  return 0;
 }
 
-static void thread_stays(void) {
-  int self = pidguard_pidfd_open(getpid(), 0);
-  pthread_t thread;
-  void *result = NULL;
-  pthread_create(&thread, NULL, thread_refused, &self);
-  pthread_join(thread, &result);
-  if (*(int *)result == 77)
-    pg_test_skip("cannot make a namespace here");
-  else
-    CHECK_EQ(*(int *)result, 0);
-  close(self);
+static int body_all_without_rights(void *arg) {
+  if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534) || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+    return 0;
+  struct child same = child_paused();
+  (void)arg;
+  int r = body_all(&same.fd);
+  child_done(&same);
+  return r;
+}
+
+static void all_kinds(void) {
+  int moved;
+  struct child near = child_paused(), apart = child_apart(CLONE_NEWUTS | CLONE_NEWIPC, &moved);
+  int (*const bodies[])(void *) = {body_all, body_all, body_all_without_rights};
+  for (size_t i = 0; i < 3; i++) {
+    struct child c = child_running(bodies[i], i == 1 && moved ? &apart.fd : &near.fd);
+    child_await_zombie(&c);
+    int status = child_reap(&c);
+    PG_CHECK(status == 0, "%zu: %x, %s", i, (unsigned)status, strerror(WEXITSTATUS(status)));
+    child_done(&c);
+  }
+  child_done(&near);
+  child_done(&apart);
+}
+
+static void flags(void) {
+  int all = 0;
+  for (size_t i = 0; i < KINDS; i++) {
+    int flag = pidguard_namespace_to_flag(kinds[i].kind);
+    PG_CHECK(kinds[i].flag ? flag == kinds[i].flag : flag > 0, "%s: %x", kinds[i].name, (unsigned)flag);
+    all |= flag;
+  }
+  CHECK_EQ(all, PIDGUARD_NAMESPACE_FLAGS);
+  CHECK_EQ(pidguard_namespace_to_flag(PIDGUARD_NAMESPACE_PID), CLONE_NEWPID);
+  CHECK_EQ(pidguard_namespace_to_flag(PIDGUARD_NAMESPACE_TIME), CLONE_NEWTIME);
+  CHECK_ERRNO(pidguard_namespace_to_flag(0), EINVAL);
+  CHECK_ERRNO(pidguard_namespace_to_flag(11), EINVAL);
 }
 
 void pg_test_plan(int argc, char **argv) {
@@ -409,5 +439,6 @@ void pg_test_plan(int argc, char **argv) {
   add("without_first_process", without_first_process);
   add("permission", permission);
   add("of_the_thread", of_the_thread);
-  add("thread_stays", thread_stays);
+  add("all_kinds", all_kinds);
+  add("flags", flags);
 }

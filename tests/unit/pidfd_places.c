@@ -164,7 +164,7 @@ static int body_elsewhere(void *arg) {
       _exit(5);
     if (pidguard_pidfd_get_state(fd) != PIDGUARD_STATE_ALIVE)
       _exit(6);
-    if (pidguard_pidfd_wait_end(fd, 0) != 0)
+    if (ERRNO_OF(pidguard_pidfd_wait_end(fd, 0)) != ETIMEDOUT)
       _exit(7);
     int r = pidguard_pidfd_open_namespace(fd, PIDGUARD_NAMESPACE_UTS);
     if (ways[i] & PG_FEATURE_NS_IOCTL ? r != -1 || errno != EREMOTE : r < 0 && errno != EREMOTE)

@@ -400,6 +400,53 @@ static void no_stranger(void) {
   child_done(&c);
 }
 
+/* As an event loop ends a process: nothing blocks, and the timer tells when to be harder. */
+static void terminate_start(void) {
+  int ready[2], status, set = pidguard_set_create();
+  struct child willing = child_paused(), stubborn = child_stubborn();
+  int long_timer = pidguard_pidfd_terminate_start(willing.fd, 60000, 0);
+  CHECK_EQ(fcntl(long_timer, F_GETFD), FD_CLOEXEC);
+  int64_t start = now_ms();
+  int timer = pidguard_pidfd_terminate_start(stubborn.fd, 50, 0);
+  PG_CHECK(now_ms() - start < 10000 * slowness() && long_timer >= 0 && timer >= 0, "%d, %d", long_timer, timer);
+  CHECK_EQ(pidguard_set_add(set, willing.fd), 0);
+  CHECK_EQ(pidguard_set_add(set, long_timer), 0);
+  CHECK_EQ(pidguard_set_wait(set, ready, 2, pidguard_deadline(10000)), 1);
+  CHECK_EQ(ready[0], willing.fd);
+  CHECK_EQ(pidguard_pidfd_wait(willing.fd, &status, 0), 0);
+  CHECK_EQ(status, SIGTERM);
+  CHECK_EQ(pidguard_set_add(set, stubborn.fd), 0);
+  CHECK_EQ(pidguard_set_add(set, timer), 0);
+  CHECK_EQ(pidguard_set_wait(set, ready, 2, pidguard_deadline(10000)), 1);
+  CHECK_EQ(ready[0], timer);
+  PG_CHECK(now_ms() - start >= 49, "after %lld ms", (long long)(now_ms() - start));
+  CHECK_EQ(pidguard_pidfd_send_signal(stubborn.fd, SIGKILL, 0), 0);
+  CHECK_EQ(pidguard_pidfd_wait(stubborn.fd, &status, 10000), 0);
+  CHECK_EQ(status, SIGKILL);
+  close(timer), close(long_timer), close(set);
+  CHECK_ERRNO(pidguard_pidfd_terminate_start(willing.fd, 50, 0), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_terminate_start(willing.fd, 50, 2), EINVAL);
+  int never = pidguard_pidfd_terminate_start(stubborn.fd, -1, 0);
+  CHECK_EQ(never, -1);
+  child_done(&willing);
+  child_done(&stubborn);
+}
+
+/* A stopped process does not see SIGTERM, unless it is told to go on. */
+static void terminate_stopped(void) {
+  for (unsigned go_on = 0; go_on < 2; go_on++) {
+    struct child c = child_paused();
+    siginfo_t si;
+    int status;
+    pidguard_pidfd_send_signal(c.fd, SIGSTOP, 0);
+    CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WSTOPPED, NULL, -1), 0);
+    CHECK_EQ(pidguard_pidfd_terminate(c.fd, go_on ? 60000 : 30, go_on ? PIDGUARD_TERMINATE_CONTINUE : 0), go_on ? 0 : 1);
+    CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 10000), 0);
+    CHECK_EQ(status, go_on ? SIGTERM : SIGKILL);
+    child_done(&c);
+  }
+}
+
 void pg_test_plan(int argc, char **argv) {
   (void)argc;
   (void)argv;
@@ -411,6 +458,8 @@ void pg_test_plan(int argc, char **argv) {
   add("groups", groups);
   add("one_thread", one_thread);
   add("terminate", terminate);
+  add("terminate_start", terminate_start);
+  add("terminate_stopped", terminate_stopped);
   add("permission", permission);
   add("no_stranger", no_stranger);
 }

@@ -91,6 +91,42 @@ static void peers(void) {
   close(server);
 }
 
+/* Who connects and becomes somebody else afterwards is still who connected; his pidfd tells who he is now. */
+static void peer_creds(void) {
+  int server = listen_at("creds");
+  char byte;
+  uid_t uid = 1;
+  gid_t gid = 1;
+  struct pidguard_creds now;
+  drop = true;
+  struct child c = child_running(body_connect, NULL);
+  drop = false;
+  int sock = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+  if (recv(sock, &byte, 1, 0) != 1) {
+    pg_test_skip("cannot change identity here");
+  } else {
+    CHECK_EQ(pidguard_socket_peer_creds(sock, &uid, &gid), 0);
+    PG_CHECK(uid == geteuid() && gid == getegid(), "%u, %u", (unsigned)uid, (unsigned)gid);
+    CHECK_EQ(pidguard_socket_peer_creds(sock, NULL, NULL), 0);
+    CHECK_EQ(creds_of(c.fd, &now), 0);
+    CHECK_EQ(now.euid, 65534);
+    /* Also when he is gone. */
+    child_reap(&c);
+    CHECK_EQ(pidguard_socket_peer_creds(sock, &uid, &gid), 0);
+    PG_CHECK(uid == geteuid() && gid == getegid(), "%u, %u", (unsigned)uid, (unsigned)gid);
+  }
+  int unconnected = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), inet = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  uid = 77;
+  CHECK_ERRNO(pidguard_socket_peer_creds(unconnected, &uid, &gid), ENODATA);
+  if (inet >= 0)
+    CHECK_ERRNO(pidguard_socket_peer_creds(inet, &uid, &gid), ENODATA);
+  CHECK_ERRNO(pidguard_socket_peer_creds(c.fd, &uid, &gid), ENOTSOCK);
+  CHECK_ERRNO(pidguard_socket_peer_creds(-1, &uid, &gid), EBADF);
+  CHECK_EQ(uid, 77);
+  close(unconnected), close(inet), close(sock), close(server);
+  child_done(&c);
+}
+
 /* SO_PEERPIDFD, asked of the kernel itself. */
 static bool peer_is_native(int sock) {
   int fd = -1;
@@ -380,6 +416,7 @@ void pg_test_plan(int argc, char **argv) {
   (void)argc;
   (void)argv;
   add("peers", peers);
+  add("peer_creds", peer_creds);
   add("self_as_peer", self_as_peer);
   add("changed_peer", changed_peer);
   add("no_peers", no_peers);
