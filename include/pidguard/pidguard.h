@@ -122,8 +122,8 @@ struct pidguard_spawn_options {
  * in PATH. options may be NULL; size is sizeof *options.
  * The kernel makes the pidfd together with the child. So nobody can have reaped it before, neither a wait of another
  * thread nor the kernel where SIGCHLD is ignored; once the program runs, this does not fail.
- * Errors, all of them before any program runs: those of execve(2) (ENOENT no such program, EACCES, ENOEXEC, E2BIG, ...);
- *   of fork(2) (EAGAIN, ENOMEM); of what the options ask for (ENOENT, ENOTDIR no such directory; EBADF no such
+ * Errors, all of them before any program runs: those of execve(2) (ENOENT no such program, EACCES, ENOEXEC, E2BIG,
+ *   ...); of fork(2) (EAGAIN, ENOMEM); of what the options ask for (ENOENT, ENOTDIR no such directory; EBADF no such
  *   descriptor, or no cgroup's; EACCES, EBUSY the cgroup does not take it; EPERM AUTOKILL); EINVAL unknown flag, or too
  *   many descriptors; E2BIG the options have members that this library does not know; EMFILE, ENFILE; EOPNOTSUPP.
  * Safety: threads yes; signal handlers no. No handler of pthread_atfork(3) runs.
@@ -131,16 +131,16 @@ struct pidguard_spawn_options {
 PIDGUARD_API int pidguard_spawn(const char *file, char *const argv[], char *const envp[],
                                 const struct pidguard_spawn_options *options, size_t size);
 
-/* fork(2) that also gives a pidfd: in the parent *ret_pidfd is the child's, the caller's to close. The child goes on only
- * when the parent has it. In the child it is left alone.
+/* fork(2) that also gives a pidfd: in the parent *ret_pidfd is the child's, the caller's to close. The child goes on
+ * only when the parent has it. In the child it is left alone.
  * (*ret_pidfd is -1 if somebody killed the child before, and reaped it; or if other threads took the last descriptor.)
  * Errors: those of fork(2); EMFILE, ENFILE, ENOMEM, EOPNOTSUPP, before there is a child.
  * Safety: as fork(2). Kernel: 5.4. */
 PIDGUARD_API pid_t pidguard_fork_pidfd(int *ret_pidfd);
 
 enum pidguard_open_flag {
-  /* waitid(2) and pidguard_pidfd_waitid without a limit do not block, but fail with EAGAIN. Others wait as they are told
-   * to. Kernel: 5.10; before, EOPNOTSUPP. */
+  /* waitid(2) and pidguard_pidfd_waitid without a limit do not block, but fail with EAGAIN. Others wait as they are
+   * told to. Kernel: 5.10; before, EOPNOTSUPP. */
   PIDGUARD_OPEN_NONBLOCK = 1 << 0,
   /* One thread, by its thread id (gettid(2)), for pidguard_pidfd_open. Signals go to the thread. It polls readable when
    * the thread ends (the main thread: when the process does), and that is all that can be waited for. As racy as with a
@@ -172,14 +172,14 @@ PIDGUARD_API int pidguard_pidfd_open_id(uint64_t id, unsigned flags);
 
 /* A process as text, for files and logs: "PID:ID:BOOT", BOOT being 32 digits that name this boot of the system, for ids
  * begin anew with each. Before 6.9 "PID:sTICKS:BOOT", with the time when it started in the place of the id. Stores the
- * text with its NUL if size is enough (PIDGUARD_TEXT_MAX always is), and returns its length without the NUL. (A thread's
- * text is for the eye: there is no way back from it.)
+ * text with its NUL if size is enough (PIDGUARD_TEXT_MAX always is), and returns its length without the NUL. (A
+ * thread's text is for the eye: there is no way back from it.)
  * Errors: ERANGE size is too small; ESRCH, EREMOTE, EBADF; EOPNOTSUPP no /proc; EMFILE, ENFILE, ENOMEM. Kernel: 5.3. */
 #define PIDGUARD_TEXT_MAX 80
 PIDGUARD_API int pidguard_pidfd_to_text(int pidfd, char *text, size_t size);
 
-/* The way back: a pidfd of the process that has this number, if it is the one that is meant. One newline may stand at the
- * end. flags: 0 or PIDGUARD_OPEN_NONBLOCK.
+/* The way back: a pidfd of the process that has this number, if it is the one that is meant. One newline may stand at
+ * the end. flags: 0 or PIDGUARD_OPEN_NONBLOCK.
  * Errors: EINVAL no such text (a bare number is none), or unknown flag; ERANGE a number in it is 0 or too large; ESRCH
  *   the process was reaped, whoever has its number now, or the text is of another boot; EMFILE, ENFILE, ENOMEM;
  *   EOPNOTSUPP no /proc.
@@ -289,16 +289,16 @@ enum pidguard_terminate_flag {
  * Kernel: 5.3. */
 PIDGUARD_API int pidguard_pidfd_terminate(int pidfd, int timeout, unsigned flags);
 
-/* The same for an event loop, which must not block: SIGTERM now, and a timer, which is readable when time is over. It is
- * a descriptor of its own, the caller's to close: put it where the pidfd is (a set, any event loop). If it comes first,
- * pidguard_pidfd_send_signal(pidfd, SIGKILL, 0); if the end of the process comes first, close the timer.
+/* The same for an event loop, which must not block: SIGTERM now, and a timer, which is readable when time is over. It
+ * is a descriptor of its own, the caller's to close: put it where the pidfd is (a set, any event loop). If it comes
+ * first, pidguard_pidfd_send_signal(pidfd, SIGKILL, 0); if the end of the process comes first, close the timer.
  *     int timer = pidguard_pidfd_terminate_start(worker, 5000, 0);
  * Errors: also EMFILE, ENFILE, ENOMEM; nothing was sent then. Kernel: 5.3. See timerfd_create(2). */
 PIDGUARD_API int pidguard_pidfd_terminate_start(int pidfd, int timeout, unsigned flags);
 
 enum pidguard_tree {
   /* It had a cgroup of its own: one without cgroups below it, in which neither the caller is, nor its parent, nor
-   * another child of its parent. All that was in there was killed by the kernel in one step; nobody can have escaped. */
+   * another child of its parent. The kernel killed all that was in there in one step; nobody can have escaped. */
   PIDGUARD_TREE_CGROUP = 1,
   /* It and all below it were stopped, from parents to children, until nobody new was found, and then killed. Nobody who
    * had parents up to it then can have escaped; who had lost them before (a daemon) is not found. Parents may see that
@@ -306,13 +306,13 @@ enum pidguard_tree {
   PIDGUARD_TREE_WALK = 2
 };
 
-/* SIGKILL for a process and all its descendants. Returns which of the two it was. They may not have ended yet; reaping is
- * the parents' business. timeout: how long to wait for processes to stop, where that is needed (less than a millisecond
- * each, unless they hang in the kernel).
+/* SIGKILL for a process and all its descendants. Returns which of the two it was. They may not have ended yet; reaping
+ * is the parents' business. timeout: how long to wait for processes to stop, where that is needed (less than a
+ * millisecond each, unless they hang in the kernel).
  * Errors: ETIMEDOUT somebody did not stop in time, so that children may have been missed; EPERM somebody may not be
- *   signalled; ELOOP more than 64 generations. In all three cases everybody else was killed. EINVAL the caller is in the
- *   tree, or it is a thread's pidfd, or the init of the pid namespace; ESRCH; EREMOTE; EBADF; EOPNOTSUPP no /proc that
- *   lists children (CONFIG_PROC_CHILDREN); EMFILE, ENFILE, ENOMEM.
+ *   signalled; ELOOP more than 64 generations. In all three cases everybody else was killed. EINVAL the caller is in
+ *   the tree, or it is a thread's pidfd, or the init of the pid namespace; ESRCH; EREMOTE; EBADF; EOPNOTSUPP no /proc
+ *   that lists children (CONFIG_PROC_CHILDREN); EMFILE, ENFILE, ENOMEM.
  * Safety: signal handlers no. Kernel: 5.4; by cgroup 5.14. See cgroups(7), cgroup.kill. */
 PIDGUARD_API int pidguard_pidfd_kill_tree(int pidfd, int timeout);
 
@@ -326,8 +326,8 @@ PIDGUARD_API int pidguard_pidfd_kill_tree(int pidfd, int timeout);
  * that is NULL.
  * A child is reaped by this. For a process that is not the caller's child, or that somebody else has reaped, the status
  * is what the kernel has kept; it is known only once the parent has reaped, so that is waited for as well.
- * Errors: ETIMEDOUT; EBADF; EINTR. Not a child, and a status wanted: EREMOTE; EOPNOTSUPP, when the process has ended, if
- *   this kernel does not keep it.
+ * Errors: ETIMEDOUT; EBADF; EINTR. Not a child, and a status wanted: EREMOTE; EOPNOTSUPP, when the process has ended,
+ *   if this kernel does not keep it.
  * Kernel: 5.4 for children; 6.15 for others' status (before: EOPNOTSUPP; the mere end, 5.3). A tracer takes the end of
  *   a child first (strace, a security agent): then a wait with a limit looks again every few milliseconds, and one
  *   without is woken. See waitid(2), poll(2). */
@@ -348,10 +348,10 @@ PIDGUARD_API int pidguard_pidfd_waitid(int pidfd, siginfo_t *info, int options, 
 /* The wait status that says the same as a siginfo filled by waitid(2). Never fails. */
 PIDGUARD_API int pidguard_siginfo_to_wait_status(const siginfo_t *info);
 
-/* A set of processes, to wait for whichever ends first; and of other descriptors, to wait for whichever is readable. It is
- * itself a descriptor (an epoll(7) instance), closed with close(2), and readable while there is news: put it into any
- * event loop. Adding, removing and each event take constant time, whatever the number of members; the memory is the
- * kernel's.
+/* A set of processes, to wait for whichever ends first; and of other descriptors, to wait for whichever is readable.
+ * It is itself a descriptor (an epoll(7) instance), closed with close(2), and readable while there is news: put it
+ * into any event loop. Adding, removing and each event take constant time, whatever the number of members; the memory
+ * is the kernel's.
  *
  *     int set = pidguard_set_create(), ready[16];
  *     pidguard_set_add(set, worker);                                     // once for each
@@ -373,15 +373,15 @@ PIDGUARD_API int pidguard_set_remove(int set, int fd);
 /* Waits for members to end, or to be readable: stores up to max of them (no more than 64 in one call) and returns how
  * many. Nothing is reaped or read. An end is told by each call until the process is reaped, by whomever, or the member
  * removed; at least once. So nothing is lost if a child cannot be collected at once because a tracer holds it still:
- * wait for it with a limit of some milliseconds, and it will be told again. With several threads waiting on one set, more
- * than one may be told of an end.
+ * wait for it with a limit of some milliseconds, and it will be told again. With several threads waiting on one set,
+ * more than one may be told of an end.
  * The deadline comes from pidguard_deadline; a negative one is none, 0 is "do not block".
- * Errors: ETIMEDOUT; EBADF; EINVAL max < 1, not a set, or a deadline that must be a mere number of milliseconds (it lies
- *   in the first second after the boot); EINTR. See epoll_wait(2). */
+ * Errors: ETIMEDOUT; EBADF; EINVAL max < 1, not a set, or a deadline that must be a mere number of milliseconds (it
+ *   lies in the first second after the boot); EINTR. See epoll_wait(2). */
 PIDGUARD_API int pidguard_set_wait(int set, int *ready, int max, int64_t deadline);
 
-/* The deadline that many milliseconds from now, in nanoseconds of CLOCK_MONOTONIC: the earliest of several is the least.
- * timeout < 0: none, which is later than all others. Never fails. */
+/* The deadline that many milliseconds from now, in nanoseconds of CLOCK_MONOTONIC: the earliest of several is the
+ * least. timeout < 0: none, which is later than all others. Never fails. */
 PIDGUARD_API int64_t pidguard_deadline(int timeout);
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -409,26 +409,26 @@ enum pidguard_state {
  * Kernel: 5.3. */
 PIDGUARD_API int pidguard_pidfd_get_state(int pidfd);
 
-/* The wait status (WIFEXITED and so on) of a process that has ended, without waiting and without reaping: of the caller's
- * child as soon as it is a zombie, of any process once it was reaped.
+/* The wait status (WIFEXITED and so on) of a process that has ended, without waiting and without reaping: of the
+ * caller's child as soon as it is a zombie, of any process once it was reaped.
  * Errors: EAGAIN it has not ended, or is somebody else's zombie; EOPNOTSUPP it was reaped, and the kernel did not keep
  *   it.
  * Kernel: 5.4 for zombie children, 6.15 for reaped processes; before, EOPNOTSUPP. */
 PIDGUARD_API int pidguard_pidfd_get_wait_status(int pidfd, int *status);
 
-/* What can be asked for, and what came. The first six have the numbers of the kernel's PIDFD_INFO_*; those that only the
- * library has are out of their way. */
+/* What can be asked for, and what came. The first six have the numbers of the kernel's PIDFD_INFO_*; those that only
+ * the library has are out of their way. */
 enum pidguard_info_item {
   PIDGUARD_INFO_PID = 1 << 0,            /* pid, tgid, ppid. Kernel: 6.13; before, from /proc */
   PIDGUARD_INFO_CREDS = 1 << 1,          /* creds. Kernel: 6.13; before, from /proc */
-  PIDGUARD_INFO_CGROUPID = 1 << 2,       /* cgroupid. Kernel: 6.13, and 6.15 also of a reaped process; before, from /proc,
-                                            where cgroup2 is mounted (EOPNOTSUPP where it is not) */
+  PIDGUARD_INFO_CGROUPID = 1 << 2,       /* cgroupid. Kernel: 6.13, and 6.15 also of a reaped process; before, from
+                                            /proc, where cgroup2 is mounted (EOPNOTSUPP where it is not) */
   PIDGUARD_INFO_WAIT_STATUS = 1 << 3,    /* wait_status, as pidguard_pidfd_get_wait_status */
-  PIDGUARD_INFO_COREDUMP = 1 << 4,       /* coredump. Kernel: 6.16, code later (it keeps record of dumps that a program or
-                                            socket takes; of others the wait status tells that they were done, and the
-                                            signal). Before, EOPNOTSUPP as long as there is no wait status, and then
-                                            PIDGUARD_COREDUMP_DONE at most. ENODATA: it has ended, and there was no dump,
-                                            or it is somebody else's zombie and nothing was recorded */
+  PIDGUARD_INFO_COREDUMP = 1 << 4,       /* coredump. Kernel: 6.16, code later (it keeps record of dumps that a program
+                                            or socket takes; of others the wait status tells that they were done, and
+                                            the signal). Before, EOPNOTSUPP as long as there is no wait status, and then
+                                            PIDGUARD_COREDUMP_DONE at most. ENODATA: it has ended, and there was no
+                                            dump, or it is somebody else's zombie and nothing was recorded */
   PIDGUARD_INFO_SUPPORTED_MASK = 1 << 5, /* supported_mask. Kernel: 6.19; before, EOPNOTSUPP */
   PIDGUARD_INFO_ID = 1 << 28,            /* id, as pidguard_pidfd_get_id */
   PIDGUARD_INFO_STATE = 1 << 29,         /* state, as pidguard_pidfd_get_state */
@@ -471,11 +471,11 @@ struct pidguard_info {
   uint64_t supported_mask; /* what this kernel's PIDFD_GET_INFO can tell, as PIDFD_INFO_* */
 };
 
-/* Several things at once, most in one system call. size is sizeof *info: new members come at the end of the structure, and
- * unknown ones are zeroed. Set info->mask before. Look at info->mask afterwards: what could not be had is missing there,
- * and its members are 0.
- * Errors: if nothing of what was wanted could be had, why the first item of it could not; EINVAL size too small, or a mask
- *   without any known bit. */
+/* Several things at once, most in one system call. size is sizeof *info: new members come at the end of the structure,
+ * and unknown ones are zeroed. Set info->mask before. Look at info->mask afterwards: what could not be had is missing
+ * there, and its members are 0.
+ * Errors: if nothing of what was wanted could be had, why the first item of it could not; EINVAL size too small, or a
+ *   mask without any known bit. */
 PIDGUARD_API int pidguard_pidfd_get_info(int pidfd, struct pidguard_info *info, size_t size);
 
 /* The id of the cgroup with this directory: the file handle, and on 64-bit systems the inode number, as in
@@ -519,8 +519,8 @@ PIDGUARD_API int pidguard_pidfd_open_namespace(int pidfd, int kind);
  * know. CLONE_NEWPID and CLONE_NEWTIME mean the namespaces that the process is in, and concern the caller's next
  * children.
  * Errors: EINVAL flags, or the caller cannot: it has several threads and wants another user (or mount) namespace, or
- *   a pid namespace that is not its own or below; EUSERS it has several threads and wants a time namespace; EPERM, EACCES;
- *   ESRCH it has ended; EBADF; EMFILE, ENFILE, ENOMEM.
+ *   a pid namespace that is not its own or below; EUSERS it has several threads and wants a time namespace; EPERM,
+ *   EACCES; ESRCH it has ended; EBADF; EMFILE, ENFILE, ENOMEM.
  * Kernel: 5.8; before, one by one, so that a failure may leave the thread in some of them. See setns(2). */
 PIDGUARD_API int pidguard_pidfd_setns(int pidfd, int flags);
 
