@@ -27,8 +27,11 @@ struct shared {
 
 /* ---- In the child: system calls and this memory only ---- */
 
+/* A sanitizer would enter calls that never return into what it keeps of the parent. */
+#define IN_CHILD __attribute__((no_sanitize_address, no_sanitize_thread))
+
 /* Handlers must not run here, on the parent's memory; the program starts without any, and ignores nothing. */
-static void reset_signals(bool keep_ignored) {
+IN_CHILD static void reset_signals(bool keep_ignored) {
   unsigned long action[20]; /* the handler comes first; large enough on every architecture */
   for (int sig = 1; sig <= SIGNALS; sig++) {
     memset(action, 0, sizeof action);
@@ -40,7 +43,7 @@ static void reset_signals(bool keep_ignored) {
   }
 }
 
-static int enter_cgroup(int cgroup) {
+IN_CHILD static int enter_cgroup(int cgroup) {
   int procs = pg_sys_openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC, 0);
   if (procs < 0)
     return procs == -ENOENT ? -EBADF : procs;
@@ -50,7 +53,7 @@ static int enter_cgroup(int cgroup) {
 }
 
 /* As if all were moved at once: who would be overwritten before its turn is put aside first. */
-static int move_descriptors(struct shared *s) {
+IN_CHILD static int move_descriptors(struct shared *s) {
   const struct pg_spawn_fd *fds = s->spawn->fds;
   size_t n = s->spawn->fd_count;
   int highest = 2;
@@ -73,12 +76,12 @@ static int move_descriptors(struct shared *s) {
   return 0;
 }
 
-static int execute(struct shared *s, const char *path) {
+IN_CHILD static int execute(struct shared *s, const char *path) {
   return (int)pg_sys3(SYS_execve, path, s->spawn->argv, s->spawn->envp);
 }
 
 /* As execvp(3): a file that may not be executed is remembered, and the search goes on. */
-static int search(struct shared *s) {
+IN_CHILD static int search(struct shared *s) {
   const char *file = s->spawn->file;
   int error = -ENOENT;
   if (!*file)
@@ -103,7 +106,7 @@ static int search(struct shared *s) {
   return error;
 }
 
-static int prepare(struct shared *s) {
+IN_CHILD static int prepare(struct shared *s) {
   const struct pg_spawn *p = s->spawn;
   int r = s->pidfd < 0 ? -EOPNOTSUPP : 0; /* before 5.2 the kernel has no CLONE_PIDFD, and says nothing */
   reset_signals(p->flags & PG_SPAWN_KEEP_IGNORED);
@@ -122,7 +125,7 @@ static int prepare(struct shared *s) {
   return r;
 }
 
-static void child(void *arg) {
+IN_CHILD static void child(void *arg) {
   struct shared *s = arg;
   int r = prepare(s);
   if (r >= 0) {

@@ -47,12 +47,12 @@ static int parent_of(pid_t pid) {
   return r ? r : parent;
 }
 
-/* Is the caller the process, or one of its descendants? */
-static int is_inside(pid_t pid) {
+/* Is the caller the process, or one of its descendants? As far as can be seen: a /proc may hide who is another user's. */
+static bool is_inside(pid_t pid) {
   int at = pg_sys_getpid();
   while (at > 1 && at != pid)
     at = parent_of(at);
-  return at < 0 ? at : at == pid;
+  return at == pid;
 }
 
 /* ---- By cgroup ---- */
@@ -96,8 +96,10 @@ static bool is_its_own(int cgroup, pid_t pid, pid_t parent) {
   bool seen = false;
   for (int64_t member; own && (member = next_number(&s)) >= 0;) {
     seen |= member == pid;
-    if (member != pid) /* 0: it has no number here */
-      own = member > 0 && member != pg_sys_getpid() && member != parent && parent_of((pid_t)member) != parent;
+    if (member == pid)
+      continue;
+    int theirs = member > 0 ? parent_of((pid_t)member) : -ESRCH; /* 0: it has no number here */
+    own = theirs >= 0 && theirs != parent && member != parent && member != pg_sys_getpid();
   }
   pg_sys_close(s.fd);
   return own && seen;
@@ -135,7 +137,7 @@ static void kill_below(struct walk *w, int fd, pid_t pid, int generation);
  * parent is asked for, who has his number as long as he was not reaped. True: he lived. */
 static bool kill_child(struct walk *w, int parent_fd, pid_t parent, pid_t pid, int generation) {
   struct pg_pidfd_info info;
-  int fd = pg_pidfd_open(pid, 0);
+  int fd = pid == pg_sys_getpid() ? -EINVAL : pg_pidfd_open(pid, 0); /* we are in it after all, and spare ourselves */
   if (fd < 0) {
     note(w, fd == -ENOENT ? -ESRCH : fd);
     return false;
@@ -229,9 +231,8 @@ int pg_tree_kill(int fd, int64_t deadline) {
   int pid = pg_proc_pid(fd); /* and not where /proc shows another pid namespace's numbers */
   if (info.pid != info.tgid || pid == 1)
     return -EINVAL;
-  int inside = pid < 0 ? pid : is_inside(pid);
-  if (inside)
-    return inside < 0 ? inside : -EINVAL;
+  if (pid < 0 || is_inside(pid))
+    return pid < 0 ? pid : -EINVAL;
   int lists = pg_sys_openat(AT_FDCWD, "/proc/thread-self/children", O_RDONLY | O_CLOEXEC, 0);
   int dir = lists < 0 ? lists : pg_proc_dir(fd);
   if (lists >= 0)
