@@ -33,7 +33,7 @@ static inline int pg_ret_in_time(int r) {
   return pg_ret(r == 0 ? -ETIMEDOUT : r < 0 ? r : 0);
 }
 
-/* A child was started whose pidfd is this; the table learns of its number. */
-void pg_api_born(pid_t pid, int pidfd) PG_HIDDEN;
+/* A child was started: the table learns of its number. */
+void pg_api_born(pid_t pid) PG_HIDDEN;
 
 #endif

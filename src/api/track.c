@@ -63,14 +63,12 @@ pid_t pidguard_fork_pidfd(int *ret_pidfd) {
   return pid;
 }
 
-/* With the API alone the table is told only that the number is no retired one any more. */
-void pg_api_born(pid_t pid, int pidfd) {
-#ifdef PG_PRELOAD
-  if (pg_call_before_fork(PG_BIRTH_SPAWN))
-    pg_child_born(pid, pidfd < 0 ? -1 : pg_sys_fcntl(pidfd, F_DUPFD_CLOEXEC, 0), "pidguard_spawn");
-#else
-  (void)pidfd;
+/* Whatever was known of the number was of somebody else. With the API alone that is all, as spawn gives a pidfd. */
+void pg_api_born(pid_t pid) {
   pg_table_forget(pid);
+#ifdef PG_PRELOAD
+  if (pg_mode() != PG_MODE_OFF)
+    pg_child_adopt(pid);
 #endif
 }
 

@@ -211,7 +211,7 @@ int pg_spawn(const struct pg_spawn *spawn) {
   if (pid > 0 && r < 0)
     collect(pid, fd);
   else if (pid > 0)
-    spawn->born(pid, fd);
+    spawn->born(pid);
   pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGSET_BYTES);
   pg_sys2(SYS_munmap, s, sizeof *s);
   if (r >= 0)

@@ -37,7 +37,7 @@ struct pg_spawn {
   const sigset_t *mask; /* NULL: nothing is blocked */
   int cgroup;
   /* In the parent, as soon as there is a child that runs the program, and before a signal handler can run. */
-  void (*born)(pid_t pid, int pidfd);
+  void (*born)(pid_t pid);
 };
 
 /* The pidfd, or -errno; then no program runs, and no child is left. */

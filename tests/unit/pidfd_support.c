@@ -332,4 +332,4 @@ void add(const char *name, void (*run)(void)) {
 }
 
 /* The table of children is not there in these tests. */
-void pg_api_born(pid_t pid, int pidfd) { (void)pid, (void)pidfd; }
+void pg_api_born(pid_t pid) { (void)pid; }
