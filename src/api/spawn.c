@@ -11,7 +11,7 @@ _Static_assert(sizeof(struct pidguard_spawn_fd) == sizeof(struct pg_spawn_fd) &&
                    offsetof(struct pidguard_spawn_fd, to) == offsetof(struct pg_spawn_fd, to),
                "and so are the structures");
 
-#define SIZE_VER0 offsetof(struct pidguard_spawn_options, cgroup) /* what every version has */
+#define SIZE_VER0 (offsetof(struct pidguard_spawn_options, cgroup) + sizeof(int)) /* the first published one */
 
 /* The options in the shape that we know: what is missing is zero, and what is more must be. */
 static int read_options(const struct pidguard_spawn_options *options, size_t size, struct pidguard_spawn_options *ret) {
