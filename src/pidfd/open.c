@@ -65,8 +65,14 @@ int pg_pidfd_check(int fd) {
   }
   if (type != PG_ANON_INODE_FS_MAGIC)
     return -EBADF;
-  /* Before 6.9 pidfds share one inode with eventfds and the like; only a pidfd takes a signal. */
-  return pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -EBADF ? -EBADF : 0;
+  /* Before 6.9 pidfds share one inode with eventfds and the like; only a pidfd takes a signal. EPERM is the process's
+   * answer, or a filter's, which does not even look at the descriptor: then only a pidfd can be waited for. */
+  int r = pg_sys_pidfd_send_signal(fd, 0, NULL, 0);
+  if (r == -EPERM || r == -ENOSYS) {
+    r = pg_pidfd_verify_child(fd);
+    return !r || r == -ECHILD ? 0 : -EBADF;
+  }
+  return r == -EBADF ? -EBADF : 0;
 }
 
 int pg_pidfd_verify_child(int fd) {

@@ -71,6 +71,19 @@ int pg_socket_peer(int sock) {
   return r == -EINVAL ? -ESRCH : r ? r : fd; /* EINVAL: before 6.16, reaped */
 }
 
+int pg_socket_peer_creds(int sock, uid_t *ret_uid, gid_t *ret_gid) {
+  struct peer_cred cred = {0, 0, 0};
+  unsigned len = sizeof cred;
+  int r = pg_sys_getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+  if (r)
+    return r == -ENOPROTOOPT ? -ENODATA : r;
+  if (cred.uid == UINT32_MAX) /* what the kernel says where nobody connected */
+    return -ENODATA;
+  *ret_uid = cred.uid;
+  *ret_gid = cred.gid;
+  return 0;
+}
+
 int pg_socket_send(int sock, int fd) {
   int domain = 0;
   unsigned len = sizeof domain;
