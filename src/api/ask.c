@@ -13,7 +13,8 @@ _Static_assert(PIDGUARD_STATE_ALIVE == (int)PG_STATE_ALIVE && PIDGUARD_STATE_ZOM
                "public and internal states are one");
 _Static_assert(PIDGUARD_INFO_PID == PG_PIDFD_INFO_PID && PIDGUARD_INFO_CREDS == PG_PIDFD_INFO_CREDS &&
                    PIDGUARD_INFO_CGROUPID == PG_PIDFD_INFO_CGROUPID &&
-                   PIDGUARD_INFO_WAIT_STATUS == PG_PIDFD_INFO_EXIT && PIDGUARD_INFO_COREDUMP == PG_PIDFD_INFO_COREDUMP &&
+                   PIDGUARD_INFO_WAIT_STATUS == PG_PIDFD_INFO_EXIT &&
+                   PIDGUARD_INFO_COREDUMP == PG_PIDFD_INFO_COREDUMP &&
                    PIDGUARD_INFO_SUPPORTED_MASK == PG_PIDFD_INFO_SUPPORTED_MASK,
                "the public mask begins as the kernel's");
 

@@ -206,8 +206,9 @@ static void check_kinds(void) {
   struct child c = child_paused();
   char link[32];
   snprintf(link, sizeof link, "/proc/self/fd/%d", c.fd);
-  int kinds[] = {open("/dev/null", O_RDWR | O_CLOEXEC), open(name, O_RDONLY | O_CLOEXEC), eventfd(0, EFD_CLOEXEC), -1,
-                 1000000, open(link, O_PATH | O_CLOEXEC) /* a place where a pidfd is, but no pidfd */};
+  int kinds[] = {
+      open("/dev/null", O_RDWR | O_CLOEXEC), open(name, O_RDONLY | O_CLOEXEC), eventfd(0, EFD_CLOEXEC), -1, 1000000,
+      open(link, O_PATH | O_CLOEXEC) /* a place where a pidfd is, but no pidfd */};
   CHECK_EQ(pidguard_is_pidfd(c.fd), 1);
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     struct pidguard_creds creds;
