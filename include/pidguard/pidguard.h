@@ -441,13 +441,13 @@ enum pidguard_coredump_flag {
   PIDGUARD_COREDUMP_USER = 1 << 2,    /* with the rights of its user */
   PIDGUARD_COREDUMP_ROOT = 1 << 3     /* readable by root only: sensitive */
 };
-#define PIDGUARD_UNKNOWN (-0x7fffffff - 1)
+#define PIDGUARD_COREDUMP_UNKNOWN (-0x7fffffff - 1)
 
 /* About its core dump (core(5)). flags tells what happened, or, while it lives, what would happen. */
 struct pidguard_coredump {
   uint32_t flags; /* PIDGUARD_COREDUMP_* */
-  int32_t signal; /* the signal that made it dump, or PIDGUARD_UNKNOWN */
-  int32_t code;   /* si_code of that signal (sigaction(2)), or PIDGUARD_UNKNOWN */
+  int32_t signal; /* the signal that made it dump, or PIDGUARD_COREDUMP_UNKNOWN */
+  int32_t code;   /* si_code of that signal (sigaction(2)), or PIDGUARD_COREDUMP_UNKNOWN */
 };
 
 struct pidguard_info {

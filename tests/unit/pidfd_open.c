@@ -281,10 +281,13 @@ static void is_child(void) {
 /* A filter that answers for the kernel does not make a pidfd of an eventfd; nor is a pidfd none for that. */
 static int body_check_filtered(void *arg) {
   struct child *c = arg;
-  int event = eventfd(0, EFD_CLOEXEC), filtered = refuse(SYS_pidfd_send_signal, EPERM);
-  if (!filtered)
+  int event = eventfd(0, EFD_CLOEXEC);
+  if (!refuse(SYS_pidfd_send_signal, EPERM))
     return PG_TEST_SKIPPED;
-  return !pidguard_is_pidfd(event) && errno == EBADF && pidguard_is_pidfd(c->fd) ? 0 : 1;
+  if (pidguard_is_pidfd(event) || errno != EBADF || !pidguard_is_pidfd(c->fd))
+    return 1;
+  /* And if waits are filtered as well. */
+  return refuse(SYS_waitid, ENOSYS) && !pidguard_is_pidfd(event) && errno == EBADF && pidguard_is_pidfd(c->fd) ? 0 : 2;
 }
 
 static void check_filtered(void) {
