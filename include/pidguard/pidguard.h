@@ -257,10 +257,7 @@ PIDGUARD_API ssize_t pidguard_socket_receive_from(int sock, void *data, size_t s
 /* In place of a pidfd: the calling process, the calling thread. Taken by pidguard_pidfd_send_signal,
  * pidguard_pidfd_sigqueue and pidguard_pidfd_madvise; needs no descriptor. Kernel: 6.14 and 6.17; before, the library
  * stands in. */
-enum pidguard_self {
-  PIDGUARD_SELF_THREAD = -10000,
-  PIDGUARD_SELF_PROCESS = -10001
-};
+enum pidguard_self { PIDGUARD_SELF_THREAD = -10000, PIDGUARD_SELF_PROCESS = -10001 };
 
 enum pidguard_signal_flag {
   /* To one thread: the one that the pidfd names, or the main thread of a process. As tgkill(2). */
@@ -399,11 +396,7 @@ PIDGUARD_API pid_t pidguard_pidfd_get_pid(int pidfd);
  * thread's id, which for the main thread is the process's. Kernel: 6.9 (32-bit systems: 6.14); before, EOPNOTSUPP. */
 PIDGUARD_API int pidguard_pidfd_get_id(int pidfd, uint64_t *ret);
 
-enum pidguard_state {
-  PIDGUARD_STATE_ALIVE = 1,
-  PIDGUARD_STATE_ZOMBIE = 2,
-  PIDGUARD_STATE_REAPED = 3
-};
+enum pidguard_state { PIDGUARD_STATE_ALIVE = 1, PIDGUARD_STATE_ZOMBIE = 2, PIDGUARD_STATE_REAPED = 3 };
 
 /* Where it is in its life: one of the three. Errors: EBADF; EREMOTE, before 6.9, ended in another pid namespace.
  * Kernel: 5.3. */
@@ -448,13 +441,13 @@ enum pidguard_coredump_flag {
   PIDGUARD_COREDUMP_USER = 1 << 2,    /* with the rights of its user */
   PIDGUARD_COREDUMP_ROOT = 1 << 3     /* readable by root only: sensitive */
 };
-#define PIDGUARD_UNKNOWN (-0x7fffffff - 1)
+#define PIDGUARD_COREDUMP_UNKNOWN (-0x7fffffff - 1)
 
 /* About its core dump (core(5)). flags tells what happened, or, while it lives, what would happen. */
 struct pidguard_coredump {
   uint32_t flags; /* PIDGUARD_COREDUMP_* */
-  int32_t signal; /* the signal that made it dump, or PIDGUARD_UNKNOWN */
-  int32_t code;   /* si_code of that signal (sigaction(2)), or PIDGUARD_UNKNOWN */
+  int32_t signal; /* the signal that made it dump, or PIDGUARD_COREDUMP_UNKNOWN */
+  int32_t code;   /* si_code of that signal (sigaction(2)), or PIDGUARD_COREDUMP_UNKNOWN */
 };
 
 struct pidguard_info {

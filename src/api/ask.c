@@ -13,7 +13,8 @@ _Static_assert(PIDGUARD_STATE_ALIVE == (int)PG_STATE_ALIVE && PIDGUARD_STATE_ZOM
                "public and internal states are one");
 _Static_assert(PIDGUARD_INFO_PID == PG_PIDFD_INFO_PID && PIDGUARD_INFO_CREDS == PG_PIDFD_INFO_CREDS &&
                    PIDGUARD_INFO_CGROUPID == PG_PIDFD_INFO_CGROUPID &&
-                   PIDGUARD_INFO_WAIT_STATUS == PG_PIDFD_INFO_EXIT && PIDGUARD_INFO_COREDUMP == PG_PIDFD_INFO_COREDUMP &&
+                   PIDGUARD_INFO_WAIT_STATUS == PG_PIDFD_INFO_EXIT &&
+                   PIDGUARD_INFO_COREDUMP == PG_PIDFD_INFO_COREDUMP &&
                    PIDGUARD_INFO_SUPPORTED_MASK == PG_PIDFD_INFO_SUPPORTED_MASK,
                "the public mask begins as the kernel's");
 
@@ -55,7 +56,7 @@ int pidguard_pidfd_get_wait_status(int pidfd, int *status) {
  * one, and of which signal. */
 static int get_coredump(int pidfd, struct pidguard_coredump *ret) {
   struct pg_pidfd_info info;
-  struct pidguard_coredump d = {.flags = 0, .signal = PIDGUARD_UNKNOWN, .code = PIDGUARD_UNKNOWN};
+  struct pidguard_coredump d = {.flags = 0, .signal = PIDGUARD_COREDUMP_UNKNOWN, .code = PIDGUARD_COREDUMP_UNKNOWN};
   int status, r = pg_pidfd_info(pidfd, COREDUMP_ALL, &info);
   if (!r) {
     d.flags = info.coredump_mask;
@@ -64,7 +65,7 @@ static int get_coredump(int pidfd, struct pidguard_coredump *ret) {
     if (info.mask & PG_PIDFD_INFO_COREDUMP_CODE)
       d.code = (int32_t)info.coredump_code;
   }
-  if (r != -EBADF && r != -EREMOTE && d.signal == PIDGUARD_UNKNOWN && !pg_pidfd_exit_status(pidfd, &status)) {
+  if (r != -EBADF && r != -EREMOTE && d.signal == PIDGUARD_COREDUMP_UNKNOWN && !pg_pidfd_exit_status(pidfd, &status)) {
     int dumped = WIFSIGNALED(status) && (status & 0x80);
     if (dumped) {
       d.flags |= PIDGUARD_COREDUMP_DONE;

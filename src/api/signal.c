@@ -6,7 +6,8 @@
 
 _Static_assert(PIDGUARD_SELF_PROCESS == PG_PIDFD_SELF_THREAD_GROUP && PIDGUARD_SELF_THREAD == PG_PIDFD_SELF_THREAD,
                "the public names are the kernel's numbers");
-_Static_assert(PIDGUARD_SIGNAL_THREAD == PG_PIDFD_SIGNAL_THREAD && PIDGUARD_SIGNAL_GROUP == PG_PIDFD_SIGNAL_PROCESS_GROUP,
+_Static_assert(PIDGUARD_SIGNAL_THREAD == PG_PIDFD_SIGNAL_THREAD &&
+                   PIDGUARD_SIGNAL_GROUP == PG_PIDFD_SIGNAL_PROCESS_GROUP,
                "and so are the flags");
 _Static_assert(PIDGUARD_TREE_CGROUP == (int)PG_TREE_CGROUP && PIDGUARD_TREE_WALK == (int)PG_TREE_WALK,
                "public and internal ways are one");

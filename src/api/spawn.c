@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-_Static_assert(PIDGUARD_SPAWN_KEEP_MASK == (int)PG_SPAWN_KEEP_MASK && PIDGUARD_SPAWN_NEW_GROUP == (int)PG_SPAWN_NEW_GROUP &&
+_Static_assert(PIDGUARD_SPAWN_KEEP_MASK == (int)PG_SPAWN_KEEP_MASK &&
+                   PIDGUARD_SPAWN_NEW_GROUP == (int)PG_SPAWN_NEW_GROUP &&
                    PIDGUARD_SPAWN_CGROUP == (int)PG_SPAWN_CGROUP && PIDGUARD_SPAWN_AUTOKILL == (int)PG_SPAWN_AUTOKILL,
                "public and internal flags are one");
 _Static_assert(sizeof(struct pidguard_spawn_fd) == sizeof(struct pg_spawn_fd) &&
@@ -36,8 +37,8 @@ static const char *search_path(void) {
   return "/bin:/usr/bin";
 }
 
-int pidguard_spawn(const char *file, char *const argv[], char *const envp[], const struct pidguard_spawn_options *options,
-                   size_t size) {
+int pidguard_spawn(const char *file, char *const argv[], char *const envp[],
+                   const struct pidguard_spawn_options *options, size_t size) {
   struct pidguard_spawn_options o;
   int r = read_options(options, size, &o);
   if (r)

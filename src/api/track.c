@@ -17,8 +17,8 @@ pid_t pidguard_fork(void) {
   return pg_call_after_fork(pg_next.fork(), on, PG_BIRTH_CLONE, "pidguard_fork");
 }
 
-/* In the child, until the parent has its pidfd: it could end before, and be reaped. That the parent is gone ends it, too.
- * `parent` is a pidfd of the parent's. */
+/* In the child, until the parent has its pidfd: it could end before, and be reaped. That the parent is gone ends it,
+ * too. `parent` is a pidfd of the parent's. */
 static void await_parent(int gate, int parent) {
   struct pollfd p[] = {{.fd = gate, .events = POLLIN}, {.fd = parent, .events = POLLIN}};
   while (pg_sys_ppoll(p, PG_ARRAY_LEN(p), -1) == -EINTR)
@@ -72,7 +72,9 @@ void pg_api_born(pid_t pid) {
 #endif
 }
 
-int pidguard_kill(pid_t pid, int sig) { return pg_ret(pg_call_kill(pid, sig, CALL("pidguard_kill"))); }
+int pidguard_kill(pid_t pid, int sig) {
+  return pg_ret(pg_call_kill(pid, sig, CALL("pidguard_kill")));
+}
 
 int pidguard_sigqueue(pid_t pid, int sig, const union sigval value) {
   return pg_ret(pg_call_sigqueue(pid, sig, value, CALL("pidguard_sigqueue")));

@@ -2,8 +2,8 @@
  *
  *     enter PID[:ID:BOOT] COMMAND [ARG...]
  *
- * Those that are shared already cost no right and are no error. A text that names the process for good is taken as well as
- * a bare number, which can only be trusted as far as whoever typed it. */
+ * Those that are shared already cost no right and are no error. A text that names the process for good is taken as well
+ * as a bare number, which can only be trusted as far as whoever typed it. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pidguard/pidguard.h>

@@ -34,8 +34,8 @@ static void start(struct job *job, int number, int jobs) {
     die("sh");
 }
 
-/* Collects one job that has ended: can take no other. If somebody traces it, it may not be to be had at once; then the set
- * will tell it again. 1 if it was collected. */
+/* Collects one job that has ended: can take no other. If somebody traces it, it may not be to be had at once; then the
+ * set will tell it again. 1 if it was collected. */
 static int finish(int set, struct job *job, int *right) {
   int status;
   if (pidguard_pidfd_wait(job->pidfd, &status, 20) < 0) {

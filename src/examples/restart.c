@@ -4,8 +4,8 @@
  *     restart FILE status                   tells whether that process runs
  *     restart FILE stop                     ends it, and all that it has started
  *
- * A PID file says "4711", and whoever is 4711 when it is read gets the signal. This one names the process: after its end,
- * and after a reboot, it names nobody. */
+ * A PID file says "4711", and whoever is 4711 when it is read gets the signal. This one names the process: after its
+ * end, and after a reboot, it names nobody. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@ static int find(const char *file) {
     return -1;
   ssize_t n = read(fd, text, sizeof text - 1);
   close(fd);
-  int daemon = n < 0 ? -1 : pidguard_pidfd_from_text(text, 0); /* the line end is part of it */
+  int daemon = n < 0 ? -1 : pidguard_pidfd_from_text(text, 0);                   /* the line end is part of it */
   if (daemon >= 0 && pidguard_pidfd_get_state(daemon) != PIDGUARD_STATE_ALIVE) { /* only not reaped yet */
     close(daemon);
     errno = ESRCH;

@@ -1,4 +1,5 @@
-/* A test runner: each test has a time limit, its own signals, and an output of its own; what it leaves behind goes with it.
+/* A test runner: each test has a time limit, its own signals, and an output of its own; what it leaves behind goes with
+ * it.
  *
  *     runner MILLISECONDS TEST...        each TEST is for sh */
 #define _GNU_SOURCE

@@ -2,9 +2,9 @@
  *
  *     server SOCKET CONNECTIONS
  *
- * Two questions, two answers. What the peer may do is decided by who it was when it connected: by now it may have executed
- * a set-user-ID program, and be root. Which process it is, for the log and to be told when it ends, its pidfd says; its
- * number would be somebody else's once it has ended. */
+ * Two questions, two answers. What the peer may do is decided by who it was when it connected: by now it may have
+ * executed a set-user-ID program, and be root. Which process it is, for the log and to be told when it ends, its pidfd
+ * says; its number would be somebody else's once it has ended. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pidguard/pidguard.h>

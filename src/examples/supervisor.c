@@ -2,8 +2,8 @@
  *
  *     supervisor PATIENCE_MS COMMAND...        each COMMAND is for sh
  *
- * One set is all the event loop there is: the workers, the signals that end the supervisor, and for each worker that was
- * asked to end the timer of its patience. No SIGCHLD, no waitpid(-1), no search for who a number is. */
+ * One set is all the event loop there is: the workers, the signals that end the supervisor, and for each worker that
+ * was asked to end the timer of its patience. No SIGCHLD, no waitpid(-1), no search for who a number is. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pidguard/pidguard.h>

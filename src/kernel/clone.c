@@ -4,8 +4,8 @@
 
 #define FLAGS (CLONE_PIDFD | CLONE_VFORK)
 
-/* The call, and in the child `run` on its new stack. The compiler cannot know of the second return, so there is none: the
- * child never comes out of here. Registers survive but for those named. */
+/* The call, and in the child `run` on its new stack. The compiler cannot know of the second return, so there is none:
+ * the child never comes out of here. Registers survive but for those named. */
 #if defined(__x86_64__) && !defined(__ILP32__)
 #define ON_OWN_STACK 1
 static long call(long number, long a, long b, long c, void (*run)(void *), void *arg) {

@@ -22,8 +22,8 @@ struct pg_child_start {
   int cgroup;     /* with PG_CLONE_INTO_CGROUP */
 };
 
-/* The child's number, or -errno. Returns when the child has executed a program or has exited. Where the architecture has
- * no entry the child gets a copy of our memory, apart from what is mapped as shared. */
+/* The child's number, or -errno. Returns when the child has executed a program or has exited. Where the architecture
+ * has no entry the child gets a copy of our memory, apart from what is mapped as shared. */
 pid_t pg_sys_clone_child(const struct pg_child_start *start);
 
 #endif

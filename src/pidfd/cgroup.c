@@ -12,7 +12,8 @@ static int is_scarcity(int r) {
   return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
 }
 
-/* A text file byte by byte, whatever its length, in little memory: callers may stand on the stack of a signal handler. */
+/* A text file byte by byte, whatever its length, in little memory: callers may stand on the stack of a signal handler.
+ */
 struct stream {
   int fd, at, end;
   char buf[512];
@@ -63,7 +64,8 @@ static int walk(int dir, struct stream *s, int end) {
       continue;
     bool removed = !more && n >= sizeof gone && !strcmp(name + n - (sizeof gone - 1), gone);
     bool outside = !strcmp(name, ".."); /* of our cgroup namespace */
-    int next = removed || outside || all != n ? -EOPNOTSUPP : pg_sys_openat(dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    int next =
+        removed || outside || all != n ? -EOPNOTSUPP : pg_sys_openat(dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     pg_sys_close(dir);
     if (next < 0)
       return is_scarcity(next) ? next : -EOPNOTSUPP;

@@ -138,8 +138,8 @@ int pg_ns_flag(enum pg_ns kind) {
   return kind == PG_NS_PID_FOR_CHILDREN ? CLONE_NEWPID : kind == PG_NS_TIME_FOR_CHILDREN ? CLONE_NEWTIME : -EINVAL;
 }
 
-/* Those of the flags whose namespaces differ. The kernel refuses to enter the own user namespace, and asks for rights for
- * others that would change nothing. The pid and time namespaces of our next children are what is entered. */
+/* Those of the flags whose namespaces differ. The kernel refuses to enter the own user namespace, and asks for rights
+ * for others that would change nothing. The pid and time namespaces of our next children are what is entered. */
 static int differing(int fd, int flags) {
   for (size_t i = 0; i < PG_ARRAY_LEN(order); i++) {
     if (!(flags & order[i].flag))

@@ -54,8 +54,8 @@ static bool is_reaped(int fd, uint32_t events) {
   return pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH; /* before 6.9 */
 }
 
-/* Is there something to tell of this member? It will be told again by the next call, unless it is removed, or the process
- * is reaped: that is told too, but only to who did not know of the end. */
+/* Is there something to tell of this member? It will be told again by the next call, unless it is removed, or the
+ * process is reaped: that is told too, but only to who did not know of the end. */
 static bool tell(int set, uint64_t data, uint32_t events) {
   int fd = (int)(data & NUMBER);
   uint64_t now = member(fd, data & PROCESS);

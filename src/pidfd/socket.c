@@ -146,8 +146,8 @@ static ssize_t receive(int sock, void *data, size_t size, int flags, struct carg
   struct iovec iov = {.iov_base = data, .iov_len = size};
   union { /* all that a message can carry: who fills it with cargo must not get rid of his own pidfd by that */
     struct cmsghdr head;
-    char space[CMSG_SPACE(PG_SCM_MAX_FD * sizeof(int)) + CMSG_SPACE(sizeof(struct peer_cred)) + CMSG_SPACE(sizeof(int)) +
-               512];
+    char space[CMSG_SPACE(PG_SCM_MAX_FD * sizeof(int)) + CMSG_SPACE(sizeof(struct peer_cred)) +
+               CMSG_SPACE(sizeof(int)) + 512];
   } control;
   struct msghdr msg;
   memset(&msg, 0, sizeof msg);

@@ -47,7 +47,8 @@ static int parent_of(pid_t pid) {
   return r ? r : parent;
 }
 
-/* Is the caller the process, or one of its descendants? As far as can be seen: a /proc may hide who is another user's. */
+/* Is the caller the process, or one of its descendants? As far as can be seen: a /proc may hide who is another user's.
+ */
 static bool is_inside(pid_t pid) {
   int at = pg_sys_getpid();
   while (at > 1 && at != pid)
@@ -82,8 +83,9 @@ static int64_t next_number(struct numbers *s) {
   }
 }
 
-/* Is everybody in the cgroup of this tree? Who has put a process there that is not the tree's would have made it a child
- * of the same parent, or the parent is in there, too. Then it is no cgroup of its own, and nor is one with the caller. */
+/* Is everybody in the cgroup of this tree? Who has put a process there that is not the tree's would have made it a
+ * child of the same parent, or the parent is in there, too. Then it is no cgroup of its own, and nor is one with the
+ * caller. */
 static bool is_its_own(int cgroup, pid_t pid, pid_t parent) {
   struct numbers s = {.fd = pg_sys_openat(cgroup, "cgroup.stat", O_RDONLY | O_CLOEXEC, 0)};
   if (s.fd < 0)
@@ -168,8 +170,8 @@ struct entry {
   char name[];
 };
 
-/* One look at all threads of a process and their children. True if all of them stood still before their lists were read,
- * and nobody on them was alive: then nobody new can come. */
+/* One look at all threads of a process and their children. True if all of them stood still before their lists were
+ * read, and nobody on them was alive: then nobody new can come. */
 static bool look(struct walk *w, int fd, pid_t pid, int tasks, int generation) {
   char buf[256] __attribute__((aligned(8))), path[32];
   bool settled = true;

@@ -21,8 +21,9 @@ int64_t pg_deadline_left(int64_t deadline);
 int pg_pidfd_poll_end(int fd, int64_t deadline);
 
 /* waitid(P_PIDFD). 1 with *info and *usage (each may be NULL) filled, 0 at the deadline, or at once with WNOHANG;
- * -EAGAIN there is no deadline, and the descriptor is non-blocking. A deadline goes with WEXITED alone: nothing wakes a poller for stops (-EINVAL), unless it
- * is over already. -ECHILD no unreaped child of the caller, -EINTR, -EINVAL, -EBADF, -EOPNOTSUPP before 5.4. */
+ * -EAGAIN there is no deadline, and the descriptor is non-blocking. A deadline goes with WEXITED alone: nothing wakes a
+ * poller for stops (-EINVAL), unless it is over already. -ECHILD no unreaped child of the caller, -EINTR, -EINVAL,
+ * -EBADF, -EOPNOTSUPP before 5.4. */
 int pg_pidfd_waitid(int fd, siginfo_t *info, int options, struct rusage *usage, int64_t deadline);
 
 /* Waits for the end and takes the wait status, reaping the process if it is the caller's child; else the status is what

@@ -1,6 +1,7 @@
 /* The example programs do what their comments promise. The one of old code is tried with a stranger that takes the
  * number, beside the same code without pidguard. */
 #include "pg_test.h"
+#include "slowness.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -76,7 +77,7 @@ static void check_children(const char *output, int wanted, int least) {
 
 static void epoll_many(void) {
   const char *const argv[] = {EXAMPLE("epoll"), TEXT(MANY), NULL};
-  struct pg_test_outcome outcome = run(argv, 120000, 0, NULL);
+  struct pg_test_outcome outcome = run(argv, 120000 * slowness(), 0, NULL);
   check_children(outcome.out, MANY, 1);
   pg_test_outcome_free(&outcome);
 }
@@ -124,8 +125,12 @@ static bool read_until(struct pg_test_process *process, const char *text) {
 }
 
 static void supervisor_ends_all(void) {
-  const char *const argv[] = {EXAMPLE("supervisor"), "300", "exec sleep 1000", "exit 3",
-                              "trap '' TERM; echo deaf; while :; do sleep 0.05; done", NULL};
+  const char *const argv[] = {EXAMPLE("supervisor"),
+                              "300",
+                              "exec sleep 1000",
+                              "exit 3",
+                              "trap '' TERM; echo deaf; while :; do sleep 0.05; done",
+                              NULL};
   struct pg_test_command command = {.argv = argv, .limit_ms = 60000};
   struct pg_test_process process;
   struct pg_test_outcome outcome;
@@ -147,8 +152,14 @@ static void supervisor_ends_all(void) {
 }
 
 static void runner_reports(void) {
-  const char *const argv[] = {EXAMPLE("runner"), "1500", "true", "echo wrong; exit 1", "kill -SEGV $$",
-                              "(sleep 1000 & sleep 1000 & wait) & wait", "sleep 1000 & true", NULL};
+  const char *const argv[] = {EXAMPLE("runner"),
+                              "1500",
+                              "true",
+                              "echo wrong; exit 1",
+                              "kill -SEGV $$",
+                              "(sleep 1000 & sleep 1000 & wait) & wait",
+                              "sleep 1000 & true",
+                              NULL};
   run(argv, 60000, 1,
       "passed   true\n"
       "FAILED   echo wrong; exit 1\n"
@@ -182,7 +193,8 @@ static void server_asks(void) {
   }
   int status = -1;
   PG_CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "the client: %x", (unsigned)status);
-  PG_CHECK(!pg_test_read_line(&process, line, sizeof line) && atoi(line) == pid && strstr(line, ": allowed"), "%s", line);
+  PG_CHECK(!pg_test_read_line(&process, line, sizeof line) && atoi(line) == pid && strstr(line, ": allowed"), "%s",
+           line);
   PG_CHECK(read_until(&process, "it has ended"), "its end was not told");
   pg_test_finish(&process, &outcome);
   PG_CHECK(pg_test_exited(&outcome, 0), "status %x: %s", (unsigned)outcome.status, outcome.err);
@@ -190,7 +202,8 @@ static void server_asks(void) {
 }
 
 static void enter_namespaces(void) {
-  const char *const inside[] = {"unshare", "--uts", "sh", "-c", "hostname apart && echo ready && exec sleep 1000", NULL};
+  const char *const inside[] = {"unshare", "--uts", "sh", "-c", "hostname apart && echo ready && exec sleep 1000",
+                                NULL};
   struct pg_test_command command = {.argv = inside, .limit_ms = 30000};
   struct pg_test_process process;
   struct pg_test_outcome outcome;

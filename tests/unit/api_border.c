@@ -126,8 +126,8 @@ static void in_handler(int sig) {
   int status, saved = errno;
   (void)sig;
   if (pidguard_pidfd_get_pid(watched) != watched_pid || creds_of(watched, &creds) ||
-      pidguard_pidfd_send_signal(watched, 0, 0) || pidguard_pidfd_wait(watched, &status, 0) == 0 || errno != ETIMEDOUT ||
-      pidguard_pidfd_get_info(watched, &info, sizeof info) || info.pid != watched_pid ||
+      pidguard_pidfd_send_signal(watched, 0, 0) || pidguard_pidfd_wait(watched, &status, 0) == 0 ||
+      errno != ETIMEDOUT || pidguard_pidfd_get_info(watched, &info, sizeof info) || info.pid != watched_pid ||
       pidguard_pidfd_is_child(watched) != 1 || (pidguard_pidfd_get_id(watched, &id) && errno != EOPNOTSUPP))
     wrong++;
   int dir = pidguard_pidfd_open_proc(watched);

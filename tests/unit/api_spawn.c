@@ -108,8 +108,8 @@ static void descriptors(void) {
   struct stat a, b;
   fstat(ends[0], &a);
   fstat(other[0], &b);
-  snprintf(script, sizeof script, "stat -L -c %%i /dev/fd/%d /dev/fd/%d /dev/fd/%d; test -e /dev/fd/%d; echo $?", other[0],
-           ends[0], other[1], ends[1]);
+  snprintf(script, sizeof script, "stat -L -c %%i /dev/fd/%d /dev/fd/%d /dev/fd/%d; test -e /dev/fd/%d; echo $?",
+           other[0], ends[0], other[1], ends[1]);
   const char *said = output(script, (struct pidguard_spawn_options){.fds = fds, .fd_count = 3}, &status);
   unsigned long first, second, third, absent;
   CHECK_EQ(sscanf(said, "%lu %lu %lu %lu", &first, &second, &third, &absent), 4);
@@ -153,16 +153,19 @@ static void signals(void) {
 
 static void places(void) {
   int status;
-  const char *said = output("pwd; cut -d' ' -f1,5,6 /proc/self/stat; echo $$; grep NoNewPrivs /proc/self/status",
-                            (struct pidguard_spawn_options){.directory = "/usr", .flags = PIDGUARD_SPAWN_NEW_GROUP}, &status);
+  const char *said =
+      output("pwd; cut -d' ' -f1,5,6 /proc/self/stat; echo $$; grep NoNewPrivs /proc/self/status",
+             (struct pidguard_spawn_options){.directory = "/usr", .flags = PIDGUARD_SPAWN_NEW_GROUP}, &status);
   int group, session, shell, nnp;
   CHECK_EQ(sscanf(said, "/usr %*d %d %d %d NoNewPrivs: %d", &group, &session, &shell, &nnp), 4);
   PG_CHECK(group == shell && session == getsid(0), "%s", said);
   int already = nnp;
   said = output("cut -d' ' -f1,5,6 /proc/self/stat; echo $$; grep NoNewPrivs /proc/self/status",
-                (struct pidguard_spawn_options){.flags = PIDGUARD_SPAWN_NEW_SESSION | PIDGUARD_SPAWN_NO_NEW_PRIVS}, &status);
+                (struct pidguard_spawn_options){.flags = PIDGUARD_SPAWN_NEW_SESSION | PIDGUARD_SPAWN_NO_NEW_PRIVS},
+                &status);
   CHECK_EQ(sscanf(said, "%*d %d %d %d NoNewPrivs: %d", &group, &session, &shell, &nnp), 4);
-  PG_CHECK(group == shell && session == shell && nnp == 1 && already == prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), "%s", said);
+  PG_CHECK(group == shell && session == shell && nnp == 1 && already == prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), "%s",
+           said);
   CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.directory = "/no/such"}), ENOENT);
   CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.directory = "/dev/null"}), ENOTDIR);
   CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.flags = 1 << 8}), EINVAL);
@@ -185,7 +188,8 @@ static void sizes(void) {
   }
   newer.more[15] = 1;
   CHECK_ERRNO(pidguard_spawn("true", argv, environ, &newer.options, sizeof newer), E2BIG);
-  CHECK_ERRNO(pidguard_spawn("true", argv, environ, &newer.options, offsetof(struct pidguard_spawn_options, cgroup)), EINVAL);
+  CHECK_ERRNO(pidguard_spawn("true", argv, environ, &newer.options, offsetof(struct pidguard_spawn_options, cgroup)),
+              EINVAL);
 }
 
 /* In a cgroup from the start, natively and where clone3 is not to be had. */

@@ -108,8 +108,9 @@ void no_stranger(void) {
   stale(true);
 }
 
-/* What a program does that closes everything, where nobody sees it, and goes on to open many pidfds: one of them comes to
- * stand on the number of the child's. Exits with what became of its two children: 1 the tracked one died, 2 the other. */
+/* What a program does that closes everything, where nobody sees it, and goes on to open many pidfds: one of them comes
+ * to stand on the number of the child's. Exits with what became of its two children: 1 the tracked one died, 2 the
+ * other. */
 static void overwrite(void) {
   pid_t other = fork();
   while (other == 0)

@@ -78,11 +78,13 @@ static int body_opening(void *arg) {
     return PG_TEST_SKIPPED;
   WANT(ERRNO_OF(pidguard_pidfd_open(s->alive.pid, 0)) == EOPNOTSUPP);
   WANT(ERRNO_OF(pidguard_pidfd_open(s->alive.pid, PIDGUARD_OPEN_THREAD)) == EOPNOTSUPP);
-  WANT(ERRNO_OF(pidguard_pidfd_open(getpid(), 0)) == EOPNOTSUPP && ERRNO_OF(pidguard_pidfd_open_parent()) == EOPNOTSUPP);
+  WANT(ERRNO_OF(pidguard_pidfd_open(getpid(), 0)) == EOPNOTSUPP &&
+       ERRNO_OF(pidguard_pidfd_open_parent()) == EOPNOTSUPP);
   int fd = pidguard_spawn("true", argv, environ, NULL, 0), status = -1; /* whose pidfd comes with it */
   WANT(fd >= 0 && pidguard_pidfd_wait(fd, &status, 10000) == 0 && status == 0);
   close(fd);
-  WANT(pidguard_pidfd_send_signal(s->alive.fd, 0, 0) == 0 && pidguard_pidfd_get_state(s->alive.fd) == PIDGUARD_STATE_ALIVE);
+  WANT(pidguard_pidfd_send_signal(s->alive.fd, 0, 0) == 0 &&
+       pidguard_pidfd_get_state(s->alive.fd) == PIDGUARD_STATE_ALIVE);
   return 0;
 }
 
@@ -105,10 +107,18 @@ static void under(int (*body)(void *)) {
   child_done(&s.reaped);
 }
 
-static void questions(void) { under(body_questions); }
-static void waits(void) { under(body_waits); }
-static void release(void) { under(body_release); }
-static void opening(void) { under(body_opening); }
+static void questions(void) {
+  under(body_questions);
+}
+static void waits(void) {
+  under(body_waits);
+}
+static void release(void) {
+  under(body_release);
+}
+static void opening(void) {
+  under(body_opening);
+}
 
 void pg_test_plan(int argc, char **argv) {
   (void)argc;

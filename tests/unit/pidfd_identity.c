@@ -170,16 +170,37 @@ static void text_in(bool by_start) {
     const char *text;
     int error;
   } bad[] = {
-      {"", EINVAL},        {"12", EINVAL},      {"12:", EINVAL},        {"12:13", EINVAL},       {"12:13:", EINVAL},
-      {":12:B", EINVAL},   {"12::B", EINVAL},   {"12:13x:B", EINVAL},   {" 12:13:B", EINVAL},    {"+12:13:B", EINVAL},
-      {"-1:13:B", EINVAL}, {"12:13:14", EINVAL}, {"12:13:14:B", EINVAL}, {"0", EINVAL},           {"0x1:2:B", EINVAL},
-      {"1:0x2:B", EINVAL}, {"12:ss3:B", EINVAL}, {"12:s:B", EINVAL},     {"99999999999", EINVAL}, {"12:13:B0", EINVAL},
-      {"0:13:B", ERANGE},  {"12:0:B", ERANGE},  {"2147483648:13:B", ERANGE}, {"12:s0:B", ERANGE},
-      {"99999999999999:1:B", ERANGE}, {"12:18446744073709551616:B", ERANGE},
+      {"", EINVAL},
+      {"12", EINVAL},
+      {"12:", EINVAL},
+      {"12:13", EINVAL},
+      {"12:13:", EINVAL},
+      {":12:B", EINVAL},
+      {"12::B", EINVAL},
+      {"12:13x:B", EINVAL},
+      {" 12:13:B", EINVAL},
+      {"+12:13:B", EINVAL},
+      {"-1:13:B", EINVAL},
+      {"12:13:14", EINVAL},
+      {"12:13:14:B", EINVAL},
+      {"0", EINVAL},
+      {"0x1:2:B", EINVAL},
+      {"1:0x2:B", EINVAL},
+      {"12:ss3:B", EINVAL},
+      {"12:s:B", EINVAL},
+      {"99999999999", EINVAL},
+      {"12:13:B0", EINVAL},
+      {"0:13:B", ERANGE},
+      {"12:0:B", ERANGE},
+      {"2147483648:13:B", ERANGE},
+      {"12:s0:B", ERANGE},
+      {"99999999999999:1:B", ERANGE},
+      {"12:18446744073709551616:B", ERANGE},
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     const char *b = strchr(bad[i].text, 'B');
-    snprintf(want, sizeof want, "%.*s%s%s", b ? (int)(b - bad[i].text) : 99, bad[i].text, b ? boot : "", b ? b + 1 : "");
+    snprintf(want, sizeof want, "%.*s%s%s", b ? (int)(b - bad[i].text) : 99, bad[i].text, b ? boot : "",
+             b ? b + 1 : "");
     int error = ERRNO_OF(pidguard_pidfd_from_text(want, 0));
     PG_CHECK(error == bad[i].error, "\"%s\" gives %s", want, strerror(error));
   }

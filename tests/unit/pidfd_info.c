@@ -199,8 +199,8 @@ static void coredumps(void) {
   } else {
     PG_CHECK(!(d.flags & PIDGUARD_COREDUMP_DONE), "flags %x", d.flags);
     PG_CHECK(d.flags & (PIDGUARD_COREDUMP_USER | PIDGUARD_COREDUMP_ROOT), "flags %x", d.flags);
-    CHECK_EQ(d.signal, PIDGUARD_UNKNOWN);
-    CHECK_EQ(d.code, PIDGUARD_UNKNOWN);
+    CHECK_EQ(d.signal, PIDGUARD_COREDUMP_UNKNOWN);
+    CHECK_EQ(d.code, PIDGUARD_COREDUMP_UNKNOWN);
     CHECK_EQ(coredump_of(shy.fd, &d), 0);
     PG_CHECK(d.flags & PIDGUARD_COREDUMP_SKIPPED, "flags %x", d.flags);
     child_reap(&exited);

@@ -189,7 +189,8 @@ static void leader_exits(void) {
   CHECK_EQ(pg_sys_pidfd_send_signal(c.fd, 0, NULL, 0), 0);
   CHECK_EQ(pidguard_pidfd_get_pid(c.fd), c.pid);
   /* Thread by thread: the main thread has ended, the other has not. */
-  int leader = pidguard_pidfd_open(c.pid, PIDGUARD_OPEN_THREAD), thread = pidguard_pidfd_open(other, PIDGUARD_OPEN_THREAD);
+  int leader = pidguard_pidfd_open(c.pid, PIDGUARD_OPEN_THREAD),
+      thread = pidguard_pidfd_open(other, PIDGUARD_OPEN_THREAD);
   if (leader >= 0 && thread >= 0) {
     CHECK_EQ(poll_events(thread, 0), 0);
     short events = poll_events(leader, 0); /* POLLIN in 6.9 to 6.15; since then it waits for the last thread */
@@ -244,7 +245,8 @@ static void thread_exec(void) {
   struct child c = child_running(body_thread_execs, NULL);
   pid_t tid = hear();
   uint64_t before = 0, after = 0;
-  int thread = pidguard_pidfd_open(tid, PIDGUARD_OPEN_THREAD), leader = pidguard_pidfd_open(c.pid, PIDGUARD_OPEN_THREAD);
+  int thread = pidguard_pidfd_open(tid, PIDGUARD_OPEN_THREAD),
+      leader = pidguard_pidfd_open(c.pid, PIDGUARD_OPEN_THREAD);
   pidguard_pidfd_get_id(c.fd, &before);
   if (write(to_child[1], "\n", 1) != 1)
     abort();

@@ -156,12 +156,12 @@ static int body_enter(void *report) {
   if (r)
     return 1;
   for (size_t i = 0; i < KINDS; i++)
-    if ((kinds[i].flag & enter_flags & ~(CLONE_NEWNS | CLONE_NEWPID)) &&
-        same_namespace(target_fd, kinds[i].kind) != 1)
+    if ((kinds[i].flag & enter_flags & ~(CLONE_NEWNS | CLONE_NEWPID)) && same_namespace(target_fd, kinds[i].kind) != 1)
       return 2;
   /* What is entered is the namespace that the target is in, and it counts for the next child. */
   if (enter_flags & CLONE_NEWPID) {
-    int self = pidguard_pidfd_open(getpid(), 0), theirs = pidguard_pidfd_open_namespace(target_fd, PIDGUARD_NAMESPACE_PID);
+    int self = pidguard_pidfd_open(getpid(), 0),
+        theirs = pidguard_pidfd_open_namespace(target_fd, PIDGUARD_NAMESPACE_PID);
     int mine = pidguard_pidfd_open_namespace(self, PIDGUARD_NAMESPACE_PID_FOR_CHILDREN);
     struct stat a, b;
     if (fstat(theirs, &a) || fstat(mine, &b) || a.st_ino != b.st_ino)

@@ -206,8 +206,9 @@ static void check_kinds(void) {
   struct child c = child_paused();
   char link[32];
   snprintf(link, sizeof link, "/proc/self/fd/%d", c.fd);
-  int kinds[] = {open("/dev/null", O_RDWR | O_CLOEXEC), open(name, O_RDONLY | O_CLOEXEC), eventfd(0, EFD_CLOEXEC), -1,
-                 1000000, open(link, O_PATH | O_CLOEXEC) /* a place where a pidfd is, but no pidfd */};
+  int kinds[] = {
+      open("/dev/null", O_RDWR | O_CLOEXEC), open(name, O_RDONLY | O_CLOEXEC), eventfd(0, EFD_CLOEXEC), -1, 1000000,
+      open(link, O_PATH | O_CLOEXEC) /* a place where a pidfd is, but no pidfd */};
   CHECK_EQ(pidguard_is_pidfd(c.fd), 1);
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     struct pidguard_creds creds;
@@ -280,10 +281,13 @@ static void is_child(void) {
 /* A filter that answers for the kernel does not make a pidfd of an eventfd; nor is a pidfd none for that. */
 static int body_check_filtered(void *arg) {
   struct child *c = arg;
-  int event = eventfd(0, EFD_CLOEXEC), filtered = refuse(SYS_pidfd_send_signal, EPERM);
-  if (!filtered)
+  int event = eventfd(0, EFD_CLOEXEC);
+  if (!refuse(SYS_pidfd_send_signal, EPERM))
     return PG_TEST_SKIPPED;
-  return !pidguard_is_pidfd(event) && errno == EBADF && pidguard_is_pidfd(c->fd) ? 0 : 1;
+  if (pidguard_is_pidfd(event) || errno != EBADF || !pidguard_is_pidfd(c->fd))
+    return 1;
+  /* And if waits are filtered as well. */
+  return refuse(SYS_waitid, ENOSYS) && !pidguard_is_pidfd(event) && errno == EBADF && pidguard_is_pidfd(c->fd) ? 0 : 2;
 }
 
 static void check_filtered(void) {

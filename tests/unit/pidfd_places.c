@@ -294,8 +294,7 @@ static int body_hidden(void *arg) {
   hide(PG_FEATURE_INFO | PG_FEATURE_NS_IOCTL);
   if (ERRNO_OF(pidguard_pidfd_get_pid(fd)) != EACCES || ERRNO_OF(ppid_of(fd)) != EACCES)
     return 3;
-  if (ERRNO_OF(creds_of(fd, &creds)) != EACCES ||
-      ERRNO_OF(cgroupid_of(fd, &id)) != EACCES)
+  if (ERRNO_OF(creds_of(fd, &creds)) != EACCES || ERRNO_OF(cgroupid_of(fd, &id)) != EACCES)
     return 4;
   if (ERRNO_OF(pidguard_pidfd_open_namespace(fd, PIDGUARD_NAMESPACE_NET)) != EACCES)
     return 5;

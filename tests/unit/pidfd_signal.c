@@ -172,7 +172,8 @@ static void oneself(void) {
       CHECK_EQ(n.info.si_code, SI_QUEUE);
       CHECK_EQ(n.info.si_value.sival_int, 100 + (int)i);
       CHECK_ERRNO(pidguard_pidfd_send_signal(names[i], 999, 0), EINVAL);
-      if (pidguard_pidfd_send_signal(names[i], SIGUSR1, PIDGUARD_SIGNAL_THREAD) == 0) { /* hidden here is the name, not the flag */
+      if (pidguard_pidfd_send_signal(names[i], SIGUSR1, PIDGUARD_SIGNAL_THREAD) ==
+          0) { /* hidden here is the name, not the flag */
         n = read_news();
         CHECK_EQ(n.info.si_code, SI_TKILL);
         CHECK_EQ(n.tid, getpid());
@@ -275,7 +276,9 @@ static void one_thread(void) {
   } else {
     const int fds[] = {thread, thread, c.fd};
     for (int i = 0; i < 3; i++) {
-      CHECK_EQ(i == 1 ? pidguard_pidfd_send_signal(fds[i], SIGUSR1, 0) : pidguard_pidfd_send_signal(fds[i], SIGUSR1, PIDGUARD_SIGNAL_THREAD), 0);
+      CHECK_EQ(i == 1 ? pidguard_pidfd_send_signal(fds[i], SIGUSR1, 0)
+                      : pidguard_pidfd_send_signal(fds[i], SIGUSR1, PIDGUARD_SIGNAL_THREAD),
+               0);
       struct news n = read_news();
       CHECK_EQ(n.tid, i < 2 ? tid : c.pid);
       CHECK_EQ(n.info.si_code, SI_TKILL);
@@ -440,7 +443,8 @@ static void terminate_stopped(void) {
     int status;
     pidguard_pidfd_send_signal(c.fd, SIGSTOP, 0);
     CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WSTOPPED, NULL, -1), 0);
-    CHECK_EQ(pidguard_pidfd_terminate(c.fd, go_on ? 60000 : 30, go_on ? PIDGUARD_TERMINATE_CONTINUE : 0), go_on ? 0 : 1);
+    CHECK_EQ(pidguard_pidfd_terminate(c.fd, go_on ? 60000 : 30, go_on ? PIDGUARD_TERMINATE_CONTINUE : 0),
+             go_on ? 0 : 1);
     CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 10000), 0);
     CHECK_EQ(status, go_on ? SIGTERM : SIGKILL);
     child_done(&c);

@@ -115,7 +115,8 @@ static void peer_creds(void) {
     CHECK_EQ(pidguard_socket_peer_creds(sock, &uid, &gid), 0);
     PG_CHECK(uid == geteuid() && gid == getegid(), "%u, %u", (unsigned)uid, (unsigned)gid);
   }
-  int unconnected = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), inet = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int unconnected = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
+      inet = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   uid = 77;
   CHECK_ERRNO(pidguard_socket_peer_creds(unconnected, &uid, &gid), ENODATA);
   if (inet >= 0)

@@ -1,5 +1,5 @@
-#include "api/internal.h"
 #include "pidfd_support.h"
+#include "api/internal.h"
 
 #include "pidfd/feature.h"
 
@@ -204,8 +204,8 @@ pid_t tgid_of(int fd) {
 }
 
 int same_namespace(int fd, int kind) {
-  static const char *const names[] = {"",     "cgroup",           "ipc",  "mnt", "net", "pid", "pid_for_children",
-                                      "time", "time_for_children", "user", "uts"};
+  static const char *const names[] = {
+      "", "cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children", "user", "uts"};
   char path[64];
   struct stat theirs, mine;
   int ns = pidguard_pidfd_open_namespace(fd, kind);
@@ -224,10 +224,17 @@ void hide(unsigned features) {
 #define F(name)                                                                                                        \
   { PG_FEATURE_##name, #name }
 const struct feature all_features[] = {
-    F(NONBLOCK),  F(GETFD),      F(SETNS),         F(MADVISE),    F(MRELEASE),
-    F(PEERPIDFD), F(PASSPIDFD),  F(PIDFS),         F(THREAD),     F(SIGNAL_FLAGS),
-    F(HANGUP),    F(NS_IOCTL),   F(INFO),          F(HANDLE),     F(SELF),
-    F(INFO_EXIT), F(INFO_SIZES), F(INFO_COREDUMP), F(PIDFS_ROOT), F(CGROUP_KILL), F(CLONE3), {PG_FEATURE_ALL, "ALL"},
+    F(NONBLOCK),   F(GETFD),
+    F(SETNS),      F(MADVISE),
+    F(MRELEASE),   F(PEERPIDFD),
+    F(PASSPIDFD),  F(PIDFS),
+    F(THREAD),     F(SIGNAL_FLAGS),
+    F(HANGUP),     F(NS_IOCTL),
+    F(INFO),       F(HANDLE),
+    F(SELF),       F(INFO_EXIT),
+    F(INFO_SIZES), F(INFO_COREDUMP),
+    F(PIDFS_ROOT), F(CGROUP_KILL),
+    F(CLONE3),     {PG_FEATURE_ALL, "ALL"},
 };
 const size_t all_features_count = PG_ARRAY_LEN(all_features);
 
@@ -332,4 +339,6 @@ void add(const char *name, void (*run)(void)) {
 }
 
 /* The table of children is not there in these tests. */
-void pg_api_born(pid_t pid) { (void)pid; }
+void pg_api_born(pid_t pid) {
+  (void)pid;
+}

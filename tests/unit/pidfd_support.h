@@ -62,8 +62,8 @@ pid_t tgid_of(int fd);
 /* Is the calling thread in the same namespace? 1, 0, or -1 with errno. */
 int same_namespace(int fd, int kind);
 
-/* A cgroup of the unified hierarchy, made where that is mounted, or in a mount of our own: its path. False, with a skip,
- * where none can be made. */
+/* A cgroup of the unified hierarchy, made where that is mounted, or in a mount of our own: its path. False, with a
+ * skip, where none can be made. */
 bool cgroup_make(char *path, size_t size);
 /* Removes it, when its last process is gone. */
 void cgroup_remove(const char *path);
