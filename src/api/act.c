@@ -1,18 +1,21 @@
 /* Actions: namespaces, descriptors, memory, /proc. */
 #include "pidfd/act.h"
 #include "api/internal.h"
-#include "kernel/sys.h"
 #include "pidfd/namespace.h"
 #include "pidfd/proc.h"
 
-_Static_assert(PIDGUARD_NS_CGROUP == PG_NS_CGROUP && PIDGUARD_NS_UTS == PG_NS_UTS, "the public kinds are the kernel's");
+_Static_assert(PIDGUARD_NAMESPACE_CGROUP == (int)PG_NS_CGROUP && PIDGUARD_NAMESPACE_UTS == (int)PG_NS_UTS,
+               "the public kinds are the kernel's");
+_Static_assert(PIDGUARD_NAMESPACE_FLAGS == (CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID |
+                                            CLONE_NEWTIME | CLONE_NEWUSER | CLONE_NEWUTS),
+               "all of them");
 
-int pidguard_pidfd_namespace(int pidfd, int kind) {
-  return pg_ret(pg_ns_open(pidfd, (enum pg_ns)kind));
+int pidguard_namespace_to_flag(int kind) {
+  return pg_ret(pg_ns_flag((enum pg_ns)kind));
 }
 
-int pidguard_pidfd_same_namespace(int pidfd, int kind) {
-  return pg_ret(pg_ns_is_mine(pidfd, (enum pg_ns)kind));
+int pidguard_pidfd_open_namespace(int pidfd, int kind) {
+  return pg_ret(pg_ns_open(pidfd, (enum pg_ns)kind));
 }
 
 int pidguard_pidfd_setns(int pidfd, int flags) {
@@ -31,24 +34,6 @@ ssize_t pidguard_pidfd_madvise(int pidfd, const struct iovec *ranges, size_t cou
   return pg_retl(pg_pidfd_madvise(pidfd, ranges, count, advice));
 }
 
-int pidguard_pidfd_proc_dir(int pidfd) {
+int pidguard_pidfd_open_proc(int pidfd) {
   return pg_ret(pg_proc_dir(pidfd));
-}
-
-int pidguard_pidfd_access_proc(int pidfd, int (*look)(int dir, pid_t pid, void *arg), void *arg) {
-  int pid = pg_proc_number(pidfd);
-  if (pid < 0)
-    return pg_ret(pid);
-  int dir = pg_proc_dir(pidfd);
-  if (dir < 0)
-    return pg_ret(dir);
-  int saved = errno;
-  int r = look(dir, pid, arg);
-  int error = r < 0 ? errno : saved;
-  pg_sys_close(dir);
-  int after = pg_proc_number(pidfd);
-  if (after != pid)
-    return pg_ret(after < 0 ? after : -ESRCH);
-  errno = error;
-  return r < 0 ? -1 : r;
 }

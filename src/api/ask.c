@@ -1,44 +1,32 @@
 /* Questions about a process, one by one and several at once. */
 #include "api/internal.h"
+#include "kernel/sys.h"
+#include "pidfd/cgroup.h"
 #include "pidfd/identity.h"
 #include "pidfd/info.h"
 #include "pidfd/wait.h"
 
 #include <string.h>
 
-_Static_assert(PIDGUARD_ALIVE == PG_STATE_ALIVE && PIDGUARD_ZOMBIE == PG_STATE_ZOMBIE &&
-                   PIDGUARD_REAPED == PG_STATE_REAPED,
+_Static_assert(PIDGUARD_STATE_ALIVE == (int)PG_STATE_ALIVE && PIDGUARD_STATE_ZOMBIE == (int)PG_STATE_ZOMBIE &&
+                   PIDGUARD_STATE_REAPED == (int)PG_STATE_REAPED,
                "public and internal states are one");
 _Static_assert(PIDGUARD_INFO_PID == PG_PIDFD_INFO_PID && PIDGUARD_INFO_CREDS == PG_PIDFD_INFO_CREDS &&
-                   PIDGUARD_INFO_CGROUP_ID == PG_PIDFD_INFO_CGROUPID &&
-                   PIDGUARD_INFO_EXIT_STATUS == PG_PIDFD_INFO_EXIT && PIDGUARD_INFO_COREDUMP == PG_PIDFD_INFO_COREDUMP,
+                   PIDGUARD_INFO_CGROUPID == PG_PIDFD_INFO_CGROUPID &&
+                   PIDGUARD_INFO_WAIT_STATUS == PG_PIDFD_INFO_EXIT &&
+                   PIDGUARD_INFO_COREDUMP == PG_PIDFD_INFO_COREDUMP &&
+                   PIDGUARD_INFO_SUPPORTED_MASK == PG_PIDFD_INFO_SUPPORTED_MASK,
                "the public mask begins as the kernel's");
 
 #define COREDUMP_ALL (PG_PIDFD_INFO_COREDUMP | PG_PIDFD_INFO_COREDUMP_SIGNAL | PG_PIDFD_INFO_COREDUMP_CODE)
-#define KERNEL_BITS (PIDGUARD_INFO_PID | PIDGUARD_INFO_CREDS | PIDGUARD_INFO_CGROUP_ID | PIDGUARD_INFO_EXIT_STATUS)
-#define INFO_SIZE_VER0 88 /* the first published struct pidguard_info */
+#define KERNEL_BITS (PIDGUARD_INFO_PID | PIDGUARD_INFO_CREDS | PIDGUARD_INFO_CGROUPID | PIDGUARD_INFO_WAIT_STATUS)
+#define INFO_SIZE_VER0 96 /* the first published struct pidguard_info */
 _Static_assert(sizeof(struct pidguard_info) == INFO_SIZE_VER0, "members are only ever added, at the end");
 
-enum number { NUMBER_PID, NUMBER_PPID, NUMBER_TGID };
-
-static pid_t get_number(int pidfd, enum number which) {
+pid_t pidguard_pidfd_get_pid(int pidfd) {
   struct pg_pidfd_info info;
   int r = pg_pidfd_info(pidfd, PG_PIDFD_INFO_PID, &info);
-  if (r)
-    return pg_ret(r);
-  return (pid_t)(which == NUMBER_PID ? info.pid : which == NUMBER_PPID ? info.ppid : info.tgid);
-}
-
-pid_t pidguard_pidfd_get_pid(int pidfd) {
-  return get_number(pidfd, NUMBER_PID);
-}
-
-pid_t pidguard_pidfd_get_ppid(int pidfd) {
-  return get_number(pidfd, NUMBER_PPID);
-}
-
-pid_t pidguard_pidfd_get_tgid(int pidfd) {
-  return get_number(pidfd, NUMBER_TGID);
+  return r ? pg_ret(r) : (pid_t)info.pid;
 }
 
 static void copy_creds(const struct pg_pidfd_info *info, struct pidguard_creds *ret) {
@@ -52,22 +40,6 @@ static void copy_creds(const struct pg_pidfd_info *info, struct pidguard_creds *
                                  .fsgid = info->fsgid};
 }
 
-int pidguard_pidfd_get_creds(int pidfd, struct pidguard_creds *ret) {
-  struct pg_pidfd_info info;
-  int r = pg_pidfd_info(pidfd, PG_PIDFD_INFO_CREDS, &info);
-  if (!r)
-    copy_creds(&info, ret);
-  return pg_ret(r);
-}
-
-int pidguard_pidfd_get_cgroup_id(int pidfd, uint64_t *ret) {
-  struct pg_pidfd_info info;
-  int r = pg_pidfd_info(pidfd, PG_PIDFD_INFO_CGROUPID, &info);
-  if (!r)
-    *ret = info.cgroupid;
-  return pg_ret(r);
-}
-
 int pidguard_pidfd_get_id(int pidfd, uint64_t *ret) {
   return pg_ret(pg_pidfd_id(pidfd, ret));
 }
@@ -76,7 +48,7 @@ int pidguard_pidfd_get_state(int pidfd) {
   return pg_ret(pg_pidfd_state(pidfd));
 }
 
-int pidguard_pidfd_get_exit_status(int pidfd, int *status) {
+int pidguard_pidfd_get_wait_status(int pidfd, int *status) {
   return pg_ret(pg_pidfd_exit_status(pidfd, status));
 }
 
@@ -84,7 +56,7 @@ int pidguard_pidfd_get_exit_status(int pidfd, int *status) {
  * one, and of which signal. */
 static int get_coredump(int pidfd, struct pidguard_coredump *ret) {
   struct pg_pidfd_info info;
-  struct pidguard_coredump d = {.flags = 0, .signal = PIDGUARD_UNKNOWN, .code = PIDGUARD_UNKNOWN};
+  struct pidguard_coredump d = {.flags = 0, .signal = PIDGUARD_COREDUMP_UNKNOWN, .code = PIDGUARD_COREDUMP_UNKNOWN};
   int status, r = pg_pidfd_info(pidfd, COREDUMP_ALL, &info);
   if (!r) {
     d.flags = info.coredump_mask;
@@ -93,7 +65,7 @@ static int get_coredump(int pidfd, struct pidguard_coredump *ret) {
     if (info.mask & PG_PIDFD_INFO_COREDUMP_CODE)
       d.code = (int32_t)info.coredump_code;
   }
-  if (r != -EBADF && r != -EREMOTE && d.signal == PIDGUARD_UNKNOWN && !pg_pidfd_exit_status(pidfd, &status)) {
+  if (r != -EBADF && r != -EREMOTE && d.signal == PIDGUARD_COREDUMP_UNKNOWN && !pg_pidfd_exit_status(pidfd, &status)) {
     int dumped = WIFSIGNALED(status) && (status & 0x80);
     if (dumped) {
       d.flags |= PIDGUARD_COREDUMP_DONE;
@@ -106,14 +78,6 @@ static int get_coredump(int pidfd, struct pidguard_coredump *ret) {
   return r;
 }
 
-int pidguard_pidfd_get_coredump(int pidfd, struct pidguard_coredump *ret) {
-  return pg_ret(get_coredump(pidfd, ret));
-}
-
-int pidguard_pidfd_same(int a, int b) {
-  return pg_ret(pg_pidfd_same(a, b));
-}
-
 static void copy_kernel(const struct pg_pidfd_info *from, uint64_t want, struct pidguard_info *to) {
   uint64_t got = from->mask & want;
   to->mask = got & KERNEL_BITS;
@@ -124,10 +88,10 @@ static void copy_kernel(const struct pg_pidfd_info *from, uint64_t want, struct 
   }
   if (got & PIDGUARD_INFO_CREDS)
     copy_creds(from, &to->creds);
-  if (got & PIDGUARD_INFO_CGROUP_ID)
-    to->cgroup_id = from->cgroupid;
-  if (got & PIDGUARD_INFO_EXIT_STATUS)
-    to->exit_status = from->exit_code;
+  if (got & PIDGUARD_INFO_CGROUPID)
+    to->cgroupid = from->cgroupid;
+  if (got & PIDGUARD_INFO_WAIT_STATUS)
+    to->wait_status = from->exit_code;
 }
 
 /* Notes one item's outcome; the error that stays is the first one. */
@@ -145,13 +109,15 @@ static int get_info(int pidfd, uint64_t want, struct pidguard_info *to) {
     int r = pg_pidfd_info(pidfd, (uint32_t)(want & KERNEL_BITS), &info);
     if (!r)
       copy_kernel(&info, want, to);
-    else if (want & KERNEL_BITS & ~PIDGUARD_INFO_EXIT_STATUS)
+    else if (want & KERNEL_BITS & ~PIDGUARD_INFO_WAIT_STATUS)
       error = r;
   }
-  if (want & ~to->mask & PIDGUARD_INFO_EXIT_STATUS) /* a zombie child's is not in the kernel's answer */
-    note(to, PIDGUARD_INFO_EXIT_STATUS, pg_pidfd_exit_status(pidfd, &to->exit_status), &error);
+  if (want & ~to->mask & PIDGUARD_INFO_WAIT_STATUS) /* a zombie child's is not in the kernel's answer */
+    note(to, PIDGUARD_INFO_WAIT_STATUS, pg_pidfd_exit_status(pidfd, &to->wait_status), &error);
   if (want & PIDGUARD_INFO_COREDUMP)
     note(to, PIDGUARD_INFO_COREDUMP, get_coredump(pidfd, &to->coredump), &error);
+  if (want & PIDGUARD_INFO_SUPPORTED_MASK)
+    note(to, PIDGUARD_INFO_SUPPORTED_MASK, pg_pidfd_info_supported(pidfd, &to->supported_mask), &error);
   if (want & PIDGUARD_INFO_ID)
     note(to, PIDGUARD_INFO_ID, pg_pidfd_id(pidfd, &to->id), &error);
   if (want & PIDGUARD_INFO_STATE) {
@@ -175,4 +141,13 @@ int pidguard_pidfd_get_info(int pidfd, struct pidguard_info *info, size_t size) 
   if (size > sizeof known)
     memset((char *)info + sizeof known, 0, size - sizeof known);
   return 0;
+}
+
+int pidguard_cgroupid_from_path(const char *path, uint64_t *ret) {
+  int dir = pg_sys_openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
+  if (dir < 0)
+    return pg_ret(dir);
+  int r = pg_cgroup_id_of(dir, ret);
+  pg_sys_close(dir);
+  return pg_ret(r);
 }

@@ -3,16 +3,17 @@
 #ifndef PG_API_INTERNAL_H
 #define PG_API_INTERNAL_H
 
+#include "base/attr.h"
 #include "base/errno.h"
 #include "kernel/uapi.h"
 #include "pidguard/pidguard.h"
 #include "runtime/hot.h"
 
-/* PIDGUARD_NONBLOCK to the kernel's flag; -EINVAL for any other bit. */
+/* PIDGUARD_OPEN_NONBLOCK to the kernel's flag; -EINVAL for any other bit. */
 static inline int pg_api_open_flags(unsigned flags) {
-  if (flags & ~PIDGUARD_NONBLOCK)
+  if (flags & ~(unsigned)PIDGUARD_OPEN_NONBLOCK)
     return -EINVAL;
-  return flags & PIDGUARD_NONBLOCK ? PG_PIDFD_NONBLOCK : 0;
+  return flags & PIDGUARD_OPEN_NONBLOCK ? PG_PIDFD_NONBLOCK : 0;
 }
 
 /* A descriptor that may be a pidfd, on its way to the caller. */
@@ -21,5 +22,18 @@ static inline int pg_given(int fd) {
     pg_state_set(PG_STATE_PIDFDS);
   return fd;
 }
+
+/* 1 and 0 are answers. */
+static inline bool pg_ret_bool(int r) {
+  return pg_ret(r) > 0;
+}
+
+/* 1: it happened; 0: time was over. */
+static inline int pg_ret_in_time(int r) {
+  return pg_ret(r == 0 ? -ETIMEDOUT : r < 0 ? r : 0);
+}
+
+/* A child was started: the table learns of its number. */
+void pg_api_born(pid_t pid) PG_HIDDEN;
 
 #endif

@@ -6,6 +6,17 @@ int pidguard_socket_peer(int sock) {
   return pg_ret(pg_given(pg_socket_peer(sock)));
 }
 
+int pidguard_socket_peer_creds(int sock, uid_t *ret_uid, gid_t *ret_gid) {
+  uid_t uid;
+  gid_t gid;
+  int r = pg_socket_peer_creds(sock, &uid, &gid);
+  if (!r && ret_uid)
+    *ret_uid = uid;
+  if (!r && ret_gid)
+    *ret_gid = gid;
+  return pg_ret(r);
+}
+
 int pidguard_socket_send(int sock, int pidfd) {
   return pg_ret(pg_socket_send(sock, pidfd));
 }
@@ -14,7 +25,7 @@ int pidguard_socket_receive(int sock) {
   return pg_ret(pg_given(pg_socket_receive(sock)));
 }
 
-int pidguard_socket_pass_sender(int sock, int on) {
+int pidguard_socket_pass_sender(int sock, bool on) {
   return pg_ret(pg_socket_pass_sender(sock, on));
 }
 

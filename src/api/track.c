@@ -8,6 +8,8 @@
 #include "runtime/hot.h"
 #include "runtime/next.h"
 
+#include <poll.h>
+
 #define CALL(name) ((struct pg_call){name, __builtin_return_address(0)})
 
 pid_t pidguard_fork(void) {
@@ -15,8 +17,16 @@ pid_t pidguard_fork(void) {
   return pg_call_after_fork(pg_next.fork(), on, PG_BIRTH_CLONE, "pidguard_fork");
 }
 
+/* In the child, until the parent has its pidfd: it could end before, and be reaped. That the parent is gone ends it,
+ * too. `parent` is a pidfd of the parent's. */
+static void await_parent(int gate, int parent) {
+  struct pollfd p[] = {{.fd = gate, .events = POLLIN}, {.fd = parent, .events = POLLIN}};
+  while (pg_sys_ppoll(p, PG_ARRAY_LEN(p), -1) == -EINTR)
+    ;
+}
+
 /* The pidfd of a child that was just forked, for the caller. Where the table knows it by number only, or nothing, the
- * number is opened; who that is is asked, as somebody may have taken the child and the number may be another's. */
+ * number is opened; who that is is asked, as somebody may have killed the child and taken it. */
 static int new_pidfd(pid_t pid) {
   int fd = pg_mode() == PG_MODE_OFF ? -EOPNOTSUPP : pg_child_pidfd(pid);
   if (fd != -EOPNOTSUPP)
@@ -34,31 +44,44 @@ pid_t pidguard_fork_pidfd(int *ret_pidfd) {
   int reserve = pg_pidfd_open_self();
   if (reserve < 0)
     return (pid_t)pg_ret(reserve);
+  int gate = pg_sys_event_create();
+  if (gate < 0) {
+    pg_sys_close(reserve);
+    return (pid_t)pg_ret(gate);
+  }
   pid_t pid = pidguard_fork();
+  if (pid == 0)
+    await_parent(gate, reserve);
   pg_sys_close(reserve);
-  if (pid <= 0)
-    return pid;
-  int fd = new_pidfd(pid);
-  *ret_pidfd = fd < 0 ? -1 : pg_given(fd);
+  if (pid > 0) {
+    int fd = new_pidfd(pid);
+    *ret_pidfd = fd < 0 ? -1 : pg_given(fd);
+    const uint64_t open = 1;
+    pg_sys_write(gate, &open, sizeof open);
+  }
+  pg_sys_close(gate);
   return pid;
 }
 
-int pidguard_kill(pid_t pid, int sig) { return pg_ret(pg_call_kill(pid, sig, CALL("pidguard_kill"))); }
+/* Whatever was known of the number was of somebody else. With the API alone that is all, as spawn gives a pidfd. */
+void pg_api_born(pid_t pid) {
+  pg_child_forget(pid);
+#ifdef PG_PRELOAD
+  if (pg_mode() != PG_MODE_OFF)
+    pg_child_adopt(pid);
+#endif
+}
 
-int pidguard_killpg(pid_t pgrp, int sig) { return pg_ret(pg_call_killpg(pgrp, sig, CALL("pidguard_killpg"))); }
+int pidguard_kill(pid_t pid, int sig) {
+  return pg_ret(pg_call_kill(pid, sig, CALL("pidguard_kill")));
+}
 
 int pidguard_sigqueue(pid_t pid, int sig, const union sigval value) {
   return pg_ret(pg_call_sigqueue(pid, sig, value, CALL("pidguard_sigqueue")));
 }
 
-pid_t pidguard_wait(int *status) { return pg_ret(pg_call_wait(PG_WAITPID, -1, status, 0, NULL)); }
-
 pid_t pidguard_waitpid(pid_t pid, int *status, int options) {
   return pg_ret(pg_call_wait(PG_WAITPID, pid, status, options, NULL));
-}
-
-pid_t pidguard_wait3(int *status, int options, struct rusage *usage) {
-  return pg_ret(pg_call_wait(PG_WAIT4, -1, status, options, usage));
 }
 
 pid_t pidguard_wait4(pid_t pid, int *status, int options, struct rusage *usage) {
@@ -69,7 +92,7 @@ int pidguard_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
   return pg_ret(pg_call_waitid(type, id, info, options));
 }
 
-int pidguard_pidfd_of(pid_t pid) {
+int pidguard_pidfd_open_child(pid_t pid) {
   if (pid <= 0)
     return pg_ret(-EINVAL);
   if (pg_mode() == PG_MODE_OFF)
@@ -86,7 +109,7 @@ int pidguard_forget(pid_t pid) {
   return pg_ret(pg_mode() == PG_MODE_OFF ? -ESRCH : pg_child_forget(pid));
 }
 
-int pidguard_counters(struct pidguard_counters *ret, size_t size) {
+int pidguard_get_counters(struct pidguard_counters *ret, size_t size) {
   pg_is_guest(); /* a forked child begins anew */
   struct pidguard_counters now = {
       .births = pg_counter(births),
@@ -96,7 +119,6 @@ int pidguard_counters(struct pidguard_counters *ret, size_t size) {
       .silent = pg_counter(silent),
       .reopened = pg_counter(reopened),
       .evicted = pg_counter(evicted),
-      .moved = 0,
       .adopted = pg_counter(adopted),
       .lost = pg_counter(lost),
       .degraded = pg_counter(degraded),
@@ -116,10 +138,10 @@ const char *pidguard_version(void) {
   return TEXT(PIDGUARD_VERSION_MAJOR) "." TEXT(PIDGUARD_VERSION_MINOR) "." TEXT(PIDGUARD_VERSION_PATCH);
 }
 
-int pidguard_is_preloaded(void) {
+bool pidguard_is_preloaded(void) {
 #ifdef PG_PRELOAD
   return pg_mode() != PG_MODE_OFF;
 #else
-  return 0;
+  return false;
 #endif
 }

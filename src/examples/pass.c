@@ -34,11 +34,11 @@ static int watch(int sock) {
   if (pidguard_pidfd_get_info(worker, &info, sizeof info) < 0)
     die("watchman: info");
   printf("watchman: got a process of %s, %s\n", info.ppid == getppid() ? "my parent" : "somebody",
-         info.state == PIDGUARD_ALIVE ? "alive" : "ended");
+         info.state == PIDGUARD_STATE_ALIVE ? "alive" : "ended");
 
-  if (pidguard_pidfd_signal(worker, SIGTERM) < 0) /* to this process, or to nobody */
+  if (pidguard_pidfd_send_signal(worker, SIGTERM, 0) < 0) /* to this process, or to nobody */
     die("watchman: signal");
-  if (pidguard_pidfd_wait_end(worker, 5000) != 1) /* needs not be our child */
+  if (pidguard_pidfd_wait_end(worker, 5000) < 0) /* needs not be our child */
     die("watchman: wait");
   printf("watchman: it has ended\n");
   close(worker);
@@ -63,15 +63,15 @@ int main(int argc, char **argv) {
   }
   close(pair[1]);
 
-  int worker = pidguard_spawnp(argv[1], NULL, NULL, argv + 1, environ);
+  int worker = pidguard_spawn(argv[1], argv + 1, environ, NULL, 0);
   if (worker < 0)
     die(argv[1]);
   if (pidguard_socket_send(pair[0], worker) < 0) /* a copy: ours stays ours */
     die("send");
 
-  if (pidguard_pidfd_wait(watchman, &status, -1) != 1 || status != 0)
+  if (pidguard_pidfd_wait(watchman, &status, -1) < 0 || status != 0)
     return 1;
-  if (pidguard_pidfd_wait(worker, &status, -1) != 1)
+  if (pidguard_pidfd_wait(worker, &status, -1) < 0)
     die("wait");
   printf("parent: the worker %s\n", WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "exited");
   close(worker);

@@ -7,8 +7,8 @@
  * the program asks, and another part of the program (here: a "library" that runs a command by system(3)) is left in
  * peace. The set is itself a descriptor, and could stand in any event loop. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <pidguard/pidguard.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,21 +29,34 @@ static void start(struct job *job, int number, int jobs) {
   snprintf(script, sizeof script, "sleep 0.%02d; exit %d", jobs - number, number);
   char *argv[] = {"sh", "-c", script, NULL};
   job->number = number;
-  job->pidfd = pidguard_spawnp("sh", NULL, NULL, argv, environ);
+  job->pidfd = pidguard_spawn("sh", argv, environ, NULL, 0);
   if (job->pidfd < 0)
     die("sh");
 }
 
-/* Collects one job that has ended: does not block, and can take no other. */
-static int finish(int set, struct job *job) {
+/* Collects one job that has ended: can take no other. If somebody traces it, it may not be to be had at once; then the
+ * set will tell it again. 1 if it was collected. */
+static int finish(int set, struct job *job, int *right) {
   int status;
-  if (pidguard_pidfd_wait(job->pidfd, &status, 0) != 1)
+  if (pidguard_pidfd_wait(job->pidfd, &status, 20) < 0) {
+    if (errno == ETIMEDOUT)
+      return 0;
     die("wait");
+  }
   printf("job %d: status %d\n", job->number, WEXITSTATUS(status));
   if (pidguard_set_remove(set, job->pidfd) < 0)
     die("remove");
   close(job->pidfd);
-  return WEXITSTATUS(status) == job->number;
+  job->pidfd = -1;
+  *right += WEXITSTATUS(status) == job->number;
+  return 1;
+}
+
+static struct job *find(struct job *job, int jobs, int pidfd) {
+  for (int i = 0; i < jobs; i++)
+    if (job[i].pidfd == pidfd)
+      return &job[i];
+  return NULL;
 }
 
 int main(int argc, char **argv) {
@@ -59,7 +72,7 @@ int main(int argc, char **argv) {
     die("set");
   for (int i = 0; i < jobs; i++) {
     start(&job[i], i, jobs);
-    if (pidguard_set_add(set, job[i].pidfd, (uintptr_t)&job[i]) < 0) /* the set gives the pointer back */
+    if (pidguard_set_add(set, job[i].pidfd) < 0)
       die("add");
   }
 
@@ -68,16 +81,12 @@ int main(int argc, char **argv) {
   printf("the library: status %d\n", WEXITSTATUS(status));
 
   while (left > 0) {
-    uint64_t ended[16];
-    int n = pidguard_set_wait(set, ended, 16, 10000);
+    int ended[16];
+    int n = pidguard_set_wait(set, ended, 16, pidguard_deadline(10000));
     if (n < 0)
-      die("set_wait");
-    if (n == 0) {
-      fprintf(stderr, "reap: nothing for ten seconds\n");
-      return 1;
-    }
-    for (int i = 0; i < n; i++, left--)
-      right += finish(set, (struct job *)(uintptr_t)ended[i]);
+      die("set_wait"); /* for ten seconds nothing: ETIMEDOUT */
+    for (int i = 0; i < n; i++)
+      left -= finish(set, find(job, jobs, ended[i]), &right);
   }
   close(set);
   free(job);

@@ -17,32 +17,32 @@
 /* Like pidguard_pidfd_wait(), but goes on after a signal handler ran. (A program that handles signals would look at the
  * clock here; for one that does not, this is enough.) */
 static int wait_for(int worker, int *status, int timeout) {
-  int ended;
+  int r;
   do
-    ended = pidguard_pidfd_wait(worker, status, timeout);
-  while (ended < 0 && errno == EINTR);
-  return ended;
+    r = pidguard_pidfd_wait(worker, status, timeout);
+  while (r < 0 && errno == EINTR);
+  return r;
 }
 
 /* One life of the worker. 0 with its wait status, -1 with errno. */
 static int run_once(char **command, int timeout, int *status) {
-  /* A pidfd, not a PID: verified to be this child's before we get it. Close-on-exec, so the worker does not get it. */
-  int worker = pidguard_spawnp(command[0], NULL, NULL, command, environ);
+  /* A pidfd, not a PID: made by the kernel together with the child. Close-on-exec, so the worker does not get it. */
+  int worker = pidguard_spawn(command[0], command, environ, NULL, 0);
   if (worker < 0)
     return -1;
 
-  int ended = wait_for(worker, status, timeout);
-  if (ended == 0) { /* time is over */
-    int killed = pidguard_pidfd_terminate(worker, PATIENCE_MS);
+  int r = wait_for(worker, status, timeout);
+  if (r < 0 && errno == ETIMEDOUT) {
+    int killed = pidguard_pidfd_terminate(worker, PATIENCE_MS, PIDGUARD_TERMINATE_CONTINUE);
     if (killed >= 0)
       printf("too slow: %s\n", killed ? "killed, it did not listen" : "ended when asked to");
-    ended = wait_for(worker, status, -1); /* now it is certain to end; collect it */
+    r = wait_for(worker, status, -1); /* now it is certain to end; collect it */
   }
 
   int error = errno;
   close(worker);
   errno = error;
-  return ended < 0 ? -1 : 0;
+  return r;
 }
 
 int main(int argc, char **argv) {

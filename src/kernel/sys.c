@@ -73,3 +73,21 @@ ssize_t pg_sys_read_file(int dirfd, const char *path, char *buf, size_t cap) {
   buf[len] = '\0';
   return n < 0 ? n : (ssize_t)len;
 }
+
+int pg_sys_timer_create(int64_t at_ns) {
+  enum { MONOTONIC = 1, ABSOLUTE = 1 };
+  int fd = (int)pg_sys2(SYS_timerfd_create, MONOTONIC, O_CLOEXEC);
+  if (fd < 0)
+    return fd;
+#ifdef SYS_timerfd_settime /* interval, and first expiry */
+  long spec[4] = {0, 0, (long)(at_ns / 1000000000), (long)(at_ns % 1000000000)};
+  int r = (int)pg_sys4(SYS_timerfd_settime, fd, ABSOLUTE, spec, NULL);
+#else /* an architecture born with 64-bit time */
+  int64_t spec[4] = {0, 0, at_ns / 1000000000, at_ns % 1000000000};
+  int r = (int)pg_sys4(SYS_timerfd_settime64, fd, ABSOLUTE, spec, NULL);
+#endif
+  if (r == 0)
+    return fd;
+  pg_sys_close(fd);
+  return r;
+}

@@ -154,6 +154,8 @@ static inline int pg_sys_epoll_ctl(int ep, int op, int fd, void *event) {
 static inline int pg_sys_epoll_wait(int ep, void *events, int max, int timeout_ms) {
   return (int)pg_sys6(SYS_epoll_pwait, ep, (long)events, max, timeout_ms, 0, 0);
 }
+/* An event descriptor: readable once a number was written to it. */
+static inline int pg_sys_event_create(void) { return (int)pg_sys2(SYS_eventfd2, 0, O_CLOEXEC); }
 /* poll(2) that takes nanoseconds left, -1 for ever. */
 static inline int pg_sys_ppoll(void *fds, unsigned n, int64_t timeout_ns) {
 #ifdef SYS_ppoll
@@ -187,6 +189,8 @@ static inline int pg_sys_name_to_handle_at(int dir, const char *path, void *hand
 static inline int pg_sys_open_by_handle_at(int mount_fd, void *handle, int flags) {
   return (int)pg_sys3(SYS_open_by_handle_at, mount_fd, handle, flags);
 }
+/* A timer descriptor, close-on-exec, that is readable from that moment of CLOCK_MONOTONIC on; 0: never. */
+int pg_sys_timer_create(int64_t at_ns);
 /* A process by its id on pidfs: mount_fd is any pidfd (6.14), or PG_FD_PIDFS_ROOT (6.17). -ESTALE: it is gone. */
 static inline int pg_sys_pidfs_open(int mount_fd, uint64_t id, int flags) {
   struct {

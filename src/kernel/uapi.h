@@ -54,11 +54,12 @@
 #define PG_PIDFD_INFO_CGROUPID (1u << 2)        /* 6.13, likewise, if the kernel has cgroups */
 #define PG_PIDFD_INFO_EXIT (1u << 3)            /* 6.15, on request, once reaped */
 #define PG_PIDFD_INFO_COREDUMP (1u << 4)        /* 6.16, on request */
+#define PG_PIDFD_INFO_SUPPORTED_MASK (1u << 5)  /* 6.19, on request */
 #define PG_PIDFD_INFO_COREDUMP_SIGNAL (1u << 6) /* 6.19, with COREDUMP, once dumped */
 #define PG_PIDFD_INFO_COREDUMP_CODE (1u << 7)   /* after 7.0, likewise */
 
-/* struct pidfd_info up to its last field with a settled place. supported_mask (6.19) follows here in 6.19 and eight
- * bytes later in newer kernels, so nobody can ask for it; the mask that comes back says as much. */
+/* struct pidfd_info up to its last field with a settled place. supported_mask (6.19), which is never 0, follows behind
+ * coredump_signal in 6.19, and eight bytes later in newer kernels. */
 struct pg_pidfd_info {
   uint64_t mask;
   uint64_t cgroupid;
@@ -79,6 +80,9 @@ struct pg_pidfd_info {
   uint32_t coredump_code;   /* after 7.0; in 6.19 supported_mask begins here: only the mask bit tells */
   uint32_t coredump_pad;
 };
+#define PG_PIDFD_INFO_SUPPORTED_FIRST 72 /* where supported_mask stands in 6.19 */
+#define PG_PIDFD_INFO_SUPPORTED_LATER 80 /* and since then */
+#define PG_PIDFD_INFO_SIZE_LATEST 88
 #define PG_PIDFD_INFO_SIZE_VER0 64 /* 6.13: up to and with exit_code */
 
 /* linux/fcntl.h */

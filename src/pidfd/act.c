@@ -2,6 +2,7 @@
 
 #include "kernel/sys.h"
 #include "pidfd/feature.h"
+#include "pidfd/info.h"
 #include "pidfd/open.h"
 
 int pg_pidfd_getfd(int fd, int target) {
@@ -9,8 +10,17 @@ int pg_pidfd_getfd(int fd, int target) {
   return r == -ENOSYS ? -EOPNOTSUPP : r;
 }
 
+/* The kernel finds no process behind a thread's pidfd, and says ESRCH although it is there. */
+static int explain(int fd, int r) {
+  struct pg_pidfd_info info;
+  if (r == -ESRCH && !pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) && info.pid != info.tgid)
+    return -EINVAL;
+  return r;
+}
+
 int pg_pidfd_mrelease(int fd) {
-  return pg_or_unsupported(pg_feature_hidden(PG_FEATURE_MRELEASE) ? -ENOSYS : pg_sys_process_mrelease(fd, 0));
+  int r = pg_or_unsupported(pg_feature_hidden(PG_FEATURE_MRELEASE) ? -ENOSYS : pg_sys_process_mrelease(fd, 0));
+  return explain(fd, r);
 }
 
 ssize_t pg_pidfd_madvise(int fd, const struct iovec *ranges, size_t count, int advice) {
@@ -26,5 +36,5 @@ ssize_t pg_pidfd_madvise(int fd, const struct iovec *ranges, size_t count, int a
     n = pg_sys_process_madvise(self, ranges, count, advice, 0);
     pg_sys_close(self);
   }
-  return n == -ENOSYS ? -EOPNOTSUPP : n;
+  return n == -ENOSYS ? -EOPNOTSUPP : n < 0 ? explain(fd, (int)n) : n;
 }

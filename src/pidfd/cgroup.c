@@ -1,135 +1,193 @@
 #include "pidfd/cgroup.h"
 
-#include "base/fmt.h"
 #include "kernel/sys.h"
 
+#include <stdbool.h>
 #include <string.h>
 
-#define PATH_CAP 4096
+#define NAME_CAP 256 /* NAME_MAX, and the NUL */
 
 /* Failures that say nothing about the kernel: they are passed on as they are. */
 static int is_scarcity(int r) {
   return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
 }
 
-/* A text file line by line, whatever its length. */
-struct lines {
-  int fd;
-  size_t start, end;
-  char buf[PATH_CAP];
+/* A text file byte by byte, whatever its length, in little memory: callers may stand on the stack of a signal handler.
+ */
+struct stream {
+  int fd, at, end;
+  char buf[512];
 };
 
-/* The next line, NUL-terminated, or NULL at the end. A line longer than the buffer is passed over. */
-static char *next_line(struct lines *l) {
-  int skipping = 0;
-  for (;;) {
-    char *nl = memchr(l->buf + l->start, '\n', l->end - l->start);
-    if (nl) {
-      char *line = l->buf + l->start;
-      *nl = '\0';
-      l->start = (size_t)(nl - l->buf) + 1;
-      if (!skipping)
-        return line;
-      skipping = 0;
-      continue;
-    }
-    if (l->start == 0 && l->end == sizeof l->buf) {
-      skipping = 1;
-      l->end = 0;
-    }
-    memmove(l->buf, l->buf + l->start, l->end - l->start);
-    l->end -= l->start;
-    l->start = 0;
-    ssize_t n = pg_sys_read(l->fd, l->buf + l->end, sizeof l->buf - l->end);
-    if (n <= 0) /* no signal interrupts such a read */
-      return NULL;
-    l->end += (size_t)n;
-  }
-}
-
-/* Splits off the next blank-separated word of a line. */
-static char *word(char **line) {
-  char *p = *line, *start;
-  while (*p == ' ')
-    p++;
-  start = p;
-  while (*p && *p != ' ')
-    p++;
-  if (*p)
-    *p++ = '\0';
-  *line = p;
-  return start;
-}
-
-/* The mount point of a cgroup2 hierarchy whose root is the root of the caller's cgroup namespace: paths in
- * /proc/PID/cgroup start there. Others, say the host's hierarchy bound into a container, would give a wrong answer. */
-static int mount_point(char *ret) {
-  struct lines l = {.fd = pg_sys_openat(AT_FDCWD, "/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC, 0)};
-  if (l.fd < 0)
-    return is_scarcity(l.fd) ? l.fd : -EOPNOTSUPP;
-  int r = -EOPNOTSUPP;
-  for (char *line; r && (line = next_line(&l));) {
-    word(&line); /* mount id */
-    word(&line); /* parent */
-    word(&line); /* device */
-    char *root = word(&line), *point = word(&line);
-    char *tail = strstr(line, " - ");
-    if (!tail || strcmp(root, "/") || strchr(point, '\\'))
-      continue;
-    tail += 3;
-    if (!strcmp(word(&tail), "cgroup2")) {
-      strcpy(ret, point); /* both are as long as a line at most */
-      r = 0;
+static int next_byte(struct stream *s) {
+  if (s->at == s->end) {
+    s->at = 0;
+    s->end = (int)pg_sys_read(s->fd, s->buf, sizeof s->buf);
+    if (s->end <= 0) { /* no signal interrupts such a read */
+      s->end = 0;
+      return -1;
     }
   }
-  pg_sys_close(l.fd);
+  return (unsigned char)s->buf[s->at++];
+}
+
+/* A blank-separated word of a line, cut to what there is room for: what follows it, a blank, a newline or -1. */
+static int next_word(struct stream *s, char *word, size_t cap) {
+  size_t n = 0;
+  int c;
+  while ((c = next_byte(s)) > ' ')
+    if (n + 1 < cap)
+      word[n++] = (char)c;
+  word[n] = '\0';
+  return c;
+}
+
+static int skip_line(struct stream *s, int last) {
+  while (last >= 0 && last != '\n')
+    last = next_byte(s);
+  return last;
+}
+
+/* Follows a path, read up to `end` (or the end of the file), from one directory to the next. `dir` is closed. */
+static int walk(int dir, struct stream *s, int end) {
+  static const char gone[] = " (deleted)";
+  char name[NAME_CAP];
+  for (bool more = true; more;) {
+    size_t n = 0, all = 0;
+    int c;
+    for (; (c = next_byte(s)) >= 0 && c != end && c != '/'; all++)
+      if (n + 1 < sizeof name)
+        name[n++] = (char)c;
+    name[n] = '\0';
+    more = c == '/';
+    if (!n)
+      continue;
+    bool removed = !more && n >= sizeof gone && !strcmp(name + n - (sizeof gone - 1), gone);
+    bool outside = !strcmp(name, ".."); /* of our cgroup namespace */
+    int next =
+        removed || outside || all != n ? -EOPNOTSUPP : pg_sys_openat(dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    pg_sys_close(dir);
+    if (next < 0)
+      return is_scarcity(next) ? next : -EOPNOTSUPP;
+    dir = next;
+  }
+  return dir;
+}
+
+/* The line of mountinfo, counted from 1, with a cgroup2 hierarchy whose root is the root of the caller's cgroup
+ * namespace: paths in /proc/PID/cgroup start there. Others, say the host's hierarchy bound into a container, would give
+ * a wrong answer. 0: there is none. */
+static int find_mount(struct stream *s) {
+  char word[16];
+  for (int line = 1, c = 0; c >= 0; line++) {
+    bool rooted = false, after_dash = false, found = false, escaped = false;
+    c = ' ';
+    for (int field = 1; c == ' '; field++) {
+      if (field == 5) { /* the mount point: only whether it can be followed as it stands */
+        while ((c = next_byte(s)) > ' ')
+          escaped |= c == '\\';
+        continue;
+      }
+      c = next_word(s, word, sizeof word);
+      if (field == 4)
+        rooted = !strcmp(word, "/");
+      found |= after_dash && !strcmp(word, "cgroup2");
+      after_dash = !strcmp(word, "-");
+    }
+    c = skip_line(s, c);
+    if (rooted && found && !escaped)
+      return line;
+  }
+  return 0;
+}
+
+/* The directory where that hierarchy is mounted. */
+static int open_mount(void) {
+  static const char path[] = "/proc/thread-self/mountinfo";
+  int line = 0, c = 0, root;
+  for (int pass = 0; pass < 2; pass++) {
+    struct stream s = {.fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0)};
+    if (s.fd < 0)
+      return is_scarcity(s.fd) ? s.fd : -EOPNOTSUPP;
+    if (pass == 0) {
+      line = find_mount(&s);
+      root = line ? 0 : -EOPNOTSUPP;
+    } else {
+      while (--line && c >= 0)
+        c = skip_line(&s, 0);
+      for (int field = 1; field < 5 && c >= 0; field++) {
+        char word[4];
+        c = next_word(&s, word, sizeof word);
+      }
+      root = pg_sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+      if (root >= 0)
+        root = walk(root, &s, ' ');
+    }
+    pg_sys_close(s.fd);
+    if (root)
+      break;
+  }
+  return root;
+}
+
+/* The stream stands behind "0::" of the process's line afterwards. */
+static int find_path(struct stream *s) {
+  int seen = 0;
+  for (int c = 0; c >= 0;) {
+    char head[4] = "";
+    int n = 0;
+    while (n < 3 && (c = next_byte(s)) >= 0 && c != '\n')
+      head[n++] = (char)c;
+    seen += n > 0;
+    if (n == 3 && !memcmp(head, "0::", 3))
+      return 0;
+    c = skip_line(s, c);
+  }
+  return seen ? -EOPNOTSUPP : -ESRCH; /* an empty file is what a reaped process leaves */
+}
+
+int pg_cgroup_open(int procdir) {
+  struct stream s = {.fd = pg_sys_openat(procdir, "cgroup", O_RDONLY | O_CLOEXEC, 0)};
+  if (s.fd < 0)
+    return s.fd == -ENOENT ? -EOPNOTSUPP : s.fd;
+  int r = find_path(&s);
+  if (!r)
+    r = open_mount();
+  if (r >= 0)
+    r = walk(r, &s, '\n');
+  pg_sys_close(s.fd);
+  if (r >= 0 && pg_sys_fstatfs_type(r) != PG_CGROUP2_SUPER_MAGIC) {
+    pg_sys_close(r);
+    r = -EOPNOTSUPP;
+  }
   return r;
 }
 
-/* The process's path in the unified hierarchy. */
-static int cgroup_path(int procdir, char *ret) {
-  struct lines l = {.fd = pg_sys_openat(procdir, "cgroup", O_RDONLY | O_CLOEXEC, 0)};
-  if (l.fd < 0)
-    return l.fd == -ENOENT ? -EOPNOTSUPP : l.fd;
-  int r = -EOPNOTSUPP, seen = 0;
-  for (char *line; r && (line = next_line(&l)); seen = 1) {
-    size_t n = strlen(line);
-    static const char gone[] = " (deleted)";
-    if (strncmp(line, "0::/", 4) || (n >= sizeof gone && !strcmp(line + n - (sizeof gone - 1), gone)))
-      continue;
-    strcpy(ret, line + 3);
-    r = strstr(ret, "/..") == ret ? -EOPNOTSUPP : 0; /* outside our cgroup namespace */
-  }
-  pg_sys_close(l.fd);
-  return seen || !r ? r : -ESRCH; /* an empty file is what a reaped process leaves */
-}
-
-int pg_cgroup_id(int procdir, uint64_t *ret) {
-  char path[2 * PATH_CAP], relative[PATH_CAP];
-  int r = cgroup_path(procdir, relative);
-  if (!r)
-    r = mount_point(path);
-  if (r)
-    return r;
-  struct pg_buf b;
-  pg_buf_init(&b, path + strlen(path), sizeof path - strlen(path));
-  pg_buf_str(&b, relative);
-  int dir = pg_sys_openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-  if (dir < 0)
-    return is_scarcity(dir) ? dir : -EOPNOTSUPP;
+/* The handle is the id on every kernel; the inode number is only where inode numbers have 64 bits. */
+int pg_cgroup_id_of(int dir, uint64_t *ret) {
   struct {
     uint32_t bytes;
     int32_t type;
     uint64_t id;
   } handle = {.bytes = sizeof handle.id};
   int mount_id;
-  /* The handle is the id on every kernel; the inode number is only where inode numbers have 64 bits. */
-  r = pg_sys_fstatfs_type(dir) == PG_CGROUP2_SUPER_MAGIC
-          ? pg_sys_name_to_handle_at(dir, "", &handle, &mount_id, PG_AT_EMPTY_PATH)
-          : -EOPNOTSUPP;
-  pg_sys_close(dir);
+  long type = pg_sys_fstatfs_type(dir);
+  if (type < 0)
+    return (int)type;
+  if (type != PG_CGROUP2_SUPER_MAGIC)
+    return -EINVAL;
+  int r = pg_sys_name_to_handle_at(dir, "", &handle, &mount_id, PG_AT_EMPTY_PATH);
   if (r || handle.bytes != sizeof handle.id)
     return -EOPNOTSUPP;
   *ret = handle.id;
   return 0;
+}
+
+int pg_cgroup_id(int procdir, uint64_t *ret) {
+  int dir = pg_cgroup_open(procdir);
+  if (dir < 0)
+    return dir;
+  int r = pg_cgroup_id_of(dir, ret);
+  pg_sys_close(dir);
+  return r == -EINVAL ? -EOPNOTSUPP : r;
 }

@@ -29,7 +29,9 @@ enum pg_feature {
   PG_FEATURE_INFO_SIZES = 1u << 16,    /* 6.15 took exactly 64 bytes, older and newer kernels any size from there */
   PG_FEATURE_INFO_COREDUMP = 1u << 17, /* 6.16 */
   PG_FEATURE_PIDFS_ROOT = 1u << 18,    /* 6.17: FD_PIDFS_ROOT */
-  PG_FEATURE_ALL = (1u << 19) - 1,
+  PG_FEATURE_CGROUP_KILL = 1u << 19,   /* 5.14: cgroup.kill */
+  PG_FEATURE_CLONE3 = 1u << 20,        /* 5.3 (into a cgroup: 5.7); many filters have it not */
+  PG_FEATURE_ALL = (1u << 21) - 1,
 };
 
 /* Features that this process pretends not to have: 0 outside tests. */

@@ -65,9 +65,8 @@ int pg_pidfd_open_id(uint64_t id, unsigned flags) {
     return -EINVAL;
   if (pg_feature_hidden(PG_FEATURE_HANDLE) || pg_feature_hidden(PG_FEATURE_PIDFS))
     return -EOPNOTSUPP;
-  int fd = pg_feature_hidden(PG_FEATURE_PIDFS_ROOT)
-               ? -EBADF
-               : pg_sys_pidfs_open(PG_FD_PIDFS_ROOT, id, (int)flags | O_CLOEXEC);
+  int fd = pg_feature_hidden(PG_FEATURE_PIDFS_ROOT) ? -EBADF
+                                                    : pg_sys_pidfs_open(PG_FD_PIDFS_ROOT, id, (int)flags | O_CLOEXEC);
   if (fd >= 0)
     return process_only(fd);
   if (fd != -EBADF && fd != -ESTALE)

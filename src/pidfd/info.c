@@ -66,6 +66,31 @@ int pg_pidfd_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
   return ret->mask ? 0 : missing(want, got);
 }
 
+uint64_t pg_info_supported_in(const void *answer) {
+  uint64_t mask, supported;
+  memcpy(&mask, answer, sizeof mask);
+  if (!(mask & PG_PIDFD_INFO_SUPPORTED_MASK))
+    return 0;
+  memcpy(&supported, (const char *)answer + PG_PIDFD_INFO_SUPPORTED_LATER, sizeof supported);
+  if (!supported) /* 6.19 fills up with zeros behind what it has */
+    memcpy(&supported, (const char *)answer + PG_PIDFD_INFO_SUPPORTED_FIRST, sizeof supported);
+  return supported;
+}
+
+int pg_pidfd_info_supported(int fd, uint64_t *ret) {
+  uint64_t answer[PG_PIDFD_INFO_SIZE_LATEST / sizeof(uint64_t)] = {PG_PIDFD_INFO_SUPPORTED_MASK};
+  int r = pg_pidfd_check(fd); /* the request means something else to other files */
+  if (r)
+    return r;
+  if (pg_feature_hidden(PG_FEATURE_INFO) || pg_sys_ioctl(fd, PG_PIDFD_GET_INFO(sizeof answer), answer))
+    return -EOPNOTSUPP;
+  uint64_t supported = pg_info_supported_in(answer);
+  if (!supported)
+    return -EOPNOTSUPP;
+  *ret = supported;
+  return 0;
+}
+
 int pg_pidfd_state(int fd) {
   struct pollfd p = {.fd = fd, .events = POLLIN};
   int r = pg_pidfd_check(fd);

@@ -10,6 +10,11 @@
  * namespace, -ENODATA the kernel knows of such things, and there is none (yet), -EOPNOTSUPP this kernel cannot tell. */
 int pg_pidfd_info(int fd, uint32_t want, struct pg_pidfd_info *ret);
 
+/* The kernel's mask of what it can tell (6.19; -EOPNOTSUPP). -EBADF. */
+int pg_pidfd_info_supported(int fd, uint64_t *ret);
+/* The same out of the kernel's answer of PG_PIDFD_INFO_SIZE_LATEST bytes, wherever it stands in there; 0: nowhere. */
+uint64_t pg_info_supported_in(const void *answer);
+
 enum pg_state { PG_STATE_ALIVE = 1, PG_STATE_ZOMBIE, PG_STATE_REAPED };
 
 /* An enum pg_state, -EBADF, or -EREMOTE (before 6.9, ended in another pid namespace: zombie or reaped, nobody can say).

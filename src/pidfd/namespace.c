@@ -72,19 +72,25 @@ static int open_mine(enum pg_ns kind) {
   return ns;
 }
 
-int pg_ns_is_mine(int fd, enum pg_ns kind) {
+/* 1 if that is the calling thread's namespace of this kind. */
+static int is_mine(int theirs, enum pg_ns kind) {
   uint64_t dev[2], ino[2];
-  int theirs = pg_ns_open(fd, kind);
-  if (theirs < 0)
-    return theirs;
   int mine = open_mine(kind);
   int r = mine < 0 ? mine : pg_sys_fstat_ids(theirs, &dev[0], &ino[0]);
   if (!r)
     r = pg_sys_fstat_ids(mine, &dev[1], &ino[1]);
   if (mine >= 0)
     pg_sys_close(mine);
-  pg_sys_close(theirs);
   return r < 0 ? r : dev[0] == dev[1] && ino[0] == ino[1];
+}
+
+int pg_ns_is_mine(int fd, enum pg_ns kind) {
+  int theirs = pg_ns_open(fd, kind);
+  if (theirs < 0)
+    return theirs;
+  int r = is_mine(theirs, kind);
+  pg_sys_close(theirs);
+  return r;
 }
 
 /* Whoever must be entered before others comes first: a user namespace gives the rights for the rest. The mount
@@ -125,6 +131,35 @@ static int knows_pidfds(void) {
   return r != -EINVAL;
 }
 
+int pg_ns_flag(enum pg_ns kind) {
+  for (size_t i = 0; i < PG_ARRAY_LEN(order); i++)
+    if (order[i].kind == kind)
+      return order[i].flag;
+  return kind == PG_NS_PID_FOR_CHILDREN ? CLONE_NEWPID : kind == PG_NS_TIME_FOR_CHILDREN ? CLONE_NEWTIME : -EINVAL;
+}
+
+/* Those of the flags whose namespaces differ. The kernel refuses to enter the own user namespace, and asks for rights
+ * for others that would change nothing. The pid and time namespaces of our next children are what is entered. */
+static int differing(int fd, int flags) {
+  for (size_t i = 0; i < PG_ARRAY_LEN(order); i++) {
+    if (!(flags & order[i].flag))
+      continue;
+    int theirs = pg_ns_open(fd, order[i].kind), same = theirs;
+    if (theirs >= 0) {
+      enum pg_ns mine = order[i].kind == PG_NS_PID    ? PG_NS_PID_FOR_CHILDREN
+                        : order[i].kind == PG_NS_TIME ? PG_NS_TIME_FOR_CHILDREN
+                                                      : order[i].kind;
+      same = is_mine(theirs, mine);
+      pg_sys_close(theirs);
+    }
+    if (same == 1 || (same == -EOPNOTSUPP && theirs < 0)) /* or the kernel knows no such namespaces: there is but one */
+      flags &= ~order[i].flag;
+    else if (same < 0 && same != -EOPNOTSUPP)
+      return same;
+  }
+  return flags;
+}
+
 int pg_ns_enter(int fd, int flags) {
   int all = 0;
   for (size_t i = 0; i < PG_ARRAY_LEN(order); i++)
@@ -132,8 +167,11 @@ int pg_ns_enter(int fd, int flags) {
   if (!flags || (flags & ~all))
     return -EINVAL;
   int r = pg_pidfd_check(fd); /* setns takes other descriptors as well */
-  if (r)
+  if (!r)
+    r = differing(fd, flags);
+  if (r <= 0)
     return r;
+  flags = r;
   if (pg_feature_hidden(PG_FEATURE_SETNS))
     return enter_one_by_one(fd, flags);
   r = pg_sys_setns(fd, flags);

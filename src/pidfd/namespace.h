@@ -24,8 +24,12 @@ int pg_ns_open(int fd, enum pg_ns kind);
 /* 1 if the calling thread is in that namespace too, 0 if not; errors as above. */
 int pg_ns_is_mine(int fd, enum pg_ns kind);
 
-/* Moves the calling thread into the namespaces given by CLONE_NEW* flags, as setns(2) with a pidfd (5.8). On older
- * kernels one after the other: if one is refused, the thread may have entered others before. */
+/* The CLONE_NEW* flag that goes with a kind. -EINVAL no such kind. */
+int pg_ns_flag(enum pg_ns kind);
+
+/* Moves the calling thread into those namespaces, given by CLONE_NEW* flags, that it is not in already, as setns(2)
+ * with a pidfd (5.8). On older kernels one after the other: if one is refused, the thread may have entered others
+ * before. */
 int pg_ns_enter(int fd, int flags);
 
 #endif

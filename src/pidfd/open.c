@@ -1,7 +1,10 @@
 #include "pidfd/open.h"
 
+#include "base/fmt.h"
 #include "kernel/sys.h"
 #include "pidfd/feature.h"
+
+#include <string.h>
 
 int pg_pidfd_open(pid_t pid, unsigned flags) {
   if (pid < 1 || (flags & ~(unsigned)PG_PIDFD_NONBLOCK))
@@ -57,6 +60,18 @@ int pg_pidfd_open_parent(void) {
   }
 }
 
+/* What /proc calls it; where there is no /proc, nobody can say that it is anything else. */
+static bool has_pidfd_name(int fd) {
+  static const char want[] = "anon_inode:[pidfd]";
+  char path[40], name[sizeof want];
+  struct pg_buf b;
+  pg_buf_init(&b, path, sizeof path);
+  pg_buf_str(&b, "/proc/thread-self/fd/");
+  pg_buf_dec(&b, fd);
+  ssize_t n = pg_sys_readlinkat(AT_FDCWD, path, name, sizeof name);
+  return n < 0 || (n == sizeof want - 1 && !memcmp(name, want, sizeof want - 1));
+}
+
 int pg_pidfd_check(int fd) {
   long type = pg_sys_fstatfs_type(fd);
   if (type == PG_PIDFS_MAGIC) { /* an O_PATH descriptor of a pidfd is there as well, and good for nothing */
@@ -65,8 +80,14 @@ int pg_pidfd_check(int fd) {
   }
   if (type != PG_ANON_INODE_FS_MAGIC)
     return -EBADF;
-  /* Before 6.9 pidfds share one inode with eventfds and the like; only a pidfd takes a signal. */
-  return pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -EBADF ? -EBADF : 0;
+  /* Before 6.9 pidfds share one inode with eventfds and the like; only a pidfd takes a signal. EPERM is the process's
+   * answer, or a filter's, which does not even look at the descriptor: then only a pidfd can be waited for. */
+  int r = pg_sys_pidfd_send_signal(fd, 0, NULL, 0);
+  if (r == -EPERM || r == -ENOSYS)
+    r = pg_pidfd_verify_child(fd);
+  if (r == -EOPNOTSUPP) /* before 5.4, or filtered, too */
+    return has_pidfd_name(fd) ? 0 : -EBADF;
+  return r == -EBADF ? -EBADF : 0;
 }
 
 int pg_pidfd_verify_child(int fd) {

@@ -95,7 +95,7 @@ int pg_proc_dir(int fd) {
 }
 
 static int status_info(int dir, struct pg_pidfd_info *ret) {
-  char text[4096];
+  char text[1024]; /* what is wanted stands in the first lines: callers may be on the stack of a signal handler */
   ssize_t n = pg_sys_read_file(dir, "status", text, sizeof text);
   if (n == -ENOENT || n == 0) /* nothing is left in the directory of a process that was reaped */
     return -ESRCH;
@@ -131,4 +131,24 @@ int pg_proc_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
   }
   pg_sys_close(dir);
   return r;
+}
+
+int pg_proc_start_time(int fd, uint64_t *ret) {
+  char text[1024];
+  int dir = pg_proc_dir(fd);
+  if (dir < 0)
+    return dir;
+  ssize_t n = pg_sys_read_file(dir, "stat", text, sizeof text);
+  pg_sys_close(dir);
+  if (n <= 0)
+    return n == -ENOENT || n == 0 ? -ESRCH : (int)n;
+  const char *p = strrchr(text, ')'); /* a name may have blanks and brackets in it; behind it come fields 3 to 52 */
+  for (int field = 2; p && field < 22; field++)
+    if ((p = strchr(p, ' ')))
+      p++;
+  int64_t ticks = p ? pg_parse_dec(&p) : -1;
+  if (ticks < 0)
+    return -EOPNOTSUPP;
+  *ret = (uint64_t)ticks;
+  return 0;
 }

@@ -20,4 +20,7 @@ int pg_proc_dir(int fd);
 /* The /proc form of PIDFD_GET_INFO: fills what is wanted of pid, credentials and cgroup id, and sets the mask. */
 int pg_proc_info(int fd, uint32_t want, struct pg_pidfd_info *ret);
 
+/* When the process started, in clock ticks since the boot, as /proc/PID/stat tells; errors as pg_proc_dir. */
+int pg_proc_start_time(int fd, uint64_t *ret);
+
 #endif

@@ -1,42 +1,85 @@
 #include "pidfd/set.h"
 
 #include "kernel/sys.h"
+#include "pidfd/feature.h"
 #include "pidfd/open.h"
 #include "pidfd/wait.h"
 
+#include <stdbool.h>
 #include <sys/epoll.h>
 
 #define BATCH 64
+
+/* What the kernel keeps for us with each member: the descriptor, whether it is a pidfd, whether its end was told, and
+ * what the kernel has of the file's inode number, where files have one of their own. */
+#define NUMBER 0x7fffffffu
+#define PROCESS (UINT64_C(1) << 31)
+#define TOLD (UINT64_C(1) << 32)
+#define INODE_SHIFT 33
+
+static uint64_t member(int fd, bool process) {
+  uint64_t dev, ino = 0;
+  pg_sys_fstat_ids(fd, &dev, &ino);
+  return ino << INODE_SHIFT | (process ? PROCESS : 0) | (uint64_t)(unsigned)fd;
+}
+
+static int control(int set, int op, uint64_t data) {
+  /* Edge-triggered: a member is news again only if we say so (`tell` does), or if something happens to it. So what is
+   * left of a member whose number was closed, while somebody else has a copy of the descriptor, wakes nobody twice. */
+  struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.u64 = data}};
+  return pg_sys_epoll_ctl(set, op, (int)(data & NUMBER), &event);
+}
 
 int pg_set_create(void) {
   return pg_sys_epoll_create();
 }
 
-int pg_set_add(int set, int fd, uint64_t data) {
-  /* One shot: a zombie stays readable, and is news only once. */
-  struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data = {.u64 = data}};
-  int r = pg_pidfd_check(fd);
-  return r ? r : pg_sys_epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
+int pg_set_add(int set, int fd) {
+  if (fd < 0)
+    return -EBADF;
+  int r = control(set, EPOLL_CTL_ADD, member(fd, !pg_pidfd_check(fd)));
+  return r == -EPERM ? -EBADF : r; /* a kind of file that cannot be waited for */
 }
 
 int pg_set_remove(int set, int fd) {
-  struct epoll_event unused = {.events = 0, .data = {.u64 = 0}};
-  int r = pg_sys_epoll_ctl(set, EPOLL_CTL_DEL, fd, &unused);
-  return r == -EPERM ? -EBADF : r; /* a kind of file that cannot be waited for: no pidfd */
+  if (fd < 0)
+    return -EBADF;
+  int r = control(set, EPOLL_CTL_DEL, (uint64_t)(unsigned)fd);
+  return r == -EPERM ? -EBADF : r;
 }
 
-int pg_set_wait(int set, uint64_t *data, int max, int64_t deadline) {
+static bool is_reaped(int fd, uint32_t events) {
+  if ((events & EPOLLHUP) && !pg_feature_hidden(PG_FEATURE_HANGUP))
+    return true;
+  return pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH; /* before 6.9 */
+}
+
+/* Is there something to tell of this member? It will be told again by the next call, unless it is removed, or the
+ * process is reaped: that is told too, but only to who did not know of the end. */
+static bool tell(int set, uint64_t data, uint32_t events) {
+  int fd = (int)(data & NUMBER);
+  uint64_t now = member(fd, data & PROCESS);
+  if (now != (data & ~TOLD))
+    return false; /* the number is another descriptor's by now */
+  if ((data & PROCESS) && (data & TOLD) && is_reaped(fd, events)) {
+    control(set, EPOLL_CTL_DEL, data);
+    return false;
+  }
+  return !control(set, EPOLL_CTL_MOD, data | TOLD);
+}
+
+int pg_set_wait(int set, int *ready, int max, int64_t deadline) {
   struct epoll_event events[BATCH];
   if (max < 1)
     return -EINVAL;
   for (;;) {
     int64_t left = pg_deadline_left(deadline);
     int ms = left < 0 ? -1 : left > (int64_t)INT32_MAX * 1000000 ? INT32_MAX : (int)((left + 999999) / 1000000);
-    int n = pg_sys_epoll_wait(set, events, max < BATCH ? max : BATCH, ms);
-    if (n == 0 && ms == INT32_MAX)
-      continue;
+    int n = pg_sys_epoll_wait(set, events, max < BATCH ? max : BATCH, ms), told = 0;
     for (int i = 0; i < n; i++)
-      data[i] = events[i].data.u64;
-    return n;
+      if (tell(set, events[i].data.u64, events[i].events))
+        ready[told++] = (int)(events[i].data.u64 & NUMBER);
+    if (n < 0 || told || (n == 0 && ms != INT32_MAX))
+      return n < 0 ? n : told;
   }
 }

@@ -67,10 +67,17 @@ int pg_pidfd_queue(int fd, int sig, union sigval value, unsigned scope) {
   return send_signal(fd, sig, &info, scope);
 }
 
-int pg_pidfd_terminate(int fd, int64_t deadline) {
+static int ask_to_end(int fd, bool go_on) {
+  int r = pg_pidfd_signal(fd, SIGTERM, 0);
+  if (!r && go_on)
+    r = pg_pidfd_signal(fd, SIGCONT, 0);
+  return r;
+}
+
+int pg_pidfd_terminate(int fd, int64_t deadline, bool go_on) {
   int r = pg_pidfd_check(fd); /* a directory of /proc takes signals too, but its end could not be waited for */
   if (!r)
-    r = pg_pidfd_signal(fd, SIGTERM, 0);
+    r = ask_to_end(fd, go_on);
   if (r)
     return r;
   do
@@ -80,4 +87,18 @@ int pg_pidfd_terminate(int fd, int64_t deadline) {
     return r < 0 ? r : 0;
   r = pg_pidfd_signal(fd, SIGKILL, 0);
   return r == -ESRCH ? 0 : r ? r : 1; /* ESRCH: it ended, and was reaped, in the last moment */
+}
+
+int pg_pidfd_terminate_start(int fd, int64_t deadline, bool go_on) {
+  int r = pg_pidfd_check(fd);
+  if (r)
+    return r;
+  int timer = pg_sys_timer_create(deadline == PG_NO_DEADLINE ? 0 : deadline > 0 ? deadline : 1);
+  if (timer < 0)
+    return timer;
+  r = ask_to_end(fd, go_on);
+  if (!r)
+    return timer;
+  pg_sys_close(timer);
+  return r;
 }

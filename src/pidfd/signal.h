@@ -4,6 +4,7 @@
 
 #include "kernel/uapi.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* As kill(2). fd may be PG_PIDFD_SELF_THREAD or PG_PIDFD_SELF_THREAD_GROUP, on any kernel. scope: 0 for what the
@@ -15,8 +16,12 @@ int pg_pidfd_signal(int fd, int sig, unsigned scope);
 /* As sigqueue(3); also -EAGAIN, too many signals are queued. */
 int pg_pidfd_queue(int fd, int sig, union sigval value, unsigned scope);
 
-/* SIGTERM, and SIGKILL if the process has not ended by the deadline (see pidfd/wait.h). 0 ended before, 1 SIGKILL was
- * sent. Goes on after signal handlers. */
-int pg_pidfd_terminate(int fd, int64_t deadline);
+/* SIGTERM, and SIGCONT if `go_on`, for a stopped process sees no SIGTERM; and SIGKILL if the process has not ended by
+ * the deadline (see pidfd/wait.h). 0 ended before, 1 SIGKILL was sent. Goes on after signal handlers. */
+int pg_pidfd_terminate(int fd, int64_t deadline, bool go_on);
+
+/* The first half of it: a timer descriptor, close-on-exec, that is readable from the deadline on. -EMFILE, -ENFILE,
+ * -ENOMEM: before anything was sent. */
+int pg_pidfd_terminate_start(int fd, int64_t deadline, bool go_on);
 
 #endif

@@ -71,6 +71,19 @@ int pg_socket_peer(int sock) {
   return r == -EINVAL ? -ESRCH : r ? r : fd; /* EINVAL: before 6.16, reaped */
 }
 
+int pg_socket_peer_creds(int sock, uid_t *ret_uid, gid_t *ret_gid) {
+  struct peer_cred cred = {0, 0, 0};
+  unsigned len = sizeof cred;
+  int r = pg_sys_getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+  if (r)
+    return r == -ENOPROTOOPT ? -ENODATA : r;
+  if (cred.uid == UINT32_MAX) /* what the kernel says where nobody connected */
+    return -ENODATA;
+  *ret_uid = cred.uid;
+  *ret_gid = cred.gid;
+  return 0;
+}
+
 int pg_socket_send(int sock, int fd) {
   int domain = 0;
   unsigned len = sizeof domain;
@@ -133,8 +146,8 @@ static ssize_t receive(int sock, void *data, size_t size, int flags, struct carg
   struct iovec iov = {.iov_base = data, .iov_len = size};
   union { /* all that a message can carry: who fills it with cargo must not get rid of his own pidfd by that */
     struct cmsghdr head;
-    char space[CMSG_SPACE(PG_SCM_MAX_FD * sizeof(int)) + CMSG_SPACE(sizeof(struct peer_cred)) + CMSG_SPACE(sizeof(int)) +
-               512];
+    char space[CMSG_SPACE(PG_SCM_MAX_FD * sizeof(int)) + CMSG_SPACE(sizeof(struct peer_cred)) +
+               CMSG_SPACE(sizeof(int)) + 512];
   } control;
   struct msghdr msg;
   memset(&msg, 0, sizeof msg);

@@ -12,6 +12,10 @@
  * namespace, -EOPNOTSUPP not to be told safely on this kernel. */
 int pg_socket_peer(int sock);
 
+/* The effective user and group that the peer had when the connection was made, and not what it has become since.
+ * -ENODATA no peer is known. */
+int pg_socket_peer_creds(int sock, uid_t *ret_uid, gid_t *ret_gid);
+
 /* Sends the pidfd with one byte of data. 0 or -errno of sendmsg(2); never SIGPIPE. */
 int pg_socket_send(int sock, int fd);
 

@@ -10,6 +10,9 @@
 #include <string.h>
 #include <time.h>
 
+#define PAUSE_MIN 1000000  /* 1 ms */
+#define PAUSE_MAX 20000000 /* 20 ms */
+
 static int64_t now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -51,8 +54,6 @@ static int wait_once(int fd, siginfo_t *info, int options, struct rusage *usage)
   struct rusage ru;
   memset(&si, 0, sizeof si);
   int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, options, usage ? &ru : NULL);
-  if (r == -EAGAIN) /* PIDFD_NONBLOCK */
-    return 0;
   if (r == -EINVAL)
     return fd < 0 ? -EBADF : valid(options) ? -EOPNOTSUPP : -EINVAL;
   if (r)
@@ -66,6 +67,20 @@ static int wait_once(int fd, siginfo_t *info, int options, struct rusage *usage)
   return 1;
 }
 
+/* Takes the end of a process that has ended. It may not be to be had yet: somebody traces the process, and takes it
+ * first. Nothing reliable tells when he lets go, so it is looked at again, in growing pauses. */
+static int take_end(int fd, siginfo_t *info, int options, struct rusage *usage, int64_t deadline) {
+  for (int64_t pause = PAUSE_MIN;; pause = pause < PAUSE_MAX / 2 ? 2 * pause : PAUSE_MAX) {
+    int r = wait_once(fd, info, options | WNOHANG, usage);
+    int64_t left = pg_deadline_left(deadline);
+    if (r || !left)
+      return r;
+    r = pg_sys_ppoll(NULL, 0, left > 0 && left < pause ? left : pause);
+    if (r)
+      return r;
+  }
+}
+
 int pg_pidfd_waitid(int fd, siginfo_t *info, int options, struct rusage *usage, int64_t deadline) {
   if (deadline == PG_NO_DEADLINE || (options & WNOHANG))
     return wait_once(fd, info, options, usage);
@@ -76,14 +91,7 @@ int pg_pidfd_waitid(int fd, siginfo_t *info, int options, struct rusage *usage, 
   if (r || !pg_deadline_left(deadline))
     return r;
   r = poll_for(fd, POLLIN, deadline);
-  if (r <= 0)
-    return r;
-  r = wait_once(fd, info, options | WNOHANG, usage);
-  if (r)
-    return r;
-  /* Ended, and yet not to be had: somebody traces it, and takes it first. Nothing wakes a poller when he lets go. */
-  r = pg_sys_ppoll(NULL, 0, pg_deadline_left(deadline));
-  return r ? r : wait_once(fd, info, options | WNOHANG, usage);
+  return r > 0 ? take_end(fd, info, options, usage, deadline) : r;
 }
 
 /* The status that the kernel keeps of a reaped process: 0, -ENODATA while it was not reaped, or why there is none. */
@@ -113,6 +121,11 @@ static int wait_stranger(int fd, int *status, int64_t deadline) {
 int pg_pidfd_wait(int fd, int *status, int64_t deadline) {
   siginfo_t si = {0};
   int r = pg_pidfd_waitid(fd, &si, WEXITED | __WALL, NULL, deadline);
+  if (r == -EAGAIN) { /* O_NONBLOCK belongs to the open file, and whoever has a copy can set it: we were told to wait */
+    r = poll_for(fd, POLLIN, deadline);
+    if (r > 0)
+      r = take_end(fd, &si, WEXITED | __WALL, NULL, deadline);
+  }
   if (r == 1 && status)
     *status = pg_status_from_siginfo(&si);
   if (r != -ECHILD)

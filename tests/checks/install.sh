@@ -55,8 +55,8 @@ cat >"$tmp/caller.c" <<'END_C'
 #include <unistd.h>
 int main(void) {
   char line[4096], *argv[] = {"sh", "-c", "exit 3", NULL};
-  int status = 0, fd = pidguard_spawnp("sh", NULL, NULL, argv, environ);
-  if (fd < 0 || pidguard_pidfd_wait(fd, &status, -1) != 1)
+  int status = 0, fd = pidguard_spawn("sh", argv, environ, NULL, 0);
+  if (fd < 0 || pidguard_pidfd_wait(fd, &status, -1))
     return 1;
   printf("version %s status %d\n", pidguard_version(), WEXITSTATUS(status));
   FILE *maps = fopen("/proc/self/maps", "r");

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define EXAMPLE(name) PG_EXAMPLES "/example-" name
@@ -78,7 +81,7 @@ static void epoll_many(void) {
   snprintf(number, sizeof number, "%d", many());
   const char *const argv[] = {EXAMPLE("epoll"), number, NULL};
   printf("\n    %s children ...", number);
-  struct pg_test_outcome outcome = run(argv, 120000, 0, NULL);
+  struct pg_test_outcome outcome = run(argv, 600000, 0, NULL);
   check_children(outcome.out, many(), 1);
   pg_test_outcome_free(&outcome);
 }
@@ -114,6 +117,130 @@ static void reap_without_handler(void) {
     PG_CHECK(first && !strstr(first + 1, line), "job %d not exactly once: %s", i, outcome.out);
   }
   pg_test_outcome_free(&outcome);
+}
+
+/* Reads lines until one has the text in it; true if there is one. */
+static bool read_until(struct pg_test_process *process, const char *text) {
+  char line[256];
+  while (!pg_test_read_line(process, line, sizeof line))
+    if (strstr(line, text))
+      return true;
+  return false;
+}
+
+static void supervisor_ends_all(void) {
+  const char *const argv[] = {EXAMPLE("supervisor"),
+                              "300",
+                              "exec sleep 1000",
+                              "exit 3",
+                              "trap '' TERM; echo deaf; while :; do sleep 0.05; done",
+                              NULL};
+  struct pg_test_command command = {.argv = argv, .limit_ms = 60000};
+  struct pg_test_process process;
+  struct pg_test_outcome outcome;
+  if (!PG_CHECK(pg_test_start(&command, &process) == 0, "start"))
+    return;
+  /* One fails three times, and then no more; two run on until the supervisor is told to end. */
+  bool deaf = read_until(&process, "deaf"), failed = true;
+  for (int i = 0; i < 3 && !deaf; i++)
+    failed &= read_until(&process, "exit 3: exit 3");
+  PG_CHECK(deaf || failed, "not running");
+  if (process.pid > 1)
+    kill(process.pid, SIGTERM);
+  bool asked = read_until(&process, "sleep 1000: signal 15"), killed = read_until(&process, ": signal 9");
+  PG_CHECK(asked && killed, "asked %d, killed %d", asked, killed);
+  pg_test_finish(&process, &outcome);
+  PG_CHECK(pg_test_exited(&outcome, 0), "status %x: %s", (unsigned)outcome.status, outcome.err);
+  pg_test_outcome_free(&outcome);
+  pg_test_kill_leftovers(); /* the last sleep of the shell */
+}
+
+static void runner_reports(void) {
+  const char *const argv[] = {EXAMPLE("runner"),
+                              "1500",
+                              "true",
+                              "echo wrong; exit 1",
+                              "kill -SEGV $$",
+                              "(sleep 1000 & sleep 1000 & wait) & wait",
+                              "sleep 1000 & true",
+                              NULL};
+  run(argv, 60000, 1,
+      "passed   true\n"
+      "FAILED   echo wrong; exit 1\n"
+      "wrong\n"
+      "SIGNAL   kill -SEGV $$: Segmentation fault\n"
+      "TIMEOUT  (sleep 1000 & sleep 1000 & wait) & wait\n"
+      "passed   sleep 1000 & true\n"
+      "3 of 5 failed\n");
+  int left = pg_test_kill_leftovers();
+  PG_CHECK(left == 0, "%d processes are left", left);
+}
+
+static void server_asks(void) {
+  char path[64], line[256];
+  snprintf(path, sizeof path, "/tmp/pidguard-example-%d", (int)getpid());
+  const char *const argv[] = {EXAMPLE("server"), path, "1", NULL};
+  struct pg_test_command command = {.argv = argv, .limit_ms = 30000};
+  struct pg_test_process process;
+  struct pg_test_outcome outcome;
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (!PG_CHECK(pg_test_start(&command, &process) == 0, "start"))
+    return;
+  PG_CHECK(read_until(&process, "listening"), "not listening");
+  snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+  pid_t pid = fork();
+  if (pid == 0) {
+    char answer[16] = "";
+    int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool welcome = !connect(sock, (struct sockaddr *)&address, sizeof address) && read(sock, answer, 7) == 7;
+    _exit(welcome && !strcmp(answer, "welcome") ? 0 : 1);
+  }
+  int status = -1;
+  PG_CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "the client: %x", (unsigned)status);
+  PG_CHECK(!pg_test_read_line(&process, line, sizeof line) && atoi(line) == pid && strstr(line, ": allowed"), "%s",
+           line);
+  PG_CHECK(read_until(&process, "it has ended"), "its end was not told");
+  pg_test_finish(&process, &outcome);
+  PG_CHECK(pg_test_exited(&outcome, 0), "status %x: %s", (unsigned)outcome.status, outcome.err);
+  pg_test_outcome_free(&outcome);
+}
+
+static void enter_namespaces(void) {
+  const char *const inside[] = {"unshare", "--uts", "sh", "-c", "hostname apart && echo ready && exec sleep 1000",
+                                NULL};
+  struct pg_test_command command = {.argv = inside, .limit_ms = 30000};
+  struct pg_test_process process;
+  struct pg_test_outcome outcome;
+  char number[16];
+  if (!PG_CHECK(pg_test_start(&command, &process) == 0, "start"))
+    return;
+  if (!read_until(&process, "ready")) {
+    pg_test_skip("cannot make a namespace here");
+  } else {
+    snprintf(number, sizeof number, "%d", (int)process.pid);
+    const char *const argv[] = {EXAMPLE("enter"), number, "hostname", NULL};
+    run(argv, 0, 0, "apart\n");
+    const char *const nobody[] = {EXAMPLE("enter"), "4000000", "hostname", NULL};
+    run(nobody, 0, 1, "");
+  }
+  if (process.pid > 1)
+    kill(process.pid, SIGKILL);
+  pg_test_finish(&process, &outcome);
+  pg_test_outcome_free(&outcome);
+}
+
+static void restart_keeps_identity(void) {
+  char file[64];
+  snprintf(file, sizeof file, "/tmp/pidguard-example-%d.process", (int)getpid());
+  const char *const start[] = {EXAMPLE("restart"), file, "start", "sh", "-c", "sleep 1000 & exec sleep 1000", NULL};
+  const char *const status[] = {EXAMPLE("restart"), file, "status", NULL};
+  const char *const stop[] = {EXAMPLE("restart"), file, "stop", NULL};
+  run(start, 0, 0, "");
+  run(status, 0, 0, "running\n");
+  run(stop, 30000, 0, "stopped\n");
+  run(status, 0, 3, "not running\n");
+  run(stop, 0, 3, "not running\n");
+  unlink(file);
 }
 
 /* The worker's number goes to a stranger between the reap and the signal. */
@@ -184,6 +311,11 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("examples", "epoll: few descriptors", epoll_few_descriptors);
   pg_test_add("examples", "pass: a process to another process", pass_a_process);
   pg_test_add("examples", "reap: without a handler", reap_without_handler);
+  pg_test_add("examples", "supervisor: ends all", supervisor_ends_all);
+  pg_test_add("examples", "runner: reports", runner_reports);
+  pg_test_add("examples", "server: asks", server_asks);
+  pg_test_add("examples", "enter: namespaces", enter_namespaces);
+  pg_test_add("examples", "restart: keeps identity", restart_keeps_identity);
   pg_test_add("examples", "dropin: without pidguard the stranger is hit", dropin_without);
   pg_test_add("examples", "dropin: with pidguard it is not", dropin_with);
   pg_test_add("examples", "dropin: preloaded", dropin_preloaded);

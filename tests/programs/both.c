@@ -19,7 +19,7 @@ int main(void) {
   pid_t pid = fork();
   if (pid == 0)
     _exit(0);
-  if (pid < 0 || waitpid(pid, NULL, 0) != pid || pidguard_counters(&counters, sizeof counters) != 0)
+  if (pid < 0 || waitpid(pid, NULL, 0) != pid || pidguard_get_counters(&counters, sizeof counters) != 0)
     return 2;
   say("table %d %d\n", (int)counters.births, pidguard_is_preloaded());
 

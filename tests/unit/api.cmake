@@ -3,14 +3,15 @@ include(${PROJECT_SOURCE_DIR}/src/pidfd/sources.cmake)
 include(${PROJECT_SOURCE_DIR}/src/api/sources.cmake)
 
 add_library(pg_unit_api STATIC pidfd_support.c ${PG_PIDFD_SOURCES} ${PG_API_SOURCES}
-  ${PROJECT_SOURCE_DIR}/src/kernel/sys.c ${PROJECT_SOURCE_DIR}/src/base/fmt.c
+  ${PROJECT_SOURCE_DIR}/src/kernel/sys.c ${PROJECT_SOURCE_DIR}/src/kernel/clone.c
+  ${PROJECT_SOURCE_DIR}/src/base/fmt.c
   ${PROJECT_SOURCE_DIR}/src/runtime/counters.c)
 target_include_directories(pg_unit_api PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 target_compile_definitions(pg_unit_api PUBLIC _GNU_SOURCE)
 target_link_libraries(pg_unit_api PUBLIC pg_test_support Threads::Threads)
 
 foreach(name pidfd_open pidfd_filter pidfd_identity pidfd_signal pidfd_wait pidfd_set pidfd_info pidfd_places pidfd_proc pidfd_namespace
-        pidfd_socket pidfd_act pidfd_kernel pidfd_time api_spawn api_races api_border api_scarce)
+        pidfd_socket pidfd_act pidfd_tree pidfd_kernel pidfd_time api_spawn api_races api_border api_scarce)
   add_executable(pg_unit_${name} ${name}.c)
   target_link_libraries(pg_unit_${name} PRIVATE pg_unit_api)
   pg_add_test(NAME unit-${name} EXECUTABLE pg_unit_${name} LABELS unit)

@@ -3,6 +3,8 @@
 #include "api_uapi.h"
 #include "pidfd_support.h"
 
+#include "pidfd/feature.h"
+
 #include "kernel/uapi.h"
 #include "pidfd/namespace.h"
 
@@ -82,7 +84,7 @@ static void constants(void) {
 /* What has no constant in the headers at hand is confirmed by use. */
 static void by_use(void) {
   struct statfs fs;
-  int fd = pidguard_pidfd_self();
+  int fd = pidguard_pidfd_open(getpid(), 0);
   if (fstatfs(fd, &fs) == 0 && fs.f_type != PG_ANON_INODE_FS_MAGIC)
     CHECK_EQ(fs.f_type, PG_PIDFS_MAGIC);
   close(fd);
@@ -93,21 +95,19 @@ static void errno_on_success(void) {
   struct child c = child_paused();
   struct pidguard_creds creds;
   struct pidguard_info info = {.mask = PIDGUARD_INFO_ALL};
-  uint64_t n;
-  int status, fd;
+  int n, fd;
   errno = EXDEV;
   fd = pidguard_pidfd_open(c.pid, 0);
-  CHECK_EQ(pidguard_pidfd_signal(fd, 0), 0);
-  CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5), 0);
-  CHECK_EQ(pidguard_pidfd_wait_end(fd, 5), 0);
+  CHECK_EQ(pidguard_pidfd_send_signal(fd, 0, 0), 0);
   CHECK_EQ(pidguard_pidfd_get_pid(fd), c.pid);
-  CHECK_EQ(pidguard_pidfd_get_creds(fd, &creds), 0);
+  CHECK_EQ(creds_of(fd, &creds), 0);
   pidguard_pidfd_get_info(fd, &info, sizeof info);
-  CHECK_EQ(pidguard_pidfd_same(fd, c.fd), 1);
+  CHECK_EQ(pidguard_pidfd_is_same(fd, c.fd), 1);
   CHECK_EQ(pidguard_pidfd_is_child(fd), 1);
   int set = pidguard_set_create();
-  CHECK_EQ(pidguard_set_add(set, fd, 1), 0);
-  CHECK_EQ(pidguard_set_wait(set, &n, 1, 0), 0);
+  CHECK_EQ(pidguard_set_add(set, fd), 0);
+  pidguard_pidfd_send_signal(fd, SIGKILL, 0);
+  CHECK_EQ(pidguard_set_wait(set, &n, 1, pidguard_deadline(5000)), 1);
   CHECK_EQ(errno, EXDEV);
   close(set);
   close(fd);
@@ -125,12 +125,12 @@ static void in_handler(int sig) {
   uint64_t id;
   int status, saved = errno;
   (void)sig;
-  if (pidguard_pidfd_get_pid(watched) != watched_pid || pidguard_pidfd_get_creds(watched, &creds) ||
-      pidguard_pidfd_signal(watched, 0) || pidguard_pidfd_wait(watched, &status, 0) != 0 ||
-      pidguard_pidfd_get_info(watched, &info, sizeof info) || info.pid != watched_pid ||
+  if (pidguard_pidfd_get_pid(watched) != watched_pid || creds_of(watched, &creds) ||
+      pidguard_pidfd_send_signal(watched, 0, 0) || pidguard_pidfd_wait(watched, &status, 0) == 0 ||
+      errno != ETIMEDOUT || pidguard_pidfd_get_info(watched, &info, sizeof info) || info.pid != watched_pid ||
       pidguard_pidfd_is_child(watched) != 1 || (pidguard_pidfd_get_id(watched, &id) && errno != EOPNOTSUPP))
     wrong++;
-  int dir = pidguard_pidfd_proc_dir(watched);
+  int dir = pidguard_pidfd_open_proc(watched);
   if (dir < 0)
     wrong++;
   else
@@ -154,9 +154,9 @@ static void from_handlers(void) {
     struct pidguard_creds creds;
     if (pidguard_pidfd_get_info(c.fd, &info, sizeof info) || info.pid != c.pid)
       wrong++;
-    if (pidguard_pidfd_get_creds(c.fd, &creds))
+    if (creds_of(c.fd, &creds))
       wrong++;
-    int fd = pidguard_pidfd_proc_dir(c.fd);
+    int fd = pidguard_pidfd_open_proc(c.fd);
     if (fd < 0)
       wrong++;
     else
@@ -169,6 +169,49 @@ static void from_handlers(void) {
   child_done(&c);
 }
 
+/* Handlers run on small stacks: what asks /proc in the place of an old kernel needs little of it. */
+#define DEPTH 65536
+#define NEAR 1024 /* our own frame, and what calls need before they are any deeper */
+
+__attribute__((noinline)) static size_t stack_used(int (*fn)(void)) {
+  volatile char *top = (volatile char *)__builtin_frame_address(0) - NEAR, *p = top - DEPTH;
+  for (volatile char *at = p; at < top; at++)
+    *at = 0x5a;
+  fn();
+  while (p < top && *p == 0x5a)
+    p++;
+  return (size_t)(top - p) + NEAR;
+}
+
+static int ask_all(void) {
+  struct pidguard_info info = {.mask = PIDGUARD_INFO_ALL};
+  return pidguard_pidfd_get_info(watched, &info, sizeof info);
+}
+
+static int ask_cgroup(void) {
+  uint64_t id;
+  return cgroupid_of(watched, &id);
+}
+
+static void little_stack(void) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  pg_test_skip("a sanitizer makes frames larger");
+#else
+#ifdef __OPTIMIZE__
+  const size_t limit = 2048 + NEAR;
+#else
+  const size_t limit = 4096 + NEAR;
+#endif
+  struct child c = child_paused();
+  watched = c.fd;
+  hide(PG_FEATURE_ALL & ~(unsigned)PG_FEATURE_PIDFS);
+  size_t all = stack_used(ask_all), cgroup = stack_used(ask_cgroup);
+  hide(0);
+  PG_CHECK(all <= limit && cgroup <= limit, "%zu and %zu bytes", all, cgroup);
+  child_done(&c);
+#endif
+}
+
 void pg_test_plan(int argc, char **argv) {
   (void)argc;
   (void)argv;
@@ -176,4 +219,5 @@ void pg_test_plan(int argc, char **argv) {
   add("by_use", by_use);
   add("errno_on_success", errno_on_success);
   add("from_handlers", from_handlers);
+  add("little_stack", little_stack);
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compiles the public header alone, as C and C++, with each compiler that is installed, warnings being errors; and checks
-# that what needs siginfo_t is declared where it should be, and only there. Usage: api_header.sh INCLUDE_DIRECTORY
+# Compiles the public header alone, as C and C++, with each compiler that is installed, warnings being errors; checks that
+# it says what it needs where siginfo_t is not declared, and that cffi can parse it. Usage: api_header.sh INCLUDE_DIRECTORY
 set -u
 include=$1
 work=$(mktemp -d) || exit 1
@@ -38,6 +38,20 @@ try() { # COMPILER FILE FLAG...
   fi
 }
 
+refuses() { # COMPILER FILE FLAG...: or it declares all of it; what it never does is to leave functions out
+  compiler=$1 file=$2
+  shift 2
+  tried=$((tried + 1))
+  if "$compiler" "$@" -I"$include" -c "$work/$file" -o "$work/out.o" 2>"$work/said"; then
+    "$compiler" "$@" -I"$include" -c "$work/full.c" -o "$work/out.o" 2>"$work/said" && return
+  elif grep -q '_POSIX_C_SOURCE as 200809L' "$work/said"; then
+    return
+  fi
+  echo "FAILED: $compiler $* $file says nothing of use:"
+  head -n 5 "$work/said"
+  failed=$((failed + 1))
+}
+
 has() {
   command -v "$1" >/dev/null 2>&1 || { echo "SKIP: $1 is not installed" && return 1; }
 }
@@ -47,10 +61,10 @@ for compiler in gcc clang musl-gcc; do
   echo 'int x;' >"$work/probe.c"
   $compiler -c "$work/probe.c" -o "$work/out.o" 2>/dev/null || { echo "SKIP: $compiler lacks its headers" && continue; }
   for standard in c11 c17; do
-    try $compiler plain.c -std=$standard
-    for posix in 199309L 200112L 200809L; do
-      try $compiler plain.c -std=$standard -D_POSIX_C_SOURCE=$posix
+    for posix in '' -D_POSIX_C_SOURCE=199309L; do
+      refuses $compiler plain.c -std=$standard $posix
     done
+    try $compiler plain.c -std=$standard -D_POSIX_C_SOURCE=200809L
     try $compiler full.c -std=$standard -D_POSIX_C_SOURCE=200809L
     try $compiler full.c -std=$standard -D_GNU_SOURCE
   done
@@ -66,6 +80,29 @@ for compiler in g++ clang++; do
     try $compiler full.c -x c++ -std=$standard
   done
 done
+
+# cffi takes declarations without a preprocessor: types of the system are given to it, and the mark is empty.
+if command -v python3 >/dev/null && python3 -c 'import cffi' 2>/dev/null; then
+  for name in signal.h stdbool.h stddef.h stdint.h sys/resource.h sys/types.h sys/uio.h sys/wait.h; do
+    mkdir -p "$work/fake/sys"
+    : >"$work/fake/$name"
+  done
+  tried=$((tried + 1))
+  cc -E -P -nostdinc -I"$work/fake" -I"$include" -DPIDGUARD_API= -DSI_QUEUE -DWEXITED "$include/pidguard/pidguard.h" |
+    python3 -c '
+import cffi, sys
+ffi = cffi.FFI()
+ffi.cdef("""typedef int pid_t; typedef unsigned uid_t, gid_t, id_t; typedef int idtype_t; typedef struct siginfo siginfo_t;
+typedef struct sigset sigset_t; union sigval { int sival_int; void *sival_ptr; };""")
+ffi.cdef(sys.stdin.read())
+assert ffi.sizeof("struct pidguard_info") == 96 and ffi.typeof("struct pidguard_spawn_options")
+' || {
+    echo 'FAILED: cffi cannot parse the header'
+    failed=$((failed + 1))
+  }
+else
+  echo 'SKIP: cffi is not installed'
+fi
 
 [ $tried -gt 0 ] || { echo "SKIP: no compiler to try"; exit 77; }
 echo "$tried compilations, $failed failed"

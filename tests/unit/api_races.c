@@ -20,8 +20,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* One race: the caller runs `act` and exits with its errno (0: success, 255: wrong in another way). */
 struct race {
   int (*act)(void);
@@ -168,20 +166,7 @@ static int error_of(long r) {
 }
 
 static int act_proc_dir(void) {
-  return error_of(pidguard_pidfd_proc_dir(target.fd));
-}
-
-static int called(int dir, pid_t pid, void *arg) {
-  (void)dir;
-  (void)pid;
-  *(bool *)arg = true;
-  return 0;
-}
-
-static int act_access_proc(void) {
-  bool was_called = false;
-  int r = pidguard_pidfd_access_proc(target.fd, called, &was_called);
-  return was_called ? 255 : error_of(r);
+  return error_of(pidguard_pidfd_open_proc(target.fd));
 }
 
 static int act_pid(void) {
@@ -192,18 +177,18 @@ static int act_pid(void) {
 static int act_creds(void) {
   struct pidguard_creds creds;
   hide(PG_FEATURE_INFO);
-  return error_of(pidguard_pidfd_get_creds(target.fd, &creds));
+  return error_of(creds_of(target.fd, &creds));
 }
 
 static int act_cgroup(void) {
   uint64_t id;
   hide(PG_FEATURE_INFO);
-  return error_of(pidguard_pidfd_get_cgroup_id(target.fd, &id));
+  return error_of(cgroupid_of(target.fd, &id));
 }
 
 static int act_namespace(void) {
   hide(PG_FEATURE_NS_IOCTL);
-  return error_of(pidguard_pidfd_namespace(target.fd, PIDGUARD_NS_NET));
+  return error_of(pidguard_pidfd_open_namespace(target.fd, PIDGUARD_NAMESPACE_NET));
 }
 
 static int act_setns(void) {
@@ -213,8 +198,7 @@ static int act_setns(void) {
 
 /* Everything that goes to /proc by number: while /proc/NUMBER is opened, the number changes hands. */
 static void proc_by_number(void) {
-  static int (*const acts[])(void) = {act_proc_dir, act_access_proc, act_pid,  act_creds,
-                                      act_cgroup,   act_namespace,   act_setns};
+  static int (*const acts[])(void) = {act_proc_dir, act_pid, act_creds, act_cgroup, act_namespace, act_setns};
   for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) {
     struct race race = {.act = acts[i], .call = SYS_openat, .arg_bits = O_DIRECTORY, .event = swap_target};
     target = child_paused();
@@ -275,30 +259,9 @@ static void peer_by_number(void) {
   child_done(&target);
 }
 
-/* What was started ends at once, the kernel reaps it, and its number is a stranger's when it is opened. */
-static void take_number(void) {
-  event_error = pg_test_take_pid(target.pid, false, &stranger);
-}
-
-static int act_spawn(void) {
-  char *argv[] = {"true", NULL};
-  signal(SIGCHLD, SIG_IGN);
-  return error_of(pidguard_spawn("/bin/true", NULL, NULL, argv, environ));
-}
-
-static void spawned(void) {
-  struct race race = {.act = act_spawn, .call = SYS_pidfd_open, .event = take_number};
-  target = (struct child){0, -1};
-  int error = run(&race);
-  if (error >= 0)
-    PG_CHECK(error == ECHILD, "%s", strerror(error));
-  stranger_unharmed();
-}
-
 void pg_test_plan(int argc, char **argv) {
   (void)argc;
   (void)argv;
   add("proc_by_number", proc_by_number);
   add("peer_by_number", peer_by_number);
-  add("spawned", spawned);
 }

@@ -19,11 +19,6 @@ static struct child target;
 static int twin; /* another pidfd of it */
 static int connection, pair[2];
 
-static int look(int dir, pid_t pid, void *arg) {
-  (void)dir, (void)pid, (void)arg;
-  return 3;
-}
-
 /* Each gives a comparable result, 0 for a descriptor, which is closed. */
 static long closed(int fd) {
   if (fd < 0)
@@ -36,16 +31,16 @@ static long act_open(void) {
   return closed(pidguard_pidfd_open(target.pid, 0));
 }
 static long act_nonblock(void) {
-  return closed(pidguard_pidfd_open(target.pid, PIDGUARD_NONBLOCK));
+  return closed(pidguard_pidfd_open(target.pid, PIDGUARD_OPEN_NONBLOCK));
 }
 static long act_thread(void) {
-  return closed(pidguard_pidfd_open_thread(target.pid, 0));
+  return closed(pidguard_pidfd_open(target.pid, PIDGUARD_OPEN_THREAD));
 }
 static long act_self(void) {
-  return closed(pidguard_pidfd_self());
+  return closed(pidguard_pidfd_open(getpid(), 0));
 }
 static long act_parent(void) {
-  return closed(pidguard_pidfd_parent());
+  return closed(pidguard_pidfd_open_parent());
 }
 static long act_set(void) {
   return closed(pidguard_set_create());
@@ -57,34 +52,34 @@ static long act_pid(void) {
   return pidguard_pidfd_get_pid(target.fd);
 }
 static long act_ppid(void) {
-  return pidguard_pidfd_get_ppid(target.fd);
+  return ppid_of(target.fd);
 }
 static long act_state(void) {
   return pidguard_pidfd_get_state(target.fd);
 }
 static long act_same(void) {
-  return pidguard_pidfd_same(target.fd, twin);
+  return pidguard_pidfd_is_same(target.fd, twin);
 }
 static long act_ns(void) {
-  return closed(pidguard_pidfd_namespace(target.fd, PIDGUARD_NS_UTS));
+  return closed(pidguard_pidfd_open_namespace(target.fd, PIDGUARD_NAMESPACE_UTS));
 }
 static long act_same_ns(void) {
-  return pidguard_pidfd_same_namespace(target.fd, PIDGUARD_NS_UTS);
+  return same_namespace(target.fd, PIDGUARD_NAMESPACE_UTS);
 }
 static long act_getfd(void) {
   return closed(pidguard_pidfd_getfd(target.fd, target.fd));
 }
 static long act_proc_dir(void) {
-  return closed(pidguard_pidfd_proc_dir(target.fd));
+  return closed(pidguard_pidfd_open_proc(target.fd));
 }
-static long act_access(void) {
-  return pidguard_pidfd_access_proc(target.fd, look, NULL);
+static long act_timer(void) {
+  return closed(pidguard_pidfd_terminate_start(target.fd, 1000, 0));
 }
 static long act_signal(void) {
-  return pidguard_pidfd_signal(target.fd, 0);
+  return pidguard_pidfd_send_signal(target.fd, 0, 0);
 }
 static long act_signal_self(void) {
-  return pidguard_pidfd_signal(PIDGUARD_SELF, 0);
+  return pidguard_pidfd_send_signal(PIDGUARD_SELF_PROCESS, 0, 0);
 }
 static long act_wait(void) {
   return pidguard_pidfd_wait(target.fd, NULL, 0);
@@ -95,12 +90,12 @@ static long act_child(void) {
 
 static long act_creds(void) {
   struct pidguard_creds creds;
-  return pidguard_pidfd_get_creds(target.fd, &creds) ? -1 : (long)creds.euid;
+  return creds_of(target.fd, &creds) ? -1 : (long)creds.euid;
 }
 
 static long act_cgroup(void) {
   uint64_t id;
-  return pidguard_pidfd_get_cgroup_id(target.fd, &id) ? -1 : (long)id;
+  return cgroupid_of(target.fd, &id) ? -1 : (long)id;
 }
 
 static long act_id(void) {
@@ -125,12 +120,12 @@ static long act_text(void) {
 static long act_madvise(void) {
   static char page[4096] __attribute__((aligned(4096)));
   struct iovec range = {page, sizeof page};
-  return pidguard_pidfd_madvise(PIDGUARD_SELF, &range, 1, MADV_WILLNEED);
+  return pidguard_pidfd_madvise(PIDGUARD_SELF_PROCESS, &range, 1, MADV_WILLNEED);
 }
 
 static long act_spawn(void) {
   char *argv[] = {"true", NULL};
-  int status = -1, fd = pidguard_spawnp("true", NULL, NULL, argv, environ);
+  int status = -1, fd = pidguard_spawn("true", argv, environ, NULL, 0);
   if (fd < 0)
     return -1;
   pidguard_pidfd_wait(fd, &status, 5000);
@@ -163,7 +158,7 @@ static const struct {
     {"same_ns", act_same_ns},
     {"getfd", act_getfd},
     {"proc_dir", act_proc_dir},
-    {"access", act_access},
+    {"timer", act_timer},
     {"signal", act_signal},
     {"self", act_signal_self},
     {"wait", act_wait},

@@ -1,18 +1,61 @@
-/* Programs started with a pidfd: attributes, file actions, failures. */
+/* Programs started with a pidfd: what they are born with, failures, and children that nobody else can take first. */
 #include "pidfd_support.h"
+#include "refuse.h"
+
+#include "pidfd/feature.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
 
-static int run(const char *script, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr) {
+static int run(const char *script, const struct pidguard_spawn_options *options) {
   char *argv[] = {"sh", "-c", (char *)(uintptr_t)script, NULL};
-  return pidguard_spawn("/bin/sh", actions, attr, argv, environ);
+  return pidguard_spawn("/bin/sh", argv, environ, options, sizeof *options);
+}
+
+/* The signals that a program starts with; a shell would set some of them right. */
+static int run_grep(const char *pattern, const struct pidguard_spawn_options *options) {
+  char *argv[] = {"grep", "-E", (char *)(uintptr_t)pattern, "/proc/self/status", NULL};
+  return pidguard_spawn("grep", argv, environ, options, sizeof *options);
+}
+
+/* The output of what is run; its wait status in *status. */
+static const char *output_of(int (*start)(const char *, const struct pidguard_spawn_options *), const char *script,
+                             struct pidguard_spawn_options options, int *status) {
+  static char text[4096];
+  int ends[2];
+  size_t n = 0;
+  ssize_t got;
+  if (pipe2(ends, O_CLOEXEC))
+    abort();
+  struct pidguard_spawn_fd fds[8] = {{ends[1], 1}};
+  for (size_t i = 0; i < options.fd_count; i++)
+    fds[i + 1] = options.fds[i];
+  options.fds = fds;
+  options.fd_count++;
+  int fd = start(script, &options), error = errno;
+  close(ends[1]);
+  while (fd >= 0 && n + 1 < sizeof text && (got = read(ends[0], text + n, sizeof text - 1 - n)) > 0)
+    n += (size_t)got;
+  text[n] = '\0';
+  close(ends[0]);
+  *status = -1;
+  PG_CHECK(fd >= 0, "%s: %s", script, strerror(error));
+  if (fd >= 0)
+    CHECK_EQ(pidguard_pidfd_wait(fd, status, 10000), 0);
+  close(fd);
+  return text;
+}
+
+static const char *output(const char *script, struct pidguard_spawn_options options, int *status) {
+  return output_of(run, script, options, status);
 }
 
 static void statuses(void) {
@@ -21,12 +64,12 @@ static void statuses(void) {
     int status;
   } cases[] = {{"exit 0", 0}, {"exit 77", 77 << 8}, {"kill -TERM $$", SIGTERM}, {"kill -KILL $$", SIGKILL}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    int status = -1, fd = run(cases[i].script, NULL, NULL);
+    int status = -1, fd = run(cases[i].script, NULL);
     PG_CHECK(fd >= 0, "%s", strerror(errno));
     CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
     CHECK_EQ(pidguard_pidfd_is_child(fd), 1);
-    CHECK_EQ(pidguard_pidfd_get_ppid(fd), getpid());
-    CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 1);
+    CHECK_EQ(ppid_of(fd), getpid());
+    CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 0);
     CHECK_EQ(status & ~0x80, cases[i].status);
     close(fd);
   }
@@ -35,93 +78,247 @@ static void statuses(void) {
 static void path_search(void) {
   setenv("PATH", "/usr/bin:/bin", 1);
   char *argv[] = {"sh", "-c", "exit 5", NULL};
-  int status = -1, fd = pidguard_spawnp("sh", NULL, NULL, argv, environ);
-  CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 1);
+  int status = -1, fd = pidguard_spawn("sh", argv, environ, NULL, 0);
+  CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 0);
   CHECK_EQ(status, 5 << 8);
   close(fd);
   /* The search fails twice before it succeeds, and errno does not tell. */
-  setenv("PATH", "/no/such/directory:/proc:/usr/bin:/bin", 1);
+  setenv("PATH", "/no/such/directory:/proc::/dev/null:/usr/bin:/bin", 1);
   errno = EXDEV;
-  fd = pidguard_spawnp("sh", NULL, NULL, argv, environ);
+  fd = pidguard_spawn("sh", argv, environ, NULL, 0);
   CHECK_EQ(errno, EXDEV);
-  CHECK_EQ(pidguard_pidfd_wait(fd, NULL, 5000), 1);
+  CHECK_EQ(pidguard_pidfd_wait(fd, NULL, 5000), 0);
   close(fd);
-  CHECK_ERRNO(pidguard_spawn("sh", NULL, NULL, argv, environ), ENOENT); /* no search in PATH */
-  CHECK_ERRNO(pidguard_spawnp("no-such-program-here", NULL, NULL, argv, environ), ENOENT);
-  CHECK_ERRNO(pidguard_spawn("/dev/null", NULL, NULL, argv, environ), EACCES);
+  CHECK_ERRNO(pidguard_spawn("./sh", argv, environ, NULL, 0), ENOENT); /* a path is not looked for */
+  CHECK_ERRNO(pidguard_spawn("no-such-program-here", argv, environ, NULL, 0), ENOENT);
+  CHECK_ERRNO(pidguard_spawn("", argv, environ, NULL, 0), ENOENT);
+  CHECK_ERRNO(pidguard_spawn("/dev/null", argv, environ, NULL, 0), EACCES);
+  setenv("PATH", "/dev:/no/such/directory", 1);
+  CHECK_ERRNO(pidguard_spawn("null", argv, environ, NULL, 0), EACCES); /* found, and not executable */
+  setenv("PATH", "/usr/bin:/bin", 1);
 }
 
-static void actions_and_attributes(void) {
-  int pipe_ends[2];
-  char text[64] = "";
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attr;
-  sigset_t defaults, mask;
-  if (pipe2(pipe_ends, O_CLOEXEC))
+static void descriptors(void) {
+  char script[256];
+  int status, ends[2], other[2];
+  if (pipe2(ends, O_CLOEXEC) || pipe2(other, O_CLOEXEC))
     abort();
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], 1);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawnattr_init(&attr);
-  sigemptyset(&defaults);
-  sigaddset(&defaults, SIGUSR1);
-  sigemptyset(&mask);
-  posix_spawnattr_setsigdefault(&attr, &defaults);
-  posix_spawnattr_setsigmask(&attr, &mask);
-  posix_spawnattr_setpgroup(&attr, 0);
-  posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-  signal(SIGUSR1, SIG_IGN);
-  int fd = run("echo here; read x; kill -USR1 $$; exit 3", &actions, &attr);
-  signal(SIGUSR1, SIG_DFL);
-  close(pipe_ends[1]);
-  ssize_t n = read(pipe_ends[0], text, sizeof text - 1);
-  PG_CHECK(n == 5 && !strcmp(text, "here\n"), "%zd: %s", n, text);
-  pid_t pid = pidguard_pidfd_get_pid(fd);
-  int status = -1;
-  if (pid > 0) /* it may be a zombie by now, and is still there */
-    CHECK_EQ(getpgid(pid), pid);
-  CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 1);
-  PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1, "status %x", status);
-  close(fd);
-  close(pipe_ends[0]);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attr);
+  /* Two change places, one stays where it is and lives through the exec; what is not named does not. */
+  const struct pidguard_spawn_fd fds[] = {{ends[0], other[0]}, {other[0], ends[0]}, {other[1], other[1]}};
+  struct stat a, b;
+  fstat(ends[0], &a);
+  fstat(other[0], &b);
+  snprintf(script, sizeof script, "stat -L -c %%i /dev/fd/%d /dev/fd/%d /dev/fd/%d; test -e /dev/fd/%d; echo $?",
+           other[0], ends[0], other[1], ends[1]);
+  const char *said = output(script, (struct pidguard_spawn_options){.fds = fds, .fd_count = 3}, &status);
+  unsigned long first, second, third, absent;
+  CHECK_EQ(sscanf(said, "%lu %lu %lu %lu", &first, &second, &third, &absent), 4);
+  PG_CHECK(first == a.st_ino && second == b.st_ino && third == b.st_ino, "%s; %lu, %lu", said, (unsigned long)a.st_ino,
+           (unsigned long)b.st_ino);
+  CHECK_EQ(absent, 1);
+  const struct pidguard_spawn_fd closed = {1000, 5}, negative = {0, -1};
+  CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.fds = &closed, .fd_count = 1}), EBADF);
+  CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.fds = &negative, .fd_count = 1}), EBADF);
+  CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.fds = fds, .fd_count = 129}), EINVAL);
+  close(ends[0]), close(ends[1]), close(other[0]), close(other[1]);
 }
 
-/* Where the kernel reaps by itself there may be no child left to name. It is either there, and verified, or ECHILD. */
+/* What the caller blocks and ignores is its own business, unless it says otherwise. */
+static void signals(void) {
+  unsigned long long blocked, ignored, term = 1ull << (SIGTERM - 1), usr1 = 1ull << (SIGUSR1 - 1);
+  sigset_t mask, before, own;
+  int status;
+  sigemptyset(&mask);
+  sigaddset(&mask, SIGTERM);
+  sigemptyset(&own);
+  sigaddset(&own, SIGUSR1);
+  sigprocmask(SIG_BLOCK, &mask, &before);
+  signal(SIGUSR1, SIG_IGN);
+  static const struct {
+    uint64_t flags;
+    bool mask;
+  } cases[] = {{0, false}, {PIDGUARD_SPAWN_KEEP_MASK, false}, {PIDGUARD_SPAWN_KEEP_IGNORED, false}, {0, true}};
+  for (size_t i = 0; i < 4; i++) {
+    struct pidguard_spawn_options options = {.flags = cases[i].flags, .mask = cases[i].mask ? &own : NULL};
+    const char *said = output_of(run_grep, "SigBlk|SigIgn", options, &status);
+    CHECK_EQ(sscanf(said, "SigBlk: %llx SigIgn: %llx", &blocked, &ignored), 2);
+    PG_CHECK(blocked == (i == 1 ? term : i == 3 ? usr1 : 0), "case %zu: %s", i, said);
+    PG_CHECK((ignored & usr1) == (i == 2 ? usr1 : 0), "case %zu: %s", i, said);
+  }
+  signal(SIGUSR1, SIG_DFL);
+  sigset_t after;
+  sigprocmask(SIG_SETMASK, &before, &after);
+  PG_CHECK(sigismember(&after, SIGTERM) && !sigismember(&after, SIGINT), "the caller's own mask was changed");
+}
+
+static void places(void) {
+  int status;
+  const char *said =
+      output("pwd; cut -d' ' -f1,5,6 /proc/self/stat; echo $$; grep NoNewPrivs /proc/self/status",
+             (struct pidguard_spawn_options){.directory = "/usr", .flags = PIDGUARD_SPAWN_NEW_GROUP}, &status);
+  int group, session, shell, nnp;
+  CHECK_EQ(sscanf(said, "/usr %*d %d %d %d NoNewPrivs: %d", &group, &session, &shell, &nnp), 4);
+  PG_CHECK(group == shell && session == getsid(0), "%s", said);
+  int already = nnp;
+  said = output("cut -d' ' -f1,5,6 /proc/self/stat; echo $$; grep NoNewPrivs /proc/self/status",
+                (struct pidguard_spawn_options){.flags = PIDGUARD_SPAWN_NEW_SESSION | PIDGUARD_SPAWN_NO_NEW_PRIVS},
+                &status);
+  CHECK_EQ(sscanf(said, "%*d %d %d %d NoNewPrivs: %d", &group, &session, &shell, &nnp), 4);
+  PG_CHECK(group == shell && session == shell && nnp == 1 && already == prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), "%s",
+           said);
+  CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.directory = "/no/such"}), ENOENT);
+  CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.directory = "/dev/null"}), ENOTDIR);
+  CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.flags = 1 << 8}), EINVAL);
+  CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.flags = UINT64_C(1) << 40}), EINVAL);
+}
+
+/* A structure of another version: longer and zero there, longer and not, or shorter than the first. */
+static void sizes(void) {
+  struct {
+    struct pidguard_spawn_options options;
+    char more[16];
+  } newer;
+  char *argv[] = {"true", NULL};
+  memset(&newer, 0, sizeof newer);
+  const size_t sizes[] = {sizeof newer.options, sizeof newer};
+  for (size_t i = 0; i < 2; i++) {
+    int fd = pidguard_spawn("true", argv, environ, &newer.options, sizes[i]);
+    CHECK_EQ(pidguard_pidfd_wait(fd, NULL, 5000), 0);
+    close(fd);
+  }
+  newer.more[15] = 1;
+  CHECK_ERRNO(pidguard_spawn("true", argv, environ, &newer.options, sizeof newer), E2BIG);
+  CHECK_ERRNO(pidguard_spawn("true", argv, environ, &newer.options, offsetof(struct pidguard_spawn_options, cgroup)),
+              EINVAL);
+}
+
+/* In a cgroup from the start, natively and where clone3 is not to be had. */
+static void cgroup(void) {
+  char path[128];
+  uint64_t id = 0;
+  int status;
+  if (!cgroup_make(path, sizeof path))
+    return;
+  int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), tmp = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  CHECK_EQ(pidguard_cgroupid_from_path(path, &id), 0);
+  CHECK_ERRNO(pidguard_cgroupid_from_path("/tmp", &id), EINVAL);
+  CHECK_ERRNO(pidguard_cgroupid_from_path("/no/such", &id), ENOENT);
+  struct pidguard_spawn_options options = {.flags = PIDGUARD_SPAWN_CGROUP, .cgroup = dir};
+  for (int without = 0; without < 2; without++) {
+    uint64_t there = 0;
+    hide(without ? PG_FEATURE_CLONE3 : 0);
+    int fd = run("exec sleep 100", &options);
+    PG_CHECK(fd >= 0, "%s", strerror(errno));
+    CHECK_EQ(cgroupid_of(fd, &there), 0);
+    PG_CHECK(there == id, "in %llu, not %llu", (unsigned long long)there, (unsigned long long)id);
+    pidguard_pidfd_send_signal(fd, SIGKILL, 0);
+    CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 0);
+    close(fd);
+    options.cgroup = tmp;
+    CHECK_ERRNO(run("exit 0", &options), EBADF);
+    options.cgroup = dir;
+    hide(0);
+  }
+  close(tmp);
+  close(dir);
+  cgroup_remove(path);
+}
+
+/* What only the newest kernels have is there, or refused: never left out. */
+static void newest(void) {
+  static const uint64_t flags[] = {PIDGUARD_SPAWN_AUTOREAP, PIDGUARD_SPAWN_AUTOKILL | PIDGUARD_SPAWN_NO_NEW_PRIVS};
+  for (size_t i = 0; i < 2; i++) {
+    struct pidguard_spawn_options options = {.flags = flags[i]};
+    int status, fd = run("exec sleep 100", &options);
+    if (fd < 0) {
+      CHECK_EQ(errno, EOPNOTSUPP);
+      pg_test_skip("CLONE_AUTOREAP and CLONE_PIDFD_AUTOKILL are 7.1");
+      continue;
+    }
+    int watch = pidguard_pidfd_open(pidguard_pidfd_get_pid(fd), 0);
+    if (i == 0)
+      pidguard_pidfd_send_signal(fd, SIGKILL, 0);
+    close(fd);
+    CHECK_EQ(pidguard_pidfd_wait(watch, &status, 10000), 0);
+    CHECK_EQ(status, SIGKILL);
+    CHECK_EQ(waitpid(-1, NULL, WNOHANG), -1);
+    close(watch);
+  }
+  hide(PG_FEATURE_CLONE3);
+  CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.flags = PIDGUARD_SPAWN_AUTOREAP}), EOPNOTSUPP);
+  hide(0);
+}
+
+/* Where the kernel reaps by itself, or another thread takes whatever it gets, no child is lost before it has a name. */
 static void ignored_children(void) {
   signal(SIGCHLD, SIG_IGN);
-  int there = 0, gone = 0;
-  for (int i = 0; i < 40; i++) {
-    int fd = run("exit 0", NULL, NULL);
-    if (fd >= 0) {
-      there++;
-      CHECK_EQ(pidguard_pidfd_wait_end(fd, 5000), 1);
-      close(fd);
-    } else {
-      gone++;
-      CHECK_EQ(errno, ECHILD);
-    }
+  char *argv[] = {"true", NULL};
+  for (int i = 0; i < 200; i++) {
+    int fd = pidguard_spawn("true", argv, environ, NULL, 0);
+    if (!PG_CHECK(fd >= 0, "spawn %d: %s", i, strerror(errno)))
+      break;
+    CHECK_EQ(pidguard_pidfd_wait_end(fd, 5000), 0);
+    close(fd);
   }
-  CHECK_EQ(there + gone, 40);
-  /* One that stays is always there. */
-  int fd = run("exec sleep 100", NULL, NULL);
-  PG_CHECK(fd >= 0, "%s", strerror(errno));
-  pidguard_pidfd_kill(fd);
-  CHECK_EQ(pidguard_pidfd_wait_end(fd, 5000), 1);
-  close(fd);
+  CHECK_ERRNO(pidguard_spawn("/no/such", argv, environ, NULL, 0), ENOENT);
   signal(SIGCHLD, SIG_DFL);
+}
+
+static _Atomic bool stop;
+
+static void *take_any(void *unused) {
+  while (!stop)
+    waitpid(-1, NULL, WNOHANG);
+  return unused;
+}
+
+static void rival_thread(void) {
+  pthread_t thread;
+  char *argv[] = {"true", NULL};
+  stop = false;
+  pthread_create(&thread, NULL, take_any, NULL);
+  for (int i = 0; i < 100; i++) {
+    int fd = pidguard_spawn("true", argv, environ, NULL, 0);
+    if (!PG_CHECK(fd >= 0, "spawn %d: %s", i, strerror(errno)))
+      break;
+    CHECK_EQ(pidguard_pidfd_wait_end(fd, 5000), 0);
+    close(fd);
+  }
+  stop = true;
+  pthread_join(thread, NULL);
+  while (waitpid(-1, NULL, 0) > 0)
+    ;
+}
+
+static volatile sig_atomic_t children_told;
+
+static void on_child(int sig) {
+  (void)sig;
+  children_told++;
+}
+
+/* A failure leaves nothing, and no handler runs on the child's side of it. */
+static void failures(void) {
+  int before = open_descriptors();
+  char *argv[] = {"x", NULL};
+  signal(SIGCHLD, on_child);
+  for (int i = 0; i < 20; i++)
+    CHECK_ERRNO(pidguard_spawn("/no/such/program", argv, environ, NULL, 0), ENOENT);
+  signal(SIGCHLD, SIG_DFL);
+  CHECK_EQ(waitpid(-1, NULL, WNOHANG), -1);
+  CHECK_EQ(open_descriptors(), before);
 }
 
 /* The example in the header. */
 static void as_in_the_header(void) {
   char *argv[] = {"sh", "-c", "trap '' TERM; while :; do sleep 0.01; done", NULL};
+  struct pidguard_spawn_options options = {.flags = PIDGUARD_SPAWN_KEEP_IGNORED};
   signal(SIGTERM, SIG_IGN); /* so that the shell cannot be late with its trap */
-  int worker = pidguard_spawnp("sh", NULL, NULL, argv, environ), status = -1;
+  int worker = pidguard_spawn("sh", argv, environ, &options, sizeof options), status = -1;
   signal(SIGTERM, SIG_DFL);
-  CHECK_EQ(pidguard_pidfd_wait(worker, &status, 20), 0);
-  CHECK_EQ(pidguard_pidfd_terminate(worker, 50), 1);
-  CHECK_EQ(pidguard_pidfd_wait(worker, &status, -1), 1);
+  CHECK_ERRNO(pidguard_pidfd_wait(worker, &status, 20), ETIMEDOUT);
+  CHECK_EQ(pidguard_pidfd_terminate(worker, 50, 0), 1);
+  CHECK_EQ(pidguard_pidfd_wait(worker, &status, -1), 0);
   CHECK_EQ(WTERMSIG(status), SIGKILL);
   close(worker);
   pg_test_kill_leftovers(); /* the shell's last sleep */
@@ -132,7 +329,14 @@ void pg_test_plan(int argc, char **argv) {
   (void)argv;
   add("statuses", statuses);
   add("path_search", path_search);
-  add("actions_and_attributes", actions_and_attributes);
+  add("descriptors", descriptors);
+  add("signals", signals);
+  add("places", places);
+  add("sizes", sizes);
+  add("cgroup", cgroup);
+  add("newest", newest);
   add("ignored_children", ignored_children);
+  add("rival_thread", rival_thread);
+  add("failures", failures);
   add("as_in_the_header", as_in_the_header);
 }

@@ -56,9 +56,9 @@ static void use_stale(pid_t pid) {
   }
   CHECK_ERRNO(pidguard_kill(pid, SIGTERM), ESRCH);
   CHECK_ERRNO(pidguard_kill(-pid, SIGTERM), ESRCH);
-  CHECK_ERRNO(pidguard_killpg(pid, SIGTERM), ESRCH);
+  CHECK_ERRNO(pidguard_kill(-pid, SIGTERM), ESRCH);
   CHECK_ERRNO(pidguard_sigqueue(pid, SIGTERM, value), ESRCH);
-  CHECK_ERRNO(pidguard_pidfd_of(pid), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_open_child(pid), ESRCH);
   CHECK_ERRNO(pidguard_adopt(pid), ECHILD); /* it is no child of ours */
   CHECK_ERRNO(pidguard_kill(pid, SIGTERM), ESRCH);
   if (preloaded) /* one table: libc's names know what the API has seen */
@@ -89,7 +89,7 @@ static void stale(bool by_pidfd) {
   if (pid == 0)
     _exit(0);
   if (by_pidfd)
-    CHECK_EQ(pidguard_pidfd_wait(fd, &status, -1), 1);
+    CHECK_EQ(pidguard_pidfd_wait(fd, &status, -1), 0);
   else
     CHECK_EQ(pidguard_waitpid(pid, &status, 0), pid);
   close(fd);
@@ -109,8 +109,9 @@ void no_stranger(void) {
   stale(true);
 }
 
-/* What a program does that closes everything, where nobody sees it, and goes on to open many pidfds: one of them comes to
- * stand on the number of the child's. Exits with what became of its two children: 1 the tracked one died, 2 the other. */
+/* What a program does that closes everything, where nobody sees it, and goes on to open many pidfds: one of them comes
+ * to stand on the number of the child's. Exits with what became of its two children: 1 the tracked one died, 2 the
+ * other. */
 static void overwrite(void) {
   pid_t other = fork();
   while (other == 0)
@@ -159,7 +160,7 @@ void own_number(void) {
     CHECK_EQ(status, 0);
 }
 
-/* A child of pidguard_spawnp() that is given such a number: it is the living one. */
+/* A child of pidguard_spawn() that is given such a number: it is the living one. */
 void spawned_number(void) {
   char *argv[] = {"sleep", "100", NULL};
   int status;
@@ -167,13 +168,13 @@ void spawned_number(void) {
   CHECK_EQ(pidguard_waitpid(pid, &status, 0), pid);
   CHECK_ERRNO(pidguard_kill(pid, 0), ESRCH);
   for (int tries = 0; made != pid && tries < 20 && next_pid_is(pid) > 0; tries++) {
-    int fd = pidguard_spawnp("sleep", NULL, NULL, argv, environ);
+    int fd = pidguard_spawn("sleep", argv, environ, NULL, 0);
     made = pidguard_pidfd_get_pid(fd);
     if (made < 2)
       abort();
     CHECK_EQ(pidguard_kill(made, SIGTERM), 0);
-    pidguard_pidfd_kill(fd);
-    CHECK_EQ(pidguard_pidfd_wait(fd, &status, -1), 1);
+    pidguard_pidfd_send_signal(fd, SIGKILL, 0);
+    CHECK_EQ(pidguard_pidfd_wait(fd, &status, -1), 0);
     close(fd);
   }
   if (made != pid)

@@ -4,10 +4,13 @@
 #include "pidfd/feature.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,7 +60,7 @@ static void remote_descriptor(void) {
     close(fd);
     CHECK_ERRNO(pidguard_pidfd_getfd(c.fd, 124), EBADF);
     CHECK_ERRNO(pidguard_pidfd_getfd(c.fd, -1), EBADF);
-    pidguard_pidfd_kill(c.fd);
+    pidguard_pidfd_send_signal(c.fd, SIGKILL, 0);
     child_await_zombie(&c);
     int error = ERRNO_OF(pidguard_pidfd_getfd(c.fd, 123));
     PG_CHECK(error == ESRCH || error == EBADF, "%s", strerror(error)); /* EBADF: a zombie before 6.8 */
@@ -128,8 +131,8 @@ static void release_memory(void) {
     pg_test_skip("process_mrelease is 5.15");
   } else {
     CHECK_EQ(error, EINVAL); /* it does not die */
-    CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_ALIVE);
-    pidguard_pidfd_kill(c.fd);
+    CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_STATE_ALIVE);
+    pidguard_pidfd_send_signal(c.fd, SIGKILL, 0);
     /* It may be gone before we get there. */
     error = ERRNO_OF(pidguard_pidfd_mrelease(c.fd));
     PG_CHECK(error == 0 || error == ESRCH || error == EAGAIN, "%s", strerror(error));
@@ -157,7 +160,7 @@ static void advice(void) {
     CHECK_EQ(n, 3 * (long long)page);
     for (size_t i = 0; i < 2; i++) {
       hide(i ? PG_FEATURE_SELF : 0);
-      CHECK_EQ(pidguard_pidfd_madvise(PIDGUARD_SELF, ranges, 2, MADV_COLD), 3 * (long long)page);
+      CHECK_EQ(pidguard_pidfd_madvise(PIDGUARD_SELF_PROCESS, ranges, 2, MADV_COLD), 3 * (long long)page);
       hide(0);
     }
     CHECK_ERRNO(pidguard_pidfd_madvise(c.fd, ranges, 2, 9999), EINVAL);
@@ -173,6 +176,43 @@ static void advice(void) {
   child_done(&c);
 }
 
+static int tid_pipe[2];
+
+static void *thread_pauses(void *unused) {
+  pid_t tid = (pid_t)syscall(SYS_gettid);
+  char byte;
+  if (write(tid_pipe[1], &tid, sizeof tid) != sizeof tid || read(tid_pipe[0], &byte, 1) != 1)
+    abort();
+  return unused;
+}
+
+/* A thread's pidfd names no process here; it is not for that reason gone. */
+static void of_threads(void) {
+  pthread_t thread;
+  pid_t tid;
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+    abort();
+  tid_pipe[0] = tid_pipe[1] = ends[1];
+  pthread_create(&thread, NULL, thread_pauses, NULL);
+  if (read(ends[0], &tid, sizeof tid) != sizeof tid)
+    abort();
+  int fd = pidguard_pidfd_open(tid, PIDGUARD_OPEN_THREAD);
+  if (fd < 0) {
+    pg_test_skip("PIDFD_THREAD is 6.9");
+  } else {
+    static char page[4096] __attribute__((aligned(4096)));
+    struct iovec range = {page, sizeof page};
+    CHECK_ERRNO(pidguard_pidfd_mrelease(fd), EINVAL);
+    CHECK_ERRNO(pidguard_pidfd_madvise(fd, &range, 1, MADV_COLD), EINVAL);
+    close(fd);
+  }
+  if (write(ends[0], "", 1) != 1)
+    abort();
+  pthread_join(thread, NULL);
+  close(ends[0]), close(ends[1]);
+}
+
 void pg_test_plan(int argc, char **argv) {
   (void)argc;
   (void)argv;
@@ -180,4 +220,5 @@ void pg_test_plan(int argc, char **argv) {
   add("permission", permission);
   add("release_memory", release_memory);
   add("advice", advice);
+  add("of_threads", of_threads);
 }

@@ -2,6 +2,7 @@
 #include "pidfd_support.h"
 
 #include "pidfd/feature.h"
+#include "pidfd/info.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -30,12 +31,12 @@ static struct answers ask(int fd) {
   struct answers a;
   memset(&a, 0, sizeof a);
   a.pid = value(pidguard_pidfd_get_pid(fd));
-  a.ppid = value(pidguard_pidfd_get_ppid(fd));
-  a.tgid = value(pidguard_pidfd_get_tgid(fd));
-  a.creds_error = value(pidguard_pidfd_get_creds(fd, &a.creds));
-  a.cgroup_error = value(pidguard_pidfd_get_cgroup_id(fd, &a.cgroup));
+  a.ppid = value(ppid_of(fd));
+  a.tgid = value(tgid_of(fd));
+  a.creds_error = value(creds_of(fd, &a.creds));
+  a.cgroup_error = value(cgroupid_of(fd, &a.cgroup));
   a.state = value(pidguard_pidfd_get_state(fd));
-  a.exit_error = value(pidguard_pidfd_get_exit_status(fd, &a.status));
+  a.exit_error = value(pidguard_pidfd_get_wait_status(fd, &a.status));
   return a;
 }
 
@@ -64,7 +65,7 @@ static void compare(const char *who, int fd) {
     SAME(creds.sgid);
     SAME(creds.fsgid);
     SAME(state);
-    if (got.cgroup_error != -EOPNOTSUPP && want.state != PIDGUARD_REAPED) {
+    if (got.cgroup_error != -EOPNOTSUPP && want.state != PIDGUARD_STATE_REAPED) {
       SAME(cgroup_error);
       SAME(cgroup);
     }
@@ -72,7 +73,7 @@ static void compare(const char *who, int fd) {
       SAME(exit_error);
       SAME(status);
     } else {
-      PG_CHECK(want.state == PIDGUARD_REAPED, "%s without %s: no exit status", who, without);
+      PG_CHECK(want.state == PIDGUARD_STATE_REAPED, "%s without %s: no exit status", who, without);
     }
   }
 }
@@ -94,25 +95,25 @@ static void every_state(void) {
   struct grandchild g = grandchild_paused();
   child_reap(&reaped);
   child_reap(&reaped_killed);
-  int self = pidguard_pidfd_self(), init = pidguard_pidfd_open(1, 0);
+  int self = pidguard_pidfd_open(getpid(), 0), init = pidguard_pidfd_open(1, 0);
 
   struct answers a = ask(alive.fd);
   CHECK_EQ(a.pid, alive.pid);
   CHECK_EQ(a.tgid, alive.pid);
   CHECK_EQ(a.ppid, getpid());
   CHECK_EQ(a.creds.euid, geteuid());
-  CHECK_EQ(a.state, PIDGUARD_ALIVE);
+  CHECK_EQ(a.state, PIDGUARD_STATE_ALIVE);
   CHECK_EQ(a.exit_error, -EAGAIN);
   a = ask(zombie.fd);
   CHECK_EQ(a.pid, zombie.pid);
   CHECK_EQ(a.ppid, getpid());
-  CHECK_EQ(a.state, PIDGUARD_ZOMBIE);
+  CHECK_EQ(a.state, PIDGUARD_STATE_ZOMBIE);
   CHECK_EQ(a.status, 3 << 8);
   a = ask(reaped.fd);
   CHECK_EQ(a.pid, -ESRCH);
   CHECK_EQ(a.ppid, -ESRCH);
   CHECK_EQ(a.creds_error, -ESRCH);
-  CHECK_EQ(a.state, PIDGUARD_REAPED);
+  CHECK_EQ(a.state, PIDGUARD_STATE_REAPED);
   a = ask(self);
   CHECK_EQ(a.pid, getpid());
   CHECK_EQ(a.ppid, getppid());
@@ -152,7 +153,7 @@ static void credentials(void) {
     pg_test_skip("cannot change identity here");
   } else {
     struct pidguard_creds got;
-    CHECK_EQ(pidguard_pidfd_get_creds(c.fd, &got), 0);
+    CHECK_EQ(creds_of(c.fd, &got), 0);
     const uid_t want[] = {21, 22, 23, 22, 11, 12, 13, 12};
     const uid_t have[] = {got.ruid, got.euid, got.suid, got.fsuid, got.rgid, got.egid, got.sgid, got.fsgid};
     for (size_t i = 0; i < 8; i++)
@@ -193,17 +194,17 @@ static void coredumps(void) {
   struct child shy = child_running(body_undumpable, &ready[1]);
   if (read(ready[0], &byte, 1) != 1)
     abort();
-  if (pidguard_pidfd_get_coredump(alive.fd, &d) < 0 && errno == EOPNOTSUPP) {
+  if (coredump_of(alive.fd, &d) < 0 && errno == EOPNOTSUPP) {
     pg_test_skip("PIDFD_INFO_COREDUMP is 6.16");
   } else {
     PG_CHECK(!(d.flags & PIDGUARD_COREDUMP_DONE), "flags %x", d.flags);
     PG_CHECK(d.flags & (PIDGUARD_COREDUMP_USER | PIDGUARD_COREDUMP_ROOT), "flags %x", d.flags);
-    CHECK_EQ(d.signal, PIDGUARD_UNKNOWN);
-    CHECK_EQ(d.code, PIDGUARD_UNKNOWN);
-    CHECK_EQ(pidguard_pidfd_get_coredump(shy.fd, &d), 0);
+    CHECK_EQ(d.signal, PIDGUARD_COREDUMP_UNKNOWN);
+    CHECK_EQ(d.code, PIDGUARD_COREDUMP_UNKNOWN);
+    CHECK_EQ(coredump_of(shy.fd, &d), 0);
     PG_CHECK(d.flags & PIDGUARD_COREDUMP_SKIPPED, "flags %x", d.flags);
     child_reap(&exited);
-    CHECK_ERRNO(pidguard_pidfd_get_coredump(exited.fd, &d), ENODATA);
+    CHECK_ERRNO(coredump_of(exited.fd, &d), ENODATA);
 
     /* A real dump, in a directory of the test's own mount namespace. */
     mkdir("/tmp/pidguard-core", 0700);
@@ -211,17 +212,17 @@ static void coredumps(void) {
       struct child dumper = child_running(body_dump, NULL);
       child_await_zombie(&dumper);
       struct pidguard_coredump zombie = {0};
-      int told = pidguard_pidfd_get_coredump(dumper.fd, &zombie);
+      int told = coredump_of(dumper.fd, &zombie);
       int status = child_reap(&dumper);
       if (WCOREDUMP(status)) {
         CHECK_EQ(told, 0);
         PG_CHECK(zombie.flags & PIDGUARD_COREDUMP_DONE, "flags %x", zombie.flags);
-        CHECK_EQ(pidguard_pidfd_get_coredump(dumper.fd, &d), 0);
+        CHECK_EQ(coredump_of(dumper.fd, &d), 0);
         PG_CHECK(d.flags & PIDGUARD_COREDUMP_DONE, "flags %x", d.flags);
         CHECK_EQ(d.signal, SIGABRT);
         hide(PG_FEATURE_INFO_COREDUMP);
         memset(&d, 0, sizeof d);
-        CHECK_EQ(pidguard_pidfd_get_coredump(dumper.fd, &d), 0);
+        CHECK_EQ(coredump_of(dumper.fd, &d), 0);
         CHECK_EQ(d.flags & PIDGUARD_COREDUMP_DONE, PIDGUARD_COREDUMP_DONE);
         CHECK_EQ(d.signal, SIGABRT);
         hide(0);
@@ -239,7 +240,7 @@ static void coredumps(void) {
   const unsigned ways[] = {PG_FEATURE_INFO_SIZES, PG_FEATURE_INFO, PG_FEATURE_INFO_COREDUMP};
   for (size_t i = 0; i < 3; i++) {
     hide(ways[i]);
-    int error = ERRNO_OF(pidguard_pidfd_get_coredump(alive.fd, &d));
+    int error = ERRNO_OF(coredump_of(alive.fd, &d));
     PG_CHECK(error == EOPNOTSUPP, "without %x: %s", ways[i], strerror(error));
     hide(0);
   }
@@ -257,19 +258,19 @@ static void several(void) {
   PG_CHECK(i.mask & PIDGUARD_INFO_PID, "mask %" PRIx64, i.mask);
   PG_CHECK(i.mask & PIDGUARD_INFO_CREDS, "mask %" PRIx64, i.mask);
   PG_CHECK(i.mask & PIDGUARD_INFO_STATE, "mask %" PRIx64, i.mask);
-  PG_CHECK(!(i.mask & PIDGUARD_INFO_EXIT_STATUS), "mask %" PRIx64, i.mask);
+  PG_CHECK(!(i.mask & PIDGUARD_INFO_WAIT_STATUS), "mask %" PRIx64, i.mask);
   CHECK_EQ(i.pid, c.pid);
   CHECK_EQ(i.tgid, c.pid);
   CHECK_EQ(i.ppid, getpid());
   CHECK_EQ(i.creds.egid, getegid());
-  CHECK_EQ(i.state, PIDGUARD_ALIVE);
-  CHECK_EQ(i.exit_status, 0);
+  CHECK_EQ(i.state, PIDGUARD_STATE_ALIVE);
+  CHECK_EQ(i.wait_status, 0);
   uint64_t id = 0, cgroup = 0;
   if (pidguard_pidfd_get_id(c.fd, &id) == 0)
     CHECK_EQ(i.id, id);
   CHECK_EQ(!!(i.mask & PIDGUARD_INFO_ID), id != 0);
-  if (pidguard_pidfd_get_cgroup_id(c.fd, &cgroup) == 0)
-    CHECK_EQ(i.cgroup_id, cgroup);
+  if (cgroupid_of(c.fd, &cgroup) == 0)
+    CHECK_EQ(i.cgroupid, cgroup);
 
   /* Only what was asked for. */
   i = (struct pidguard_info){.mask = PIDGUARD_INFO_CREDS | 1ull << 60};
@@ -281,23 +282,23 @@ static void several(void) {
   /* A zombie child's exit status, and a reaped one's remains. */
   i = (struct pidguard_info){.mask = PIDGUARD_INFO_ALL};
   CHECK_EQ(pidguard_pidfd_get_info(r.fd, &i, sizeof i), 0);
-  PG_CHECK(i.mask & PIDGUARD_INFO_EXIT_STATUS, "mask %" PRIx64, i.mask);
-  CHECK_EQ(i.exit_status, 5 << 8);
-  CHECK_EQ(i.state, PIDGUARD_ZOMBIE);
+  PG_CHECK(i.mask & PIDGUARD_INFO_WAIT_STATUS, "mask %" PRIx64, i.mask);
+  CHECK_EQ(i.wait_status, 5 << 8);
+  CHECK_EQ(i.state, PIDGUARD_STATE_ZOMBIE);
   CHECK_EQ(i.pid, r.pid);
   child_reap(&r);
   i = (struct pidguard_info){.mask = PIDGUARD_INFO_ALL};
   CHECK_EQ(pidguard_pidfd_get_info(r.fd, &i, sizeof i), 0);
   PG_CHECK(!(i.mask & (PIDGUARD_INFO_PID | PIDGUARD_INFO_CREDS)), "mask %" PRIx64, i.mask);
   CHECK_EQ(i.pid, 0);
-  CHECK_EQ(i.state, PIDGUARD_REAPED);
-  if (i.mask & PIDGUARD_INFO_EXIT_STATUS)
-    CHECK_EQ(i.exit_status, 5 << 8);
+  CHECK_EQ(i.state, PIDGUARD_STATE_REAPED);
+  if (i.mask & PIDGUARD_INFO_WAIT_STATUS)
+    CHECK_EQ(i.wait_status, 5 << 8);
 
   /* Nothing of it: the reason. */
   i = (struct pidguard_info){.mask = PIDGUARD_INFO_PID};
   CHECK_ERRNO(pidguard_pidfd_get_info(r.fd, &i, sizeof i), ESRCH);
-  i = (struct pidguard_info){.mask = PIDGUARD_INFO_EXIT_STATUS};
+  i = (struct pidguard_info){.mask = PIDGUARD_INFO_WAIT_STATUS};
   CHECK_ERRNO(pidguard_pidfd_get_info(c.fd, &i, sizeof i), EAGAIN);
   hide(PG_FEATURE_PIDFS);
   i = (struct pidguard_info){.mask = PIDGUARD_INFO_ID};
@@ -333,10 +334,29 @@ static void several(void) {
     PG_CHECK(!memcmp(&got.creds, &want.creds, sizeof got.creds), "without %s", without);
     PG_CHECK(got.state == want.state, "without %s", without);
     PG_CHECK(!(got.mask & PIDGUARD_INFO_ID) || got.id == want.id, "without %s", without);
-    PG_CHECK(!(got.mask & PIDGUARD_INFO_CGROUP_ID) || got.cgroup_id == want.cgroup_id, "without %s", without);
+    PG_CHECK(!(got.mask & PIDGUARD_INFO_CGROUPID) || got.cgroupid == want.cgroupid, "without %s", without);
   }
   child_done(&c);
   child_done(&r);
+}
+
+/* Where 6.19 has it, and where newer kernels have it; and this kernel. */
+static void supported(void) {
+  uint64_t answer[PG_PIDFD_INFO_SIZE_LATEST / sizeof(uint64_t)] = {0};
+  CHECK_EQ(pg_info_supported_in(answer), 0);
+  answer[PG_PIDFD_INFO_SUPPORTED_FIRST / 8] = 0x1234;
+  CHECK_EQ(pg_info_supported_in(answer), 0); /* the kernel has not said that it is there */
+  answer[0] = PG_PIDFD_INFO_SUPPORTED_MASK;
+  CHECK_EQ(pg_info_supported_in(answer), 0x1234);
+  answer[PG_PIDFD_INFO_SUPPORTED_LATER / 8] = 0x5678;
+  CHECK_EQ(pg_info_supported_in(answer), 0x5678);
+  struct pidguard_info info = {.mask = PIDGUARD_INFO_SUPPORTED_MASK};
+  int self = pidguard_pidfd_open(getpid(), 0), r = pidguard_pidfd_get_info(self, &info, sizeof info);
+  if (r == 0)
+    PG_CHECK(info.supported_mask & PIDGUARD_INFO_PID, "%llx", (unsigned long long)info.supported_mask);
+  else
+    CHECK_EQ(errno, EOPNOTSUPP);
+  close(self);
 }
 
 void pg_test_plan(int argc, char **argv) {
@@ -346,4 +366,5 @@ void pg_test_plan(int argc, char **argv) {
   add("credentials", credentials);
   add("coredumps", coredumps);
   add("several", several);
+  add("supported", supported);
 }

@@ -37,14 +37,14 @@ static void four_ends(void) {
     int again = pg_sys_pidfd_open(c.pid, 0);
     PG_CHECK(again >= 0, "a zombie's number can be opened: %s", strerror(-again));
     close(again);
-    CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_ZOMBIE);
+    CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_STATE_ZOMBIE);
 
     CHECK_EQ(child_reap(&c), want);
     short events = poll_events(c.fd, 0);
     CHECK_EQ(events, have_pidfs(c.fd) ? POLLIN | POLLHUP : POLLIN);
     CHECK_EQ(pg_sys_pidfd_send_signal(c.fd, 0, NULL, 0), -ESRCH);
     CHECK_EQ(pg_sys_waitid(PG_P_PIDFD, (id_t)c.fd, &si, WEXITED | WNOHANG, NULL), -ECHILD);
-    CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_REAPED);
+    CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_STATE_REAPED);
     struct pg_pidfd_info info = {.mask = PG_PIDFD_INFO_EXIT};
     int r = pg_sys_ioctl(c.fd, PG_PIDFD_GET_INFO(PG_PIDFD_INFO_SIZE_VER0), &info);
     if (r == 0) {
@@ -182,14 +182,15 @@ static void leader_exits(void) {
   pid_t other = hear();
   siginfo_t si = {0};
   CHECK_EQ(poll_events(c.fd, 30), 0);
-  CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_ALIVE);
-  CHECK_EQ(pidguard_pidfd_wait_end(c.fd, 0), 0);
+  CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_STATE_ALIVE);
+  CHECK_ERRNO(pidguard_pidfd_wait_end(c.fd, 0), ETIMEDOUT);
   CHECK_EQ(pg_sys_waitid(PG_P_PIDFD, (id_t)c.fd, &si, WEXITED | WNOHANG, NULL), 0);
   CHECK_EQ(si.si_pid, 0);
   CHECK_EQ(pg_sys_pidfd_send_signal(c.fd, 0, NULL, 0), 0);
   CHECK_EQ(pidguard_pidfd_get_pid(c.fd), c.pid);
   /* Thread by thread: the main thread has ended, the other has not. */
-  int leader = pidguard_pidfd_open_thread(c.pid, 0), thread = pidguard_pidfd_open_thread(other, 0);
+  int leader = pidguard_pidfd_open(c.pid, PIDGUARD_OPEN_THREAD),
+      thread = pidguard_pidfd_open(other, PIDGUARD_OPEN_THREAD);
   if (leader >= 0 && thread >= 0) {
     CHECK_EQ(poll_events(thread, 0), 0);
     short events = poll_events(leader, 0); /* POLLIN in 6.9 to 6.15; since then it waits for the last thread */
@@ -244,13 +245,14 @@ static void thread_exec(void) {
   struct child c = child_running(body_thread_execs, NULL);
   pid_t tid = hear();
   uint64_t before = 0, after = 0;
-  int thread = pidguard_pidfd_open_thread(tid, 0), leader = pidguard_pidfd_open_thread(c.pid, 0);
+  int thread = pidguard_pidfd_open(tid, PIDGUARD_OPEN_THREAD),
+      leader = pidguard_pidfd_open(c.pid, PIDGUARD_OPEN_THREAD);
   pidguard_pidfd_get_id(c.fd, &before);
   if (write(to_child[1], "\n", 1) != 1)
     abort();
   (void)hear(); /* the new program is there */
   CHECK_EQ(poll_events(c.fd, 30), 0);
-  CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_ALIVE);
+  CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_STATE_ALIVE);
   CHECK_EQ(pidguard_pidfd_get_pid(c.fd), c.pid);
   CHECK_EQ(pg_sys_pidfd_send_signal(c.fd, 0, NULL, 0), 0);
   if (pidguard_pidfd_get_id(c.fd, &after) == 0)
@@ -260,7 +262,7 @@ static void thread_exec(void) {
     CHECK_EQ(poll_events(thread, 5000) & POLLHUP, POLLHUP);
     CHECK_EQ(pg_sys_pidfd_send_signal(thread, 0, NULL, 0), -ESRCH);
     CHECK_EQ(pg_sys_pidfd_send_signal(leader, 0, NULL, 0), 0);
-    CHECK_EQ(pidguard_pidfd_same(leader, c.fd), 1);
+    CHECK_EQ(pidguard_pidfd_is_same(leader, c.fd), 1);
   } else {
     pg_test_skip("PIDFD_THREAD is 6.9");
   }
@@ -268,7 +270,7 @@ static void thread_exec(void) {
     abort();
   CHECK_EQ(poll_events(c.fd, 5000), POLLIN);
   int status = 0;
-  CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 5000), 1);
+  CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 5000), 0);
   CHECK_EQ(status, 21 << 8);
   if (thread >= 0)
     close(thread);
@@ -286,7 +288,7 @@ static void handles(void) {
     int32_t type;
     unsigned char id[32];
   } handle = {.bytes = 32};
-  int mount_id, self = pidguard_pidfd_self();
+  int mount_id, self = pidguard_pidfd_open(getpid(), 0);
   int r = pg_sys_name_to_handle_at(c.fd, "", &handle, &mount_id, PG_AT_EMPTY_PATH);
   if (r < 0) {
     pg_test_skip("pidfs file handles are 6.14 (%s)", strerror(-r));
@@ -326,7 +328,7 @@ static void forged_siginfo(void) {
   CHECK_EQ(pg_sys_pidfd_send_signal(c.fd, SIGUSR1, &si, 0), -EPERM);
   si.si_code = SI_QUEUE;
   CHECK_EQ(pg_sys_pidfd_send_signal(c.fd, SIGUSR2, &si, 0), -EINVAL); /* another number than in si */
-  CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_ALIVE);
+  CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_STATE_ALIVE);
   child_done(&c);
 }
 

@@ -21,16 +21,16 @@ static const struct {
   int kind, flag;
   const char *name;
 } kinds[] = {
-    {PIDGUARD_NS_CGROUP, CLONE_NEWCGROUP, "cgroup"},
-    {PIDGUARD_NS_IPC, CLONE_NEWIPC, "ipc"},
-    {PIDGUARD_NS_MNT, CLONE_NEWNS, "mnt"},
-    {PIDGUARD_NS_NET, CLONE_NEWNET, "net"},
-    {PIDGUARD_NS_PID, 0, "pid"},
-    {PIDGUARD_NS_PID_FOR_CHILDREN, CLONE_NEWPID, "pid_for_children"},
-    {PIDGUARD_NS_TIME, 0, "time"},
-    {PIDGUARD_NS_TIME_FOR_CHILDREN, CLONE_NEWTIME, "time_for_children"},
-    {PIDGUARD_NS_USER, CLONE_NEWUSER, "user"},
-    {PIDGUARD_NS_UTS, CLONE_NEWUTS, "uts"},
+    {PIDGUARD_NAMESPACE_CGROUP, CLONE_NEWCGROUP, "cgroup"},
+    {PIDGUARD_NAMESPACE_IPC, CLONE_NEWIPC, "ipc"},
+    {PIDGUARD_NAMESPACE_MNT, CLONE_NEWNS, "mnt"},
+    {PIDGUARD_NAMESPACE_NET, CLONE_NEWNET, "net"},
+    {PIDGUARD_NAMESPACE_PID, 0, "pid"},
+    {PIDGUARD_NAMESPACE_PID_FOR_CHILDREN, CLONE_NEWPID, "pid_for_children"},
+    {PIDGUARD_NAMESPACE_TIME, 0, "time"},
+    {PIDGUARD_NAMESPACE_TIME_FOR_CHILDREN, CLONE_NEWTIME, "time_for_children"},
+    {PIDGUARD_NAMESPACE_USER, CLONE_NEWUSER, "user"},
+    {PIDGUARD_NAMESPACE_UTS, CLONE_NEWUTS, "uts"},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -99,9 +99,9 @@ static void every_kind(void) {
       uint64_t want = link_inode(apart.pid, kinds[i].name);
       struct stat st;
       hide(ways[w]);
-      int fd = pidguard_pidfd_namespace(apart.fd, kinds[i].kind), error = errno;
-      int mine = pidguard_pidfd_same_namespace(apart.fd, kinds[i].kind);
-      int ours = pidguard_pidfd_same_namespace(near.fd, kinds[i].kind);
+      int fd = pidguard_pidfd_open_namespace(apart.fd, kinds[i].kind), error = errno;
+      int mine = same_namespace(apart.fd, kinds[i].kind);
+      int ours = same_namespace(near.fd, kinds[i].kind);
       hide(0);
       if (!want) {
         PG_CHECK(fd == -1 && error == EOPNOTSUPP, "%s: %s", kinds[i].name, strerror(error));
@@ -116,21 +116,21 @@ static void every_kind(void) {
       close(fd);
     }
     hide(ways[w]);
-    CHECK_ERRNO(pidguard_pidfd_namespace(near.fd, 0), EINVAL);
-    CHECK_ERRNO(pidguard_pidfd_namespace(near.fd, 11), EINVAL);
-    CHECK_ERRNO(pidguard_pidfd_namespace(near.fd, -1), EINVAL);
+    CHECK_ERRNO(pidguard_pidfd_open_namespace(near.fd, 0), EINVAL);
+    CHECK_ERRNO(pidguard_pidfd_open_namespace(near.fd, 11), EINVAL);
+    CHECK_ERRNO(pidguard_pidfd_open_namespace(near.fd, -1), EINVAL);
     hide(0);
   }
 
   /* A zombie has none, a reaped process least of all. */
-  pidguard_pidfd_kill(apart.fd);
+  pidguard_pidfd_send_signal(apart.fd, SIGKILL, 0);
   child_await_zombie(&apart);
   for (int reaped = 0; reaped < 2; reaped++) {
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++)
       for (size_t i = 0; i < KINDS; i++) {
         hide(ways[w]);
-        int error = ERRNO_OF(pidguard_pidfd_namespace(apart.fd, kinds[i].kind));
-        int other = ERRNO_OF(pidguard_pidfd_same_namespace(apart.fd, kinds[i].kind));
+        int error = ERRNO_OF(pidguard_pidfd_open_namespace(apart.fd, kinds[i].kind));
+        int other = ERRNO_OF(same_namespace(apart.fd, kinds[i].kind));
         hide(0);
         PG_CHECK(error == ESRCH && other == ESRCH, "%s: %s (way %zu)", kinds[i].name, strerror(error), w);
       }
@@ -156,13 +156,13 @@ static int body_enter(void *report) {
   if (r)
     return 1;
   for (size_t i = 0; i < KINDS; i++)
-    if ((kinds[i].flag & enter_flags & ~(CLONE_NEWNS | CLONE_NEWPID)) &&
-        pidguard_pidfd_same_namespace(target_fd, kinds[i].kind) != 1)
+    if ((kinds[i].flag & enter_flags & ~(CLONE_NEWNS | CLONE_NEWPID)) && same_namespace(target_fd, kinds[i].kind) != 1)
       return 2;
   /* What is entered is the namespace that the target is in, and it counts for the next child. */
   if (enter_flags & CLONE_NEWPID) {
-    int self = pidguard_pidfd_self(), theirs = pidguard_pidfd_namespace(target_fd, PIDGUARD_NS_PID);
-    int mine = pidguard_pidfd_namespace(self, PIDGUARD_NS_PID_FOR_CHILDREN);
+    int self = pidguard_pidfd_open(getpid(), 0),
+        theirs = pidguard_pidfd_open_namespace(target_fd, PIDGUARD_NAMESPACE_PID);
+    int mine = pidguard_pidfd_open_namespace(self, PIDGUARD_NAMESPACE_PID_FOR_CHILDREN);
     struct stat a, b;
     if (fstat(theirs, &a) || fstat(mine, &b) || a.st_ino != b.st_ino)
       return 2;
@@ -235,37 +235,45 @@ static void entering_user(void) {
       int r = enter(apart.fd, CLONE_NEWUSER, ways[w], &error);
       PG_CHECK(r == 0, "way %zu: %d, %s", w, r, strerror(error));
     }
-    /* The own one cannot be entered. */
+    /* Whoever is there already has entered, though the kernel refuses the own one. */
     struct child near = child_paused();
     for (size_t w = 0; w < 2; w++) {
-      CHECK_EQ(enter(near.fd, CLONE_NEWUSER, ways[w], &error), 1);
-      CHECK_EQ(error, EINVAL);
+      int r = enter(near.fd, CLONE_NEWUSER, ways[w], &error);
+      PG_CHECK(r == 0, "way %zu: %d, %s", w, r, strerror(error));
     }
     child_done(&near);
   }
   child_done(&apart);
 }
 
-/* One part is refused (the own user namespace cannot be entered), and so the thread stays where it is. */
-static int body_refused(void *arg) {
+/* One part is refused (who has several threads cannot enter a user namespace), and so the thread stays where it is. */
+static void *thread_refused(void *arg) {
+  static int result; /* 0 refused and not moved, 1 not refused so, 2 moved, 3 cannot be shown */
   const unsigned ways[] = {0, PG_FEATURE_SETNS};
   struct stat before, after;
-  for (size_t w = 0; w < 2; w++) {
-    if (stat("/proc/thread-self/ns/uts", &before))
-      return 3;
+  result = unshare(CLONE_NEWUTS) || stat("/proc/thread-self/ns/uts", &before) ? 3 : 0;
+  for (size_t w = 0; w < 2 && !result; w++) {
     hide(ways[w]);
     if (pidguard_pidfd_setns(*(int *)arg, CLONE_NEWUTS | CLONE_NEWUSER) != -1 || errno != EINVAL)
-      return 1;
-    if (stat("/proc/thread-self/ns/uts", &after) || before.st_ino != after.st_ino)
-      return 2;
+      result = 1;
+    else if (stat("/proc/thread-self/ns/uts", &after) || before.st_ino != after.st_ino)
+      result = 2;
   }
-  return 0;
+  return &result;
+}
+
+static int body_refused(void *arg) {
+  pthread_t thread;
+  void *result;
+  pthread_create(&thread, NULL, thread_refused, arg);
+  pthread_join(thread, &result);
+  return *(int *)result;
 }
 
 static void all_or_nothing(void) {
   int moved;
-  struct child apart = child_apart(CLONE_NEWUTS, &moved);
-  if (!moved) {
+  struct child apart = child_apart(CLONE_NEWUTS | CLONE_NEWUSER, &moved);
+  if (moved != (CLONE_NEWUTS | CLONE_NEWUSER)) {
     pg_test_skip("cannot make namespaces here");
   } else {
     struct child c = child_running(body_refused, &apart.fd);
@@ -286,7 +294,7 @@ static void without_first_process(void) {
   if (!moved) {
     pg_test_skip("cannot make namespaces here");
   } else {
-    int fd = pidguard_pidfd_namespace(apart.fd, PIDGUARD_NS_PID_FOR_CHILDREN);
+    int fd = pidguard_pidfd_open_namespace(apart.fd, PIDGUARD_NAMESPACE_PID_FOR_CHILDREN);
     PG_CHECK(fd >= 0 || errno == EOPNOTSUPP, "%s", strerror(errno));
     if (fd >= 0)
       close(fd);
@@ -294,7 +302,7 @@ static void without_first_process(void) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/ns/pid_for_children", (int)apart.pid);
     int there = open(path, O_RDONLY | O_CLOEXEC);
-    fd = pidguard_pidfd_namespace(apart.fd, PIDGUARD_NS_PID_FOR_CHILDREN);
+    fd = pidguard_pidfd_open_namespace(apart.fd, PIDGUARD_NAMESPACE_PID_FOR_CHILDREN);
     if (there < 0)
       CHECK_EQ(errno, EOPNOTSUPP);
     CHECK_EQ(fd >= 0, there >= 0);
@@ -316,9 +324,9 @@ static int body_unprivileged(void *arg) {
   const unsigned ways[] = {0, PG_FEATURE_NS_IOCTL};
   for (size_t w = 0; w < 2; w++) {
     hide(ways[w]);
-    if (pidguard_pidfd_namespace(fd, PIDGUARD_NS_NET) != -1 || errno != EACCES)
+    if (pidguard_pidfd_open_namespace(fd, PIDGUARD_NAMESPACE_NET) != -1 || errno != EACCES)
       return 1 + (int)w;
-    if (pidguard_pidfd_same_namespace(fd, PIDGUARD_NS_NET) != -1 || errno != EACCES)
+    if (same_namespace(fd, PIDGUARD_NAMESPACE_NET) != -1 || errno != EACCES)
       return 3 + (int)w;
     if (pidguard_pidfd_setns(fd, CLONE_NEWNET) != -1 || (errno != EPERM && errno != EACCES)) /* EACCES: before 5.8 */
       return 5 + (int)w;
@@ -349,7 +357,7 @@ static void *thread_apart(void *fd) {
   for (int w = 0; w < 3; w++) {
     const unsigned ways[] = {0, PG_FEATURE_THREAD, PG_FEATURE_NS_IOCTL};
     hide(ways[w]);
-    results[w] = pidguard_pidfd_same_namespace(*(int *)fd, PIDGUARD_NS_UTS);
+    results[w] = same_namespace(*(int *)fd, PIDGUARD_NAMESPACE_UTS);
     hide(0);
   }
   return results;
@@ -366,37 +374,59 @@ static void of_the_thread(void) {
   else
     for (int w = 0; w < 3; w++)
       CHECK_EQ(((int *)results)[w], 0);
-  CHECK_EQ(pidguard_pidfd_same_namespace(c.fd, PIDGUARD_NS_UTS), 1);
+  CHECK_EQ(same_namespace(c.fd, PIDGUARD_NAMESPACE_UTS), 1);
   child_done(&c);
 }
 
-/* A thread with a namespace of its own is refused: it stays where it is, however the library finds out why. */
-static void *thread_refused(void *fd) {
-  static int result; /* 0 refused and not moved, 1 not refused so, 2 moved, 3 not refused so, 77 cannot be shown */
-  struct stat before, after;
-  int time_error = ERRNO_OF(pidguard_pidfd_setns(*(int *)fd, CLONE_NEWTIME)); /* of 5.6 */
-  if (unshare(CLONE_NEWUTS) || stat("/proc/thread-self/ns/uts", &before))
-    result = 77;
-  else if (ERRNO_OF(pidguard_pidfd_setns(*(int *)fd, CLONE_NEWUSER)) != EINVAL)
-    result = 1;
-  else if (time_error != EUSERS && time_error != EINVAL && time_error != EOPNOTSUPP)
-    result = 3;
-  else
-    result = stat("/proc/thread-self/ns/uts", &after) || before.st_ino != after.st_ino ? 2 : 0;
-  return &result;
+/* All of another process's namespaces, whatever they are: those that differ are entered, and no right is needed for the
+ * rest. */
+static int body_all(void *arg) {
+  const unsigned ways[] = {0, PG_FEATURE_SETNS};
+  for (size_t w = 0; w < 2; w++) {
+    hide(ways[w]);
+    if (pidguard_pidfd_setns(*(int *)arg, PIDGUARD_NAMESPACE_FLAGS))
+      return errno;
+  }
+  return 0;
 }
 
-static void thread_stays(void) {
-  int self = pidguard_pidfd_self();
-  pthread_t thread;
-  void *result = NULL;
-  pthread_create(&thread, NULL, thread_refused, &self);
-  pthread_join(thread, &result);
-  if (*(int *)result == 77)
-    pg_test_skip("cannot make a namespace here");
-  else
-    CHECK_EQ(*(int *)result, 0);
-  close(self);
+static int body_all_without_rights(void *arg) {
+  if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534) || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+    return 0;
+  struct child same = child_paused();
+  (void)arg;
+  int r = body_all(&same.fd);
+  child_done(&same);
+  return r;
+}
+
+static void all_kinds(void) {
+  int moved;
+  struct child near = child_paused(), apart = child_apart(CLONE_NEWUTS | CLONE_NEWIPC, &moved);
+  int (*const bodies[])(void *) = {body_all, body_all, body_all_without_rights};
+  for (size_t i = 0; i < 3; i++) {
+    struct child c = child_running(bodies[i], i == 1 && moved ? &apart.fd : &near.fd);
+    child_await_zombie(&c);
+    int status = child_reap(&c);
+    PG_CHECK(status == 0, "%zu: %x, %s", i, (unsigned)status, strerror(WEXITSTATUS(status)));
+    child_done(&c);
+  }
+  child_done(&near);
+  child_done(&apart);
+}
+
+static void flags(void) {
+  int all = 0;
+  for (size_t i = 0; i < KINDS; i++) {
+    int flag = pidguard_namespace_to_flag(kinds[i].kind);
+    PG_CHECK(kinds[i].flag ? flag == kinds[i].flag : flag > 0, "%s: %x", kinds[i].name, (unsigned)flag);
+    all |= flag;
+  }
+  CHECK_EQ(all, PIDGUARD_NAMESPACE_FLAGS);
+  CHECK_EQ(pidguard_namespace_to_flag(PIDGUARD_NAMESPACE_PID), CLONE_NEWPID);
+  CHECK_EQ(pidguard_namespace_to_flag(PIDGUARD_NAMESPACE_TIME), CLONE_NEWTIME);
+  CHECK_ERRNO(pidguard_namespace_to_flag(0), EINVAL);
+  CHECK_ERRNO(pidguard_namespace_to_flag(11), EINVAL);
 }
 
 void pg_test_plan(int argc, char **argv) {
@@ -409,5 +439,6 @@ void pg_test_plan(int argc, char **argv) {
   add("without_first_process", without_first_process);
   add("permission", permission);
   add("of_the_thread", of_the_thread);
-  add("thread_stays", thread_stays);
+  add("all_kinds", all_kinds);
+  add("flags", flags);
 }

@@ -27,13 +27,13 @@ static int body_cgroup_namespace(void *arg) {
       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
     return 77;
   close(fd);
-  bool known = pidguard_pidfd_get_cgroup_id(target.fd, &native) == 0;
+  bool known = cgroupid_of(target.fd, &native) == 0;
   hide(PG_FEATURE_INFO);
-  if (pidguard_pidfd_get_cgroup_id(target.fd, &id) != -1 || errno != EOPNOTSUPP)
+  if (cgroupid_of(target.fd, &id) != -1 || errno != EOPNOTSUPP)
     return 1;
   if (mount("cgroup2", "/mnt", "cgroup2", 0, NULL) || stat("/mnt", &root))
     return 77;
-  if (pidguard_pidfd_get_cgroup_id(target.fd, &id) != 0)
+  if (cgroupid_of(target.fd, &id) != 0)
     return 2;
   return id == root.st_ino && (!known || id == native) ? 0 : 3;
 }
@@ -50,20 +50,9 @@ static bool is_id_of(uint64_t id, const struct stat *st) {
 
 /* A child in a cgroup of its own, where one can be made. */
 static void cgroups(void) {
-  static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
-  char path[128] = "", procs[160], text[16];
-  for (size_t i = 0; i < 2; i++) {
-    snprintf(path, sizeof path, "%s/cgroup.controllers", mounts[i]);
-    if (access(path, R_OK) == 0) {
-      snprintf(path, sizeof path, "%s/pidguard-test-%d-%lld", mounts[i], (int)getpid(), (long long)now_ms());
-      break;
-    }
-    path[0] = '\0';
-  }
-  if (!path[0] || mkdir(path, 0755)) {
-    pg_test_skip("cannot make a cgroup here");
+  char path[128], procs[160], text[16];
+  if (!cgroup_make(path, sizeof path))
     return;
-  }
   struct child c = child_paused();
   struct stat st;
   snprintf(procs, sizeof procs, "%s/cgroup.procs", path);
@@ -80,7 +69,7 @@ static void cgroups(void) {
     for (size_t i = 0; i < 2; i++) {
       uint64_t id = 0;
       hide(ways[i]);
-      CHECK_EQ(pidguard_pidfd_get_cgroup_id(c.fd, &id), 0);
+      CHECK_EQ(cgroupid_of(c.fd, &id), 0);
       PG_CHECK(is_id_of(id, &st), "id is %llu, wanted %llu", (unsigned long long)id, (unsigned long long)st.st_ino);
       hide(0);
     }
@@ -94,55 +83,48 @@ static void cgroups(void) {
     child_done(&viewer);
     uint64_t id = 0;
     child_reap(&c);
-    if (pidguard_pidfd_get_cgroup_id(c.fd, &id) == 0) /* 6.15 */
+    if (cgroupid_of(c.fd, &id) == 0) /* 6.15 */
       PG_CHECK(is_id_of(id, &st), "id is %llu, wanted %llu", (unsigned long long)id, (unsigned long long)st.st_ino);
     hide(PG_FEATURE_INFO);
-    CHECK_ERRNO(pidguard_pidfd_get_cgroup_id(c.fd, &id), ESRCH);
+    CHECK_ERRNO(cgroupid_of(c.fd, &id), ESRCH);
     hide(0);
   }
   child_done(&c);
-  rmdir(path);
+  cgroup_remove(path);
 }
 
-/* Asked from inside another pid namespace, where the process has no number. */
-static int never(int dir, pid_t pid, void *arg) {
-  (void)dir, (void)pid, (void)arg;
-  return 0;
-}
-
-/* What needs a number, or a right to signal, is refused; what the descriptor alone can do is done. 0, or which failed.
- */
+/* Asked from inside another pid namespace, where the process has no number. What needs one, or a right to signal, is
+ * refused; what the descriptor alone can do is done. 0, or which failed. */
 static int elsewhere_all(int fd) {
   char text[PIDGUARD_TEXT_MAX];
   struct pidguard_info info = {.mask = PIDGUARD_INFO_PID | PIDGUARD_INFO_CREDS};
   union sigval value = {.sival_int = 1};
-  uint64_t data;
-  int status, self = pidguard_pidfd_self(), set = pidguard_set_create();
+  int ready, status, self = pidguard_pidfd_open(getpid(), 0), set = pidguard_set_create();
   const struct {
     int got, want;
   } checks[] = {
-      {ERRNO_OF(pidguard_pidfd_kill(fd)), EREMOTE},
+      {ERRNO_OF(pidguard_pidfd_send_signal(fd, SIGKILL, 0)), EREMOTE},
       {ERRNO_OF(pidguard_pidfd_sigqueue(fd, SIGTERM, value)), EREMOTE},
-      {ERRNO_OF(pidguard_pidfd_terminate(fd, 0)), EREMOTE},
-      {ERRNO_OF(pidguard_pidfd_get_tgid(fd)), EREMOTE},
+      {ERRNO_OF(pidguard_pidfd_terminate(fd, 0, 0)), EREMOTE},
+      {ERRNO_OF(tgid_of(fd)), EREMOTE},
       {ERRNO_OF(pidguard_pidfd_get_info(fd, &info, sizeof info)), EREMOTE},
-      {ERRNO_OF(pidguard_pidfd_access_proc(fd, never, NULL)), EREMOTE},
-      {ERRNO_OF(pidguard_pidfd_wait(fd, &status, 0)), 0},
-      {ERRNO_OF(pidguard_pidfd_get_exit_status(fd, &status)), EREMOTE},
-      {ERRNO_OF(pidguard_pidfd_is_child(fd)), 0},
-      {ERRNO_OF(pidguard_pidfd_same(fd, fd)), 0},
-      {pidguard_pidfd_same(fd, self), 0}, /* one has a number here, the other has none */
-      {pidguard_pidfd_same(self, fd), 0},
-      {ERRNO_OF(pidguard_set_add(set, fd, 1)), 0},
-      {ERRNO_OF(pidguard_set_wait(set, &data, 1, 0)), 0},
+      {ERRNO_OF(pidguard_pidfd_open_proc(fd)), EREMOTE},
+      {ERRNO_OF(pidguard_pidfd_wait(fd, &status, 0)), ETIMEDOUT},
+      {ERRNO_OF(pidguard_pidfd_get_wait_status(fd, &status)), EREMOTE},
+      {pidguard_pidfd_is_child(fd), 0},
+      {pidguard_pidfd_is_same(fd, fd), 1},
+      {pidguard_pidfd_is_same(fd, self), 0}, /* one has a number here, the other has none */
+      {pidguard_pidfd_is_same(self, fd), 0},
+      {ERRNO_OF(pidguard_set_add(set, fd)), 0},
+      {ERRNO_OF(pidguard_set_wait(set, &ready, 1, 0)), ETIMEDOUT},
   };
   int id_error = ERRNO_OF(pidguard_pidfd_to_text(fd, text, sizeof text));
-  int group = ERRNO_OF(pidguard_pidfd_signal_group(fd, SIGTERM));
-  int thread = ERRNO_OF(pidguard_pidfd_signal_thread(fd, SIGTERM));
+  int group = ERRNO_OF(pidguard_pidfd_send_signal(fd, SIGTERM, PIDGUARD_SIGNAL_GROUP));
+  int thread = ERRNO_OF(pidguard_pidfd_send_signal(fd, SIGTERM, PIDGUARD_SIGNAL_THREAD));
   close(self);
   close(set);
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
-    if (checks[i].got != checks[i].want && !(i == 9 && checks[i].got == EREMOTE && pg_feature_hidden(PG_FEATURE_PIDFS)))
+    if (checks[i].got != checks[i].want && !(i == 9 && checks[i].got == 0 && pg_feature_hidden(PG_FEATURE_PIDFS)))
       return 20 + (int)i;
   if (id_error != EREMOTE && id_error != EOPNOTSUPP)
     return 40;
@@ -170,28 +152,28 @@ static int body_elsewhere(void *arg) {
       0, PG_FEATURE_INFO, PG_FEATURE_INFO_SIZES, PG_FEATURE_NS_IOCTL, PG_FEATURE_PIDFS, PG_FEATURE_ALL};
   for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
     hide(ways[i]);
-    if (ERRNO_OF(pidguard_pidfd_get_pid(fd)) != EREMOTE || ERRNO_OF(pidguard_pidfd_get_ppid(fd)) != EREMOTE)
+    if (ERRNO_OF(pidguard_pidfd_get_pid(fd)) != EREMOTE || ERRNO_OF(ppid_of(fd)) != EREMOTE)
       _exit(1);
-    if (ERRNO_OF(pidguard_pidfd_get_creds(fd, &creds)) != EREMOTE)
+    if (ERRNO_OF(creds_of(fd, &creds)) != EREMOTE)
       _exit(2);
-    if (ERRNO_OF(pidguard_pidfd_get_cgroup_id(fd, &id)) != EREMOTE)
+    if (ERRNO_OF(cgroupid_of(fd, &id)) != EREMOTE)
       _exit(3);
-    if (ERRNO_OF(pidguard_pidfd_signal(fd, SIGTERM)) != EREMOTE)
+    if (ERRNO_OF(pidguard_pidfd_send_signal(fd, SIGTERM, 0)) != EREMOTE)
       _exit(4);
-    if (ERRNO_OF(pidguard_pidfd_proc_dir(fd)) != EREMOTE)
+    if (ERRNO_OF(pidguard_pidfd_open_proc(fd)) != EREMOTE)
       _exit(5);
-    if (pidguard_pidfd_get_state(fd) != PIDGUARD_ALIVE)
+    if (pidguard_pidfd_get_state(fd) != PIDGUARD_STATE_ALIVE)
       _exit(6);
-    if (pidguard_pidfd_wait_end(fd, 0) != 0)
+    if (ERRNO_OF(pidguard_pidfd_wait_end(fd, 0)) != ETIMEDOUT)
       _exit(7);
-    int r = pidguard_pidfd_namespace(fd, PIDGUARD_NS_UTS);
+    int r = pidguard_pidfd_open_namespace(fd, PIDGUARD_NAMESPACE_UTS);
     if (ways[i] & PG_FEATURE_NS_IOCTL ? r != -1 || errno != EREMOTE : r < 0 && errno != EREMOTE)
       _exit(8);
     if (r >= 0)
       close(r);
     if (ERRNO_OF(pidguard_pidfd_open_id(1, 0)) == 0)
       _exit(9);
-    if (ERRNO_OF(pidguard_pidfd_parent()) != EREMOTE) /* this is the first process of its namespace */
+    if (ERRNO_OF(pidguard_pidfd_open_parent()) != EREMOTE) /* this is the first process of its namespace */
       _exit(10);
     int wrong = elsewhere_all(fd);
     if (wrong)
@@ -209,7 +191,7 @@ static void elsewhere(void) {
     pg_test_skip("cannot make a pid namespace here");
   else
     CHECK_EQ(status >> 8, 0);
-  CHECK_EQ(pidguard_pidfd_get_state(target.fd), PIDGUARD_ALIVE);
+  CHECK_EQ(pidguard_pidfd_get_state(target.fd), PIDGUARD_STATE_ALIVE);
   child_done(&c);
   child_done(&target);
 }
@@ -226,18 +208,19 @@ static int body_no_proc(void *arg) {
   hide(PG_FEATURE_INFO | PG_FEATURE_NS_IOCTL | PG_FEATURE_PIDFS);
   if (ERRNO_OF(pidguard_pidfd_get_pid(fd)) != EOPNOTSUPP)
     return 1;
-  if (ERRNO_OF(pidguard_pidfd_get_creds(fd, &creds)) != EOPNOTSUPP)
+  if (ERRNO_OF(creds_of(fd, &creds)) != EOPNOTSUPP)
     return 2;
-  if (ERRNO_OF(pidguard_pidfd_get_cgroup_id(fd, &id)) != EOPNOTSUPP)
+  if (ERRNO_OF(cgroupid_of(fd, &id)) != EOPNOTSUPP)
     return 3;
-  if (ERRNO_OF(pidguard_pidfd_namespace(fd, PIDGUARD_NS_NET)) != EOPNOTSUPP)
+  if (ERRNO_OF(pidguard_pidfd_open_namespace(fd, PIDGUARD_NAMESPACE_NET)) != EOPNOTSUPP)
     return 4;
-  if (ERRNO_OF(pidguard_pidfd_proc_dir(fd)) != EOPNOTSUPP)
+  if (ERRNO_OF(pidguard_pidfd_open_proc(fd)) != EOPNOTSUPP)
     return 5;
-  int self = pidguard_pidfd_self();
-  if (ERRNO_OF(pidguard_pidfd_same(fd, self)) != EOPNOTSUPP)
+  int self = pidguard_pidfd_open(getpid(), 0);
+  errno = 0;
+  if (pidguard_pidfd_is_same(fd, self) || errno != EOPNOTSUPP)
     return 6;
-  if (pidguard_pidfd_get_state(fd) != PIDGUARD_ALIVE)
+  if (pidguard_pidfd_get_state(fd) != PIDGUARD_STATE_ALIVE)
     return 7;
   return native ? 0 : 8;
 }
@@ -276,7 +259,7 @@ static int body_foreign_proc(void *unused) {
   int r = 0;
   if (ERRNO_OF(pidguard_pidfd_get_pid(c.fd)) != EOPNOTSUPP)
     r = 1;
-  else if (pidguard_pidfd_get_creds(c.fd, &creds) != 0 || creds.euid != geteuid())
+  else if (creds_of(c.fd, &creds) != 0 || creds.euid != geteuid())
     r = 2;
   child_done(&c);
   _exit(r);
@@ -304,20 +287,18 @@ static int body_hidden(void *arg) {
     return 77;
   if (access("/proc/1", F_OK) == 0)
     return 77;
-  if (pidguard_pidfd_get_state(fd) != PIDGUARD_ALIVE)
+  if (pidguard_pidfd_get_state(fd) != PIDGUARD_STATE_ALIVE)
     return 1;
-  if (ERRNO_OF(pidguard_pidfd_proc_dir(fd)) != EACCES ||
-      ERRNO_OF(pidguard_pidfd_access_proc(fd, never, NULL)) != EACCES)
+  if (ERRNO_OF(pidguard_pidfd_open_proc(fd)) != EACCES)
     return 2;
   hide(PG_FEATURE_INFO | PG_FEATURE_NS_IOCTL);
-  if (ERRNO_OF(pidguard_pidfd_get_pid(fd)) != EACCES || ERRNO_OF(pidguard_pidfd_get_ppid(fd)) != EACCES)
+  if (ERRNO_OF(pidguard_pidfd_get_pid(fd)) != EACCES || ERRNO_OF(ppid_of(fd)) != EACCES)
     return 3;
-  if (ERRNO_OF(pidguard_pidfd_get_creds(fd, &creds)) != EACCES ||
-      ERRNO_OF(pidguard_pidfd_get_cgroup_id(fd, &id)) != EACCES)
+  if (ERRNO_OF(creds_of(fd, &creds)) != EACCES || ERRNO_OF(cgroupid_of(fd, &id)) != EACCES)
     return 4;
-  if (ERRNO_OF(pidguard_pidfd_namespace(fd, PIDGUARD_NS_NET)) != EACCES)
+  if (ERRNO_OF(pidguard_pidfd_open_namespace(fd, PIDGUARD_NAMESPACE_NET)) != EACCES)
     return 5;
-  int self = pidguard_pidfd_self();
+  int self = pidguard_pidfd_open(getpid(), 0);
   return pidguard_pidfd_get_pid(self) == getpid() ? 0 : 6;
 }
 

@@ -23,14 +23,14 @@ static int read_at(int dir, const char *name, char *text, size_t size) {
 static void directory(void) {
   char text[4096];
   struct child c = child_paused();
-  int dir = pidguard_pidfd_proc_dir(c.fd);
+  int dir = pidguard_pidfd_open_proc(c.fd);
   PG_CHECK(dir >= 0, "errno %d", errno);
   CHECK_EQ(fcntl(dir, F_GETFD), FD_CLOEXEC);
   PG_CHECK(read_at(dir, "stat", text, sizeof text) > 0 && atoi(text) == c.pid, "stat is %.40s", text);
   int stat_file = openat(dir, "stat", O_RDONLY | O_CLOEXEC);
   pid_t pid = c.pid;
   child_reap(&c);
-  CHECK_ERRNO(pidguard_pidfd_proc_dir(c.fd), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_open_proc(c.fd), ESRCH);
 
   /* Dead, and dead it stays, though somebody else has its number and its name in /proc. */
   struct pg_test_stranger s;
@@ -40,7 +40,7 @@ static void directory(void) {
   int got = read_at(dir, "stat", text, sizeof text);
   PG_CHECK(got == -ENOENT || got == -ESRCH, "read %d: %.40s", got, text);
   PG_CHECK(read(stat_file, text, sizeof text) == -1 && errno == ESRCH, "errno %d", errno);
-  CHECK_ERRNO(pidguard_pidfd_proc_dir(c.fd), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_open_proc(c.fd), ESRCH);
   if (!r)
     pg_test_stranger_release(&s);
   close(stat_file);
@@ -48,69 +48,11 @@ static void directory(void) {
   child_done(&c);
 }
 
-static int look(int dir, pid_t pid, void *arg) {
-  char text[512], path[64], direct[512];
-  int n = read_at(dir, "stat", text, sizeof text);
-  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-  int m = read_at(AT_FDCWD, path, direct, sizeof direct);
-  *(pid_t *)arg = n > 0 && m > 0 && atoi(text) == atoi(direct) ? atoi(text) : -1;
-  return 17;
-}
-
-static int look_and_fail(int dir, pid_t pid, void *arg) {
-  (void)dir;
-  (void)pid;
-  (void)arg;
-  errno = EXDEV;
-  return -5;
-}
-
-/* What pidguard is for: while the callback runs, the process is reaped and somebody else takes its number. */
-struct betrayal {
-  struct child *child;
-  struct pg_test_stranger stranger;
-  int error, seen;
-};
-
-static int look_while_it_dies(int dir, pid_t pid, void *arg) {
-  struct betrayal *b = arg;
-  char path[64], text[512];
-  (void)dir;
-  child_reap(b->child);
-  b->error = pg_test_take_pid(pid, false, &b->stranger);
-  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-  b->seen = read_at(AT_FDCWD, path, text, sizeof text); /* the stranger's, by path */
-  return 1;
-}
-
-static void access_proc(void) {
-  struct child c = child_paused();
-  pid_t seen = 0;
-  errno = ENOTTY;
-  CHECK_EQ(pidguard_pidfd_access_proc(c.fd, look, &seen), 17);
-  CHECK_EQ(errno, ENOTTY);
-  CHECK_EQ(seen, c.pid);
-  CHECK_ERRNO(pidguard_pidfd_access_proc(c.fd, look_and_fail, NULL), EXDEV);
-
-  struct betrayal b = {.child = &c, .error = -1};
-  CHECK_ERRNO(pidguard_pidfd_access_proc(c.fd, look_while_it_dies, &b), ESRCH);
-  if (b.error) {
-    pg_test_skip("no process with a given number: %s", strerror(-b.error));
-  } else {
-    PG_CHECK(b.seen > 0, "the stranger was not there: %d", b.seen);
-    pg_test_stranger_release(&b.stranger);
-  }
-  seen = 0;
-  CHECK_ERRNO(pidguard_pidfd_access_proc(c.fd, look, &seen), ESRCH);
-  CHECK_EQ(seen, 0);
-  child_done(&c);
-}
-
 /* A zombie still has its directory. */
 static void zombie(void) {
   struct child c = child_exited(0);
   char text[512];
-  int dir = pidguard_pidfd_proc_dir(c.fd);
+  int dir = pidguard_pidfd_open_proc(c.fd);
   PG_CHECK(read_at(dir, "stat", text, sizeof text) > 0 && strstr(text, ") Z "), "stat is %.60s", text);
   close(dir);
   child_done(&c);
@@ -128,19 +70,19 @@ static void no_descriptors(void) {
   while (n < 1024 && (fill[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
     n++;
   CHECK_ERRNO(pidguard_pidfd_open(c.pid, 0), EMFILE);
-  CHECK_ERRNO(pidguard_pidfd_self(), EMFILE);
-  CHECK_ERRNO(pidguard_pidfd_proc_dir(c.fd), EMFILE);
+  CHECK_ERRNO(pidguard_pidfd_open(getpid(), 0), EMFILE);
+  CHECK_ERRNO(pidguard_pidfd_open_proc(c.fd), EMFILE);
   CHECK_ERRNO(pidguard_set_create(), EMFILE);
   char *argv[] = {"true", NULL};
-  CHECK_ERRNO(pidguard_spawnp("true", NULL, NULL, argv, argv + 1), EMFILE);
-  CHECK_ERRNO(pidguard_pidfd_namespace(c.fd, PIDGUARD_NS_UTS), EMFILE);
+  CHECK_ERRNO(pidguard_spawn("true", argv, argv + 1, NULL, 0), EMFILE);
+  CHECK_ERRNO(pidguard_pidfd_open_namespace(c.fd, PIDGUARD_NAMESPACE_UTS), EMFILE);
   int error = ERRNO_OF(pidguard_pidfd_getfd(c.fd, 0)); /* 5.6 */
   PG_CHECK(error == EMFILE || error == EOPNOTSUPP, "%s", strerror(error));
   if (pidguard_pidfd_get_id(c.fd, &id) == 0) {
     error = ERRNO_OF(pidguard_pidfd_open_id(id, 0));
     PG_CHECK(error == EMFILE || error == EOPNOTSUPP, "%s", strerror(error));
   }
-  CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_ALIVE);
+  CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_STATE_ALIVE);
   hide(PG_FEATURE_INFO);
   CHECK_ERRNO(pidguard_pidfd_get_pid(c.fd), EMFILE);
   hide(0);
@@ -154,7 +96,6 @@ void pg_test_plan(int argc, char **argv) {
   (void)argc;
   (void)argv;
   add("directory", directory);
-  add("access_proc", access_proc);
   add("zombie", zombie);
   add("no_descriptors", no_descriptors);
 }

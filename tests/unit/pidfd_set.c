@@ -1,54 +1,69 @@
 /* Sets: whichever of many ends first. */
 #include "pidfd_support.h"
 
+#include "pidfd/feature.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 static void members(void) {
-  uint64_t data[8] = {0};
+  int ready[8] = {0};
   int set = pidguard_set_create(), file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   CHECK_EQ(fcntl(set, F_GETFD), FD_CLOEXEC);
   struct child a = child_paused(), b = child_paused(), z = child_exited(1);
-  CHECK_EQ(pidguard_set_wait(set, data, 8, 0), 0);
-  CHECK_EQ(pidguard_set_add(set, a.fd, 100), 0);
-  CHECK_EQ(pidguard_set_add(set, b.fd, UINT64_MAX), 0);
-  CHECK_ERRNO(pidguard_set_add(set, a.fd, 5), EEXIST);
-  CHECK_EQ(pidguard_set_wait(set, data, 8, 0), 0);
+  CHECK_ERRNO(pidguard_set_wait(set, ready, 8, 0), ETIMEDOUT);
+  CHECK_EQ(pidguard_set_add(set, a.fd), 0);
+  CHECK_EQ(pidguard_set_add(set, b.fd), 0);
+  CHECK_ERRNO(pidguard_set_add(set, a.fd), EEXIST);
+  CHECK_ERRNO(pidguard_set_wait(set, ready, 8, 0), ETIMEDOUT);
   int64_t start = now_ms();
-  CHECK_EQ(pidguard_set_wait(set, data, 8, 40), 0);
+  CHECK_ERRNO(pidguard_set_wait(set, ready, 8, pidguard_deadline(40)), ETIMEDOUT);
   PG_CHECK(now_ms() - start >= 39, "it took %lld ms", (long long)(now_ms() - start));
 
-  pidguard_pidfd_kill(b.fd);
-  CHECK_EQ(pidguard_set_wait(set, data, 8, 5000), 1);
-  PG_CHECK(data[0] == UINT64_MAX, "data %llx", (unsigned long long)data[0]);
-  CHECK_EQ(pidguard_set_wait(set, data, 8, 20), 0); /* told once, though it is a zombie */
+  /* Told until it is collected. */
+  pidguard_pidfd_send_signal(b.fd, SIGKILL, 0);
+  for (int i = 0; i < 3; i++) {
+    ready[0] = -1;
+    CHECK_EQ(pidguard_set_wait(set, ready, 8, pidguard_deadline(5000)), 1);
+    CHECK_EQ(ready[0], b.fd);
+  }
   child_reap(&b);
-  CHECK_EQ(pidguard_set_wait(set, data, 8, 20), 0); /* and the hang-up is no news */
+  CHECK_ERRNO(pidguard_set_wait(set, ready, 8, pidguard_deadline(20)), ETIMEDOUT);
 
   /* One that has ended before it was added, and one that was removed in time. */
-  CHECK_EQ(pidguard_set_add(set, z.fd, 7), 0);
-  CHECK_EQ(pidguard_set_wait(set, data, 8, 0), 1);
-  CHECK_EQ(data[0], 7);
+  CHECK_EQ(pidguard_set_add(set, z.fd), 0);
+  CHECK_EQ(pidguard_set_wait(set, ready, 8, 0), 1);
+  CHECK_EQ(ready[0], z.fd);
   CHECK_EQ(pidguard_set_remove(set, a.fd), 0);
   CHECK_ERRNO(pidguard_set_remove(set, a.fd), ENOENT);
-  pidguard_pidfd_kill(a.fd);
-  child_await_zombie(&a);
-  CHECK_EQ(pidguard_set_wait(set, data, 8, 20), 0);
   CHECK_EQ(pidguard_set_remove(set, z.fd), 0);
+  pidguard_pidfd_send_signal(a.fd, SIGKILL, 0);
+  child_await_zombie(&a);
+  CHECK_ERRNO(pidguard_set_wait(set, ready, 8, pidguard_deadline(20)), ETIMEDOUT);
 
-  CHECK_ERRNO(pidguard_set_wait(set, data, 0, 0), EINVAL);
-  CHECK_ERRNO(pidguard_set_wait(a.fd, data, 8, 0), EINVAL);
-  CHECK_ERRNO(pidguard_set_wait(-1, data, 8, 0), EBADF);
-  CHECK_ERRNO(pidguard_set_add(a.fd, b.fd, 0), EINVAL);
-  CHECK_ERRNO(pidguard_set_add(set, 1, 0), EBADF);
-  CHECK_ERRNO(pidguard_set_add(set, -1, 0), EBADF);
+  /* One that somebody else had collected before it was told of: told once. */
+  child_reap(&a);
+  CHECK_EQ(pidguard_set_add(set, a.fd), 0);
+  CHECK_EQ(pidguard_set_wait(set, ready, 8, 0), 1);
+  CHECK_EQ(ready[0], a.fd);
+  CHECK_ERRNO(pidguard_set_wait(set, ready, 8, 0), ETIMEDOUT);
+
+  CHECK_ERRNO(pidguard_set_wait(set, ready, 0, 0), EINVAL);
+  CHECK_ERRNO(pidguard_set_wait(set, ready, 8, 5000), EINVAL); /* milliseconds, by mistake */
+  CHECK_ERRNO(pidguard_set_wait(a.fd, ready, 8, 0), EINVAL);
+  CHECK_ERRNO(pidguard_set_wait(-1, ready, 8, 0), EBADF);
+  CHECK_ERRNO(pidguard_set_add(a.fd, b.fd), EINVAL);
+  CHECK_ERRNO(pidguard_set_add(set, file), EBADF);
+  CHECK_ERRNO(pidguard_set_add(set, -1), EBADF);
   CHECK_ERRNO(pidguard_set_remove(set, file), EBADF);
+  CHECK_ERRNO(pidguard_set_remove(set, -1), EBADF);
   close(file);
   close(set);
   child_done(&a);
@@ -56,20 +71,94 @@ static void members(void) {
   child_done(&z);
 }
 
+/* Before 6.9 nothing hangs up when a process is reaped. */
+static void collected_on_old_kernels(void) {
+  int ready = -1, set = pidguard_set_create();
+  struct child c = child_exited(3);
+  hide(PG_FEATURE_HANGUP);
+  CHECK_EQ(pidguard_set_add(set, c.fd), 0);
+  CHECK_EQ(pidguard_set_wait(set, &ready, 1, 0), 1);
+  CHECK_EQ(pidguard_pidfd_wait(c.fd, NULL, 0), 0);
+  CHECK_ERRNO(pidguard_set_wait(set, &ready, 1, 0), ETIMEDOUT);
+  hide(0);
+  close(set);
+  child_done(&c);
+}
+
+/* Pipes and timers beside processes: told as long as they are readable. */
+static void other_descriptors(void) {
+  int ready[4], ends[2], set = pidguard_set_create();
+  struct child c = child_paused();
+  char byte = 'x';
+  if (pipe2(ends, O_CLOEXEC))
+    abort();
+  CHECK_EQ(pidguard_set_add(set, ends[0]), 0);
+  CHECK_EQ(pidguard_set_add(set, c.fd), 0);
+  CHECK_ERRNO(pidguard_set_wait(set, ready, 4, 0), ETIMEDOUT);
+  CHECK_EQ(write(ends[1], &byte, 1), 1);
+  for (int i = 0; i < 2; i++) {
+    CHECK_EQ(pidguard_set_wait(set, ready, 4, 0), 1);
+    CHECK_EQ(ready[0], ends[0]);
+  }
+  CHECK_EQ(read(ends[0], &byte, 1), 1);
+  CHECK_ERRNO(pidguard_set_wait(set, ready, 4, 0), ETIMEDOUT);
+  CHECK_EQ(write(ends[1], &byte, 1), 1);
+  pidguard_pidfd_send_signal(c.fd, SIGKILL, 0);
+  child_await_zombie(&c);
+  CHECK_EQ(pidguard_set_wait(set, ready, 4, 0), 2);
+  PG_CHECK(ready[0] + ready[1] == ends[0] + c.fd, "%d and %d", ready[0], ready[1]);
+  close(ends[1]);
+  close(ends[0]);
+  CHECK_EQ(pidguard_set_wait(set, ready, 4, 0), 1);
+  close(set);
+  child_done(&c);
+}
+
+/* A member whose number was closed and went to another process, while a copy of the old descriptor keeps the kernel's
+ * entry alive: what happens to the old one is nobody's news, and nothing spins. */
+static void closed_members(void) {
+  int ready[4], set = pidguard_set_create();
+  struct child old = child_paused(), young = child_paused();
+  int number = fcntl(old.fd, F_DUPFD_CLOEXEC, 0);
+  CHECK_EQ(pidguard_set_add(set, number), 0);
+  CHECK_EQ(dup3(young.fd, number, O_CLOEXEC), number);
+  CHECK_EQ(pidguard_set_add(set, number), 0);
+  pidguard_pidfd_send_signal(old.fd, SIGKILL, 0);
+  child_await_zombie(&old);
+  int64_t cpu = cpu_ms();
+  CHECK_ERRNO(pidguard_set_wait(set, ready, 4, pidguard_deadline(100)), ETIMEDOUT);
+  PG_CHECK(cpu_ms() - cpu < 50, "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
+  pidguard_pidfd_send_signal(young.fd, SIGKILL, 0);
+  CHECK_EQ(pidguard_set_wait(set, ready, 4, pidguard_deadline(5000)), 1);
+  CHECK_EQ(ready[0], number);
+  close(number);
+  close(set);
+  child_done(&old);
+  child_done(&young);
+}
+
 /* The set is itself a descriptor for an event loop. */
 static void pollable(void) {
-  uint64_t data;
-  int set = pidguard_set_create();
+  int ready, set = pidguard_set_create();
   struct child c = child_paused();
-  pidguard_set_add(set, c.fd, 1);
+  pidguard_set_add(set, c.fd);
   struct pollfd p = {.fd = set, .events = POLLIN};
   CHECK_EQ(poll(&p, 1, 0), 0);
-  pidguard_pidfd_kill(c.fd);
+  pidguard_pidfd_send_signal(c.fd, SIGKILL, 0);
   CHECK_EQ(poll(&p, 1, 5000), 1);
-  CHECK_EQ(pidguard_set_wait(set, &data, 1, 0), 1);
+  CHECK_EQ(pidguard_set_wait(set, &ready, 1, 0), 1);
+  CHECK_EQ(pidguard_pidfd_wait(ready, NULL, 0), 0);
+  pidguard_set_wait(set, &ready, 1, 0);
   CHECK_EQ(poll(&p, 1, 0), 0);
   close(set);
   child_done(&c);
+}
+
+/* A deadline is a moment: the earliest of several is the least, and none is later than all. */
+static void deadlines(void) {
+  int64_t soon = pidguard_deadline(10), late = pidguard_deadline(100000), none = pidguard_deadline(-1);
+  PG_CHECK(soon < late && late < none, "%lld %lld %lld", (long long)soon, (long long)late, (long long)none);
+  PG_CHECK(late - soon >= 99990000000 && late - soon < 200000000000, "%lld ns", (long long)(late - soon));
 }
 
 static void on_alarm(int sig) {
@@ -77,13 +166,13 @@ static void on_alarm(int sig) {
 }
 
 static void interrupted(void) {
-  uint64_t data;
+  int ready;
   int set = pidguard_set_create();
   struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
   sigaction(SIGALRM, &action, NULL);
   struct itimerval often = {.it_value = {.tv_usec = 20000}, .it_interval = {.tv_usec = 20000}}, never = {0};
   setitimer(ITIMER_REAL, &often, NULL);
-  CHECK_ERRNO(pidguard_set_wait(set, &data, 1, -1), EINTR);
+  CHECK_ERRNO(pidguard_set_wait(set, &ready, 1, -1), EINTR);
   setitimer(ITIMER_REAL, &never, NULL);
   signal(SIGALRM, SIG_DFL);
   close(set);
@@ -98,93 +187,84 @@ static int body_after(void *ms) {
 static void many(void) {
   enum { COUNT = 200 };
   static struct child c[COUNT];
-  static bool seen[COUNT];
-  uint64_t data[100];
+  int ready[100], number_of[1024];
   int set = pidguard_set_create(), got = 0, status;
+  memset(number_of, -1, sizeof number_of);
   for (int i = 0; i < COUNT; i++) {
     int ms = i % 7;
     c[i] = child_running(body_after, &ms);
-    seen[i] = false;
-    CHECK_EQ(pidguard_set_add(set, c[i].fd, (uint64_t)i), 0);
+    number_of[c[i].fd] = i;
+    CHECK_EQ(pidguard_set_add(set, c[i].fd), 0);
   }
   while (got < COUNT) {
-    int n = pidguard_set_wait(set, data, 100, 10000);
+    int n = pidguard_set_wait(set, ready, 100, pidguard_deadline(10000));
     PG_CHECK(n > 0 && n <= 64, "%d events", n);
     if (n <= 0)
       break;
     for (int k = 0; k < n; k++) {
-      PG_CHECK(data[k] < COUNT && !seen[data[k]], "%llu twice, or never added", (unsigned long long)data[k]);
-      if (data[k] >= COUNT)
+      int i = ready[k] >= 0 && ready[k] < 1024 ? number_of[ready[k]] : -1;
+      if (!PG_CHECK(i >= 0, "%d twice, or never added", ready[k]))
         continue;
-      seen[data[k]] = true;
-      CHECK_EQ(pidguard_pidfd_wait(c[data[k]].fd, &status, 0), 1);
-      CHECK_EQ(WEXITSTATUS(status), (int)(data[k] % 7));
+      number_of[ready[k]] = -1;
+      CHECK_EQ(pidguard_pidfd_wait(ready[k], &status, 0), 0);
+      CHECK_EQ(WEXITSTATUS(status), i % 7);
       got++;
     }
   }
   for (int i = 0; i < COUNT; i++)
     child_done(&c[i]);
-  CHECK_EQ(pidguard_set_wait(set, data, 100, 0), 0);
+  CHECK_ERRNO(pidguard_set_wait(set, ready, 100, 0), ETIMEDOUT);
   close(set);
 }
 
 enum { ENDS = 120, WAITERS = 4 };
-static int shared_set;
-static _Atomic int told[ENDS], total;
+static int shared_set, stop_event;
+static _Atomic int collected[1024], total;
 
-static void *thread_collects(void *unused) {
-  static int failures[2]; /* result and errno of the last that failed */
-  uint64_t data;
-  int r;
-  (void)unused;
-  while ((r = pidguard_set_wait(shared_set, &data, 1, 20000)) == 1 || (r == -1 && errno == EINTR)) {
-    if (r != 1)
-      continue;
-    if (data >= ENDS) /* one such for each thread */
+static void *thread_collects(void *failed) {
+  int ready, r;
+  while ((r = pidguard_set_wait(shared_set, &ready, 1, pidguard_deadline(20000))) == 1 || (r == -1 && errno == EINTR)) {
+    if (r == 1 && ready == stop_event)
       return NULL;
-    told[data]++;
-    total++;
+    if (r == 1 && !pidguard_pidfd_wait(ready, NULL, 0) && collected[ready]++ == 0)
+      total++;
   }
-  failures[0] = r;
-  failures[1] = errno;
-  return failures;
+  *(int *)failed = errno;
+  return failed;
 }
 
-/* Several threads wait on one set: each end is told to one of them. */
+/* Several threads wait on one set: each end is told at least once, and nobody waits in vain. */
 static void threads(void) {
-  static struct child c[ENDS], last[WAITERS];
+  static struct child c[ENDS];
+  int failed[WAITERS] = {0};
   pthread_t thread[WAITERS];
   shared_set = pidguard_set_create();
+  stop_event = eventfd(0, EFD_CLOEXEC);
   total = 0;
   for (int i = 0; i < ENDS; i++) {
     int ms = i % 9;
-    told[i] = 0;
     c[i] = child_running(body_after, &ms);
-    CHECK_EQ(pidguard_set_add(shared_set, c[i].fd, (uint64_t)i), 0);
+    collected[c[i].fd] = 0;
+    CHECK_EQ(pidguard_set_add(shared_set, c[i].fd), 0);
   }
   for (int i = 0; i < WAITERS; i++)
-    if (pthread_create(&thread[i], NULL, thread_collects, NULL))
+    if (pthread_create(&thread[i], NULL, thread_collects, &failed[i]))
       abort();
   for (int ms = 0; total < ENDS && ms < 5000; ms++)
     sleep_ms(1);
-  sleep_ms(20); /* for one too many */
+  CHECK_EQ(pidguard_set_add(shared_set, stop_event), 0);
+  CHECK_EQ(eventfd_write(stop_event, 1), 0);
   for (int i = 0; i < WAITERS; i++) {
-    last[i] = child_exited(0);
-    CHECK_EQ(pidguard_set_add(shared_set, last[i].fd, ENDS), 0);
-  }
-  for (int i = 0; i < WAITERS; i++) {
-    void *failed = NULL;
-    pthread_join(thread[i], &failed);
-    PG_CHECK(!failed, "a thread was not told: %d, errno %d", failed ? ((int *)failed)[0] : 0,
-             failed ? ((int *)failed)[1] : 0);
+    pthread_join(thread[i], NULL);
+    CHECK_EQ(failed[i], 0);
   }
   for (int i = 0; i < ENDS; i++) {
-    CHECK_EQ(told[i], 1);
+    PG_CHECK(collected[c[i].fd] >= 1, "the end of child %d was not told", i);
+    CHECK_EQ(pidguard_pidfd_get_state(c[i].fd), PIDGUARD_STATE_REAPED);
+    c[i].pid = -1;
     child_done(&c[i]);
   }
-  CHECK_EQ(total, ENDS);
-  for (int i = 0; i < WAITERS; i++)
-    child_done(&last[i]);
+  close(stop_event);
   close(shared_set);
 }
 
@@ -192,10 +272,10 @@ static double wait_cost_us(int members) {
   /* Members are copies of one living child's pidfd: what is measured is the set, not the processes. */
   struct child alive = child_paused(), z = child_exited(0);
   int *copies = calloc((size_t)members, sizeof *copies), set = pidguard_set_create();
-  uint64_t data;
+  int ready;
   for (int i = 0; i < members; i++) {
     copies[i] = fcntl(alive.fd, F_DUPFD_CLOEXEC, 3);
-    if (copies[i] < 0 || pidguard_set_add(set, copies[i], 0))
+    if (copies[i] < 0 || pidguard_set_add(set, copies[i]))
       abort();
   }
   enum { ROUNDS = 2000 };
@@ -204,7 +284,7 @@ static double wait_cost_us(int members) {
     struct timespec a, b;
     clock_gettime(CLOCK_MONOTONIC, &a);
     for (int i = 0; i < ROUNDS; i++)
-      if (pidguard_set_add(set, z.fd, 1) || pidguard_set_wait(set, &data, 1, 0) != 1 || pidguard_set_remove(set, z.fd))
+      if (pidguard_set_add(set, z.fd) || pidguard_set_wait(set, &ready, 1, 0) != 1 || pidguard_set_remove(set, z.fd))
         abort();
     clock_gettime(CLOCK_MONOTONIC, &b);
     double us = ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / 1e3 / ROUNDS;
@@ -229,6 +309,10 @@ void pg_test_plan(int argc, char **argv) {
   (void)argc;
   (void)argv;
   add("members", members);
+  add("collected_on_old_kernels", collected_on_old_kernels);
+  add("other_descriptors", other_descriptors);
+  add("closed_members", closed_members);
+  add("deadlines", deadlines);
   add("pollable", pollable);
   add("interrupted", interrupted);
   add("many", many);

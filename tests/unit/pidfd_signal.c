@@ -14,23 +14,23 @@
 
 static void plain(void) {
   struct child c = child_paused();
-  CHECK_EQ(pidguard_pidfd_signal(c.fd, 0), 0);
-  CHECK_ERRNO(pidguard_pidfd_signal(c.fd, 999), EINVAL);
-  CHECK_ERRNO(pidguard_pidfd_signal(c.fd, -1), EINVAL);
-  CHECK_EQ(pidguard_pidfd_signal(c.fd, SIGUSR1), 0);
+  CHECK_EQ(pidguard_pidfd_send_signal(c.fd, 0, 0), 0);
+  CHECK_ERRNO(pidguard_pidfd_send_signal(c.fd, 999, 0), EINVAL);
+  CHECK_ERRNO(pidguard_pidfd_send_signal(c.fd, -1, 0), EINVAL);
+  CHECK_EQ(pidguard_pidfd_send_signal(c.fd, SIGUSR1, 0), 0);
   child_await_zombie(&c);
-  CHECK_EQ(pidguard_pidfd_signal(c.fd, SIGKILL), 0); /* a zombie is still there */
+  CHECK_EQ(pidguard_pidfd_send_signal(c.fd, SIGKILL, 0), 0); /* a zombie is still there */
   int status = child_reap(&c);
   PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1, "status %x", status);
-  CHECK_ERRNO(pidguard_pidfd_signal(c.fd, 0), ESRCH);
-  CHECK_ERRNO(pidguard_pidfd_signal(c.fd, SIGKILL), ESRCH);
-  CHECK_ERRNO(pidguard_pidfd_kill(c.fd), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_send_signal(c.fd, 0, 0), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_send_signal(c.fd, SIGKILL, 0), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_send_signal(c.fd, SIGKILL, 0), ESRCH);
   child_done(&c);
 }
 
 static void kills(void) {
   struct child c = child_paused();
-  CHECK_EQ(pidguard_pidfd_kill(c.fd), 0);
+  CHECK_EQ(pidguard_pidfd_send_signal(c.fd, SIGKILL, 0), 0);
   child_await_zombie(&c);
   int status = child_reap(&c);
   PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", status);
@@ -96,7 +96,7 @@ static void what_arrives(void) {
   if (pipe2(report, O_CLOEXEC))
     abort();
   struct child c = child_listening();
-  CHECK_EQ(pidguard_pidfd_signal(c.fd, SIGUSR1), 0);
+  CHECK_EQ(pidguard_pidfd_send_signal(c.fd, SIGUSR1, 0), 0);
   struct news n = read_news();
   CHECK_EQ(n.info.si_signo, SIGUSR1);
   CHECK_EQ(n.info.si_code, SI_USER);
@@ -123,18 +123,18 @@ static void what_arrives(void) {
 static int body_own_group(void *unused) {
   const unsigned ways[] = {0, PG_FEATURE_SELF};
   (void)unused;
-  int before = ERRNO_OF(pidguard_pidfd_signal_group(PIDGUARD_SELF, 0));
+  int before = ERRNO_OF(pidguard_pidfd_send_signal(PIDGUARD_SELF_PROCESS, 0, PIDGUARD_SIGNAL_GROUP));
   if (before == EOPNOTSUPP)
     return 77;
   if (before != ESRCH || setpgid(0, 0))
     return 1;
   for (size_t w = 0; w < 2; w++) {
     hide(ways[w]);
-    if (pidguard_pidfd_signal_group(PIDGUARD_SELF, 0))
+    if (pidguard_pidfd_send_signal(PIDGUARD_SELF_PROCESS, 0, PIDGUARD_SIGNAL_GROUP))
       return 2;
-    if (ERRNO_OF(pidguard_pidfd_signal_group(PIDGUARD_SELF, 999)) != EINVAL)
+    if (ERRNO_OF(pidguard_pidfd_send_signal(PIDGUARD_SELF_PROCESS, 999, PIDGUARD_SIGNAL_GROUP)) != EINVAL)
       return 3;
-    if (ERRNO_OF(pidguard_pidfd_terminate(PIDGUARD_SELF, 0)) != EBADF) /* whose end could one wait for? */
+    if (ERRNO_OF(pidguard_pidfd_terminate(PIDGUARD_SELF_PROCESS, 0, 0)) != EBADF) /* whose end could one wait for? */
       return 4;
   }
   return 0;
@@ -154,15 +154,15 @@ static void own_group(void) {
 /* To ourselves, without a descriptor: on this kernel, and as on one that does not know how. */
 static void oneself(void) {
   const unsigned ways[] = {0, PG_FEATURE_SELF};
-  const int names[] = {PIDGUARD_SELF, PIDGUARD_SELF_THREAD};
+  const int names[] = {PIDGUARD_SELF_PROCESS, PIDGUARD_SELF_THREAD};
   if (pipe2(report, O_CLOEXEC))
     abort();
   install(SIGUSR1);
   for (size_t w = 0; w < 2; w++)
     for (size_t i = 0; i < 2; i++) {
       hide(ways[w]);
-      CHECK_EQ(pidguard_pidfd_signal(names[i], 0), 0);
-      CHECK_EQ(pidguard_pidfd_signal(names[i], SIGUSR1), 0);
+      CHECK_EQ(pidguard_pidfd_send_signal(names[i], 0, 0), 0);
+      CHECK_EQ(pidguard_pidfd_send_signal(names[i], SIGUSR1, 0), 0);
       struct news n = read_news();
       CHECK_EQ(n.info.si_pid, getpid());
       CHECK_EQ(n.info.si_code, i ? SI_TKILL : SI_USER);
@@ -171,8 +171,9 @@ static void oneself(void) {
       n = read_news();
       CHECK_EQ(n.info.si_code, SI_QUEUE);
       CHECK_EQ(n.info.si_value.sival_int, 100 + (int)i);
-      CHECK_ERRNO(pidguard_pidfd_signal(names[i], 999), EINVAL);
-      if (pidguard_pidfd_signal_thread(names[i], SIGUSR1) == 0) { /* hidden here is the name, not the flag */
+      CHECK_ERRNO(pidguard_pidfd_send_signal(names[i], 999, 0), EINVAL);
+      if (pidguard_pidfd_send_signal(names[i], SIGUSR1, PIDGUARD_SIGNAL_THREAD) ==
+          0) { /* hidden here is the name, not the flag */
         n = read_news();
         CHECK_EQ(n.info.si_code, SI_TKILL);
         CHECK_EQ(n.tid, getpid());
@@ -211,31 +212,31 @@ static void groups(void) {
   if (read(ready[0], bytes, 1) != 1 || read(ready[0], bytes, 1) != 1)
     abort();
 
-  int r = pidguard_pidfd_signal_group(leader.fd, 0);
+  int r = pidguard_pidfd_send_signal(leader.fd, 0, PIDGUARD_SIGNAL_GROUP);
   if (r < 0 && errno == EOPNOTSUPP) {
     pg_test_skip("PIDFD_SIGNAL_PROCESS_GROUP is 6.9");
     CHECK_EQ(leader.pid > 1 ? kill(-leader.pid, SIGKILL) : -1, 0);
     child_done(&leader);
   } else {
     CHECK_EQ(r, 0);
-    CHECK_ERRNO(pidguard_pidfd_signal_group(leader.fd, 999), EINVAL);
-    CHECK_ERRNO(pidguard_pidfd_signal_group(loner.fd, 0), ESRCH); /* leads nothing */
+    CHECK_ERRNO(pidguard_pidfd_send_signal(leader.fd, 999, PIDGUARD_SIGNAL_GROUP), EINVAL);
+    CHECK_ERRNO(pidguard_pidfd_send_signal(loner.fd, 0, PIDGUARD_SIGNAL_GROUP), ESRCH); /* leads nothing */
     hide(PG_FEATURE_SIGNAL_FLAGS);
-    CHECK_ERRNO(pidguard_pidfd_signal_group(leader.fd, SIGTERM), EOPNOTSUPP);
+    CHECK_ERRNO(pidguard_pidfd_send_signal(leader.fd, SIGTERM, PIDGUARD_SIGNAL_GROUP), EOPNOTSUPP);
     hide(0);
     /* The leader goes, its member stays: the group is reachable. The pipe tells when the member is gone. */
     child_reap(&leader);
-    CHECK_ERRNO(pidguard_pidfd_signal(leader.fd, 0), ESRCH);
-    CHECK_EQ(pidguard_pidfd_signal_group(leader.fd, SIGTERM), 0);
+    CHECK_ERRNO(pidguard_pidfd_send_signal(leader.fd, 0, 0), ESRCH);
+    CHECK_EQ(pidguard_pidfd_send_signal(leader.fd, SIGTERM, PIDGUARD_SIGNAL_GROUP), 0);
     int error = 0;
     for (int i = 0; i < 500 && error != ESRCH; i++, sleep_ms(2))
-      error = ERRNO_OF(pidguard_pidfd_signal_group(leader.fd, 0));
+      error = ERRNO_OF(pidguard_pidfd_send_signal(leader.fd, 0, PIDGUARD_SIGNAL_GROUP));
     CHECK_EQ(error, ESRCH);
     child_done(&leader);
   }
   CHECK_EQ(read(ready[0], bytes, 1), 0);
   close(ready[0]);
-  CHECK_EQ(pidguard_pidfd_get_state(loner.fd), PIDGUARD_ALIVE);
+  CHECK_EQ(pidguard_pidfd_get_state(loner.fd), PIDGUARD_STATE_ALIVE);
   child_done(&loner);
 }
 
@@ -269,19 +270,21 @@ static void one_thread(void) {
   struct child c = child_running(body_threads, NULL);
   if (read(report[0], &tid, sizeof tid) != sizeof tid)
     abort();
-  int thread = pidguard_pidfd_open_thread(tid, 0);
+  int thread = pidguard_pidfd_open(tid, PIDGUARD_OPEN_THREAD);
   if (thread < 0 && errno == EOPNOTSUPP) {
     pg_test_skip("PIDFD_THREAD is 6.9");
   } else {
     const int fds[] = {thread, thread, c.fd};
     for (int i = 0; i < 3; i++) {
-      CHECK_EQ(i == 1 ? pidguard_pidfd_signal(fds[i], SIGUSR1) : pidguard_pidfd_signal_thread(fds[i], SIGUSR1), 0);
+      CHECK_EQ(i == 1 ? pidguard_pidfd_send_signal(fds[i], SIGUSR1, 0)
+                      : pidguard_pidfd_send_signal(fds[i], SIGUSR1, PIDGUARD_SIGNAL_THREAD),
+               0);
       struct news n = read_news();
       CHECK_EQ(n.tid, i < 2 ? tid : c.pid);
       CHECK_EQ(n.info.si_code, SI_TKILL);
     }
     hide(PG_FEATURE_SIGNAL_FLAGS);
-    CHECK_ERRNO(pidguard_pidfd_signal_thread(thread, SIGUSR1), EOPNOTSUPP);
+    CHECK_ERRNO(pidguard_pidfd_send_signal(thread, SIGUSR1, PIDGUARD_SIGNAL_THREAD), EOPNOTSUPP);
     hide(0);
     close(thread);
   }
@@ -321,12 +324,12 @@ static void terminate(void) {
   int status = 0;
   struct child willing = child_paused(), stubborn = child_stubborn(), zombie = child_exited(3);
   int64_t start = now_ms();
-  CHECK_EQ(pidguard_pidfd_terminate(willing.fd, 10000), 0);
+  CHECK_EQ(pidguard_pidfd_terminate(willing.fd, 10000, 0), 0);
   PG_CHECK(now_ms() - start < 5000, "it took %lld ms", (long long)(now_ms() - start));
-  CHECK_EQ(pidguard_pidfd_wait(willing.fd, &status, 0), 1);
+  CHECK_EQ(pidguard_pidfd_wait(willing.fd, &status, 0), 0);
   PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "status %x", status);
-  CHECK_ERRNO(pidguard_pidfd_terminate(willing.fd, 0), ESRCH);
-  CHECK_EQ(pidguard_pidfd_terminate(zombie.fd, 1000), 0);
+  CHECK_ERRNO(pidguard_pidfd_terminate(willing.fd, 0, 0), ESRCH);
+  CHECK_EQ(pidguard_pidfd_terminate(zombie.fd, 1000, 0), 0);
 
   /* A handler that runs in between does not cut the patience short, and nothing spins meanwhile. */
   struct sigaction action = {.sa_handler = interrupt};
@@ -335,11 +338,11 @@ static void terminate(void) {
   int64_t cpu = cpu_ms();
   start = now_ms();
   setitimer(ITIMER_REAL, &soon, NULL);
-  CHECK_EQ(pidguard_pidfd_terminate(stubborn.fd, 150 * slowness()), 1);
+  CHECK_EQ(pidguard_pidfd_terminate(stubborn.fd, 150 * slowness(), 0), 1);
   int64_t took = now_ms() - start;
   PG_CHECK(took >= 149 * slowness() && took < 3000 * slowness(), "it took %lld ms", (long long)took);
   PG_CHECK(cpu_ms() - cpu < 50 * slowness(), "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
-  CHECK_EQ(pidguard_pidfd_wait(stubborn.fd, &status, 5000), 1);
+  CHECK_EQ(pidguard_pidfd_wait(stubborn.fd, &status, 5000), 0);
   PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", status);
   signal(SIGALRM, SIG_DFL);
   child_done(&willing);
@@ -353,11 +356,11 @@ static int body_drop(void *ready) {
   if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
     return 77;
   (void)byte;
-  if (pidguard_pidfd_signal(c.fd, 0) != -1 || errno != EPERM)
+  if (pidguard_pidfd_send_signal(c.fd, 0, 0) != -1 || errno != EPERM)
     return 1;
-  if (pidguard_pidfd_signal(c.fd, SIGKILL) != -1 || errno != EPERM)
+  if (pidguard_pidfd_send_signal(c.fd, SIGKILL, 0) != -1 || errno != EPERM)
     return 2;
-  return pidguard_pidfd_terminate(c.fd, 0) != -1 || errno != EPERM ? 3 : 0;
+  return pidguard_pidfd_terminate(c.fd, 0, 0) != -1 || errno != EPERM ? 3 : 0;
 }
 
 static void permission(void) {
@@ -369,7 +372,7 @@ static void permission(void) {
     pg_test_skip("cannot change identity here");
   else
     CHECK_EQ(status, 0);
-  CHECK_EQ(pidguard_pidfd_get_state(target.fd), PIDGUARD_ALIVE);
+  CHECK_EQ(pidguard_pidfd_get_state(target.fd), PIDGUARD_STATE_ALIVE);
   child_done(&c);
   child_done(&target);
 }
@@ -387,17 +390,65 @@ static void no_stranger(void) {
     return;
   }
   union sigval value = {.sival_int = 1};
-  CHECK_ERRNO(pidguard_pidfd_signal(c.fd, SIGKILL), ESRCH);
-  CHECK_ERRNO(pidguard_pidfd_kill(c.fd), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_send_signal(c.fd, SIGKILL, 0), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_send_signal(c.fd, SIGKILL, 0), ESRCH);
   CHECK_ERRNO(pidguard_pidfd_sigqueue(c.fd, SIGUSR1, value), ESRCH);
-  CHECK_ERRNO(pidguard_pidfd_terminate(c.fd, 0), ESRCH);
-  int error = ERRNO_OF(pidguard_pidfd_signal_group(c.fd, SIGKILL));
+  CHECK_ERRNO(pidguard_pidfd_terminate(c.fd, 0, 0), ESRCH);
+  int error = ERRNO_OF(pidguard_pidfd_send_signal(c.fd, SIGKILL, PIDGUARD_SIGNAL_GROUP));
   PG_CHECK(error == ESRCH || error == EOPNOTSUPP, "%s", strerror(error));
-  error = ERRNO_OF(pidguard_pidfd_signal_thread(c.fd, SIGKILL));
+  error = ERRNO_OF(pidguard_pidfd_send_signal(c.fd, SIGKILL, PIDGUARD_SIGNAL_THREAD));
   PG_CHECK(error == ESRCH || error == EOPNOTSUPP, "%s", strerror(error));
   PG_CHECK(pg_test_stranger_untouched(&s), "the stranger was hit");
   pg_test_stranger_release(&s);
   child_done(&c);
+}
+
+/* As an event loop ends a process: nothing blocks, and the timer tells when to be harder. */
+static void terminate_start(void) {
+  int ready[2], status, set = pidguard_set_create();
+  struct child willing = child_paused(), stubborn = child_stubborn();
+  int long_timer = pidguard_pidfd_terminate_start(willing.fd, 60000, 0);
+  CHECK_EQ(fcntl(long_timer, F_GETFD), FD_CLOEXEC);
+  int64_t start = now_ms();
+  int timer = pidguard_pidfd_terminate_start(stubborn.fd, 50, 0);
+  PG_CHECK(now_ms() - start < 10000 * slowness() && long_timer >= 0 && timer >= 0, "%d, %d", long_timer, timer);
+  CHECK_EQ(pidguard_set_add(set, willing.fd), 0);
+  CHECK_EQ(pidguard_set_add(set, long_timer), 0);
+  CHECK_EQ(pidguard_set_wait(set, ready, 2, pidguard_deadline(10000)), 1);
+  CHECK_EQ(ready[0], willing.fd);
+  CHECK_EQ(pidguard_pidfd_wait(willing.fd, &status, 0), 0);
+  CHECK_EQ(status, SIGTERM);
+  CHECK_EQ(pidguard_set_add(set, stubborn.fd), 0);
+  CHECK_EQ(pidguard_set_add(set, timer), 0);
+  CHECK_EQ(pidguard_set_wait(set, ready, 2, pidguard_deadline(10000)), 1);
+  CHECK_EQ(ready[0], timer);
+  PG_CHECK(now_ms() - start >= 49, "after %lld ms", (long long)(now_ms() - start));
+  CHECK_EQ(pidguard_pidfd_send_signal(stubborn.fd, SIGKILL, 0), 0);
+  CHECK_EQ(pidguard_pidfd_wait(stubborn.fd, &status, 10000), 0);
+  CHECK_EQ(status, SIGKILL);
+  close(timer), close(long_timer), close(set);
+  CHECK_ERRNO(pidguard_pidfd_terminate_start(willing.fd, 50, 0), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_terminate_start(willing.fd, 50, 2), EINVAL);
+  int never = pidguard_pidfd_terminate_start(stubborn.fd, -1, 0);
+  CHECK_EQ(never, -1);
+  child_done(&willing);
+  child_done(&stubborn);
+}
+
+/* A stopped process does not see SIGTERM, unless it is told to go on. */
+static void terminate_stopped(void) {
+  for (unsigned go_on = 0; go_on < 2; go_on++) {
+    struct child c = child_paused();
+    siginfo_t si;
+    int status;
+    pidguard_pidfd_send_signal(c.fd, SIGSTOP, 0);
+    CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WSTOPPED, NULL, -1), 0);
+    CHECK_EQ(pidguard_pidfd_terminate(c.fd, go_on ? 60000 : 30, go_on ? PIDGUARD_TERMINATE_CONTINUE : 0),
+             go_on ? 0 : 1);
+    CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 10000), 0);
+    CHECK_EQ(status, go_on ? SIGTERM : SIGKILL);
+    child_done(&c);
+  }
 }
 
 void pg_test_plan(int argc, char **argv) {
@@ -411,6 +462,8 @@ void pg_test_plan(int argc, char **argv) {
   add("groups", groups);
   add("one_thread", one_thread);
   add("terminate", terminate);
+  add("terminate_start", terminate_start);
+  add("terminate_stopped", terminate_stopped);
   add("permission", permission);
   add("no_stranger", no_stranger);
 }

@@ -58,7 +58,7 @@ static void peers(void) {
     int fd = pidguard_socket_peer(sock);
     PG_CHECK(fd >= 0, "way %zu: %s", w, strerror(errno));
     CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
-    CHECK_EQ(pidguard_pidfd_same(fd, c.fd), 1);
+    CHECK_EQ(pidguard_pidfd_is_same(fd, c.fd), 1);
     close(fd);
     hide(0);
   }
@@ -68,7 +68,7 @@ static void peers(void) {
   child_reap(&c);
   int fd = pidguard_socket_peer(sock), error = errno;
   if (fd >= 0) {
-    CHECK_EQ(pidguard_pidfd_get_state(fd), PIDGUARD_REAPED);
+    CHECK_EQ(pidguard_pidfd_get_state(fd), PIDGUARD_STATE_REAPED);
     close(fd);
   } else {
     PG_CHECK(error == ESRCH, "%s", strerror(error));
@@ -91,6 +91,43 @@ static void peers(void) {
   close(server);
 }
 
+/* Who connects and becomes somebody else afterwards is still who connected; his pidfd tells who he is now. */
+static void peer_creds(void) {
+  int server = listen_at("creds");
+  char byte;
+  uid_t uid = 1;
+  gid_t gid = 1;
+  struct pidguard_creds now;
+  drop = true;
+  struct child c = child_running(body_connect, NULL);
+  drop = false;
+  int sock = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+  if (recv(sock, &byte, 1, 0) != 1) {
+    pg_test_skip("cannot change identity here");
+  } else {
+    CHECK_EQ(pidguard_socket_peer_creds(sock, &uid, &gid), 0);
+    PG_CHECK(uid == geteuid() && gid == getegid(), "%u, %u", (unsigned)uid, (unsigned)gid);
+    CHECK_EQ(pidguard_socket_peer_creds(sock, NULL, NULL), 0);
+    CHECK_EQ(creds_of(c.fd, &now), 0);
+    CHECK_EQ(now.euid, 65534);
+    /* Also when he is gone. */
+    child_reap(&c);
+    CHECK_EQ(pidguard_socket_peer_creds(sock, &uid, &gid), 0);
+    PG_CHECK(uid == geteuid() && gid == getegid(), "%u, %u", (unsigned)uid, (unsigned)gid);
+  }
+  int unconnected = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
+      inet = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  uid = 77;
+  CHECK_ERRNO(pidguard_socket_peer_creds(unconnected, &uid, &gid), ENODATA);
+  if (inet >= 0)
+    CHECK_ERRNO(pidguard_socket_peer_creds(inet, &uid, &gid), ENODATA);
+  CHECK_ERRNO(pidguard_socket_peer_creds(c.fd, &uid, &gid), ENOTSOCK);
+  CHECK_ERRNO(pidguard_socket_peer_creds(-1, &uid, &gid), EBADF);
+  CHECK_EQ(uid, 77);
+  close(unconnected), close(inet), close(sock), close(server);
+  child_done(&c);
+}
+
 /* SO_PEERPIDFD, asked of the kernel itself. */
 static bool peer_is_native(int sock) {
   int fd = -1;
@@ -104,7 +141,7 @@ static bool peer_is_native(int sock) {
 static void self_as_peer(void) {
   const unsigned ways[] = {0, PG_FEATURE_PEERPIDFD};
   const int types[] = {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM};
-  int self = pidguard_pidfd_self();
+  int self = pidguard_pidfd_open(getpid(), 0);
   for (size_t w = 0; w < 2; w++)
     for (size_t t = 0; t < 3; t++) {
       int pair[2];
@@ -115,7 +152,7 @@ static void self_as_peer(void) {
         CHECK_ERRNO(pidguard_socket_peer(pair[0]), EOPNOTSUPP);
       } else {
         int fd = pidguard_socket_peer(pair[0]);
-        CHECK_EQ(pidguard_pidfd_same(fd, self), 1);
+        CHECK_EQ(pidguard_pidfd_is_same(fd, self), 1);
         close(fd);
       }
       hide(0);
@@ -141,7 +178,7 @@ static void changed_peer(void) {
     hide(0);
     int fd = pidguard_socket_peer(sock);
     if (fd >= 0) {
-      CHECK_EQ(pidguard_pidfd_same(fd, c.fd), 1);
+      CHECK_EQ(pidguard_pidfd_is_same(fd, c.fd), 1);
       close(fd);
     }
   }
@@ -153,7 +190,7 @@ static void changed_peer(void) {
 static void no_peers(void) {
   const unsigned ways[] = {0, PG_FEATURE_PEERPIDFD};
   int lone = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), inet = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  int file = open("/dev/null", O_RDWR | O_CLOEXEC), self = pidguard_pidfd_self();
+  int file = open("/dev/null", O_RDWR | O_CLOEXEC), self = pidguard_pidfd_open(getpid(), 0);
   CHECK_ERRNO(pidguard_socket_send(lone, self), ENOTCONN);
   CHECK_ERRNO(pidguard_socket_send(file, self), ENOTSOCK);
   if (inet >= 0) /* once it is connected it takes a message, and drops what that carries */
@@ -178,7 +215,7 @@ static int body_receive(void *sock) {
   int fd = pidguard_socket_receive(*(int *)sock);
   if (fd < 0)
     return 1;
-  return fcntl(fd, F_GETFD) == FD_CLOEXEC && pidguard_pidfd_kill(fd) == 0 ? 0 : 2;
+  return fcntl(fd, F_GETFD) == FD_CLOEXEC && pidguard_pidfd_send_signal(fd, SIGKILL, 0) == 0 ? 0 : 2;
 }
 
 static void handed_over(void) {
@@ -189,7 +226,7 @@ static void handed_over(void) {
     struct child target = child_paused();
     struct child c = child_running(body_receive, &pair[1]);
     CHECK_EQ(pidguard_socket_send(pair[0], target.fd), 0);
-    CHECK_EQ(pidguard_pidfd_wait_end(target.fd, 5000), 1);
+    CHECK_EQ(pidguard_pidfd_wait_end(target.fd, 5000), 0);
     child_await_zombie(&c);
     CHECK_EQ(child_reap(&c), 0);
     child_done(&c);
@@ -246,7 +283,7 @@ static void bad_cargo(void) {
   }
   CHECK_EQ(pidguard_socket_send(pair[0], c.fd), 0);
   int fd = pidguard_socket_receive(pair[1]);
-  CHECK_EQ(pidguard_pidfd_same(fd, c.fd), 1);
+  CHECK_EQ(pidguard_pidfd_is_same(fd, c.fd), 1);
   close(fd);
 
   /* No descriptor to be had for it. */
@@ -313,7 +350,7 @@ static void senders(void) {
   char text[16];
   int fd;
   for (size_t t = 0; t < 3; t++) {
-    int pair[2], self = pidguard_pidfd_self();
+    int pair[2], self = pidguard_pidfd_open(getpid(), 0);
     make_pair(types[t], pair);
     if (pidguard_socket_pass_sender(pair[1], 1)) {
       CHECK_EQ(errno, EOPNOTSUPP);
@@ -325,7 +362,7 @@ static void senders(void) {
       CHECK_EQ(pidguard_socket_receive_from(pair[1], text, sizeof text, 0, &fd), 5);
       PG_CHECK(!strcmp(text, "hello"), "%s", text);
       CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
-      CHECK_EQ(pidguard_pidfd_same(fd, c.fd), 1);
+      CHECK_EQ(pidguard_pidfd_is_same(fd, c.fd), 1);
       close(fd);
       child_reap(&c);
       child_done(&c);
@@ -336,7 +373,7 @@ static void senders(void) {
       child_reap(&c);
       CHECK_EQ(pidguard_socket_receive_from(pair[1], text, sizeof text, 0, &fd), 5);
       if (fd >= 0) {
-        CHECK_EQ(pidguard_pidfd_same(fd, c.fd), 1);
+        CHECK_EQ(pidguard_pidfd_is_same(fd, c.fd), 1);
         close(fd);
       }
       child_done(&c);
@@ -348,12 +385,12 @@ static void senders(void) {
       for (size_t count = 1; count <= MOST; count += MOST - 1) { /* nobody hides behind the most that can be sent */
         send_fds(pair[0], cargo, count);
         CHECK_EQ(pidguard_socket_receive_from(pair[1], text, sizeof text, 0, &fd), 1);
-        CHECK_EQ(pidguard_pidfd_same(fd, self), 1);
+        CHECK_EQ(pidguard_pidfd_is_same(fd, self), 1);
         close(fd);
       }
       CHECK_EQ(pidguard_socket_send(pair[0], self), 0);
       fd = pidguard_socket_receive(pair[1]);
-      CHECK_EQ(pidguard_pidfd_same(fd, self), 1);
+      CHECK_EQ(pidguard_pidfd_is_same(fd, self), 1);
       close(fd);
 
       CHECK_EQ(pidguard_socket_pass_sender(pair[1], 0), 0);
@@ -380,6 +417,7 @@ void pg_test_plan(int argc, char **argv) {
   (void)argc;
   (void)argv;
   add("peers", peers);
+  add("peer_creds", peer_creds);
   add("self_as_peer", self_as_peer);
   add("changed_peer", changed_peer);
   add("no_peers", no_peers);

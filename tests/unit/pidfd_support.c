@@ -1,5 +1,5 @@
-#include "child/number.h"
 #include "pidfd_support.h"
+#include "api/internal.h"
 
 #include "pidfd/feature.h"
 
@@ -8,9 +8,11 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -161,6 +163,60 @@ void grandchild_done(struct grandchild *g) {
   close(g->fd);
 }
 
+static int ask(int fd, uint64_t item, struct pidguard_info *info) {
+  memset(info, 0, sizeof *info);
+  info->mask = item;
+  return pidguard_pidfd_get_info(fd, info, sizeof *info);
+}
+
+int creds_of(int fd, struct pidguard_creds *ret) {
+  struct pidguard_info info;
+  if (ask(fd, PIDGUARD_INFO_CREDS, &info))
+    return -1;
+  *ret = info.creds;
+  return 0;
+}
+
+int cgroupid_of(int fd, uint64_t *ret) {
+  struct pidguard_info info;
+  if (ask(fd, PIDGUARD_INFO_CGROUPID, &info))
+    return -1;
+  *ret = info.cgroupid;
+  return 0;
+}
+
+int coredump_of(int fd, struct pidguard_coredump *ret) {
+  struct pidguard_info info;
+  if (ask(fd, PIDGUARD_INFO_COREDUMP, &info))
+    return -1;
+  *ret = info.coredump;
+  return 0;
+}
+
+pid_t ppid_of(int fd) {
+  struct pidguard_info info;
+  return ask(fd, PIDGUARD_INFO_PID, &info) ? -1 : info.ppid;
+}
+
+pid_t tgid_of(int fd) {
+  struct pidguard_info info;
+  return ask(fd, PIDGUARD_INFO_PID, &info) ? -1 : info.tgid;
+}
+
+int same_namespace(int fd, int kind) {
+  static const char *const names[] = {
+      "", "cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children", "user", "uts"};
+  char path[64];
+  struct stat theirs, mine;
+  int ns = pidguard_pidfd_open_namespace(fd, kind);
+  if (ns < 0)
+    return -1;
+  snprintf(path, sizeof path, "/proc/thread-self/ns/%s", names[kind]);
+  int r = fstat(ns, &theirs) || stat(path, &mine) ? -1 : theirs.st_ino == mine.st_ino && theirs.st_dev == mine.st_dev;
+  close(ns);
+  return r;
+}
+
 void hide(unsigned features) {
   pg_feature_mask = features;
 }
@@ -168,10 +224,17 @@ void hide(unsigned features) {
 #define F(name)                                                                                                        \
   { PG_FEATURE_##name, #name }
 const struct feature all_features[] = {
-    F(NONBLOCK),  F(GETFD),      F(SETNS),         F(MADVISE),    F(MRELEASE),
-    F(PEERPIDFD), F(PASSPIDFD),  F(PIDFS),         F(THREAD),     F(SIGNAL_FLAGS),
-    F(HANGUP),    F(NS_IOCTL),   F(INFO),          F(HANDLE),     F(SELF),
-    F(INFO_EXIT), F(INFO_SIZES), F(INFO_COREDUMP), F(PIDFS_ROOT), {PG_FEATURE_ALL, "ALL"},
+    F(NONBLOCK),   F(GETFD),
+    F(SETNS),      F(MADVISE),
+    F(MRELEASE),   F(PEERPIDFD),
+    F(PASSPIDFD),  F(PIDFS),
+    F(THREAD),     F(SIGNAL_FLAGS),
+    F(HANGUP),     F(NS_IOCTL),
+    F(INFO),       F(HANDLE),
+    F(SELF),       F(INFO_EXIT),
+    F(INFO_SIZES), F(INFO_COREDUMP),
+    F(PIDFS_ROOT), F(CGROUP_KILL),
+    F(CLONE3),     {PG_FEATURE_ALL, "ALL"},
 };
 const size_t all_features_count = PG_ARRAY_LEN(all_features);
 
@@ -184,6 +247,48 @@ int open_descriptors(void) {
     n++;
   closedir(dir);
   return n - 3; /* ".", "..", and the directory's own */
+}
+
+static char own_mount[32];
+
+static bool mount_cgroups(void) {
+  snprintf(own_mount, sizeof own_mount, "/tmp/pidguard-XXXXXX");
+  if (!mkdtemp(own_mount))
+    own_mount[0] = '\0';
+  if (own_mount[0] && !mount("cgroup2", own_mount, "cgroup2", 0, NULL))
+    return true;
+  if (own_mount[0])
+    rmdir(own_mount);
+  own_mount[0] = '\0';
+  return false;
+}
+
+bool cgroup_make(char *path, size_t size) {
+  const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified", own_mount};
+  for (size_t i = 0; i < 3; i++) {
+    if (i == 2 && !mount_cgroups())
+      break;
+    snprintf(path, size, "%s/cgroup.procs", mounts[i]);
+    if (access(path, W_OK))
+      continue;
+    static int count;
+    snprintf(path, size, "%s/pidguard-test-%d-%d-%lld", mounts[i], (int)getpid(), count++, (long long)now_ms());
+    if (!mkdir(path, 0755))
+      return true;
+  }
+  pg_test_skip("cannot make a cgroup here");
+  return false;
+}
+
+void cgroup_remove(const char *path) {
+  for (int i = 0; rmdir(path) && errno == EBUSY && i < 5000; i++)
+    sleep_ms(1);
+  PG_CHECK(access(path, F_OK), "the cgroup is not empty");
+  if (own_mount[0]) {
+    umount(own_mount);
+    rmdir(own_mount);
+  }
+  own_mount[0] = '\0';
 }
 
 static int64_t clock_ms(clockid_t id) {
@@ -234,4 +339,6 @@ void add(const char *name, void (*run)(void)) {
 }
 
 /* The table of children is not there in these tests. */
-void pg_number_forget(pid_t pid) { (void)pid; }
+void pg_api_born(pid_t pid) {
+  (void)pid;
+}

@@ -53,6 +53,21 @@ struct feature {
 extern const struct feature all_features[];
 extern const size_t all_features_count;
 
+/* One item of pidguard_pidfd_get_info(), as -1 with errno or the value. */
+int creds_of(int fd, struct pidguard_creds *ret);
+int cgroupid_of(int fd, uint64_t *ret);
+int coredump_of(int fd, struct pidguard_coredump *ret);
+pid_t ppid_of(int fd);
+pid_t tgid_of(int fd);
+/* Is the calling thread in the same namespace? 1, 0, or -1 with errno. */
+int same_namespace(int fd, int kind);
+
+/* A cgroup of the unified hierarchy, made where that is mounted, or in a mount of our own: its path. False, with a
+ * skip, where none can be made. */
+bool cgroup_make(char *path, size_t size);
+/* Removes it, when its last process is gone. */
+void cgroup_remove(const char *path);
+
 /* How many descriptors are open. */
 int open_descriptors(void);
 /* Milliseconds of CLOCK_MONOTONIC, and of CPU time used by this process. */
@@ -69,6 +84,14 @@ void add(const char *name, void (*run)(void));
   do {                                                                                                                 \
     int got_ = ERRNO_OF(call);                                                                                         \
     PG_CHECK(got_ == (want), "%s: %s, wanted %s", #call, strerror(got_), strerror(want));                              \
+  } while (0)
+/* A function that answers yes or no: a no for this reason; 0 for a certain no. */
+#define CHECK_NO(call, want)                                                                                           \
+  do {                                                                                                                 \
+    errno = 0;                                                                                                         \
+    bool yes_ = (call);                                                                                                \
+    PG_CHECK(!yes_ && errno == (want), "%s: %s, %s, wanted %s", #call, yes_ ? "yes" : "no", strerror(errno),           \
+             strerror(want));                                                                                          \
   } while (0)
 #define CHECK_EQ(a, b)                                                                                                 \
   do {                                                                                                                 \

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -17,7 +18,7 @@ static bool keeps_status(void) {
   struct child c = child_exited(0);
   int status;
   child_reap(&c);
-  bool keeps = pidguard_pidfd_get_exit_status(c.fd, &status) == 0;
+  bool keeps = pidguard_pidfd_get_wait_status(c.fd, &status) == 0;
   child_done(&c);
   if (!keeps)
     pg_test_skip("the kernel keeps an exit status since 6.15");
@@ -27,15 +28,15 @@ static bool keeps_status(void) {
 static void children(void) {
   int status = -1;
   struct child c = child_paused();
-  CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 0), 0);
+  CHECK_ERRNO(pidguard_pidfd_wait(c.fd, &status, 0), ETIMEDOUT);
   CHECK_EQ(status, -1);
   int64_t start = now_ms(), cpu = cpu_ms();
-  CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 60 * slowness()), 0);
+  CHECK_ERRNO(pidguard_pidfd_wait(c.fd, &status, 60 * slowness()), ETIMEDOUT);
   PG_CHECK(now_ms() - start >= 59 * slowness() && now_ms() - start < 3000 * slowness(), "it took %lld ms",
            (long long)(now_ms() - start));
   PG_CHECK(cpu_ms() - cpu < 30 * slowness(), "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
-  pidguard_pidfd_signal(c.fd, SIGKILL);
-  CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, -1), 1);
+  pidguard_pidfd_send_signal(c.fd, SIGKILL, 0);
+  CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, -1), 0);
   PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", status);
   CHECK_EQ(pidguard_pidfd_is_child(c.fd), 0);
   child_done(&c);
@@ -44,12 +45,12 @@ static void children(void) {
   const int limits[] = {-1, 5000, 0};
   for (size_t i = 0; i < 3; i++) {
     c = child_exited(40 + (int)i);
-    CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, limits[i]), 1);
+    CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, limits[i]), 0);
     PG_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 40 + (int)i, "status %x", status);
     child_done(&c);
   }
   c = child_exited(0);
-  CHECK_EQ(pidguard_pidfd_wait(c.fd, NULL, 5000), 1);
+  CHECK_EQ(pidguard_pidfd_wait(c.fd, NULL, 5000), 0);
   CHECK_EQ(pidguard_pidfd_is_child(c.fd), 0);
   child_done(&c);
 }
@@ -61,11 +62,11 @@ static void silent_child(void) {
     _exit(12);
   int status = -1, fd = pidguard_pidfd_open(pid, 0);
   CHECK_EQ(pidguard_pidfd_is_child(fd), 1);
-  CHECK_EQ(pidguard_pidfd_wait_end(fd, 5000), 1);
-  CHECK_EQ(pidguard_pidfd_get_exit_status(fd, &status), 0);
+  CHECK_EQ(pidguard_pidfd_wait_end(fd, 5000), 0);
+  CHECK_EQ(pidguard_pidfd_get_wait_status(fd, &status), 0);
   CHECK_EQ(status, 12 << 8);
   status = -1;
-  CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 1);
+  CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 0);
   CHECK_EQ(status, 12 << 8);
   CHECK_EQ(pidguard_pidfd_is_child(fd), 0);
   close(fd);
@@ -73,7 +74,7 @@ static void silent_child(void) {
 
 static void *late_killer(void *fd) {
   sleep_ms(50);
-  pidguard_pidfd_kill(*(int *)fd);
+  pidguard_pidfd_send_signal(*(int *)fd, SIGKILL, 0);
   return NULL;
 }
 
@@ -84,7 +85,7 @@ static void wakes_up(void) {
     int status = 0;
     int64_t start = now_ms();
     pthread_create(&thread, NULL, late_killer, &c.fd);
-    CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, blocking ? -1 : 20000), 1);
+    CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, blocking ? -1 : 20000), 0);
     int64_t took = now_ms() - start;
     PG_CHECK(took >= 40 && took < 5000, "it took %lld ms", (long long)took);
     CHECK_EQ(WTERMSIG(status), SIGKILL);
@@ -95,19 +96,39 @@ static void wakes_up(void) {
 
 static void nonblocking_pidfd(void) {
   struct child c = child_paused();
-  int status, fd = pidguard_pidfd_open(c.pid, PIDGUARD_NONBLOCK);
+  int status, fd = pidguard_pidfd_open(c.pid, PIDGUARD_OPEN_NONBLOCK);
   siginfo_t si;
   if (fd < 0) {
     pg_test_skip("PIDFD_NONBLOCK is 5.10");
   } else {
-    CHECK_EQ(pidguard_pidfd_wait(fd, &status, -1), 0);
-    CHECK_EQ(pidguard_pidfd_waitid(fd, &si, WEXITED, NULL, -1), 0);
-    CHECK_EQ(pidguard_pidfd_wait_end(fd, 20), 0);
-    pidguard_pidfd_kill(fd);
-    CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 1);
+    CHECK_ERRNO(pidguard_pidfd_waitid(fd, &si, WEXITED, NULL, -1), EAGAIN);
+    CHECK_ERRNO(pidguard_pidfd_wait(fd, &status, 20), ETIMEDOUT);
+    CHECK_ERRNO(pidguard_pidfd_wait_end(fd, 20), ETIMEDOUT);
+    pidguard_pidfd_send_signal(fd, SIGKILL, 0);
+    CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 0);
     close(fd);
   }
   child_done(&c);
+}
+
+/* O_NONBLOCK belongs to the open file: who has a copy can set it (an event loop does). No limit is no limit all the
+ * same, for a child and for others; the alarm is for a wait that blocks too long. */
+static void nonblocking_by_others(void) {
+  struct grandchild g = grandchild_paused();
+  for (int stranger = 0; stranger < 2; stranger++) {
+    struct child c = child_paused();
+    pthread_t thread;
+    int fd = stranger ? g.fd : c.fd, copy = fcntl(fd, F_DUPFD_CLOEXEC, 0), status = -1;
+    CHECK_EQ(fcntl(copy, F_SETFL, fcntl(copy, F_GETFL) | O_NONBLOCK), 0);
+    pthread_create(&thread, NULL, late_killer, &fd);
+    CHECK_EQ(pidguard_pidfd_wait(fd, stranger ? NULL : &status, -1), 0);
+    if (!stranger)
+      CHECK_EQ(status, SIGKILL);
+    pthread_join(thread, NULL);
+    close(copy);
+    child_done(&c);
+  }
+  grandchild_done(&g);
 }
 
 static void full_form(void) {
@@ -116,9 +137,9 @@ static void full_form(void) {
   memset(&si, 7, sizeof si);
   struct child c = child_paused();
   siginfo_t untouched = si;
-  CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WEXITED, NULL, 0), 0);
-  CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WEXITED | WNOHANG, NULL, -1), 0);
-  CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WEXITED, NULL, 30), 0);
+  CHECK_ERRNO(pidguard_pidfd_waitid(c.fd, &si, WEXITED, NULL, 0), ETIMEDOUT);
+  CHECK_ERRNO(pidguard_pidfd_waitid(c.fd, &si, WEXITED | WNOHANG, NULL, -1), EAGAIN);
+  CHECK_ERRNO(pidguard_pidfd_waitid(c.fd, &si, WEXITED, NULL, 30), ETIMEDOUT);
   PG_CHECK(!memcmp(&si, &untouched, sizeof si), "siginfo was touched");
   CHECK_ERRNO(pidguard_pidfd_waitid(c.fd, &si, 0, NULL, 0), EINVAL);
   CHECK_ERRNO(pidguard_pidfd_waitid(c.fd, &si, WEXITED | 0x100, NULL, 0), EINVAL);
@@ -133,13 +154,13 @@ static void full_form(void) {
       {SIGTERM, WEXITED, CLD_KILLED, SIGTERM},
   };
   for (size_t i = 0; i < 3; i++) {
-    pidguard_pidfd_signal(c.fd, steps[i].sig);
-    CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, steps[i].option | WNOWAIT, NULL, -1), 1);
+    pidguard_pidfd_send_signal(c.fd, steps[i].sig, 0);
+    CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, steps[i].option | WNOWAIT, NULL, -1), 0);
     CHECK_EQ(si.si_code, steps[i].code);
     if (steps[i].option != WEXITED) /* refused whether there is news or not */
       CHECK_ERRNO(pidguard_pidfd_waitid(c.fd, &si, steps[i].option, NULL, 1000), EINVAL);
     memset(&si, 0, sizeof si);
-    CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, steps[i].option, &ru, 0), 1);
+    CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, steps[i].option, &ru, 0), 0);
     CHECK_EQ(si.si_code, steps[i].code);
     CHECK_EQ(si.si_status, steps[i].status);
     CHECK_EQ(si.si_pid, c.pid);
@@ -166,7 +187,7 @@ static void usage(void) {
   siginfo_t si;
   memset(&ru, 0, sizeof ru);
   struct child c = child_running(body_burn, NULL);
-  CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WEXITED, &ru, 20000), 1);
+  CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WEXITED, &ru, 20000), 0);
   PG_CHECK(ru.ru_utime.tv_sec > 0 || ru.ru_utime.tv_usec >= 20000, "user time %ld us", (long)ru.ru_utime.tv_usec);
   PG_CHECK(ru.ru_maxrss > 0, "maxrss %ld", ru.ru_maxrss);
   child_done(&c);
@@ -177,22 +198,22 @@ static void status_conversion(void) {
   for (size_t i = 0; i < 4; i++) {
     struct child c = child_exited(codes[i]);
     siginfo_t si;
-    CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WEXITED | WNOWAIT, NULL, 5000), 1);
-    CHECK_EQ(pidguard_siginfo_to_status(&si), codes[i] << 8);
+    CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WEXITED | WNOWAIT, NULL, 5000), 0);
+    CHECK_EQ(pidguard_siginfo_to_wait_status(&si), codes[i] << 8);
     CHECK_EQ(child_reap(&c), codes[i] << 8);
     child_done(&c);
   }
   struct child c = child_paused();
   siginfo_t si;
   int status;
-  pidguard_pidfd_signal(c.fd, SIGSTOP);
-  CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WSTOPPED | WNOWAIT, NULL, -1), 1);
+  pidguard_pidfd_send_signal(c.fd, SIGSTOP, 0);
+  CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WSTOPPED | WNOWAIT, NULL, -1), 0);
   CHECK_EQ(waitpid(c.pid, &status, WUNTRACED), c.pid);
-  CHECK_EQ(pidguard_siginfo_to_status(&si), status);
-  pidguard_pidfd_signal(c.fd, SIGCONT);
-  CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WCONTINUED | WNOWAIT, NULL, -1), 1);
+  CHECK_EQ(pidguard_siginfo_to_wait_status(&si), status);
+  pidguard_pidfd_send_signal(c.fd, SIGCONT, 0);
+  CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, WCONTINUED | WNOWAIT, NULL, -1), 0);
   CHECK_EQ(waitpid(c.pid, &status, WCONTINUED), c.pid);
-  CHECK_EQ(pidguard_siginfo_to_status(&si), status);
+  CHECK_EQ(pidguard_siginfo_to_wait_status(&si), status);
   child_done(&c);
 }
 
@@ -201,21 +222,21 @@ static void strangers(void) {
   int status = -1;
   siginfo_t si;
   CHECK_ERRNO(pidguard_pidfd_waitid(g.fd, &si, WEXITED, NULL, 0), ECHILD);
-  CHECK_EQ(pidguard_pidfd_wait(g.fd, &status, 0), 0);
-  CHECK_EQ(pidguard_pidfd_wait(g.fd, &status, 30), 0);
-  CHECK_EQ(pidguard_pidfd_wait_end(g.fd, 0), 0);
-  CHECK_ERRNO(pidguard_pidfd_get_exit_status(g.fd, &status), EAGAIN);
+  CHECK_ERRNO(pidguard_pidfd_wait(g.fd, &status, 0), ETIMEDOUT);
+  CHECK_ERRNO(pidguard_pidfd_wait(g.fd, &status, 30), ETIMEDOUT);
+  CHECK_ERRNO(pidguard_pidfd_wait_end(g.fd, 0), ETIMEDOUT);
+  CHECK_ERRNO(pidguard_pidfd_get_wait_status(g.fd, &status), EAGAIN);
   grandchild_tell(&g, 'k');
-  CHECK_EQ(pidguard_pidfd_wait_end(g.fd, 5000), 1);
-  CHECK_EQ(pidguard_pidfd_wait(g.fd, NULL, 5000), 1);
-  CHECK_ERRNO(pidguard_pidfd_get_exit_status(g.fd, &status), EAGAIN); /* a zombie of its parent's */
+  CHECK_EQ(pidguard_pidfd_wait_end(g.fd, 5000), 0);
+  CHECK_EQ(pidguard_pidfd_wait(g.fd, NULL, 5000), 0);
+  CHECK_ERRNO(pidguard_pidfd_get_wait_status(g.fd, &status), EAGAIN); /* a zombie of its parent's */
   if (keeps_status()) {
-    CHECK_EQ(pidguard_pidfd_wait(g.fd, &status, 30), 0); /* ended, not reaped: not known yet */
+    CHECK_ERRNO(pidguard_pidfd_wait(g.fd, &status, 30), ETIMEDOUT); /* ended, not reaped: not known yet */
     grandchild_tell(&g, 'r');
-    CHECK_EQ(pidguard_pidfd_wait(g.fd, &status, 5000), 1);
+    CHECK_EQ(pidguard_pidfd_wait(g.fd, &status, 5000), 0);
     PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", status);
-    CHECK_EQ(pidguard_pidfd_wait(g.fd, &status, 0), 1);
-    CHECK_EQ(pidguard_pidfd_get_exit_status(g.fd, &status), 0);
+    CHECK_EQ(pidguard_pidfd_wait(g.fd, &status, 0), 0);
+    CHECK_EQ(pidguard_pidfd_get_wait_status(g.fd, &status), 0);
   }
   CHECK_EQ(status == -1 ? -1 : WTERMSIG(status), status == -1 ? -1 : SIGKILL);
   grandchild_done(&g);
@@ -228,45 +249,45 @@ static void strangers_on_old_kernels(void) {
     struct grandchild g = grandchild_paused();
     int status = -1;
     hide(ways[i]);
-    CHECK_EQ(pidguard_pidfd_wait(g.fd, &status, 0), 0);
-    CHECK_EQ(pidguard_pidfd_wait_end(g.fd, 20), 0);
-    CHECK_ERRNO(pidguard_pidfd_get_exit_status(g.fd, &status), EAGAIN);
+    CHECK_ERRNO(pidguard_pidfd_wait(g.fd, &status, 0), ETIMEDOUT);
+    CHECK_ERRNO(pidguard_pidfd_wait_end(g.fd, 20), ETIMEDOUT);
+    CHECK_ERRNO(pidguard_pidfd_get_wait_status(g.fd, &status), EAGAIN);
     grandchild_tell(&g, 'k');
-    CHECK_EQ(pidguard_pidfd_wait_end(g.fd, 5000), 1);
-    CHECK_EQ(pidguard_pidfd_wait(g.fd, NULL, 5000), 1);
-    CHECK_ERRNO(pidguard_pidfd_get_exit_status(g.fd, &status), EAGAIN);
+    CHECK_EQ(pidguard_pidfd_wait_end(g.fd, 5000), 0);
+    CHECK_EQ(pidguard_pidfd_wait(g.fd, NULL, 5000), 0);
+    CHECK_ERRNO(pidguard_pidfd_get_wait_status(g.fd, &status), EAGAIN);
     grandchild_tell(&g, 'r');
     CHECK_ERRNO(pidguard_pidfd_wait(g.fd, &status, 5000), EOPNOTSUPP);
-    CHECK_ERRNO(pidguard_pidfd_get_exit_status(g.fd, &status), EOPNOTSUPP);
+    CHECK_ERRNO(pidguard_pidfd_get_wait_status(g.fd, &status), EOPNOTSUPP);
     CHECK_EQ(status, -1);
-    CHECK_EQ(pidguard_pidfd_wait_end(g.fd, 0), 1);
+    CHECK_EQ(pidguard_pidfd_wait_end(g.fd, 0), 0);
     hide(0);
     grandchild_done(&g);
   }
 }
 
-static void exit_status(void) {
+static void wait_status(void) {
   int status = -1;
   struct child e = child_exited(9), k = child_killed(SIGABRT), alive = child_paused();
-  CHECK_EQ(pidguard_pidfd_get_exit_status(e.fd, &status), 0);
+  CHECK_EQ(pidguard_pidfd_get_wait_status(e.fd, &status), 0);
   CHECK_EQ(status, 9 << 8);
-  CHECK_EQ(pidguard_pidfd_get_exit_status(e.fd, &status), 0); /* nothing was reaped */
-  CHECK_EQ(pidguard_pidfd_get_exit_status(k.fd, &status), 0);
+  CHECK_EQ(pidguard_pidfd_get_wait_status(e.fd, &status), 0); /* nothing was reaped */
+  CHECK_EQ(pidguard_pidfd_get_wait_status(k.fd, &status), 0);
   CHECK_EQ(WTERMSIG(status), SIGABRT);
   status = -1;
-  CHECK_ERRNO(pidguard_pidfd_get_exit_status(alive.fd, &status), EAGAIN);
+  CHECK_ERRNO(pidguard_pidfd_get_wait_status(alive.fd, &status), EAGAIN);
   child_reap(&e);
   child_reap(&k);
   if (keeps_status()) {
-    CHECK_EQ(pidguard_pidfd_get_exit_status(e.fd, &status), 0);
+    CHECK_EQ(pidguard_pidfd_get_wait_status(e.fd, &status), 0);
     CHECK_EQ(status, 9 << 8);
-    CHECK_EQ(pidguard_pidfd_get_exit_status(k.fd, &status), 0);
+    CHECK_EQ(pidguard_pidfd_get_wait_status(k.fd, &status), 0);
     CHECK_EQ(WTERMSIG(status), SIGABRT);
-    CHECK_EQ(pidguard_pidfd_wait(k.fd, &status, -1), 1); /* somebody else was faster, and it is no loss */
+    CHECK_EQ(pidguard_pidfd_wait(k.fd, &status, -1), 0); /* somebody else was faster, and it is no loss */
     CHECK_EQ(WTERMSIG(status), SIGABRT);
   }
   hide(PG_FEATURE_INFO_EXIT);
-  CHECK_ERRNO(pidguard_pidfd_get_exit_status(e.fd, &status), EOPNOTSUPP);
+  CHECK_ERRNO(pidguard_pidfd_get_wait_status(e.fd, &status), EOPNOTSUPP);
   hide(0);
   child_done(&e);
   child_done(&k);
@@ -275,24 +296,6 @@ static void exit_status(void) {
 
 static void on_alarm(int sig) {
   (void)sig;
-}
-
-/* Of a process that is no child, too; the alarm is for a wait that does block. */
-static void nonblocking_stranger(void) {
-  struct grandchild g = grandchild_paused();
-  int status, fd = pidguard_pidfd_open(pidguard_pidfd_get_pid(g.fd), PIDGUARD_NONBLOCK);
-  if (fd < 0) {
-    pg_test_skip("PIDFD_NONBLOCK is 5.10");
-  } else {
-    struct sigaction action = {.sa_handler = on_alarm};
-    sigaction(SIGALRM, &action, NULL);
-    alarm(5);
-    CHECK_EQ(pidguard_pidfd_wait(fd, &status, -1), 0);
-    alarm(0);
-    signal(SIGALRM, SIG_DFL);
-    close(fd);
-  }
-  grandchild_done(&g);
 }
 
 static void interrupted(void) {
@@ -330,38 +333,95 @@ static int body_trace(void *arg) {
   return 0;
 }
 
-static void traced(void) {
-  struct child c = child_paused();
-  int ready[2], go[2], status = -1;
+struct traced {
+  struct child child, tracer;
+  int go[2];
+};
+
+/* An ended child that its tracer holds. False, with a skip: nobody can be traced here. */
+static bool hold(struct traced *t) {
+  int ready[2];
   char byte;
-  if (pipe2(ready, O_CLOEXEC) || pipe2(go, O_CLOEXEC))
-    return;
+  t->child = child_paused();
+  if (pipe2(ready, O_CLOEXEC) || pipe2(t->go, O_CLOEXEC))
+    abort();
   struct {
     pid_t pid;
     int ready, go;
-  } arg = {c.pid, ready[1], go[0]};
-  struct child tracer = child_running(body_trace, &arg);
+  } arg = {t->child.pid, ready[1], t->go[0]};
+  t->tracer = child_running(body_trace, &arg);
   close(ready[1]);
-  if (read(ready[0], &byte, 1) != 1) {
+  bool held = read(ready[0], &byte, 1) == 1;
+  close(ready[0]);
+  if (!held)
     pg_test_skip("cannot trace here");
-  } else {
-    pidguard_pidfd_kill(c.fd);
-    CHECK_EQ(pidguard_pidfd_wait_end(c.fd, 5000), 1);
+  pidguard_pidfd_send_signal(t->child.fd, SIGKILL, 0);
+  CHECK_EQ(pidguard_pidfd_wait_end(t->child.fd, 5000), 0);
+  return held;
+}
+
+static void let_go(struct traced *t) {
+  char byte = 0;
+  if (t->go[1] >= 0 && write(t->go[1], &byte, 1) != 1)
+    PG_CHECK(false, "write: %d", errno);
+}
+
+static void hold_done(struct traced *t) {
+  let_go(t);
+  child_await_zombie(&t->tracer);
+  child_done(&t->tracer);
+  close(t->go[0]);
+  close(t->go[1]);
+  child_done(&t->child);
+}
+
+static void *late_release(void *t) {
+  sleep_ms(300);
+  let_go(t);
+  return NULL;
+}
+
+static void traced(void) {
+  struct traced t;
+  int status = -1;
+  if (hold(&t)) {
     int64_t start = now_ms(), cpu = cpu_ms();
-    CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 80 * slowness()), 0);
+    CHECK_ERRNO(pidguard_pidfd_wait(t.child.fd, &status, 80 * slowness()), ETIMEDOUT);
     PG_CHECK(now_ms() - start >= 79, "it took %lld ms", (long long)(now_ms() - start));
     PG_CHECK(cpu_ms() - cpu < 30 * slowness(), "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
+    /* He lets go, and the wait ends soon, long before its limit. */
+    pthread_t thread;
+    pthread_create(&thread, NULL, late_release, &t);
+    start = now_ms();
+    CHECK_EQ(pidguard_pidfd_wait(t.child.fd, &status, 60000), 0);
+    PG_CHECK(now_ms() - start < 10000, "it took %lld ms", (long long)(now_ms() - start));
+    CHECK_EQ(status, SIGKILL);
+    pthread_join(thread, NULL);
   }
-  if (write(go[1], &byte, 1) != 1)
-    PG_CHECK(false, "write: %d", errno);
-  child_await_zombie(&tracer);
-  child_done(&tracer);
-  pidguard_pidfd_kill(c.fd);
-  CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, 5000), 1);
-  close(ready[0]);
-  close(go[0]);
-  close(go[1]);
-  child_done(&c);
+  hold_done(&t);
+}
+
+/* The loop of every program with a set: an end that cannot be collected at once is told again. */
+static void traced_in_a_set(void) {
+  struct traced t;
+  int ready = -1, status = -1, set = pidguard_set_create(), told = 0, collected = -1;
+  if (hold(&t)) {
+    pthread_t thread;
+    CHECK_EQ(pidguard_set_add(set, t.child.fd), 0);
+    pthread_create(&thread, NULL, late_release, &t);
+    while (collected && pidguard_set_wait(set, &ready, 1, pidguard_deadline(20000)) == 1) {
+      CHECK_EQ(ready, t.child.fd);
+      told++;
+      collected = pidguard_pidfd_wait(ready, &status, told == 1 ? 0 : 50);
+    }
+    PG_CHECK(told > 1, "told %d times", told);
+    CHECK_EQ(collected, 0);
+    CHECK_EQ(status, SIGKILL);
+    CHECK_ERRNO(pidguard_set_wait(set, &ready, 1, 0), ETIMEDOUT); /* it was collected, and is no news any more */
+    pthread_join(thread, NULL);
+  }
+  close(set);
+  hold_done(&t);
 }
 
 void pg_test_plan(int argc, char **argv) {
@@ -376,8 +436,9 @@ void pg_test_plan(int argc, char **argv) {
   add("status_conversion", status_conversion);
   add("strangers", strangers);
   add("strangers_on_old_kernels", strangers_on_old_kernels);
-  add("exit_status", exit_status);
-  add("nonblocking_stranger", nonblocking_stranger);
+  add("wait_status", wait_status);
+  add("nonblocking_by_others", nonblocking_by_others);
   add("interrupted", interrupted);
   add("traced", traced);
+  add("traced_in_a_set", traced_in_a_set);
 }

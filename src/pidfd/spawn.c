@@ -1,0 +1,222 @@
+#include "pidfd/spawn.h"
+
+#include "base/fmt.h"
+#include "kernel/clone.h"
+#include "kernel/sys.h"
+#include "pidfd/feature.h"
+#include "pidfd/open.h"
+
+#include <string.h>
+
+#define STACK 32768
+#define PATH_CAP 4096
+#define SIGSET_BYTES 8
+#define SIGNALS 64
+#define PR_SET_NO_NEW_PRIVS_ 38
+
+/* What parent and child share, whether they share all memory or this mapping only. */
+struct shared {
+  const struct pg_spawn *spawn;
+  uint64_t mask; /* the program's */
+  bool enter_cgroup;
+  int pidfd, error;
+  int saved[PG_SPAWN_FDS_MAX];
+  char path[PATH_CAP];
+  char stack[STACK] __attribute__((aligned(16)));
+};
+
+/* ---- In the child: system calls and this memory only ---- */
+
+/* A sanitizer would enter calls that never return into what it keeps of the parent. */
+#define IN_CHILD __attribute__((no_sanitize_address, no_sanitize_thread))
+
+/* Handlers must not run here, on the parent's memory; the program starts without any, and ignores nothing. */
+IN_CHILD static void reset_signals(bool keep_ignored) {
+  unsigned long action[20]; /* the handler comes first; large enough on every architecture */
+  for (int sig = 1; sig <= SIGNALS; sig++) {
+    memset(action, 0, sizeof action);
+    if (keep_ignored && !pg_sys4(SYS_rt_sigaction, sig, NULL, action, SIGSET_BYTES) &&
+        action[0] == (unsigned long)SIG_IGN)
+      continue;
+    memset(action, 0, sizeof action);
+    pg_sys4(SYS_rt_sigaction, sig, action, NULL, SIGSET_BYTES);
+  }
+}
+
+IN_CHILD static int enter_cgroup(int cgroup) {
+  int procs = pg_sys_openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC, 0);
+  if (procs < 0)
+    return procs == -ENOENT ? -EBADF : procs;
+  int r = (int)pg_sys_write(procs, "0", 1);
+  pg_sys_close(procs);
+  return r < 0 ? r : 0;
+}
+
+/* As if all were moved at once: who would be overwritten before its turn is put aside first. */
+IN_CHILD static int move_descriptors(struct shared *s) {
+  const struct pg_spawn_fd *fds = s->spawn->fds;
+  size_t n = s->spawn->fd_count;
+  int highest = 2;
+  for (size_t i = 0; i < n; i++)
+    highest = fds[i].to > highest ? fds[i].to : highest;
+  for (size_t i = 0; i < n; i++) {
+    s->saved[i] = fds[i].from;
+    for (size_t k = 0; k < i && s->saved[i] == fds[i].from; k++)
+      if (fds[k].to == fds[i].from && fds[k].from != fds[k].to)
+        s->saved[i] = pg_sys_fcntl(fds[i].from, F_DUPFD_CLOEXEC, highest + 1);
+    if (s->saved[i] < 0)
+      return s->saved[i] == -EINVAL ? -EMFILE : s->saved[i];
+  }
+  for (size_t i = 0; i < n; i++) {
+    int r = s->saved[i] == fds[i].to ? pg_sys_fcntl(fds[i].to, F_SETFD, 0)
+                                     : (int)pg_sys3(SYS_dup3, s->saved[i], fds[i].to, 0);
+    if (r < 0)
+      return r;
+  }
+  return 0;
+}
+
+IN_CHILD static int execute(struct shared *s, const char *path) {
+  return (int)pg_sys3(SYS_execve, path, s->spawn->argv, s->spawn->envp);
+}
+
+/* As execvp(3): a file that may not be executed is remembered, and the search goes on. */
+IN_CHILD static int search(struct shared *s) {
+  const char *file = s->spawn->file;
+  int error = -ENOENT;
+  if (!*file)
+    return -ENOENT;
+  if (strchr(file, '/'))
+    return execute(s, file);
+  for (const char *at = s->spawn->path, *end; at; at = *end ? end + 1 : NULL) {
+    for (end = at; *end && *end != ':'; end++)
+      ;
+    struct pg_buf b;
+    pg_buf_init(&b, s->path, sizeof s->path);
+    pg_buf_mem(&b, at, (size_t)(end - at));
+    if (end > at)
+      pg_buf_char(&b, '/');
+    pg_buf_str(&b, file);
+    int r = b.len + 1 < sizeof s->path ? execute(s, s->path) : -ENAMETOOLONG; /* it may have been cut */
+    if (r == -EACCES)
+      error = r;
+    else if (r != -ENOENT && r != -ENOTDIR && r != -ENAMETOOLONG && r != -ESTALE && r != -ENODEV && r != -ETIMEDOUT)
+      return r;
+  }
+  return error;
+}
+
+IN_CHILD static int prepare(struct shared *s) {
+  const struct pg_spawn *p = s->spawn;
+  int r = s->pidfd < 0 ? -EOPNOTSUPP : 0; /* before 5.2 the kernel has no CLONE_PIDFD, and says nothing */
+  reset_signals(p->flags & PG_SPAWN_KEEP_IGNORED);
+  if (!r && s->enter_cgroup)
+    r = enter_cgroup(p->cgroup);
+  if (!r && (p->flags & PG_SPAWN_NEW_SESSION))
+    r = (int)pg_sys0(SYS_setsid);
+  else if (!r && (p->flags & PG_SPAWN_NEW_GROUP))
+    r = (int)pg_sys2(SYS_setpgid, 0, 0);
+  if (r >= 0 && (p->flags & PG_SPAWN_NO_NEW_PRIVS))
+    r = (int)pg_sys5(SYS_prctl, PR_SET_NO_NEW_PRIVS_, 1, 0, 0, 0);
+  if (r >= 0 && p->directory)
+    r = (int)pg_sys1(SYS_chdir, p->directory);
+  if (r >= 0)
+    r = move_descriptors(s);
+  return r;
+}
+
+IN_CHILD static void child(void *arg) {
+  struct shared *s = arg;
+  int r = prepare(s);
+  if (r >= 0) {
+    pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &s->mask, NULL, SIGSET_BYTES);
+    r = search(s);
+  }
+  s->error = r;
+  for (;;)
+    pg_sys1(SYS_exit_group, 127);
+}
+
+/* ---- In the parent ---- */
+
+/* clone3 where it is needed. A cgroup can be entered by the child, too, if that is not to be had; the rest cannot. */
+static pid_t make_child(struct shared *s, uint64_t flags) {
+  struct pg_child_start start = {.run = child,
+                                 .arg = s,
+                                 .stack = s->stack,
+                                 .stack_size = sizeof s->stack,
+                                 .pidfd = &s->pidfd,
+                                 .flags = flags,
+                                 .cgroup = s->spawn->cgroup};
+  pid_t pid = -ENOSYS;
+  if (!flags || !pg_feature_hidden(PG_FEATURE_CLONE3))
+    pid = pg_sys_clone_child(&start);
+  if (!flags || (pid != -ENOSYS && pid != -EPERM && pid != -EINVAL && pid != -E2BIG))
+    return pid;
+  if (flags != PG_CLONE_INTO_CGROUP)
+    return -EOPNOTSUPP;
+  s->pidfd = -1;
+  s->enter_cgroup = true;
+  start.flags = 0;
+  return pg_sys_clone_child(&start);
+}
+
+static uint64_t clone_flags(unsigned flags) {
+  uint64_t f = 0;
+  if (flags & PG_SPAWN_CGROUP)
+    f |= PG_CLONE_INTO_CGROUP;
+  if (flags & (PG_SPAWN_AUTOREAP | PG_SPAWN_AUTOKILL)) /* who is killed with its pidfd has nobody to reap it */
+    f |= PG_CLONE_AUTOREAP;
+  if (flags & PG_SPAWN_AUTOKILL)
+    f |= PG_CLONE_PIDFD_AUTOKILL | (flags & PG_SPAWN_NO_NEW_PRIVS ? PG_CLONE_NNP : 0);
+  return f;
+}
+
+/* A child that executed nothing is collected, unless somebody else did, or the kernel does. */
+static void collect(pid_t pid, int pidfd) {
+  siginfo_t si;
+  int type = pidfd >= 0 ? PG_P_PIDFD : P_PID;
+  id_t id = (id_t)(pidfd >= 0 ? pidfd : pid);
+  while (pg_sys_waitid(type, id, &si, WEXITED | __WALL, NULL) == -EINTR)
+    ;
+}
+
+static int check(const struct pg_spawn *spawn) {
+  if ((spawn->flags & ~(unsigned)PG_SPAWN_ALL) || spawn->fd_count > PG_SPAWN_FDS_MAX)
+    return -EINVAL;
+  for (size_t i = 0; i < spawn->fd_count; i++)
+    if (spawn->fds[i].from < 0 || spawn->fds[i].to < 0)
+      return -EBADF;
+  return 0;
+}
+
+int pg_spawn(const struct pg_spawn *spawn) {
+  int r = check(spawn);
+  if (r)
+    return r;
+  struct shared *s = pg_sys_map(sizeof *s, MAP_SHARED);
+  if (!s)
+    return -ENOMEM;
+  s->spawn = spawn;
+  s->pidfd = -1;
+  uint64_t everything = ~UINT64_C(0), before = 0;
+  pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &everything, &before, SIGSET_BYTES);
+  if (spawn->mask)
+    memcpy(&s->mask, spawn->mask, SIGSET_BYTES);
+  else if (spawn->flags & PG_SPAWN_KEEP_MASK)
+    s->mask = before;
+  pid_t pid = make_child(s, clone_flags(spawn->flags));
+  r = pid < 0 ? pid : s->error;
+  int fd = pid > 0 ? s->pidfd : -1;
+  if (pid > 0 && r < 0)
+    collect(pid, fd);
+  else if (pid > 0)
+    spawn->born(pid);
+  pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGSET_BYTES);
+  pg_sys2(SYS_munmap, s, sizeof *s);
+  if (r >= 0)
+    return fd;
+  if (fd >= 0)
+    pg_sys_close(fd);
+  return r;
+}

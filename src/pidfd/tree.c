@@ -1,0 +1,251 @@
+#include "pidfd/tree.h"
+
+#include "base/fmt.h"
+#include "kernel/sys.h"
+#include "pidfd/cgroup.h"
+#include "pidfd/feature.h"
+#include "pidfd/info.h"
+#include "pidfd/open.h"
+#include "pidfd/proc.h"
+#include "pidfd/signal.h"
+#include "pidfd/wait.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define GENERATIONS 64
+#define PAUSE 1000000 /* 1 ms: the kernel stops a process in less, unless it is busy in the kernel */
+
+/* State and parent from a stat file, as of processes and threads. */
+static int read_stat(int dir, const char *path, char *ret_state, pid_t *ret_parent) {
+  char text[256]; /* the first fields; a name has at most 64 bytes */
+  ssize_t n = pg_sys_read_file(dir, path, text, sizeof text);
+  if (n < 0)
+    return n == -ENOENT ? -ESRCH : (int)n;
+  const char *p = strrchr(text, ')');
+  if (!p || p[1] != ' ' || !p[2] || p[3] != ' ')
+    return n ? -EOPNOTSUPP : -ESRCH;
+  *ret_state = p[2];
+  p += 4;
+  *ret_parent = (pid_t)pg_parse_dec(&p);
+  return 0;
+}
+
+static void path_of(char *path, size_t cap, const char *head, pid_t number, const char *tail) {
+  struct pg_buf b;
+  pg_buf_init(&b, path, cap);
+  pg_buf_str(&b, head);
+  pg_buf_dec(&b, number);
+  pg_buf_str(&b, tail);
+}
+
+static int parent_of(pid_t pid) {
+  char path[48], state;
+  pid_t parent = 0;
+  path_of(path, sizeof path, "/proc/", pid, "/stat");
+  int r = read_stat(AT_FDCWD, path, &state, &parent);
+  return r ? r : parent;
+}
+
+/* Is the caller the process, or one of its descendants? As far as can be seen: a /proc may hide who is another user's.
+ */
+static bool is_inside(pid_t pid) {
+  int at = pg_sys_getpid();
+  while (at > 1 && at != pid)
+    at = parent_of(at);
+  return at == pid;
+}
+
+/* ---- By cgroup ---- */
+
+/* Numbers in a file, separated by anything. */
+struct numbers {
+  int fd, at, end;
+  char buf[128];
+};
+
+static int64_t next_number(struct numbers *s) {
+  int64_t number = -1;
+  for (;;) {
+    if (s->at == s->end) {
+      s->at = 0;
+      s->end = (int)pg_sys_read(s->fd, s->buf, sizeof s->buf);
+      if (s->end <= 0) {
+        s->end = 0;
+        return number;
+      }
+    }
+    char c = s->buf[s->at++];
+    if (c >= '0' && c <= '9')
+      number = (number < 0 ? 0 : number) * 10 + (c - '0');
+    else if (number >= 0)
+      return number;
+  }
+}
+
+/* Is everybody in the cgroup of this tree? Who has put a process there that is not the tree's would have made it a
+ * child of the same parent, or the parent is in there, too. Then it is no cgroup of its own, and nor is one with the
+ * caller. */
+static bool is_its_own(int cgroup, pid_t pid, pid_t parent) {
+  struct numbers s = {.fd = pg_sys_openat(cgroup, "cgroup.stat", O_RDONLY | O_CLOEXEC, 0)};
+  if (s.fd < 0)
+    return false;
+  bool own = next_number(&s) == 0; /* nr_descendants: it has no cgroups below it */
+  pg_sys_close(s.fd);
+  s = (struct numbers){.fd = pg_sys_openat(cgroup, "cgroup.procs", O_RDONLY | O_CLOEXEC, 0)};
+  if (s.fd < 0)
+    return false;
+  bool seen = false;
+  for (int64_t member; own && (member = next_number(&s)) >= 0;) {
+    seen |= member == pid;
+    if (member == pid)
+      continue;
+    int theirs = member > 0 ? parent_of((pid_t)member) : -ESRCH; /* 0: it has no number here */
+    own = theirs >= 0 && theirs != parent && member != parent && member != pg_sys_getpid();
+  }
+  pg_sys_close(s.fd);
+  return own && seen;
+}
+
+/* 1 done, 0 not to be done that way. */
+static int kill_cgroup(int fd, int procdir, pid_t pid, pid_t parent) {
+  int cgroup = pg_feature_hidden(PG_FEATURE_CGROUP_KILL) ? -EOPNOTSUPP : pg_cgroup_open(procdir);
+  if (cgroup < 0)
+    return 0;
+  int file = is_its_own(cgroup, pid, parent) ? pg_sys_openat(cgroup, "cgroup.kill", O_WRONLY | O_CLOEXEC, 0) : -ENOENT;
+  pg_sys_close(cgroup);
+  if (file < 0)
+    return 0;
+  int r = pg_pidfd_signal(fd, 0, 0) == -ESRCH ? 0 : (int)pg_sys_write(file, "1", 1);
+  pg_sys_close(file);
+  return r == 1;
+}
+
+/* ---- By walking ---- */
+
+struct walk {
+  int64_t deadline;
+  int error; /* the first */
+};
+
+static void note(struct walk *w, int r) {
+  if (r < 0 && r != -ESRCH && !w->error)
+    w->error = r;
+}
+
+static void kill_below(struct walk *w, int fd, pid_t pid, int generation);
+
+/* One that was in the list of a parent's children. Between then and the open the number may have changed hands, so the
+ * parent is asked for, who has his number as long as he was not reaped. True: he lived. */
+static bool kill_child(struct walk *w, int parent_fd, pid_t parent, pid_t pid, int generation) {
+  struct pg_pidfd_info info;
+  int fd = pid == pg_sys_getpid() ? -EINVAL : pg_pidfd_open(pid, 0); /* we are in it after all, and spare ourselves */
+  if (fd < 0) {
+    note(w, fd == -ENOENT ? -ESRCH : fd);
+    return false;
+  }
+  bool lives = pg_pidfd_state(fd) == PG_STATE_ALIVE && !pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) &&
+               info.ppid == (uint32_t)parent && pg_pidfd_signal(parent_fd, 0, 0) != -ESRCH;
+  if (lives)
+    kill_below(w, fd, pid, generation);
+  pg_sys_close(fd);
+  return lives;
+}
+
+/* The children of one thread. Returns whether any was alive. */
+static bool kill_children_of(struct walk *w, int fd, pid_t pid, int children, int generation) {
+  struct numbers s = {.fd = children};
+  bool found = false;
+  for (int64_t child; (child = next_number(&s)) > 0;)
+    found |= kill_child(w, fd, pid, (pid_t)child, generation);
+  return found;
+}
+
+/* What getdents64(2) gives. */
+struct entry {
+  uint64_t ino;
+  int64_t offset;
+  uint16_t length;
+  uint8_t type;
+  char name[];
+};
+
+/* One look at all threads of a process and their children. True if all of them stood still before their lists were
+ * read, and nobody on them was alive: then nobody new can come. */
+static bool look(struct walk *w, int fd, pid_t pid, int tasks, int generation) {
+  char buf[256] __attribute__((aligned(8))), path[32];
+  bool settled = true;
+  long n;
+  pg_sys3(SYS_lseek, tasks, 0, SEEK_SET);
+  while ((n = pg_sys3(SYS_getdents64, tasks, buf, sizeof buf)) > 0) {
+    for (long at = 0; at < n;) {
+      const struct entry *e = (const struct entry *)(void *)(buf + at);
+      const char *name = e->name;
+      at += e->length;
+      int64_t tid = pg_parse_dec(&name);
+      char state = 'X';
+      pid_t unused;
+      if (tid < 0)
+        continue;
+      path_of(path, sizeof path, "", (pid_t)tid, "/stat");
+      if (!read_stat(tasks, path, &state, &unused) && !strchr("TtZXx", state))
+        settled = false;
+      path_of(path, sizeof path, "", (pid_t)tid, "/children");
+      int children = pg_sys_openat(tasks, path, O_RDONLY | O_CLOEXEC, 0);
+      if (children < 0) {
+        note(w, children == -ENOENT ? -ESRCH : children);
+        continue;
+      }
+      if (kill_children_of(w, fd, pid, children, generation + 1))
+        settled = false;
+      pg_sys_close(children);
+    }
+  }
+  return settled;
+}
+
+static void kill_below(struct walk *w, int fd, pid_t pid, int generation) {
+  int r = pg_pidfd_signal(fd, SIGSTOP, 0);
+  note(w, r);
+  int dir = r ? r : generation > GENERATIONS ? -ELOOP : pg_proc_dir(fd);
+  int tasks = dir < 0 ? dir : pg_sys_openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  if (dir >= 0)
+    pg_sys_close(dir);
+  note(w, tasks == -ENOENT ? -ESRCH : tasks);
+  if (tasks >= 0) {
+    while (!look(w, fd, pid, tasks, generation)) {
+      if (!pg_deadline_left(w->deadline)) {
+        note(w, -ETIMEDOUT);
+        break;
+      }
+      pg_sys_ppoll(NULL, 0, PAUSE);
+    }
+    pg_sys_close(tasks);
+  }
+  note(w, pg_pidfd_signal(fd, SIGKILL, 0));
+}
+
+int pg_tree_kill(int fd, int64_t deadline) {
+  struct pg_pidfd_info info;
+  int r = pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info);
+  if (r)
+    return r;
+  int pid = pg_proc_pid(fd); /* and not where /proc shows another pid namespace's numbers */
+  if (info.pid != info.tgid || pid == 1)
+    return -EINVAL;
+  if (pid < 0 || is_inside(pid))
+    return pid < 0 ? pid : -EINVAL;
+  int lists = pg_sys_openat(AT_FDCWD, "/proc/thread-self/children", O_RDONLY | O_CLOEXEC, 0);
+  int dir = lists < 0 ? lists : pg_proc_dir(fd);
+  if (lists >= 0)
+    pg_sys_close(lists);
+  if (dir < 0)
+    return dir == -ENOENT ? -EOPNOTSUPP : dir;
+  bool done = kill_cgroup(fd, dir, pid, (pid_t)info.ppid);
+  pg_sys_close(dir);
+  if (done)
+    return PG_TREE_CGROUP;
+  struct walk w = {deadline, 0};
+  kill_below(&w, fd, pid, 0);
+  return w.error ? w.error : PG_TREE_WALK;
+}
