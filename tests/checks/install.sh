@@ -172,8 +172,8 @@ expect 'the launcher at an odd path' "$out" "*$odd/*splits LD_PRELOAD*"
 # ---- Staged, as packages are made: nothing may know of the stage ----
 
 succeeds 'install to a stage' env DESTDIR="$tmp/stage" "$cmake" --install "$build" --prefix /opt/pg &&
-  expect 'the launcher of a package' "$(grep -m1 '^PIDGUARD_LIB=' "$tmp/stage/opt/pg/bin/pidguard")" \
-    "PIDGUARD_LIB='/opt/pg/${libdir#"$prefix/"}/libpidguard-preload.so'"
+  expect 'the launcher of a package uses the object beside it' "$("$tmp/stage/opt/pg/bin/pidguard" printenv LD_PRELOAD)" \
+    "$tmp/stage/opt/pg/${libdir#"$prefix/"}/libpidguard-preload.so"
 expect 'paths of this machine in what is installed' \
   "$(grep -rlIF -e "$build" -e "$tmp" "$tmp/stage" | tr '\n' ' ')" ''
 

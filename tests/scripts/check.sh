@@ -13,10 +13,17 @@ cd "$tmp" || exit 1
 checks=0
 failures=0
 
-# The launcher as it looks when installed, with the object of this build.
-sed "s|^PIDGUARD_LIB=.*|PIDGUARD_LIB=$lib|" "$src/scripts/pidguard" >"$tmp/pidguard"
-chmod 755 "$tmp/pidguard"
-pidguard=$tmp/pidguard
+# The program that was built beside the object.
+pidguard=${lib%/lib/*}/bin/pidguard
+[[ -x $pidguard ]] || {
+  echo "$pidguard is not there"
+  exit 1
+}
+
+# Puts the program and an object (a copy of the real one, or FILE) into a folder, as an installation would.
+place() { # FOLDER [FILE]
+  mkdir -p "$1/bin" "$1/lib" && cp "$pidguard" "$1/bin/" && cp "${2-$lib}" "$1/lib/libpidguard-preload.so"
+}
 
 # run COMMAND [ARG…]: sets status, out and err.
 run() {
