@@ -92,6 +92,9 @@ static inline int pg_child_signal_quickly(pid_t pid, int sig, struct pg_record *
   return PG_LIKELY(r == 0) ? 0 : PG_AGAIN;
 }
 
+/* A wait for this one child was answered by ECHILD: if it is one that somebody else had taken, that is logged. */
+PG_COLD void pg_child_log_late_wait(pid_t pid, struct pg_call call);
+
 /* PG_PASS, 0, or -errno. info NULL: as kill() does. */
 int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call call);
 int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call);

@@ -5,6 +5,7 @@
 #include "child/self.h"
 #include "kernel/sys.h"
 #include "runtime/filter.h"
+#include "runtime/gone.h"
 #include "runtime/hot.h"
 #include "runtime/log.h"
 #include "runtime/ours.h"
@@ -27,6 +28,21 @@ static PG_COLD void log_refusal(pid_t target, int sig, bool audit, struct pg_cal
   pg_line_int(&line, "sig", sig);
   pg_line_result(&line, -ESRCH);
   pg_line_now(&line, target < 0 ? -target : target);
+  pg_line_gone(&line, target < 0 ? -target : target);
+  pg_line_caller(&line, call.caller);
+  pg_line_end(&line);
+}
+
+void pg_child_log_late_wait(pid_t pid, struct pg_call call) {
+  struct pg_line line;
+  enum pg_meaning meaning = pg_table_peek(pid).meaning;
+  if (meaning != PG_RETIRED && meaning != PG_RETIRED_GROUP)
+    return;
+  pg_line_begin(&line, PG_LOG_WARN, "late-wait");
+  pg_line_str(&line, "call", call.name);
+  pg_line_int(&line, "target", pid);
+  pg_line_result(&line, -ECHILD);
+  pg_line_gone(&line, pid);
   pg_line_caller(&line, call.caller);
   pg_line_end(&line);
 }

@@ -6,6 +6,7 @@
 #include "kernel/sys.h"
 #include "kernel/status.h"
 #include "runtime/filter.h"
+#include "runtime/gone.h"
 #include "runtime/log.h"
 #include "runtime/next.h"
 #include "runtime/ours.h"
@@ -75,6 +76,13 @@ static PG_COLD void log_child(enum pg_level level, const char *event, pid_t pid,
   pg_line_end(&line);
 }
 
+static inline void log_gone(const char *event, pid_t pid, const char *how) {
+  if (pg_log_on(PG_LOG_WARN)) /* a later refusal tells of it */
+    pg_gone_note(pid, how);
+  if (pg_log_on(PG_LOG_INFO))
+    log_child(PG_LOG_INFO, event, pid, how, -1);
+}
+
 /* Is the process behind the pidfd our own child? Whoever reaped it between fork and pidfd_open, and whoever has the
  * number since: ECHILD. */
 static bool is_our_child(int pidfd, pid_t pid) {
@@ -102,8 +110,8 @@ void pg_child_retire(struct pg_record *rec, const char *how) {
   pid_t pid = pg_record_pid(rec);
   int fd = pg_descriptor_use(rec);
   bool group = group_lives(fd, pid) && (pg_is_passive() || pg_descriptor_try_leader(fd, pg_record_ino(rec)));
-  if (pg_table_retire(rec, group) && pg_log_on(PG_LOG_INFO))
-    log_child(PG_LOG_INFO, "reap", pid, how, -1);
+  if (pg_table_retire(rec, group))
+    log_gone("reap", pid, how);
 }
 
 PG_NOINLINE int pg_child_ask(pid_t pid) {
@@ -206,8 +214,7 @@ static void collect_some(void) {
 /* A number that the program knows though its child is gone already. */
 static void born_dead(pid_t pid, const char *how) {
   pg_table_bury_number(pid, group_lives(-1, pid));
-  if (pg_log_on(PG_LOG_INFO))
-    log_child(PG_LOG_INFO, "born-dead", pid, how, -1);
+  log_gone("born-dead", pid, how);
 }
 
 /* Installs the child behind `low`, which is closed. */

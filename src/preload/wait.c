@@ -1,12 +1,18 @@
 /* wait, waitpid, wait3, wait4, waitid. */
 #include "preload/border.h"
 
+#include "runtime/log.h"
+
 #include <pthread.h>
 
 #pragma weak pthread_testcancel
 
+/* It is jumped to, so that its caller is the program. */
 static PG_NOINLINE pid_t wait_slowly(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru) {
-  return pg_ret(pg_call_wait(which, pid, status, options, ru));
+  pid_t r = pg_call_wait(which, pid, status, options, ru);
+  if (PG_UNLIKELY(r == -ECHILD) && pid > 0 && pg_log_on(PG_LOG_WARN))
+    pg_child_log_late_wait(pid, PG_CALL(which == PG_WAIT4 ? "wait4" : "waitpid"));
+  return pg_ret(r);
 }
 
 /* A poll that finds nothing has few frames or none around the system call, as kill() has, and for the same reason. */
@@ -41,5 +47,8 @@ PG_EXPORT_HOT pid_t wait4(pid_t pid, int *status, int options, struct rusage *ru
 }
 
 PG_EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
-  return pg_ret(pg_call_waitid(type, id, info, options));
+  int r = pg_call_waitid(type, id, info, options);
+  if (PG_UNLIKELY(r == -ECHILD) && type == P_PID && (pid_t)id > 0 && pg_log_on(PG_LOG_WARN))
+    pg_child_log_late_wait((pid_t)id, PG_CALL("waitid"));
+  return pg_ret(r);
 }

@@ -17,7 +17,7 @@ static inline bool pg_log_on(enum pg_level level) {
 
 struct pg_line {
   struct pg_buf buf;
-  char text[768];
+  char text[864];
 };
 
 /* After pg_config_read() and pg_ours_init(). Reports unusable environment values. */
@@ -28,10 +28,14 @@ void pg_log_forked(void);
 /* Is this the log's descriptor, in the table of whoever asks? */
 bool pg_log_is_at(int fd);
 
-/* level=… event=… pid=… comm=… */
+/* level=… event=… pid=… comm=… time=… mono=…: seconds since 1970, and of the clock that nobody sets. */
 void pg_line_begin(struct pg_line *line, enum pg_level level, const char *event);
 void pg_line_str(struct pg_line *line, const char *key, const char *value);
 void pg_line_int(struct pg_line *line, const char *key, int64_t value);
+/* Nanoseconds as seconds with six places. */
+void pg_line_time(struct pg_line *line, const char *key, int64_t ns);
+/* The monotonic clock, nanoseconds; 0: there is none. */
+int64_t pg_log_now(void);
 /* The name of an errno (negative), or the number itself. */
 void pg_line_result(struct pg_line *line, int64_t result);
 /* now=COMM: the process that has the number at this moment. */
@@ -40,8 +44,9 @@ void pg_line_now(struct pg_line *line, pid_t pid);
 void pg_line_caller(struct pg_line *line, const void *address);
 void pg_line_end(struct pg_line *line);
 
-/* event=summary with all counters. */
-void pg_log_summary(void);
+/* event=summary with all counters; how many children were not waited for, and how many retired numbers were forgotten for
+ * others. */
+void pg_log_summary(int64_t unwaited, int64_t forgotten);
 /* Something could not be protected: counted, and logged at level warn. */
 PG_COLD void pg_degraded(const char *what, pid_t target, int err);
 

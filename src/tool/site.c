@@ -61,7 +61,7 @@ static void ask_addr2line(const char *object, uint64_t address, struct site *ret
     char function[sizeof ret->function] = "";
     take_line(answer, function, sizeof function);
     take_line(answer, ret->source, sizeof ret->source);
-    if (function[0])
+    if (function[0] && ret->source[0]) /* without debugging information it names the nearest symbol, however far */
       memcpy(ret->function, function, sizeof function);
     fclose(answer);
   } else {
