@@ -128,19 +128,19 @@ pg_build_locked() {
 
 # True when the preload object and the program are there and no source is newer than the build. One find, no cmake.
 pg_is_built() {
-  local lib=$pg_build/lib/libpidguard-preload.so stamp=$pg_build/.stamp
+  local lib=$pg_build/lib/libpidguard-preload.so.0 stamp=$pg_build/.stamp
   [[ -e $lib && -x $pg_build/bin/pidguard && -e $stamp ]] || return 1
   [[ -z $(find "$pg_root/CMakeLists.txt" "$pg_root/src" "$pg_root/include" -newer "$stamp" -print -quit) ]]
 }
 
 # What the launcher calls when pg_is_built says no.
 pg_build_library() {
-  if [[ -e $pg_build/lib/libpidguard-preload.so && -x $pg_build/bin/pidguard && ! -w $pg_build ]]; then
+  if [[ -e $pg_build/lib/libpidguard-preload.so.0 && -x $pg_build/bin/pidguard && ! -w $pg_build ]]; then
     pg_say "the sources are newer than $pg_build, which cannot be written: using it as it is"
     return 0
   fi
   pg_require "${pg_build_wants[@]}" || return 1
-  [[ -e $pg_build/lib/libpidguard-preload.so ]] || pg_say "building in $pg_build (once)"
+  [[ -e $pg_build/lib/libpidguard-preload.so.0 ]] || pg_say "building in $pg_build (once)"
   local -a options=()
   [[ -e $pg_build/CMakeCache.txt ]] && ! pg_is_other_place || options=(-DPIDGUARD_TESTS=OFF)
   pg_build_tree "${options[@]}" -- pidguard_tool # and with it the preload object

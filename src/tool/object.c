@@ -9,7 +9,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-#define NAME "libpidguard-preload.so"
+#define NAME "libpidguard-preload.so.0"
 
 /* The folder of this program; without /proc by the name that the kernel was given. */
 static char *own_folder(void) {

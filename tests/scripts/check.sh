@@ -22,7 +22,7 @@ pidguard=${lib%/lib/*}/bin/pidguard
 
 # Puts the program and an object (a copy of the real one, or FILE) into a folder, as an installation would.
 place() { # FOLDER [FILE]
-  mkdir -p "$1/bin" "$1/lib" && cp "$pidguard" "$1/bin/" && cp "${2-$lib}" "$1/lib/libpidguard-preload.so"
+  mkdir -p "$1/bin" "$1/lib" && cp "$pidguard" "$1/bin/" && cp "${2-$lib}" "$1/lib/libpidguard-preload.so.0"
 }
 
 # run COMMAND [ARG…]: sets status, out and err.

@@ -15,7 +15,7 @@ cat >/dev/null # what it would eat of the command's standard input
 echo noise
 if [[ \$1 == --build ]]; then
   [[ -e $tmp/broken ]] && { echo 'error: no semicolon'; exit 2; }
-  mkdir -p "\$2/lib" "\$2/bin" && cp "$lib" "\$2/lib/libpidguard-preload.so" && cp "$pidguard" "\$2/bin/"
+  mkdir -p "\$2/lib" "\$2/bin" && cp "$lib" "\$2/lib/libpidguard-preload.so.0" && cp "$pidguard" "\$2/bin/"
 else
   mkdir -p "\$4" && printf 'CMAKE_%s\n' "CACHEFILE_DIR:INTERNAL=\$4" "HOME_DIRECTORY:INTERNAL=\$2" >"\$4/CMakeCache.txt"
 fi
@@ -43,13 +43,13 @@ calls '^cmake -S .*PIDGUARD_TESTS=OFF'
 expect out 1
 calls '^cmake --build .*--target pidguard_tool'
 expect out 1
-run grep -c . tree/build/lib/libpidguard-preload.so
+run grep -c . tree/build/lib/libpidguard-preload.so.0
 expect status 0
 
 # Second use: no cmake at all. A newer source, a removed source: built again, not configured again.
 : >called
 guard printenv LD_PRELOAD
-expect out "$(cd tree && pwd -P)/build/lib/libpidguard-preload.so"
+expect out "$(cd tree && pwd -P)/build/lib/libpidguard-preload.so.0"
 expect err ''
 calls cmake
 expect out 0
@@ -70,7 +70,7 @@ ln -s ../tree/scripts/pidguard fake/guard-link
 run fake/guard-link true
 expect status 0
 PIDGUARD_BUILD_DIR=$tmp/elsewhere guard printenv LD_PRELOAD
-expect out "$tmp/elsewhere/lib/libpidguard-preload.so"
+expect out "$tmp/elsewhere/lib/libpidguard-preload.so.0"
 
 # A build that fails says so, shows why, and does not run the command unprotected.
 touch broken tree/CMakeLists.txt
@@ -92,7 +92,7 @@ run env -i PATH="$PATH" tree/scripts/pidguard env
 expect out "PATH=$PATH"$'\n'LD_PRELOAD=*
 [[ $(wc -l <<<"$out") == 2 ]] || expect out 'two variables and no more'
 run sh tree/scripts/pidguard printenv LD_PRELOAD
-expect out "$(cd tree && pwd -P)/build/lib/libpidguard-preload.so"
+expect out "$(cd tree && pwd -P)/build/lib/libpidguard-preload.so.0"
 run bash tree/scripts/pidguard sh -c 'echo "$0 $1"' 'a b' '*'
 expect out 'a b \*'
 # shellcheck disable=SC2016

@@ -125,17 +125,17 @@ for name in 'a b' a:b 'a$LIB'; do
   run "./$name/bin/pidguard" true
   expect status 125
   expect out ''
-  expect err "pidguard: $tmp/*/lib/libpidguard-preload.so: the dynamic linker *move it"
+  expect err "pidguard: $tmp/*/lib/libpidguard-preload.so.0: the dynamic linker *move it"
 done
 place moved
 run moved/bin/pidguard printenv LD_PRELOAD
-expect out "$tmp/moved/lib/libpidguard-preload.so"
+expect out "$tmp/moved/lib/libpidguard-preload.so.0"
 mv moved "moved again" && mv "moved again" elsewhere
 run elsewhere/bin/pidguard printenv LD_PRELOAD
-expect out "$tmp/elsewhere/lib/libpidguard-preload.so"
+expect out "$tmp/elsewhere/lib/libpidguard-preload.so.0"
 
 # An object that cannot be loaded is named for what it is, and the command is not run.
-object=elsewhere/lib/libpidguard-preload.so
+object=elsewhere/lib/libpidguard-preload.so.0
 broken() { # WHAT
   run elsewhere/bin/pidguard echo ran
   expect status 125

@@ -24,4 +24,4 @@ if(NOT PIDGUARD_SANITIZE)
 endif()
 
 pg_core_test(descriptor)
-target_link_libraries(pg_unit_descriptor PRIVATE pidguard_static)
+target_link_libraries(pg_unit_descriptor PRIVATE pidguard_internal)
