@@ -116,6 +116,7 @@ static bool read_records(const struct process *p, struct seen *s) {
   uint32_t count = page32(s, l->records);
   if (count > RECORDS_SANE)
     return false;
+  count = (count + 31) / 32 * 32; /* of each 32, others than the first are handed out first */
   for (uint32_t i = 0; i < count && i < l->first_count; i++) {
     uint64_t at = l->first_records + (uint64_t)i * l->record_size;
     if (at + l->record_size > s->page_size)

@@ -46,11 +46,16 @@ if type -P zsh >/dev/null && zsh -fc 'zmodload zsh/zpty' 2>/dev/null; then
   cat >ask.zsh <<'END_ZSH'
 zmodload zsh/zpty
 zpty shell zsh -f -i
-zpty -w shell 'PS1=; TERM=dumb; fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u -d dump; zstyle ":completion:*" list-colors; bindkey "^I" complete-word; setopt no_beep; echo re""ady'
-until [[ $text == *ready* ]]; do zpty -r shell text || exit 1; done
+zpty -w shell 'TERM=dumb; fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u -d dump; zstyle ":completion:*" list-colors; bindkey "^I" complete-word; setopt no_beep; PS1="p""g> "'
+for i in {1..300}; do
+  zpty -r -t shell piece && text+=$piece
+  [[ $text == *"pg> "* ]] && break
+  sleep 0.1
+done
+sleep 0.3 # what is typed before the editor is there is not completed
 zpty -w -n shell $1$'\t'
 text= piece=
-for i in {1..200}; do
+for i in {1..900}; do
   zpty -r -t shell piece && text+=$piece
   [[ $text == *$2* ]] && break
   sleep 0.1
@@ -60,7 +65,7 @@ print -r -- $text
 zpty -d shell
 END_ZSH
   zsh_offers() { # TEXT WHAT
-    run timeout 100 zsh -f ask.zsh "$1" "$2"
+    run timeout 150 zsh -f ask.zsh "$1" "$2"
     expect out "*$2*"
   }
   zsh_offers 'pidguard repo' 'report'
