@@ -98,12 +98,29 @@ pg_build_tree() {
   ) 9>"$pg_build/.lock"
 }
 
+# Is what CMake remembers that of another place, as the tree was moved or copied? It refuses to build then.
+pg_is_other_place() {
+  local line
+  [[ -e $pg_build/CMakeCache.txt ]] || return 1
+  while IFS= read -r line; do
+    case $line in
+    CMAKE_HOME_DIRECTORY:INTERNAL=*) [[ ${line#*=} -ef $pg_root ]] || return 0 ;;
+    CMAKE_CACHEFILE_DIR:INTERNAL=*) [[ ${line#*=} -ef $pg_build ]] || return 0 ;;
+    esac
+  done <"$pg_build/CMakeCache.txt"
+  return 1
+}
+
 pg_build_locked() {
   local log=$pg_build/build.log target
-  if [[ ${targets[*]} == pidguard_preload ]] && pg_is_built; then
+  if [[ ${targets[*]} == pidguard_tool ]] && pg_is_built; then
     return 0 # somebody else was faster
   fi
   : >"$pg_build/.stamp-new" || return 1
+  if pg_is_other_place; then
+    pg_say "this tree was moved: building anew in $pg_build"
+    rm -rf "$pg_build/CMakeCache.txt" "$pg_build/CMakeFiles"
+  fi
   {
     if [[ ! -e $pg_build/CMakeCache.txt ]] || ((${#options[@]})); then
       cmake -S "$pg_root" -B "$pg_build" "${options[@]}" || exit 1
@@ -124,24 +141,24 @@ pg_build_locked() {
   mv "$pg_build/.stamp-new" "$pg_build/.stamp"
 }
 
-# True when the preload object is there and no source is newer than the build. One find, no cmake.
+# True when the preload object and the program are there and no source is newer than the build. One find, no cmake.
 pg_is_built() {
-  local lib=$pg_build/lib/libpidguard-preload.so stamp=$pg_build/.stamp
-  [[ -e $lib && -e $stamp ]] || return 1
+  local lib=$pg_build/lib/libpidguard-preload.so.0 stamp=$pg_build/.stamp
+  [[ -e $lib && -x $pg_build/bin/pidguard && -e $stamp ]] || return 1
   [[ -z $(find "$pg_root/CMakeLists.txt" "$pg_root/src" "$pg_root/include" -newer "$stamp" -print -quit) ]]
 }
 
 # What the launcher calls when pg_is_built says no.
 pg_build_library() {
-  if [[ -e $pg_build/lib/libpidguard-preload.so && ! -w $pg_build ]]; then
+  if [[ -e $pg_build/lib/libpidguard-preload.so.0 && -x $pg_build/bin/pidguard && ! -w $pg_build ]]; then
     pg_say "the sources are newer than $pg_build, which cannot be written: using it as it is"
     return 0
   fi
   pg_require "${pg_build_wants[@]}" || return 1
-  [[ -e $pg_build/lib/libpidguard-preload.so ]] || pg_say "building in $pg_build (once)"
+  [[ -e $pg_build/lib/libpidguard-preload.so.0 ]] || pg_say "building in $pg_build (once)"
   local -a options=()
-  [[ -e $pg_build/CMakeCache.txt ]] || options=(-DPIDGUARD_TESTS=OFF)
-  pg_build_tree "${options[@]}" -- pidguard_preload
+  [[ -e $pg_build/CMakeCache.txt ]] && ! pg_is_other_place || options=(-DPIDGUARD_TESTS=OFF)
+  pg_build_tree "${options[@]}" -- pidguard_tool # and with it the preload object
 }
 
 # Sets pg_unshare to the command that gives a pid namespace with its own /proc: as root (in a chroot, where "/" is no

@@ -65,6 +65,8 @@ void pg_child_told(pid_t pid);
 pg_id pg_child_retire(pg_id id, const char *how);
 /* A PID that the program knows though its child is gone, and that was never in the table. */
 void pg_child_bury(pid_t pid, const char *how);
+/* The last lines of the log. */
+void pg_child_log_end(void);
 /* Looks at some children and groups whether they have ended in silence. Called at each birth. */
 void pg_child_collect(void);
 
@@ -99,6 +101,9 @@ static inline int pg_child_signal_quickly(pid_t pid, int sig) {
   atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
   return 0;
 }
+
+/* A wait for this one child was answered by ECHILD: if it is one that somebody else had taken, that is logged. */
+PG_COLD void pg_child_log_late_wait(pid_t pid, struct pg_call call);
 
 /* PG_PASS, 0, or -errno. info NULL: as kill() does. */
 int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call call);

@@ -5,6 +5,7 @@
 #include "child/family.h"
 #include "child/reach.h"
 #include "child/self.h"
+#include "runtime/gone.h"
 #include "runtime/log.h"
 
 static PG_COLD void log_end(const char *event, pid_t pid, const char *how) {
@@ -13,6 +14,13 @@ static PG_COLD void log_end(const char *event, pid_t pid, const char *how) {
   pg_line_int(&line, "target", pid);
   pg_line_str(&line, "how", how);
   pg_line_end(&line);
+}
+
+static inline void told(const char *event, pid_t pid, const char *how) {
+  if (pg_log_on(PG_LOG_WARN)) /* a later refusal tells of it */
+    pg_gone_note(pid, how);
+  if (pg_log_on(PG_LOG_INFO))
+    log_end(event, pid, how);
 }
 
 /* May the group of a leader that was just reaped still have members? By number "perhaps" can be wrong: another process may have
@@ -28,8 +36,7 @@ pg_id pg_child_retire(pg_id id, const char *how) {
     return 0;
   pg_held_retire(id, gone);
   pg_family_retired(pid);
-  if (pg_log_on(PG_LOG_INFO))
-    log_end("reap", pid, how);
+  told("reap", pid, how);
   return gone;
 }
 
@@ -44,8 +51,7 @@ void pg_child_bury(pid_t pid, const char *how) {
   if (can)
     pg_window_close(&window);
   pg_family_retired(pid);
-  if (pg_log_on(PG_LOG_INFO))
-    log_end("born-dead", pid, how);
+  told("born-dead", pid, how);
 }
 
 /* Is the holder of the PID dead, and not yet waited for by its parent? The third field says so; the second, its name, may contain
@@ -129,4 +135,20 @@ void pg_child_collect(void) {
     pg_id gone = pg_number_retire(id, false);
     pg_held_retire(id, gone);
   }
+}
+
+/* ---- The end of the program ---- */
+
+static void count_unwaited(pg_id id, uint64_t ino, void *arg) {
+  (void)ino;
+  *(int64_t *)arg += pg_id_is_live(id) && pg_reach_is_own(id);
+}
+
+PG_COLD void pg_child_log_end(void) {
+  int64_t unwaited = 0, forgotten = 0;
+  if (pg_config.summary) {
+    pg_number_each(count_unwaited, &unwaited);
+    forgotten = (int64_t)pg_number_entered().tickets - pg_number_retired_max();
+  }
+  pg_log_end(unwaited, forgotten > 0 ? forgotten : 0);
 }

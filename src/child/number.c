@@ -8,10 +8,7 @@
 #define SECOND_SETS (2 * PG_RETIRED_MOST / PG_WAYS)
 static struct pg_set second[SECOND_SETS] __attribute__((aligned(4096)));
 
-static struct level {
-  struct pg_set *sets;
-  uint32_t mask; /* sets - 1 */
-} levels[PG_LEVELS]; /* from the second on */
+struct pg_level pg_number_levels[PG_LEVELS]; /* from the second on */
 
 static int64_t (*pid_max_source)(void);
 
@@ -39,9 +36,9 @@ static uint32_t level_count(void) { return atomic_load_explicit(&pg_hot.levels, 
 
 /* PIDs in a row lie in sets in a row, for the sake of the cache and of page faults; PIDs at a regular distance do not meet. */
 static struct pg_set *set_of(uint32_t level, pid_t pid) {
-  uint32_t mask = level ? levels[level - 1].mask : PG_HOT_SETS - 1;
+  uint32_t mask = level ? pg_number_levels[level - 1].mask : PG_HOT_SETS - 1;
   uint32_t n = (uint32_t)pid, spread = n / (mask + 1) * 0x9e3779b1u;
-  struct pg_set *sets = level ? levels[level - 1].sets : pg_hot.sets;
+  struct pg_set *sets = level ? pg_number_levels[level - 1].sets : pg_hot.sets;
   return &sets[(n + (spread >> 7)) & mask];
 }
 
@@ -103,13 +100,13 @@ static bool swap(const struct place *at, pg_id to) {
 
 /* The second level needs no memory, further ones are eight times as large as the one before. False: there is none. */
 static bool add_level(uint32_t have) {
-  struct level next = {second, 1};
+  struct pg_level next = {second, 1};
   if (have > 1) {
-    next = levels[have - 2];
+    next = pg_number_levels[have - 2];
     uint64_t sets = 8 * ((uint64_t)next.mask + 1);
     if (have > PG_LEVELS || sets > PG_PID_LIMIT || !pg_filter_can(PG_CAN_MAP))
       return false;
-    next = (struct level){pg_sys_map(sets * sizeof *next.sets, MAP_PRIVATE), (uint32_t)sets - 1};
+    next = (struct pg_level){pg_sys_map(sets * sizeof *next.sets, MAP_PRIVATE), (uint32_t)sets - 1};
     if (!next.sets)
       return false;
   } else {
@@ -124,7 +121,7 @@ static bool add_level(uint32_t have) {
       pg_sys2(SYS_munmap, next.sets, ((size_t)next.mask + 1) * sizeof *next.sets);
     return level_count() > have;
   }
-  levels[have - 1] = next;
+  pg_number_levels[have - 1] = next;
   atomic_store_explicit(&pg_hot.levels, have, memory_order_release);
   return true;
 }
@@ -219,8 +216,8 @@ bool pg_number_forget_id(pg_id id) {
 
 /* ---- Walks ---- */
 
-static uint32_t sets_of(uint32_t level) { return level ? levels[level - 1].mask + 1 : PG_HOT_SETS; }
-static struct pg_set *set_at(uint32_t level, uint32_t n) { return level ? &levels[level - 1].sets[n] : &pg_hot.sets[n]; }
+static uint32_t sets_of(uint32_t level) { return level ? pg_number_levels[level - 1].mask + 1 : PG_HOT_SETS; }
+static struct pg_set *set_at(uint32_t level, uint32_t n) { return level ? &pg_number_levels[level - 1].sets[n] : &pg_hot.sets[n]; }
 
 /* Entries that are in use; *ret_ino belongs to the id. */
 static pg_id read_entry(struct pg_set *set, int way, uint64_t *ret_ino) {

@@ -4,6 +4,7 @@
 #include "child/family.h"
 #include "child/reach.h"
 #include "child/self.h"
+#include "runtime/gone.h"
 #include "runtime/log.h"
 
 static PG_COLD void log_signal(pid_t target, int sig, int result, struct pg_call call) {
@@ -26,6 +27,21 @@ static PG_COLD void log_refusal(pid_t target, int sig, bool audit, pid_t witness
   if (witness > 1)
     pg_line_int(&line, "seen-by", witness);
   pg_line_now(&line, target < 0 ? -target : target);
+  pg_line_gone(&line, target < 0 ? -target : target);
+  pg_line_caller(&line, call.caller);
+  pg_line_end(&line);
+}
+
+void pg_child_log_late_wait(pid_t pid, struct pg_call call) {
+  struct pg_line line;
+  uint64_t ino;
+  if (pg_id_state(pg_number_find(pid, &ino)) < PG_GONE)
+    return;
+  pg_line_begin(&line, PG_LOG_WARN, "late-wait");
+  pg_line_str(&line, "call", call.name);
+  pg_line_int(&line, "target", pid);
+  pg_line_result(&line, -ECHILD);
+  pg_line_gone(&line, pid);
   pg_line_caller(&line, call.caller);
   pg_line_end(&line);
 }

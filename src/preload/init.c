@@ -10,5 +10,5 @@ __attribute__((constructor)) static void begin(void) {
 
 __attribute__((destructor)) static void end(void) {
   if (pg_mode() != PG_MODE_OFF && !pg_is_guest())
-    pg_log_end();
+    pg_child_log_end();
 }

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
+#include <time.h>
 
 _Atomic int pg_log_level = PG_LOG_OFF;
 
@@ -212,6 +213,29 @@ void pg_line_int(struct pg_line *line, const char *key, int64_t value) {
   pg_buf_dec(&line->buf, value);
 }
 
+void pg_line_time(struct pg_line *line, const char *key, int64_t ns) {
+  int64_t us = ns < 0 ? 0 : ns / 1000;
+  pg_line_int(line, key, us / 1000000);
+  pg_buf_char(&line->buf, '.');
+  for (int64_t unit = 100000; unit; unit /= 10)
+    pg_buf_char(&line->buf, (char)('0' + us / unit % 10));
+}
+
+/* The kernel's, and not libc's, whose errno and vdso are not for here. */
+static int64_t clock_now(clockid_t clock) {
+#ifdef SYS_clock_gettime64
+  struct {
+    int64_t sec, nsec;
+  } now = {0, 0};
+  return pg_sys2(SYS_clock_gettime64, clock, &now) < 0 ? 0 : now.sec * 1000000000 + now.nsec;
+#else
+  struct timespec now = {0, 0};
+  return pg_sys2(SYS_clock_gettime, clock, &now) < 0 ? 0 : (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+#endif
+}
+
+int64_t pg_log_now(void) { return clock_now(CLOCK_MONOTONIC); }
+
 void pg_line_begin(struct pg_line *line, enum pg_level level, const char *event) {
   static const char levels[][8] = {"off", "error", "warn", "info", "debug"};
   pg_buf_init(&line->buf, line->text, sizeof line->text - 1); /* the newline always fits */
@@ -220,6 +244,8 @@ void pg_line_begin(struct pg_line *line, enum pg_level level, const char *event)
   pg_line_str(line, "event", event);
   pg_line_int(line, "pid", pg_sys_getpid());
   pg_line_str(line, "comm", out.comm);
+  pg_line_time(line, "time", clock_now(CLOCK_REALTIME));
+  pg_line_time(line, "mono", pg_log_now());
 }
 
 void pg_line_result(struct pg_line *line, int64_t result) {
@@ -360,21 +386,23 @@ static void turn_to_stderr(void) {
   }
 }
 
-static void summary(void) {
+static void summary(int64_t unwaited, int64_t forgotten) {
   struct pg_line line;
   pg_line_begin(&line, PG_LOG_INFO, "summary");
   for (int c = 0; c < PG_COUNTER_COUNT; c++)
     pg_line_int(&line, pg_counter_name((enum pg_counter)c), (int64_t)pg_counter_value((enum pg_counter)c));
+  pg_line_int(&line, "unwaited", unwaited);
+  pg_line_int(&line, "forgotten", forgotten);
   pg_line_end(&line);
 }
 
-PG_COLD void pg_log_end(void) {
+PG_COLD void pg_log_end(int64_t unwaited, int64_t forgotten) {
   struct pg_line line;
   bool lost = pg_config.log_path[0] && atomic_load_explicit(&out.lost, memory_order_relaxed);
   if (lost)
     turn_to_stderr();
   if (pg_config.summary) {
-    summary();
+    summary(unwaited, forgotten);
   } else if (lost) {
     pg_line_begin(&line, PG_LOG_ERROR, "log-lost");
     pg_line_int(&line, "lines", (int64_t)pg_counter_value(PG_COUNT_log_failures));

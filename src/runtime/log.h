@@ -18,7 +18,7 @@ static inline bool pg_log_on(enum pg_level level) {
 
 struct pg_line {
   struct pg_buf buf;
-  char text[768];
+  char text[864];
 };
 
 /* After pg_config_read(). Reports unusable environment values. */
@@ -33,10 +33,14 @@ bool pg_log_is_on(int fd);
 /* The program takes the numbers from first to last: they are not the log's any more. */
 void pg_log_take(unsigned first, unsigned last);
 
-/* level=… event=… pid=… comm=… */
+/* level=… event=… pid=… comm=… time=… mono=…: seconds since 1970, and of the clock that nobody sets. */
 void pg_line_begin(struct pg_line *line, enum pg_level level, const char *event);
 void pg_line_str(struct pg_line *line, const char *key, const char *value);
 void pg_line_int(struct pg_line *line, const char *key, int64_t value);
+/* Nanoseconds as seconds with six places. */
+void pg_line_time(struct pg_line *line, const char *key, int64_t ns);
+/* The monotonic clock, nanoseconds; 0: there is none. */
+int64_t pg_log_now(void);
 /* The name of an errno (negative), or the number itself. */
 void pg_line_result(struct pg_line *line, int64_t result);
 /* now=COMM: the process that has the number at this moment. */
@@ -45,8 +49,9 @@ void pg_line_now(struct pg_line *line, pid_t pid);
 void pg_line_caller(struct pg_line *line, const void *address);
 void pg_line_end(struct pg_line *line);
 
-/* At the end of the program: event=summary with all counters, if it was asked for, and that lines were lost. */
-PG_COLD void pg_log_end(void);
+/* At the end of the program: event=summary with all counters, if it was asked for, and that lines were lost. unwaited: children
+ * that were not waited for; forgotten: retired PIDs that made room for others. */
+PG_COLD void pg_log_end(int64_t unwaited, int64_t forgotten);
 /* Something could not be protected: counted, and logged at level warn. */
 PG_COLD void pg_degraded(const char *what, pid_t target, int err);
 

@@ -39,7 +39,8 @@ succeeds 'install' "$cmake" --install "$build" --prefix "$prefix" || exit 1
 version=$(sed -n 's/^project(pidguard VERSION \([0-9.]*\).*/\1/p' "$src/CMakeLists.txt")
 libdir=$(find "$prefix" -name libpidguard-preload.so)
 libdir=${libdir%/*}
-for file in "$libdir"/libpidguard.{so,so.0,a} "$prefix"/include/pidguard/pidguard.h "$prefix"/bin/pidguard \
+for file in "$libdir"/libpidguard.{so,so.0,a} "$libdir"/libpidguard-preload.so.0 \
+  "$prefix"/share/bash-completion/completions/pidguard "$prefix"/share/zsh/vendor-completions/_pidguard "$prefix"/include/pidguard/pidguard.h "$prefix"/bin/pidguard \
   "$libdir"/pkgconfig/pidguard{,-preload}.pc; do
   expect "$file is there" "$([[ -e $file ]] && echo yes)" yes
 done
@@ -124,11 +125,27 @@ succeeds 'find_package: configure' "$cmake" -S "$tmp/project" -B "$tmp/project/b
   try_programs 'find_package, static' "$tmp/project/build/alone"
 }
 
+# A program with names like those of our inside links with the archive.
+printf '#include <pidguard/pidguard.h>\nint pg_config, pg_count;\nint main(void) { return pidguard_version()[0] != 48; }\n' \
+  >"$tmp/namesake.c"
+succeeds 'a program with a pg_config of its own' \
+  "$cc" "$tmp/namesake.c" -I"$prefix/include" -o "$tmp/namesake" "$libdir/libpidguard.a" -ldl && "$tmp/namesake"
+expect 'it runs' $? 0
+expect 'global names of the archive that are not pidguard_' \
+  "$(nm -g --defined-only "$libdir/libpidguard.a" | awk 'NF == 3 && $3 !~ /^pidguard_/ { print $3 }')" ''
+
+# What was linked against an older version goes on: no name of the kept list is gone, and new ones are to be entered there.
+expect 'the names of libpidguard.so.0 beside the kept list' \
+  "$(nm -D --defined-only "$libdir/libpidguard.so.0" | sed -n 's/.* \(.*\)@@*\(.*\)/\1@\2/p; s/.* A \(PIDGUARD_[0-9]*\)$/\1@\1/p' | sort)" \
+  "$(sed -n 's/^ \([^ ]*\) .*/\1/p' "$src/src/package/symbols" | sort)"
+expect 'SONAMEs' "$(readelf -d "$libdir"/libpidguard.so.0 "$libdir"/libpidguard-preload.so.0 |
+  sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p' | tr '\n' ' ')" 'libpidguard.so.0 libpidguard-preload.so.0 '
+
 # ---- The launcher ----
 
 succeeds 'launcher --version' "$prefix/bin/pidguard" --version && expect 'launcher --version' "$out" "pidguard $version"
 succeeds 'launcher' "$prefix/bin/pidguard" cat /proc/self/maps && {
-  expect 'the launcher uses the installed object' "$out" "*$libdir/libpidguard-preload.so*"
+  expect 'the launcher uses the installed object' "$out" "*$libdir/libpidguard-preload.so.0*"
   expect 'and no other' "$(grep libpidguard <<<"$out" | grep -vc "$libdir/")" 0
 }
 
@@ -155,6 +172,25 @@ else
   skip 'man is not installed'
 fi
 
+# ---- Moved as a whole, and taken away again ----
+
+mv "$prefix" "$tmp/else"
+moved=$tmp/else/${libdir#"$prefix/"}
+succeeds 'moved: launcher' "$tmp/else/bin/pidguard" cat /proc/self/maps &&
+  expect 'moved: the object beside it' "$out" "*$moved/libpidguard-preload.so.0*"
+if command -v pkg-config >/dev/null; then
+  # shellcheck disable=SC2046
+  succeeds 'moved: pkg-config' "$cc" "$tmp/caller.c" -o "$tmp/moved-caller" \
+    $(PKG_CONFIG_PATH=$moved/pkgconfig pkg-config --cflags --libs pidguard) &&
+    succeeds 'moved: the API' env LD_LIBRARY_PATH="$moved" "$tmp/moved-caller"
+fi
+mv "$tmp/else" "$prefix"
+cp "$build/install_manifest.txt" "$tmp/manifest" 2>/dev/null
+succeeds 'uninstall' "$cmake" -DMANIFEST="$tmp/manifest" -P "$src/src/package/uninstall.cmake"
+expect 'what is left' "$(find "$prefix" \( -type f -o -type l \) | tr '\n' ' ')" ''
+expect 'folders of ours that are left' "$(find "$prefix" -name '*pidguard*' | tr '\n' ' ')" ''
+succeeds 'install again' "$cmake" --install "$build" --prefix "$prefix"
+
 # ---- To a path with blanks and quotes: all but the preload, which the dynamic linker splits there ----
 
 odd="$tmp/it's odd"
@@ -172,8 +208,8 @@ expect 'the launcher at an odd path' "$out" "*$odd/*splits LD_PRELOAD*"
 # ---- Staged, as packages are made: nothing may know of the stage ----
 
 succeeds 'install to a stage' env DESTDIR="$tmp/stage" "$cmake" --install "$build" --prefix /opt/pg &&
-  expect 'the launcher of a package' "$(grep -m1 '^PIDGUARD_LIB=' "$tmp/stage/opt/pg/bin/pidguard")" \
-    "PIDGUARD_LIB='/opt/pg/${libdir#"$prefix/"}/libpidguard-preload.so'"
+  expect 'the launcher of a package uses the object beside it' "$("$tmp/stage/opt/pg/bin/pidguard" printenv LD_PRELOAD)" \
+    "$tmp/stage/opt/pg/${libdir#"$prefix/"}/libpidguard-preload.so.0"
 expect 'paths of this machine in what is installed' \
   "$(grep -rlIF -e "$build" -e "$tmp" "$tmp/stage" | tr '\n' ' ')" ''
 

@@ -113,4 +113,18 @@ if ((EUID)); then
   chmod 111 secret
   named 'cannot be read' ./secret
 fi
+
+# Under no_new_privs nothing is gained, and a preload works.
+for file in /usr/bin/passwd /usr/bin/su; do
+  [[ -u $file && ! -O $file ]] && setpriv --no-new-privs true 2>/dev/null || continue
+  run setpriv --no-new-privs "$pidguard" --strict "$file" --help
+  expect status 0
+  expect err ''
+done
+if can_be_other && [[ -u setuid ]]; then
+  run "${as_other[@]}" setpriv --no-new-privs "$pidguard" --strict ./setgid 0
+  expect status 0
+  run setpriv --no-new-privs "$pidguard" --strict ./setuid 0
+  expect status 0
+fi
 finish

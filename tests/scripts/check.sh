@@ -13,13 +13,22 @@ cd "$tmp" || exit 1
 checks=0
 failures=0
 
-# The launcher as it looks when installed, with the object of this build: where everybody can read it.
+# The object of this build, where every user can read it.
 cp "$lib" "$tmp/libpidguard-preload.so" || exit 1
+built=$lib
 lib=$tmp/libpidguard-preload.so
 chmod 755 "$lib"
-sed "s|^PIDGUARD_LIB=.*|PIDGUARD_LIB=$lib|" "$src/scripts/pidguard" >"$tmp/pidguard"
-chmod 755 "$tmp/pidguard"
-pidguard=$tmp/pidguard
+# The program that was built beside the object.
+pidguard=${built%/lib/*}/bin/pidguard
+[[ -x $pidguard ]] || {
+  echo "$pidguard is not there"
+  exit 1
+}
+
+# Puts the program and an object (a copy of the real one, or FILE) into a folder, as an installation would.
+place() { # FOLDER [FILE]
+  mkdir -p "$1/bin" "$1/lib" && cp "$pidguard" "$1/bin/" && cp "${2-$lib}" "$1/lib/libpidguard-preload.so.0"
+}
 
 # run COMMAND [ARG…]: sets status, out and err.
 run() {

@@ -4,7 +4,7 @@
 # called. See check.sh for the arguments.
 . "${BASH_SOURCE[0]%/*}/check.sh"
 
-mkdir -p tree/scripts tree/src/part tree/include fake
+mkdir -p tree/scripts tree/src/part tree/src/tool tree/include fake
 cp "$src/scripts/pidguard" "$src/scripts/setup-lib.sh" tree/scripts/
 touch tree/CMakeLists.txt tree/src/part/a.c tree/include/a.h
 
@@ -15,9 +15,9 @@ cat >/dev/null # what it would eat of the command's standard input
 echo noise
 if [[ \$1 == --build ]]; then
   [[ -e $tmp/broken ]] && { echo 'error: no semicolon'; exit 2; }
-  mkdir -p "\$2/lib" && cp "$lib" "\$2/lib/libpidguard-preload.so"
+  mkdir -p "\$2/lib" "\$2/bin" && cp "$lib" "\$2/lib/libpidguard-preload.so.0" && cp "$pidguard" "\$2/bin/"
 else
-  mkdir -p "\$4" && touch "\$4/CMakeCache.txt"
+  mkdir -p "\$4" && printf 'CMAKE_%s\n' "CACHEFILE_DIR:INTERNAL=\$4" "HOME_DIRECTORY:INTERNAL=\$2" >"\$4/CMakeCache.txt"
 fi
 END
 cat >fake/apt-get <<END
@@ -41,15 +41,15 @@ expect out typed
 expect err '*building in*'
 calls '^cmake -S .*PIDGUARD_TESTS=OFF'
 expect out 1
-calls '^cmake --build .*--target pidguard_preload'
+calls '^cmake --build .*--target pidguard_tool'
 expect out 1
-run grep -c . tree/build/lib/libpidguard-preload.so
+run grep -c . tree/build/lib/libpidguard-preload.so.0
 expect status 0
 
 # Second use: no cmake at all. A newer source, a removed source: built again, not configured again.
 : >called
 guard printenv LD_PRELOAD
-expect out "$(cd tree && pwd -P)/build/lib/libpidguard-preload.so"
+expect out "$(cd tree && pwd -P)/build/lib/libpidguard-preload.so.0"
 expect err ''
 calls cmake
 expect out 0
@@ -70,7 +70,7 @@ ln -s ../tree/scripts/pidguard fake/guard-link
 run fake/guard-link true
 expect status 0
 PIDGUARD_BUILD_DIR=$tmp/elsewhere guard printenv LD_PRELOAD
-expect out "$tmp/elsewhere/lib/libpidguard-preload.so"
+expect out "$tmp/elsewhere/lib/libpidguard-preload.so.0"
 
 # A build that fails says so, shows why, and does not run the command unprotected.
 touch broken tree/CMakeLists.txt
@@ -81,6 +81,64 @@ expect err '*error: no semicolon*the build failed*'
 rm broken
 guard echo ran
 expect out ran
+
+# However it is called, and wherever from, the command finds its own environment, descriptors and folder.
+run env -i PATH="$PATH" a.b=1 PWD=/x SHLVL=7 SHELLOPTS=braceexpand:hashall tree/scripts/pidguard env
+expect err ''
+for entry in a.b=1 PWD=/x SHLVL=7 SHELLOPTS=braceexpand:hashall "PATH=$PATH"; do
+  expect out "*$entry*"
+done
+run env -i PATH="$PATH" tree/scripts/pidguard env
+expect out "PATH=$PATH"$'\n'LD_PRELOAD=*
+[[ $(wc -l <<<"$out") == 2 ]] || expect out 'two variables and no more'
+run sh tree/scripts/pidguard printenv LD_PRELOAD
+expect out "$(cd tree && pwd -P)/build/lib/libpidguard-preload.so.0"
+run bash tree/scripts/pidguard sh -c 'echo "$0 $1"' 'a b' '*'
+expect out 'a b \*'
+# shellcheck disable=SC2016
+show='exec 3>&1; "$@" sh -c "for n in 0 1 2; do [ ! -e /proc/self/fd/\$n ] || echo \$n >&3; done"'
+for closed in '2>&-' '0<&-' '1>&-' '<&- >&- 2>&-'; do
+  plain=$(bash -c "$show $closed" bash)
+  run bash -c "$show $closed" bash tree/scripts/pidguard
+  expect out "$plain"
+done
+run bash -c 'ulimit -n 4; exec tree/scripts/pidguard sh -c "exit 9"'
+expect status 9
+run bash -c 'mkdir gone; cd gone; rmdir ../gone; exec "$0" sh -c "exit 9"' "$tmp/tree/scripts/pidguard"
+expect status 9 # bash says something about the folder by itself
+
+# A tree that was moved is built anew; one whose path cannot be preloaded is refused before anything is built.
+: >called
+mv tree moved
+PATH=$tmp/fake:$PATH run moved/scripts/pidguard echo ran
+expect out ran
+touch moved/CMakeLists.txt
+PATH=$tmp/fake:$PATH run moved/scripts/pidguard echo ran
+expect out ran
+expect err '*this tree was moved: building anew*'
+calls '^cmake -S .*PIDGUARD_TESTS=OFF'
+expect out 1
+: >called
+touch moved/CMakeLists.txt
+PATH=$tmp/fake:$PATH run moved/scripts/pidguard echo ran
+calls '^cmake -S'
+expect out 0
+mv moved 'a tree' && touch 'a tree/CMakeLists.txt'
+: >called
+PATH=$tmp/fake:$PATH run 'a tree/scripts/pidguard' echo ran
+expect status 125
+expect err '*splits LD_PRELOAD at blanks and colons*PIDGUARD_BUILD_DIR=*'
+calls cmake
+expect out 0
+PIDGUARD_BUILD_DIR=$tmp/outside PATH=$tmp/fake:$PATH run 'a tree/scripts/pidguard' echo ran
+expect out ran
+mv 'a tree' tree
+
+# The script alone, and a tree that lacks a part.
+mkdir alone && cp tree/scripts/pidguard alone/
+run alone/pidguard true
+expect status 125
+expect err '*is the launcher of a source tree, and there is none around it*'
 
 # Nothing to build with. A directory of links instead of the system's PATH: everything but cmake, make and cc.
 mkdir bare

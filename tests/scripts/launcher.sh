@@ -34,9 +34,9 @@ for entry in PWD=/x SHLVL=3 file=F line=L REPLY=R command=C "LD_PRELOAD=$lib"; d
   expect out "*$entry*"
 done
 run env -i PATH="$PATH" SHLVL=1 "$pidguard" env
-expect out $'*'
+expect status 0
 checks=$((checks + 1))
-left=$(grep -v -e '^PATH=' -e '^SHLVL=1$' -e '^LD_PRELOAD=' -e '^_=' <<<"$out")
+left=$(grep -v -e '^PATH=' -e '^SHLVL=1$' -e '^LD_PRELOAD=' <<<"$out")
 [[ -z $left ]] || {
   failures=$((failures + 1))
   printf 'FAILED: the command finds new variables: %s\n' "$left"
@@ -119,11 +119,139 @@ expect status 126
 run "$pidguard" ./plain-file
 expect status 126
 
-# A place that LD_PRELOAD cannot name.
-mkdir 'a b'
-cp "$lib" "a b/"
-sed "s|^PIDGUARD_LIB=.*|PIDGUARD_LIB='$tmp/a b/${lib##*/}'|" "$src/scripts/pidguard" >blank
-run bash -p ./blank true
+# A place that LD_PRELOAD cannot name, or names otherwise.
+for name in 'a b' a:b 'a$LIB'; do
+  place "$name"
+  run "./$name/bin/pidguard" true
+  expect status 125
+  expect out ''
+  expect err "pidguard: $tmp/*/lib/libpidguard-preload.so.0: the dynamic linker *move it"
+done
+place moved
+run moved/bin/pidguard printenv LD_PRELOAD
+expect out "$tmp/moved/lib/libpidguard-preload.so.0"
+mv moved "moved again" && mv "moved again" elsewhere
+run elsewhere/bin/pidguard printenv LD_PRELOAD
+expect out "$tmp/elsewhere/lib/libpidguard-preload.so.0"
+
+# An object that cannot be loaded is named for what it is, and the command is not run.
+object=elsewhere/lib/libpidguard-preload.so.0
+broken() { # WHAT
+  run elsewhere/bin/pidguard echo ran
+  expect status 125
+  expect out ''
+  expect err "pidguard: $tmp/$object $1*"
+}
+for size in 0 1 20 63 64 100 4096 50000; do
+  head -c "$size" "$lib" >"$object"
+  case $size in
+  0) broken 'is empty' ;;
+  1) broken 'is no ELF file' ;;
+  *) broken 'is cut short' ;;
+  esac
+done
+echo text >"$object"
+broken 'is no ELF file'
+rm "$object"
+broken 'is not there: install again'
+ln -s loop "${object%/*}/loop" && ln -s loop "$object"
+broken 'cannot be read: Too many levels of symbolic links'
+rm "$object" && mkdir "$object"
+broken 'is a directory'
+rmdir "$object" && mkfifo "$object"
+broken 'is no regular file'
+rm "$object" && cp "$(type -P true)" "$object"
+unreadable=()
+if ((EUID)); then
+  chmod 000 "$object"
+elif can_be_other; then
+  chmod 000 "$object"
+  unreadable=("${as_other[@]}")
+fi
+if ((EUID)) || ((${#unreadable[@]})); then
+  run "${unreadable[@]}" elsewhere/bin/pidguard echo ran
+  expect status 125
+  expect err "*$object cannot be read: Permission denied"
+else
+  skip 'an unreadable object: this root reads everything'
+fi
+
+# What cannot be run is explained.
+printf '#!/no/such/interpreter\n' >script
+printf '#!/bin/sh\r\nexit 0\r\n' >dos
+printf '#!%s\n' "$tmp/plain-file" >closed
+chmod 755 script dos closed
+run "$pidguard" ./script
+expect status 126
+expect err 'pidguard: ./script: its interpreter /no/such/interpreter is not there'
+run "$pidguard" ./dos
+expect status 126
+expect err '*carriage return*DOS*'
+run "$pidguard" ./closed
+expect status 126
+expect err "*its interpreter $tmp/plain-file may not be executed"
+cp "$(type -P true)" foreign && printf '\377\176' | dd of=foreign bs=1 seek=18 conv=notrunc status=none
+run "$pidguard" ./foreign
+expect status 126
+expect err '*for another machine*nothing on this machine runs programs for another'
+head -c 5000 "$(type -P bash)" >cut && chmod 755 cut
+run "$pidguard" ./cut
+expect status 126
+expect err 'pidguard: ./cut is cut short*'
+
+# A log that cannot be written is said once, by its option, with the reason.
+run "$pidguard" --log=/no/such/folder/log sh -c 'echo ran; true & wait'
 expect status 125
-expect err '*blanks and colons*'
+expect out ''
+expect err 'pidguard: --log: cannot write to /no/such/folder/log: No such file or directory'
+run "$pidguard" --log="$tmp" true
+expect err "pidguard: --log: cannot write to $tmp: Is a directory"
+ln -s "$tmp/aim" link
+run "$pidguard" --log=link true
+expect status 125
+expect err '*is a symbolic link*'
+[[ ! -e aim ]] || expect err 'the link was not to be followed'
+
+# A level as a word of its own, where a command follows.
+run "$pidguard" --debug info sh -c 'echo $PIDGUARD_DEBUG'
+expect out info
+expect status 0
+run "$pidguard" --debug -- sh -c 'echo $PIDGUARD_DEBUG'
+expect out debug
+
+# Few descriptors, none, no place, nobody to listen.
+run bash -c 'ulimit -n 4; exec "$0" sh -c "exit 9"' "$pidguard"
+expect status 9
+expect err ''
+run bash -c '"$0" sh -c "[ ! -e /proc/self/fd/2 ] || ls -l /proc/self/fd/2" 2>&-' "$pidguard"
+expect out ''
+run bash -c 'mkdir gone && cd gone && rmdir ../gone && "$0" sh -c "exit 4"' "$pidguard"
+expect status 4
+run bash -c 'mkdir gone && cd gone && rmdir ../gone && "$0" --log=here sh -c "exit 4"' "$pidguard"
+expect status 125
+expect err '*the current directory has no path*'
+for option in --help --version; do
+  run bash -c '"$0" "$1" >/dev/full' "$pidguard" "$option"
+  expect status 125
+  expect err '*No space left on device'
+done
+
+# Subcommands, and commands that are called like one.
+run "$pidguard" run --mode=off sh -c 'echo $PIDGUARD_MODE; exit 6'
+expect status 6
+expect out off
+printf '#!/bin/sh\necho "mine $*"\n' >only/status && chmod 755 only/status
+run env PATH="$tmp/only:$PATH" "$pidguard" run status 5
+expect out 'mine 5'
+run env PATH="$tmp/only:$PATH" "$pidguard" -- status 5
+expect out 'mine 5'
+for command in run report check status; do
+  run "$pidguard" "$command" --help
+  expect status 0
+  expect out 'usage: *'
+  run "$pidguard" "$command" --nonsense
+  expect status "@(125|2)"
+  run "$pidguard" "$command"
+  expect status "@(125|2)"
+done
 finish

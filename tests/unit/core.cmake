@@ -23,4 +23,4 @@ if(NOT PIDGUARD_SANITIZE)
 endif()
 
 pg_core_test(held)
-target_link_libraries(pg_unit_held PRIVATE pidguard_static)
+target_link_libraries(pg_unit_held PRIVATE pidguard_internal)

@@ -1,0 +1,60 @@
+#include "runtime/gone.h"
+
+#include "kernel/sys.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+
+#define GRAVES 1024u
+
+static struct {
+  _Atomic pid_t pid; /* 0: nobody, or just being written */
+  _Atomic pid_t by;  /* a thread; 0: the kernel by itself; -1: not known */
+  const char *_Atomic how;
+  _Atomic int64_t when;
+} graves[GRAVES]; /* untouched, and so no memory, without a log */
+
+static bool is(const char *how, const char *word) {
+  while (*how && *how == *word)
+    how++, word++;
+  return *how == *word;
+}
+
+/* Does the kernel reap this process's children by itself? Its structure begins with the handler and the flags. */
+static bool kernel_reaps(void) {
+  unsigned long action[24] = {0};
+  if (pg_sys4(SYS_rt_sigaction, SIGCHLD, NULL, action, 8) < 0)
+    return false;
+  return action[0] == (unsigned long)(uintptr_t)SIG_IGN || (action[1] & SA_NOCLDWAIT);
+}
+
+void pg_gone_note(pid_t pid, const char *how) {
+  if (pid <= 0)
+    return;
+  bool waited = is(how, "wait") || is(how, "reaped");
+  pid_t by = waited ? (pid_t)pg_sys0(SYS_gettid) : kernel_reaps() ? 0 : -1;
+  size_t i = (uint32_t)pid % GRAVES;
+  atomic_store_explicit(&graves[i].pid, 0, memory_order_release);
+  atomic_store_explicit(&graves[i].by, by, memory_order_release);
+  atomic_store_explicit(&graves[i].how, how, memory_order_release);
+  atomic_store_explicit(&graves[i].when, pg_log_now(), memory_order_release);
+  atomic_store_explicit(&graves[i].pid, pid, memory_order_release);
+}
+
+void pg_line_gone(struct pg_line *line, pid_t pid) {
+  size_t i = (uint32_t)pid % GRAVES;
+  bool known = pid > 0 && atomic_load_explicit(&graves[i].pid, memory_order_acquire) == pid;
+  pid_t by = atomic_load_explicit(&graves[i].by, memory_order_acquire);
+  const char *how = atomic_load_explicit(&graves[i].how, memory_order_acquire);
+  int64_t when = atomic_load_explicit(&graves[i].when, memory_order_acquire);
+  if (!known || atomic_load_explicit(&graves[i].pid, memory_order_acquire) != pid) {
+    pg_line_str(line, "gone", "unknown");
+    return;
+  }
+  pg_line_str(line, "gone", how);
+  pg_line_time(line, "ago", pg_log_now() - when);
+  if (by > 0)
+    pg_line_int(line, "by", by);
+  else
+    pg_line_str(line, "by", by == 0 ? "kernel" : "unknown");
+}

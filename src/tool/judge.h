@@ -1,0 +1,51 @@
+/* Can a file be protected when the kernel starts it? Follows scripts to the program that really runs. */
+#ifndef PG_TOOL_JUDGE_H
+#define PG_TOOL_JUDGE_H
+
+#include "tool/object.h"
+
+#include <stddef.h>
+
+enum verdict {
+  JUDGED_FINE,    /* a program that the preload object is loaded into */
+  JUDGED_PLAIN,   /* a script without #!, which a shell runs */
+  JUDGED_LINKER,  /* the dynamic linker itself */
+  JUDGED_LIBRARY, /* a shared object, which is protected as the program is that loads it */
+  JUDGED_OTHER,   /* neither ELF nor a script: binfmt_misc's business */
+  JUDGED_STATIC,  /* from here on it cannot be protected */
+  JUDGED_SETUID,
+  JUDGED_SETGID,
+  JUDGED_CAPABILITIES,
+  JUDGED_MACHINE,
+  JUDGED_LIBC,
+  JUDGED_UNREADABLE, /* not known */
+  JUDGED_CUT,        /* a program or object that cannot run at all */
+  JUDGED_DAMAGED,
+};
+
+struct judgement {
+  enum verdict verdict;
+  char text[4096 + 512]; /* what stands in the way: a sentence that begins with the file's name */
+  char program[4096];    /* the file that was judged in the end */
+};
+
+const char *verdict_name(enum verdict v);
+static inline bool verdict_protects(enum verdict v) {
+  return v < JUDGED_STATIC;
+}
+
+enum judge_for {
+  JUDGE_CALLER, /* what happens if this process starts it */
+  JUDGE_ANYBODY /* what happens if anybody does: a set-user-id bit counts also for its owner */
+};
+struct judgement judge(const char *file, const struct object *o, enum judge_for whom);
+
+/* Looks up a command as execvp() does, by the given PATH (NULL: unset). The path is the caller's to free; NULL:
+ * nowhere, and *ret_denied tells of a file that is there and may not be executed. */
+char *find_command(const char *name, const char *path, bool *ret_denied);
+
+/* The interpreter on a script's first line as the kernel reads it: a copy, or NULL if the file is no script. *ret_rest
+ * is what follows, without blanks around it, in the same copy. */
+char *script_interpreter(const unsigned char *head, size_t size, char **ret_rest);
+
+#endif

@@ -1,0 +1,87 @@
+/* The program `pidguard`: which subcommand is meant. */
+#include "tool/tool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+extern char **environ;
+
+static const char usage[] =
+    "usage: pidguard [run] [OPTION...] COMMAND [ARG...]\n"
+    "       pidguard report [--json] FILE...\n"
+    "       pidguard check [--json] FILE|FOLDER...\n"
+    "       pidguard status [--json] PID...\n"
+    "       pidguard --demo\n"
+    "Runs COMMAND so that a signal or a wait for one of its children cannot hit a stranger that got the child's "
+    "number.\n"
+    "\n"
+    "  --mode=MODE      enforce (default), audit (change nothing, log what enforce would refuse; alone it means\n"
+    "                   --debug=warn as well), off\n"
+    "  --debug[=LEVEL]  log at LEVEL: error, warn, info, debug (without LEVEL: debug)\n"
+    "  --log=FILE       log to FILE (%p: process id) instead of stderr; alone it means --debug=info as well\n"
+    "  --strict         refuse a command that cannot be protected (status 126) instead of naming it and running it\n"
+    "\n"
+    "  report           reads logs: who would have hit whom, from where. Status 0: nothing, 1: findings, 2: trouble\n"
+    "  check            can these programs be protected? Status 0: all of them, 1: not all or not fully, 2: trouble\n"
+    "  status           the children and counters of a running process, which is not disturbed\n"
+    "  --demo           show what the whole thing is for, in a pid namespace of its own\n"
+    "  --help, --version\n"
+    "\n"
+    "The status is the command's own; 127: not found, 126: cannot be run, 125: pidguard itself failed.\n"
+    "A command that is called like a subcommand: pidguard run check. The manual: man pidguard.\n";
+
+/* The launcher of a source tree is a shell, which changes the environment: it hands on, as words, the one that it was
+ * given. */
+static void take_environment(int *argc, char ***argv) {
+  if (*argc < 3 || strcmp((*argv)[1], "--given-environment") != 0)
+    return;
+  char *end;
+  unsigned long n = strtoul((*argv)[2], &end, 10);
+  if (*end || n > (unsigned long)*argc - 3)
+    die(PG_EXIT_TROUBLE, "--given-environment is for scripts/pidguard alone");
+  char **given = must_alloc(NULL, sizeof *given * (n + 1));
+  memcpy(given, *argv + 3, sizeof *given * n);
+  given[n] = NULL;
+  environ = given;
+  (*argv)[n + 2] = (*argv)[0];
+  *argv += n + 2;
+  *argc -= (int)n + 2;
+}
+
+static bool is_help(const char *word) {
+  return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static int help(void) {
+  fputs(usage, stdout);
+  flush_or_die(PG_EXIT_TROUBLE);
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+  } commands[] = {{"run", tool_run}, {"report", tool_report}, {"check", tool_check}, {"status", tool_status}};
+  if (argc < 1)
+    return PG_EXIT_TROUBLE;
+  take_environment(&argc, &argv);
+  const char *first = argc > 1 ? argv[1] : "";
+  if (is_help(first))
+    return help();
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+    if (strcmp(first, commands[i].name) == 0)
+      return argc > 2 && is_help(argv[2]) ? help() : commands[i].run(argc - 1, argv + 1);
+  if (strcmp(first, "--version") == 0) {
+    puts("pidguard " PG_TOOL_VERSION);
+    flush_or_die(PG_EXIT_TROUBLE);
+    return 0;
+  }
+  if (strcmp(first, "--demo") == 0)
+    return tool_demo();
+  if (argc < 2) {
+    fputs(usage, stderr);
+    return PG_EXIT_TROUBLE;
+  }
+  return tool_run(argc, argv);
+}

@@ -1,0 +1,19 @@
+/* The preload object that this program uses: where it is, and whether it can be loaded. */
+#ifndef PG_TOOL_OBJECT_H
+#define PG_TOOL_OBJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct object {
+  char *path;
+  bool is64, big, is_musl;
+  uint16_t machine;
+};
+
+/* Finds it beside this program, wherever both were moved to; says what is wrong with it and ends with status 125. */
+struct object object_find(void);
+/* The same without looking into it: its path, which need not exist. */
+char *object_path(void);
+
+#endif

@@ -1,0 +1,48 @@
+/* What `pidguard report` gathers from the lines, in memory that does not grow with them. */
+#ifndef PG_TOOL_REPORT_H
+#define PG_TOOL_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define REPORT_NAMES 4
+
+/* Uses of numbers whose child was gone, told apart by program, call, place and how the child had gone. */
+struct stale {
+  char *comm, *call, *caller, *gone;
+  bool late_wait; /* a wait for a child that somebody else had taken */
+  bool refused;   /* enforce mode; else it went through */
+  uint64_t count;
+  uint64_t hits;                /* somebody had the number */
+  uint64_t nobody;              /* nobody had it */
+  uint64_t signals;             /* a bit for each, from bit 0 for signal 0 */
+  int64_t first, last;          /* microseconds since 1970; -1: not told */
+  int64_t least_ago, most_ago;  /* between the child's end and the use, microseconds; -1: not told */
+  int64_t target, pid;          /* of the latest */
+  char names[REPORT_NAMES][24]; /* of those who had the number */
+  char by[24];                  /* who had taken the child: of the latest */
+};
+
+/* Everything else, told apart by program, event and what it says. */
+struct trouble {
+  char *comm, *event, *what;
+  uint64_t count;
+  int64_t first, last;
+};
+
+struct report {
+  struct stale *stale;
+  struct trouble *trouble;
+  unsigned stales, troubles;
+  uint64_t stale_left_out, trouble_left_out; /* lines beyond the tables' size */
+  uint64_t files, unreadable, lines, foreign, cut;
+  uint64_t summaries; /* processes that told their counters at their end */
+  uint64_t births, reaped, silent, unwaited, forgotten, degraded;
+  uint64_t hits, uses; /* of all stale uses */
+  int64_t first, last;
+};
+
+void report_print_text(struct report *r);
+void report_print_json(struct report *r);
+
+#endif

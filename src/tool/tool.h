@@ -1,0 +1,45 @@
+/* What the parts of the program `pidguard` have in common: its words to the user, its statuses, its subcommands. It is
+ * an ordinary program, no wrapper: it may allocate and use stdio. */
+#ifndef PG_TOOL_TOOL_H
+#define PG_TOOL_TOOL_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum {
+  PG_EXIT_TROUBLE = 125, /* of run: pidguard itself failed */
+  PG_EXIT_CANNOT = 126,
+  PG_EXIT_NOT_FOUND = 127,
+  PG_EXIT_FINDINGS = 1, /* of report and check */
+  PG_EXIT_BAD = 2,      /* of report, check and status: trouble */
+  PG_EXIT_SKIP = 77,    /* of --demo: it cannot be shown here */
+};
+
+#define PG_PRINTF(a, b) __attribute__((format(printf, a, b)))
+
+/* "pidguard: ..." on standard error. */
+void say(const char *format, ...) PG_PRINTF(1, 2);
+void die(int status, const char *format, ...) PG_PRINTF(2, 3) __attribute__((noreturn));
+/* Everything that was printed has arrived; else says why not and ends with this status. */
+void flush_or_die(int status);
+void *must_alloc(void *old, size_t size);
+char *must_dup(const char *text);
+char *must_format(const char *format, ...) PG_PRINTF(1, 2);
+
+/* A JSON string with its quotes. What is not UTF-8 is given as U+FFFD. */
+void json_string(FILE *out, const char *text, size_t length);
+void json_text(FILE *out, const char *text);
+/* The same text for a terminal: control characters are given as '?'. */
+void print_plain(FILE *out, const char *text);
+
+/* The subcommands: argv[0] is the subcommand's name or the first option. The result is the program's status. */
+int tool_run(int argc, char **argv);
+int tool_report(int argc, char **argv);
+int tool_check(int argc, char **argv);
+int tool_status(int argc, char **argv);
+int tool_demo(void);
+
+#endif

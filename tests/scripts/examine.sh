@@ -1,0 +1,91 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
+# pidguard check: programs, libraries, folders; what goes past us; files that are broken in every way. See check.sh for the
+# arguments.
+. "${BASH_SOURCE[0]%/*}/check.sh"
+cc=$(type -P "${CC:-cc}" || type -P gcc || type -P clang)
+
+one() { # FILE DEGREE PATTERN
+  run "$pidguard" check "$1"
+  expect out "$2 *$3*"
+}
+one bash full ''
+expect status 0
+run "$pidguard" check no-such-program
+expect status 2
+expect err 'pidguard: no-such-program: No such file or directory'
+[[ ! -u /usr/bin/passwd ]] || one /usr/bin/passwd none 'is setuid'
+
+mkdir folder folder/deeper
+printf 'int main(void) { return 0; }\n' >plain.c
+"$cc" -o folder/plain plain.c
+printf '#!/bin/sh\n' >folder/script && chmod 755 folder/script
+printf '#!/no/such\n' >folder/orphan && chmod 755 folder/orphan
+echo data >folder/data
+head -c 3000 folder/plain >folder/deeper/cut
+"$cc" -static -o folder/deeper/static plain.c 2>/dev/null || skip 'static: this compiler cannot'
+ln -s plain folder/link
+run "$pidguard" check folder
+expect status 1
+expect out '*full     folder/plain*full     folder/script*2 in full, 0 in part, * not, 0 not known'
+expect out '*none     folder/orphan: names an interpreter that is not there: /no/such*'
+expect out '*none     folder/deeper/cut: is cut short*'
+[[ ! -e folder/deeper/static ]] || expect out '*none     folder/deeper/static: is statically linked*'
+[[ $out != *folder/link* && $out != *folder/data* ]] || expect out 'neither links nor data'
+run "$pidguard" check --quiet folder
+[[ $out != *folder/plain* ]] || expect out 'only those that are not protected in full'
+if type -P python3 >/dev/null; then
+  run sh -c '"$0" check --json folder | python3 -c "import json, sys; d = json.load(sys.stdin); print(d[\"full\"], [f[\"kind\"] for f in d[\"files\"] if f[\"file\"] == \"folder/deeper/cut\"])"' "$pidguard"
+  expect out "2 [[]'cut'[]]"
+fi
+
+# System calls by instructions of its own, functions of the same names, RTLD_DEEPBIND.
+case $(uname -m) in
+x86_64)
+  cat >raw.c <<'END_C'
+int main(int argc, char **argv) {
+  long r;
+  (void)argv;
+  if (argc > 100)
+    __asm__ volatile("syscall" : "=a"(r) : "a"(62), "D"(0x7fffffffL), "S"(0L) : "rcx", "r11", "memory");
+  return argc > 100 ? (int)r : 0;
+}
+END_C
+  "$cc" -O1 -o raw raw.c && one ./raw partial 'makes system calls by instructions of its own: kill'
+  expect status 1
+  cat >deep.c <<'END_C'
+#include <dlfcn.h>
+int main(int argc, char **argv) { return argc > 1 ? dlopen(argv[1], RTLD_NOW | FLAGS) == 0 : 0; }
+END_C
+  for flags in -O0 -O2 '-O2 -fno-plt' '-O2 -fcf-protection=full'; do
+    # shellcheck disable=SC2086
+    "$cc" $flags -D_GNU_SOURCE -DFLAGS=RTLD_DEEPBIND -o deep deep.c -ldl 2>/dev/null &&
+      one ./deep partial 'opens libraries with RTLD_DEEPBIND'
+    # shellcheck disable=SC2086
+    "$cc" $flags -D_GNU_SOURCE -DFLAGS=RTLD_GLOBAL -o shallow deep.c -ldl 2>/dev/null && one ./shallow full ''
+  done
+  ;;
+*) skip "own system calls: no program for $(uname -m) here" ;;
+esac
+printf 'int kill(int a, int b);\nint kill(int a, int b) { return a + b; }\n' >own.c
+"$cc" -shared -fPIC -o libown.so own.c && one ./libown.so partial 'exports functions of the same names: kill'
+
+# No byte of a file is believed: single ones changed, and the file cut at many places; never a signal, and always an answer.
+cp folder/plain whole
+size=$(wc -c <whole)
+broken=0
+for ((i = 0; i < 45; i++)); do
+  cp whole odd
+  for ((k = 0; k < 4; k++)); do
+    at=$((RANDOM % 2 ? RANDOM % 1000 : (RANDOM * 32768 + RANDOM) % size))
+    printf "\\x$(printf %x $((RANDOM % 256)))" | dd of=odd bs=1 seek=$at conv=notrunc status=none
+  done
+  ((i % 3)) || truncate -s $((RANDOM % size)) odd
+  "$pidguard" check ./odd >answer 2>&1
+  (($? <= 2)) && [[ -s answer ]] || {
+    broken=$((broken + 1))
+    cp odd "$tmp/broken.$i"
+  }
+done
+run echo "$broken"
+expect out 0
+finish

@@ -1,0 +1,162 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
+# pidguard report: what it makes of logs, real and written here; partial lines, rotated files, much input, bad input. See
+# check.sh for the arguments.
+. "${BASH_SOURCE[0]%/*}/check.sh"
+
+json() { # FILTER: the last command's output is JSON, and the filter (Python, `d` is the document) is true
+  checks=$((checks + 1))
+  python3 -c 'import json, sys
+d = json.load(sys.stdin)
+sys.exit(not eval(sys.argv[1]))' "$1" <<<"$out" && return
+  failures=$((failures + 1))
+  printf 'FAILED: %s\n  as JSON, should hold: %s\n  stdout: %s\n' "$ran" "$1" "$out"
+}
+type -P python3 >/dev/null || {
+  skip 'JSON: no python3'
+  json() { :; }
+}
+
+start='pidguard level=warn event=would-refuse'
+where='caller=/no/such/object+0x10'
+line() { # COMM NOW TIME AGO [OFFSET]
+  printf '%s pid=7 comm=%s time=%s mono=%s call=kill target=50 sig=15 result=ESRCH now=%s gone=wait ago=%s by=7 %s\n' \
+    "$start" "$1" "$3" "$3" "$2" "$4" "caller=/no/such/object+0x${5:-10}"
+}
+
+# Nothing, clean, findings, trouble.
+: >empty
+run "$pidguard" report empty
+expect status 0
+expect out 'No number of a child that was gone was used.*1 file, 0 lines'
+echo 'pidguard level=info event=birth pid=1 comm=sh target=2 how=fork' >clean
+run "$pidguard" report clean empty
+expect status 0
+echo 'some other text' >foreign
+run "$pidguard" report foreign
+expect status 2
+expect err '*foreign: not one line in it is a log line of pidguard*'
+run "$pidguard" report no-such-file
+expect status 2
+expect err 'pidguard: no-such-file: No such file or directory'
+run "$pidguard" report "$tmp"
+expect status 2
+expect err '*Is a directory'
+
+# Two programs, one of which hit somebody: it comes first, whatever it did less often.
+{
+  line often nobody 1000.000001 0.5
+  line often nobody 1001.5 2.25 10
+  line often nobody 1002.000001 0.75
+  line rare sshd 999.25 3
+} >log
+run "$pidguard" report log
+expect status 1
+expect out '2 places *[(]4 times[)]; 1 of them met somebody else there [(]1 times[)].*1. rare: kill(50, SIGTERM)  1 time*: sshd [(]was HIT*'
+expect out '*2. often: kill(50, SIGTERM)  3 times*/no/such/object+0x10*taken by a wait of the program (by 7), 500.0 ms to 2.2 s before*'
+expect out '*first  1970-01-01 00:16:40.000 UTC, last 1970-01-01 00:16:42.000 UTC*'
+run "$pidguard" report --json log
+expect status 1
+json 'd["hits"] == 1 and d["uses"] == 4 and [s["program"] for s in d["stale"]] == ["rare", "often"]'
+json 'd["stale"][1]["count"] == 3 and d["stale"][1]["least_ago"] == 0.5 and d["stale"][1]["most_ago"] == 2.25'
+json 'd["stale"][0]["owners"] == ["sshd"] and d["stale"][0]["signals"] == [15] and d["first"] == 999.25'
+
+# Parts of lines, at the end and in front, text between, names that need quotes, bytes that are no text.
+{
+  printf 'ed line of which the start was rotated away now=sshd\n'
+  line one nobody 1 1
+  printf 'prompt> %s\n' "$(line two nobody 2 1)"
+  printf '%s\n' "$start pid=1 comm=\"a \\\"b\\\" \\\\ \\x0a\" call=kill target=5 sig=9 now=\"x y\" $where"
+  printf '%s\n' "$start pid=1 comm=\"never closed call=kill target=5"
+  printf 'pidguard level=warn event=would-refuse pid=1 comm=\377\376 call=kill target=5 now=nobody\n'
+  line three nobody 3 1 | head -c 100
+} >parts
+run "$pidguard" report --json parts
+expect status 1
+json 'd["cut"] == 2 and d["foreign"] == 1 and d["uses"] == 4 and d["lines"] == 7'
+json 'any(s["program"] == "a \"b\" \\ \n" and s["owners"] == ["x y"] for s in d["stale"])'
+json 'any(s["program"] == "\ufffd\ufffd" for s in d["stale"])'
+head -c 100 "$pidguard" >binary
+run "$pidguard" report binary
+expect status 2
+for size in $(seq 1 130 "$(wc -c <parts)"); do # cut anywhere
+  head -c "$size" parts >piece
+  run "$pidguard" report piece
+  expect status '[012]'
+done
+
+# Rotated, compressed, from a pipe; everything else that is told.
+line one nobody 1 1 >rotated.1
+gzip -k rotated.1
+line one sshd 5 1 >rotated
+{
+  echo 'pidguard level=warn event=late-wait pid=3 comm=app time=6 call=waitpid target=9 result=ECHILD gone=silent ago=1 by=kernel'
+  echo 'pidguard level=warn event=degraded pid=3 comm=app what=track target=9 result=ENOMEM'
+  echo 'pidguard level=error event=bad-environment pid=3 comm=app variable=PIDGUARD_MODE value=x used=enforce'
+  echo 'pidguard level=info event=summary pid=3 comm=app births=5 reaped=3 silent=1 degraded=1 unwaited=1 forgotten=2'
+} >>rotated
+run sh -c '"$0" report --json rotated.1.gz rotated - <rotated.1' "$pidguard"
+expect status 1
+json 'd["files"] == 3 and d["stale"][0]["count"] == 3 and d["stale"][0]["hits"] == 1 and len(d["stale"]) == 1'
+json 'd["late_waits"][0]["gone"] == "silent" and d["late_waits"][0]["by"] == "kernel" and len(d["trouble"]) == 2'
+json 'd["counters"]["births"] == 5 and d["counters"]["forgotten"] == 2 and d["counters"]["unwaited"] == 1'
+run "$pidguard" report rotated
+expect out '*Children that somebody else had taken*app: waitpid(9)*degraded: track: ENOMEM*5 children, 3 of them*2 numbers were forgotten*'
+head -c 30 rotated.1.gz >broken.gz
+run "$pidguard" report broken.gz
+expect status 2
+
+# Far more than fits into the memory that it may have, and more kinds than it keeps apart.
+for ((i = 0; i < 6000; i++)); do line prog nobody "$i" 1 "$i"; done >kinds
+for ((i = 0; i < 10; i++)); do cat kinds kinds kinds kinds; done >many
+run bash -c 'ulimit -v 65536; for i in 1 2 3 4; do cat many; head -c 3000000 /dev/zero; echo; done | "$0" report --json -' "$pidguard"
+expect status 1
+json 'd["uses"] == 6000 * 160 and len(d["stale"]) == 4096 and d["stale_left_out"] > 0 and d["foreign"] == 4'
+json 'sum(s["count"] for s in d["stale"]) + d["stale_left_out"] == d["uses"]'
+rm many
+run bash -c '"$0" report log >/dev/full' "$pidguard"
+expect status 2
+
+# A real one: the function that made the call, by an object with symbols; the line where there is debugging information.
+cc=$(type -P "${CC:-cc}" || type -P gcc || type -P clang)
+cat >stale.c <<'END_C'
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+void shoot_at(pid_t pid);
+__attribute__((noinline)) void shoot_at(pid_t pid) {
+  if (pid > 1)
+    kill(pid, SIGTERM);
+  __asm__ volatile("");
+}
+int main(void) {
+  pid_t pid = fork();
+  if (pid == 0)
+    _exit(0);
+  waitpid(-1, NULL, 0);
+  waitpid(pid, NULL, 0);
+  shoot_at(pid);
+  return 0;
+}
+END_C
+if find_namespace && "$cc" -g -O1 -o stale stale.c 2>/dev/null; then
+  for mode in audit enforce; do
+    run "${in_namespace[@]}" "$pidguard" --mode=$mode --debug=warn --log=real.%p ./stale
+    expect status 0
+    cat real.* >real && rm real.*
+    run "$pidguard" report --json real
+    expect status 1
+    json 'd["stale"][0]["program"] == "stale" and d["stale"][0]["call"] == "kill" and d["hits"] == 0'
+    json 'd["stale"][0]["function"] == "shoot_at" and d["stale"][0]["caller"].startswith("/")'
+    json 'd["stale"][0]["gone"] == "wait" and 0 <= d["stale"][0]["least_ago"] < 60 and d["stale"][0]["by"] != ""'
+    json 'd["late_waits"][0]["call"] == "waitpid" and d["late_waits"][0]["function"] == "main"'
+    json 'd["stale"][0]["refused"] == ('"'$mode'"' == "enforce")'
+    type -P addr2line >/dev/null && json 'd["stale"][0]["source"].endswith("stale.c:7")'
+  done
+  run "${in_namespace[@]}" "$pidguard" --mode=audit --log=summary.%p bash -c 'true & true & wait'
+  run "$pidguard" report --json summary.*
+  expect status 0
+  json 'd["counters"]["births"] == 2 and d["counters"]["reaped"] == 2 and d["counters"]["unwaited"] == 0'
+else
+  skip 'a real program: no pid namespace, or no compiler'
+fi
+finish

@@ -1,0 +1,60 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
+# pidguard status: what a running process is asked without a signal, and without being stopped. See check.sh for the
+# arguments.
+. "${BASH_SOURCE[0]%/*}/check.sh"
+
+find_namespace || {
+  echo 'SKIP: no pid namespace to be had'
+  exit 77
+}
+inside() { run "${in_namespace[@]}" "$pidguard" bash -c "$1" bash "$pidguard"; }
+
+inside 'sleep 60 & sleep 60 & true & wait $!; "$1" status $$; echo "status $?"; kill %1 %2'
+expect status 0
+expect out "* bash: mode enforce, $lib *"
+expect out '* births 4 * reaped 1 *1 retired numbers are remembered*3 children*sleep, alive, known by *sleep, alive, known by *status 0'
+
+# A zombie; a child in a group of its own that lives on; a forked child that has made none.
+inside 'set -m; (sleep 60 & exit 0) & wait $!; sleep 0.2 & "$1" status $$ | grep group; set +m
+  (trap : TERM; "$1" status $BASHPID)'
+expect out '*is gone, and the process group that it led lives*'
+
+# JSON, several at once, one of which is nobody.
+inside '"$1" status --json $$ 1 4000000; echo " $?"'
+expect out '[[]{"pid":*"protected":true,"mode":"enforce"*"counters":{"births":*}*{"pid":*]* 2'
+expect err '*4000000: there is no such process*'
+if type -P python3 >/dev/null; then
+  inside '"$1" status --json $$ | python3 -c "import json, sys; print(json.load(sys.stdin)[0][\"children\"][0][\"alive\"])"'
+  expect out True
+fi
+
+# Other modes; not protected at all.
+run "${in_namespace[@]}" "$pidguard" --mode=audit bash -c '"$1" status $$; :' bash "$pidguard"
+expect out '*mode audit*'
+run "${in_namespace[@]}" "$pidguard" --mode=off bash -c '"$1" status $$; echo $?' bash "$pidguard"
+expect out '*not protected: the object is loaded, and switched off*1'
+run "${in_namespace[@]}" bash -c '"$1" status $$; echo $?' bash "$pidguard"
+expect out '*not protected: the object is not loaded*1'
+for word in 0 -1 x 99999999999999999999 1x; do
+  run "$pidguard" status -- "$word"
+  expect status 2
+done
+
+# Many children, more than lie on the first page; and nobody was stopped or signalled: it goes on counting meanwhile.
+inside 'for ((i = 0; i < 80; i++)); do sleep 60 & done; "$1" status --json $$ >many
+  jobs -p | wc -l >jobs; kill $(jobs -p)'
+run sh -c 'grep -oE "\"known_by\":\"(pidfd|identity|number)\"" many | wc -l'
+expect out "$(<jobs)"
+inside 'n=0; trap "n=\$((n + 1))" CHLD USR1 USR2 CONT; for i in 1 2 3 4 5; do :; done
+  "$1" status $$ >/dev/null; grep -E "^(TracerPid|SigPnd)" /proc/$$/status | tr -d "\t\n"'
+expect out 'TracerPid:0SigPnd:0000000000000000'
+
+# Another user's process.
+if can_be_other; then
+  run "${in_namespace[@]}" bash -c 'sleep 60 & '"${as_other[*]}"' "$1" status $!; echo $?; kill $!' bash "$pidguard"
+  expect out 2
+  expect err '*its memory cannot be read: Permission denied*'
+else
+  skip "another user's process: this test cannot become somebody else"
+fi
+finish
