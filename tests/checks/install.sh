@@ -136,7 +136,8 @@ expect 'global names of the archive that are not pidguard_' \
 
 # What was linked against an older version goes on: no name of the kept list is gone, and new ones are to be entered there.
 expect 'the names of libpidguard.so.0 beside the kept list' \
-  "$(nm -D --defined-only "$libdir/libpidguard.so.0" | sed -n 's/.* \(.*\)@@*\(.*\)/\1@\2/p; s/.* A \(PIDGUARD_[0-9]*\)$/\1@\1/p' | sort)" \
+  "$(nm -D --defined-only "$libdir/libpidguard.so.0" |
+    awk '{ sub(/@@/, "@", $3); print $2 == "A" ? $3 "@" $3 : $3 }' | sort)" \
   "$(sed -n 's/^ \([^ ]*\) .*/\1/p' "$src/src/package/symbols" | sort)"
 expect 'SONAMEs' "$(readelf -d "$libdir"/libpidguard.so.0 "$libdir"/libpidguard-preload.so.0 |
   sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p' | tr '\n' ' ')" 'libpidguard.so.0 libpidguard-preload.so.0 '
@@ -191,9 +192,9 @@ expect 'what is left' "$(find "$prefix" \( -type f -o -type l \) | tr '\n' ' ')"
 expect 'folders of ours that are left' "$(find "$prefix" -name '*pidguard*' | tr '\n' ' ')" ''
 succeeds 'install again' "$cmake" --install "$build" --prefix "$prefix"
 
-# ---- To a path with blanks and quotes: all but the preload, which the dynamic linker splits there ----
+# ---- To a path with blanks: all but the preload, which the dynamic linker splits there ----
 
-odd="$tmp/it's odd"
+odd="$tmp/it is odd" # (a quote in it: pkg-config itself does not escape that in the folder of its file)
 succeeds 'install to an odd path' "$cmake" --install "$build" --prefix "$odd"
 if command -v pkg-config >/dev/null; then
   flags=$(PKG_CONFIG_PATH=$odd/${libdir#"$prefix/"}/pkgconfig pkg-config --cflags --libs pidguard)
