@@ -19,6 +19,8 @@ static const char usage[] =
     "                   --debug=warn as well), off\n"
     "  --debug[=LEVEL]  log at LEVEL: error, warn, info, debug (without LEVEL: debug)\n"
     "  --log=FILE       log to FILE (%p: process id) instead of stderr; alone it means --debug=info as well\n"
+    "  --family         also refuse PIDs of children that another process of the family saw end\n"
+    "  --deepbind=clear objects that are opened with RTLD_DEEPBIND call through the shim as well\n"
     "  --strict         refuse a command that cannot be protected (status 126) instead of naming it and running it\n"
     "\n"
     "  report           reads logs: who would have hit whom, from where. Status 0: nothing, 1: findings, 2: trouble\n"

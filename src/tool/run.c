@@ -30,6 +30,7 @@ static bool is_one_of(const char *word, const char *const *words) {
 }
 
 static const char *const modes[] = {"enforce", "audit", "off", NULL};
+static const char *const deepbinds[] = {"keep", "clear", NULL};
 static const char *const levels[] = {"off", "error", "warn", "info", "debug", "0", "1", "2", "3", "4", NULL};
 
 static void check_word(const char *option, const char *value, const char *const *words) {
@@ -115,6 +116,12 @@ static int read_options(char **argv) {
       check_word("--debug", level, levels);
       set("PIDGUARD_DEBUG", level);
       options.debug = true;
+    } else if (strcmp(argv[i], "--family") == 0) {
+      set("PIDGUARD_FAMILY", "on");
+    } else if (is_option(argv[i], "--deepbind")) {
+      const char *how = value_of(argv, &i, "--deepbind");
+      check_word("--deepbind", how, deepbinds);
+      set("PIDGUARD_DEEPBIND", how);
     } else if (strcmp(argv[i], "--strict") == 0) {
       options.strict = true;
     } else {
