@@ -8,7 +8,7 @@
 #define SECOND_SETS (2 * PG_RETIRED_MOST / PG_WAYS)
 static struct pg_set second[SECOND_SETS] __attribute__((aligned(4096)));
 
-struct pg_level pg_number_levels[PG_LEVELS]; /* from the second on */
+struct pg_sets pg_number_levels[PG_LEVELS]; /* from the second on */
 
 static int64_t (*pid_max_source)(void);
 
@@ -100,13 +100,13 @@ static bool swap(const struct place *at, pg_id to) {
 
 /* The second level needs no memory, further ones are eight times as large as the one before. False: there is none. */
 static bool add_level(uint32_t have) {
-  struct pg_level next = {second, 1};
+  struct pg_sets next = {second, 1};
   if (have > 1) {
     next = pg_number_levels[have - 2];
     uint64_t sets = 8 * ((uint64_t)next.mask + 1);
     if (have > PG_LEVELS || sets > PG_PID_LIMIT || !pg_filter_can(PG_CAN_MAP))
       return false;
-    next = (struct pg_level){pg_sys_map(sets * sizeof *next.sets, MAP_PRIVATE), (uint32_t)sets - 1};
+    next = (struct pg_sets){pg_sys_map(sets * sizeof *next.sets, MAP_PRIVATE), (uint32_t)sets - 1};
     if (!next.sets)
       return false;
   } else {

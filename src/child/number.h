@@ -25,11 +25,11 @@
 #define PG_RETIRED_LEAST 64u
 #define PG_RETIRED_MOST 16384u
 
-struct pg_level {
+struct pg_sets {
   struct pg_set *sets;
   uint32_t mask; /* their number - 1 */
 };
-extern struct pg_level pg_number_levels[PG_LEVELS] PG_HIDDEN;
+extern struct pg_sets pg_number_levels[PG_LEVELS] PG_HIDDEN;
 
 typedef uint64_t pg_id; /* 0: nothing is known, the PID is libc's business */
 

@@ -14,7 +14,7 @@
 struct pg_status_note {
   int32_t layout; /* to a struct pg_status_layout */
   int32_t hot;    /* to what the offsets below are counted from */
-  int32_t levels; /* to an array of struct pg_level: further sets of the number table */
+  int32_t levels; /* to an array of struct pg_sets: further sets of the number table */
   int32_t mode;   /* to an int: enum pg_mode */
   int32_t cells;  /* to the pidfds that are held */
 };
