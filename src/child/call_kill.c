@@ -8,6 +8,9 @@
 
 #include <limits.h>
 
+/* Another preloaded object may stand between us and libc. */
+static int next_kill(pid_t pid, int sig) { return pg_next.kill(pid, sig) < 0 ? -errno : 0; }
+
 int pg_call_kill(pid_t pid, int sig, struct pg_call call) {
   int r = PG_PASS;
   if (PG_LIKELY(pg_mode() != PG_MODE_OFF)) {
@@ -16,7 +19,7 @@ int pg_call_kill(pid_t pid, int sig, struct pg_call call) {
     else if (pid < -1 && pid != INT_MIN)
       r = pg_child_signal_group(-pid, sig, call);
   }
-  return r == PG_PASS ? pg_sys_kill(pid, sig) : r;
+  return r == PG_PASS ? next_kill(pid, sig) : r;
 }
 
 int pg_call_killpg(pid_t pgrp, int sig, struct pg_call call) {
@@ -25,7 +28,7 @@ int pg_call_killpg(pid_t pgrp, int sig, struct pg_call call) {
     r = pg_child_signal_group(pgrp, sig, call);
   if (r != PG_PASS)
     return r;
-  return pgrp < 0 ? -EINVAL : pg_sys_kill(-pgrp, sig); /* as libc's own does */
+  return pgrp < 0 ? -EINVAL : next_kill(-pgrp, sig); /* as libc's own does */
 }
 
 int pg_call_sigqueue(pid_t pid, int sig, union sigval value, struct pg_call call) {
