@@ -110,9 +110,8 @@ static void test_handler(void) {
   PG_CHECK(wrong == 0, "%d answers were wrong", wrong);
   PG_CHECK(interrupts > 100, "only %d interrupts", interrupts);
   PG_CHECK(atomic_load(&pg_hot.writers) == 0, "%u writers left", atomic_load(&pg_hot.writers));
-#ifdef __GLIBC__
-  PG_CHECK(moves > 1000 && moves_in_handler > 10, "%d leaves moved, %d of them in a handler", moves, moves_in_handler);
-#endif
+  if (pg_libc_has_one_thread()) /* and says so, as glibc does from 2.32 on: else a leaf stays */
+    PG_CHECK(moves > 1000 && moves_in_handler > 10, "%d leaves moved, %d of them in a handler", moves, moves_in_handler);
 }
 
 /* A handler that jumps out of a write leaves the leaf where it is, and everything right. */
