@@ -36,14 +36,13 @@ PG_COLD int pg_call_close(int fd, int (*close)(int)) {
   return close(fd);
 }
 
-/* A thread may be about to use the number: that is waited for. A frame that the caller, a handler, has interrupted cannot be
- * waited for. It would use what comes to stand there, and only a pidfd would be taken for the child's: EBUSY, as dup2(2) has it. */
+/* Another thread that is about to use the number is waited for where the number is taken. A frame that the caller, a handler, has
+ * interrupted cannot be waited for. It would use what comes to stand there, and only a pidfd would be taken for the child's:
+ * EBUSY, as dup2(2) has it. */
 static bool is_in_use(int from, int to) {
   if (!pg_reach_is(from, 0))
     return false;
   pg_held_be_careful();
-  for (int i = 0; i < 1000 && pg_hazard_is_on(to); i++)
-    pg_sys0(SYS_sched_yield);
   return pg_hazard_is_on(to);
 }
 

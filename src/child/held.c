@@ -14,8 +14,10 @@ static int32_t most = PG_CELLS;
 /* ---- Hazards ---- */
 
 /* A thread finds its own entry again after a handler has jumped out of a use: then it writes over it. */
+static uint32_t self_tag(void) { return (uint32_t)((uintptr_t)&pg_self_marks >> 4); }
+
 struct pg_hazard pg_hazard_publish_late(int fd) {
-  uint32_t self = (uint32_t)((uintptr_t)&pg_self_marks >> 4);
+  uint32_t self = self_tag();
   uint64_t value = (uint64_t)self << 32 | ((uint32_t)fd + 1);
   for (uint32_t i = 0; i < PG_HAZARDS - 1; i++) {
     _Atomic uint64_t *at = &pg_hazards[1 + (self + i) % (PG_HAZARDS - 1)];
@@ -28,11 +30,21 @@ struct pg_hazard pg_hazard_publish_late(int fd) {
   return (struct pg_hazard){NULL, 0};
 }
 
-bool pg_hazard_is_on(int fd) {
-  for (int i = 0; i < PG_HAZARDS; i++)
-    if ((uint32_t)atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst) == (uint32_t)fd + 1)
+static bool is_published(int fd, bool own) {
+  for (int i = 0; i < PG_HAZARDS; i++) {
+    uint64_t hazard = atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst);
+    if ((uint32_t)hazard == (uint32_t)fd + 1 && (own || hazard >> 32 != self_tag()))
       return true;
+  }
   return false;
+}
+
+bool pg_hazard_is_on(int fd) { return is_published(fd, true); }
+
+/* Uses are single calls that do not block. A frame that the caller itself has interrupted cannot be waited for. */
+static void wait_for_uses(int fd) {
+  for (int i = 0; i < 1000 && !pg_is_single_threaded() && is_published(fd, false); i++)
+    pg_sys0(SYS_sched_yield);
 }
 
 /* ---- Cells ---- */
@@ -51,6 +63,7 @@ static void empty(struct pg_cell *cell, uint64_t id) {
   int fd = pg_cell_fd(cell);
   if (fd < 0 || !atomic_compare_exchange_strong_explicit(&cell->id, &id, 0, memory_order_seq_cst, memory_order_relaxed))
     return;
+  wait_for_uses(fd);
   close_proven(fd, ino);
   atomic_store_explicit(&cell->fd, 0, memory_order_release);
   atomic_fetch_sub_explicit(&pg_held_count, 1, memory_order_relaxed);
@@ -158,6 +171,7 @@ void pg_held_take(unsigned first, unsigned last) {
       continue;
     atomic_store_explicit(&pg_cells[i].fd, 0, memory_order_release);
     atomic_fetch_sub_explicit(&pg_held_count, 1, memory_order_relaxed);
+    wait_for_uses(fd);
     pg_count(lost);
   }
 }
