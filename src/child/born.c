@@ -183,7 +183,7 @@ static bool adopt_listed(pid_t pid) {
  * allow. The file is closed while a child is entered: there may be but one free descriptor. Returns how many were not known, or
  * -errno. */
 static int read_children(const char *path) {
-  char text[512];
+  char text[128]; /* a handler with a small stack may come here first */
   int found = 0;
   ssize_t n = 0;
   for (int64_t from = 0;; from += n) {
@@ -217,8 +217,12 @@ PG_COLD void pg_child_adopt_all(void) {
   int found = 1;
   for (int i = 0; pg_mode() != PG_MODE_OFF && pg_filter_can(PG_CAN_READ) && found > 0 && i < 32; i++) {
     pg_buf_init(&b, path, sizeof path);
-    pg_buf_str(&b, "/proc/self/task/");
-    pg_buf_dec(&b, pg_sys_getpid());
+    if (pg_filter_can(PG_CAN_PIDFD)) {
+      pg_buf_str(&b, "/proc/self/task/");
+      pg_buf_dec(&b, pg_sys_getpid());
+    } else { /* the first thread cannot be named without a call that the program does not make */
+      pg_buf_str(&b, "/proc/thread-self");
+    }
     pg_buf_str(&b, "/children");
     found = read_children(path);
   }

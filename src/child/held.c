@@ -41,9 +41,11 @@ static bool is_published(int fd, bool own) {
 
 bool pg_hazard_is_on(int fd) { return is_published(fd, true); }
 
+bool pg_hazard_is_mine(int fd) { return pg_hazard_is_on(fd) && (pg_is_single_threaded() || !is_published(fd, false)); }
+
 /* Uses are single calls that do not block. A frame that the caller itself has interrupted cannot be waited for. */
 static void wait_for_uses(int fd) {
-  for (int i = 0; i < 1000 && !pg_is_single_threaded() && is_published(fd, false); i++)
+  for (int i = 0; i < PG_WINDOW_TRIES && !pg_is_single_threaded() && is_published(fd, false); i++)
     pg_sys0(SYS_sched_yield);
 }
 
@@ -93,6 +95,8 @@ static void hold(struct pg_cell *cell, pg_id id, uint64_t ino, int low, bool lea
   atomic_store_explicit(&cell->fd, fd + 1, memory_order_release);
   atomic_store_explicit(&cell->id, id, memory_order_seq_cst);
   atomic_fetch_add_explicit(&pg_held_count, 1, memory_order_relaxed);
+  if (!pg_reach_is(fd, ino)) /* an instruction of the program's own was faster */
+    pg_held_take((unsigned)fd, (unsigned)fd);
 }
 
 void pg_held_offer(pg_id id, uint64_t ino, int low, bool leader) {
@@ -125,7 +129,7 @@ void pg_held_retire(pg_id id, pg_id gone) {
       atomic_store_explicit(&cell->leader, 1, memory_order_relaxed);
     return;
   }
-  if (pg_cell_fd(cell) < 0) /* seen only */
+  if (pg_cell_fd(cell) < 0 || !pg_filter_can(PG_CAN_PIDFD)) /* seen only, or it must stay where it is */
     return;
   pg_window_open(&window, false);
   empty(cell, id);
@@ -134,6 +138,8 @@ void pg_held_retire(pg_id id, pg_id gone) {
 
 PG_COLD void pg_held_let_go(bool leaders, bool guest) {
   struct pg_window window;
+  if (!pg_filter_can(PG_CAN_PIDFD))
+    return;
   pg_window_open(&window, guest);
   for (int i = 0; i < PG_CELLS; i++) {
     uint64_t id = atomic_load_explicit(&pg_cells[i].id, memory_order_acquire);

@@ -66,6 +66,7 @@ static inline void pg_hazard_clear(struct pg_hazard hazard) {
     atomic_store_explicit(hazard.at, hazard.before, memory_order_release);
 }
 bool pg_hazard_is_on(int fd);
+bool pg_hazard_is_mine(int fd); /* a frame that the caller has interrupted */
 
 /* ---- The cache ---- */
 

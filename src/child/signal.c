@@ -234,7 +234,7 @@ int pg_child_check_group(pid_t pgid, struct pg_call call) {
  * read from /proc. */
 static pid_t process_of(pid_t tid) {
   static const char field[] = "\nTgid:\t";
-  char path[40], text[512];
+  char path[40], text[160];
   struct pg_buf b;
   pg_buf_init(&b, path, sizeof path);
   pg_buf_str(&b, "/proc/");

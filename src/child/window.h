@@ -10,6 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Yields, of which each takes 0.1 us at the least: more than any window or use lasts, unless its thread is stopped. */
+#define PG_WINDOW_TRIES 1000000
+
 struct pg_window {
   uint64_t mask; /* of signals, as it was */
   bool locked;

@@ -51,7 +51,7 @@ static bool has_sigchld(const char *mask) {
 
 /* In small pieces: the first fork of a program may be made by a handler, on a small stack. */
 static struct status read_status(void) {
-  char chunk[256], line[64];
+  char chunk[128], line[64];
   size_t len = 0;
   int unseen = 2; /* of the masks */
   struct status status = {0, true}; /* a kernel without seccomp does not have the line */
@@ -163,15 +163,15 @@ static _Atomic int deadly;
  * byte none is written, nor piped to a program. In the entry: its PID, and the groups that were begun and ended. */
 static void be_probe(void) {
   uint64_t all = ~(uint64_t)0, core[2], said;
+  if (pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, NULL, core) == 0) {
+    core[0] = core[1] > 0;
+    pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, core, NULL);
+  }
   pid_t self = pg_sys_getpid();
   _Atomic uint64_t *cell = atomic_load_explicit(&page, memory_order_relaxed) + self % CELLS;
   said = (uint64_t)(uint32_t)self << 32;
   atomic_store_explicit(cell, said, memory_order_relaxed);
   pg_sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, sizeof all);
-  if (pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, NULL, core) == 0) {
-    core[0] = core[1] > 0;
-    pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, core, NULL);
-  }
   for (size_t i = 0; i < PG_ARRAY_LEN(tries); i++) {
     int group = tries[i].group;
     if (atomic_load_explicit(&deadly, memory_order_relaxed) & group)
