@@ -256,7 +256,7 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
   if (pg_held_any()) /* handles of the parent's groups: here those are known by number */
     pg_held_let_go(true, false);
   pid_t self = pg_sys_getpid();
-  if (self == 1 || pg_sys_getppid() == 0) /* PIDs of another pid namespace say nothing in this one */
+  if (self == 1 || (pg_filter_can(PG_CAN_PARENT) && pg_sys_getppid() == 0)) /* PIDs of another pid namespace say nothing in this one */
     pg_number_clear(inherited.entered);
   else
     pg_number_forget(self); /* our own PID may be one that our parent saw die */

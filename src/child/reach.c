@@ -169,7 +169,7 @@ static int send_proven(int fd, pg_id id, const struct pg_signal *s) {
 /* -EBADF: nothing is held. */
 static int reach_held(pg_id id, uint64_t ino, const struct pg_signal *s) {
   int r = -EBADF, fd = pg_held_for(id);
-  if (fd < 0)
+  if (fd < 0 || !pg_filter_can(PG_CAN_PIDFD))
     return r;
   if (pg_held_is_careful()) {
     struct pg_window window;

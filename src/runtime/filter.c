@@ -145,16 +145,20 @@ static void try_hold(pid_t self) {
   pg_sys_nofile_soft();
 }
 
-static void try_ask(pid_t self) {
+static void try_ask(pid_t self) { pg_sys_kill(self, 0); }
+
+static void try_thread(pid_t self) { pg_sys3(SYS_tgkill, self, self, 0); }
+
+static void try_parent(pid_t self) {
+  (void)self;
   pg_sys_getppid();
-  pg_sys_kill(self, 0);
-  pg_sys3(SYS_tgkill, self, self, 0);
 }
 
 static const struct {
   int group;
   void (*run)(pid_t self);
-} tries[] = {{PG_CAN_PIDFD, try_pidfd}, {PG_CAN_HOLD, try_hold}, {PG_CAN_ASK, try_ask}};
+} tries[] = {{PG_CAN_PIDFD, try_pidfd}, {PG_CAN_HOLD, try_hold}, {PG_CAN_ASK, try_ask},
+             {PG_CAN_THREAD, try_thread}, {PG_CAN_PARENT, try_parent}};
 
 /* What the throw-away process is to leave out, as an earlier one has died of it. */
 static _Atomic int deadly;
@@ -338,8 +342,8 @@ static const struct {
     {PG_CAN_HOLD, {SYS_fcntl, 2, {0, F_GETFD}}},
     {PG_CAN_HOLD, {SYS_prlimit64, 7, {0, RLIMIT_NOFILE, 0}}},
     {PG_CAN_ASK, {SYS_kill, 2, {0, 0}}},
-    {PG_CAN_ASK, {SYS_tgkill, 4, {0, 0, 0}}},
-    {PG_CAN_ASK, {SYS_getppid, 0, {0}}},
+    {PG_CAN_THREAD, {SYS_tgkill, 4, {0, 0, 0}}},
+    {PG_CAN_PARENT, {SYS_getppid, 0, {0}}},
     {PG_CAN_READ, {SYS_openat, 0, {0}}},
     {PG_CAN_READ, {SYS_read, 0, {0}}},
     {PG_CAN_READ, {SYS_close, 0, {0}}},
@@ -360,7 +364,7 @@ static int let_pass(const struct pg_bpf_program *program) {
     if ((cans & needed[i].group) && !pg_bpf_lets_pass(program, &needed[i].call, true, &room))
       cans &= ~needed[i].group;
   if (!pg_bpf_lets_pass(program, &replaced, false, &room))
-    cans &= ~(PG_CAN_PIDFD | PG_CAN_HOLD | PG_CAN_ASK);
+    cans &= ~(PG_CAN_PIDFD | PG_CAN_HOLD | PG_CAN_ASK | PG_CAN_THREAD);
   atomic_store_explicit(&busy, 0, memory_order_release);
   return cans;
 }
