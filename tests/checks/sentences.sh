@@ -1,13 +1,13 @@
 #!/bin/bash
 # The documents are to be read: their sentences have 16 words on the average, and 35 at the most. Then the program in
 # README.md, which must compile. Usage: sentences.sh SOURCE C-COMPILER [FILE…]
-set -uf
+set -u
 export LC_ALL=C
 src=${1:?usage: sentences.sh SOURCE C-COMPILER [FILE…]}
 cc=${2:?usage: sentences.sh SOURCE C-COMPILER [FILE…]}
 shift 2
 cd -- "$src" || exit 1
-(($#)) || set -- README.md src/README.md tests/README.md tests/bench/README.md src/man/pidguard.1 src/man/pidguard.7
+(($#)) || set -- README.md src/README.md tests/README.md tests/bench/README.md src/man/pidguard{.1,.7,_*.3}
 failures=0
 fail() {
   failures=$((failures + 1))
