@@ -32,6 +32,7 @@ count b.md || fail 'code is counted'
 
 lines=$(wc -l <README.md)
 ((lines <= 150)) || fail "README.md has $lines lines, more than 150"
+# shellcheck disable=SC2016
 sed -n '/^```c$/,/^```$/{/^```/d;p}' README.md >"$tmp/hello.c"
 [[ -s $tmp/hello.c ]] || fail 'README.md shows no program'
 "$cc" -Wall -Wextra -Wpedantic -Werror -fsyntax-only -Iinclude "$tmp/hello.c" || fail 'the program of README.md does not compile'
