@@ -59,8 +59,8 @@ int pg_call_check_group(pid_t pgid, struct pg_call call) {
   return pg_child_check_group(pgid, call);
 }
 
-/* A child that is there before and after had the PID all the time. A retired PID is looked up as well: that nobody has it the
- * kernel says in its own way, EINVAL where it is still a group's (before 6.16). */
+/* A child that lives before and after the open had the PID all the time. The kernel is asked about a retired PID as
+ * well, as it has its own errors: EINVAL before 6.16 if the PID is still the number of a group. */
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
   if (pg_mode() != PG_MODE_OFF)
     pg_held_be_careful();
@@ -73,8 +73,8 @@ int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
   return fd;
 }
 
-/* The caller's pidfd tells whom to open. Where it cannot be asked, or a handler has reaped the child, its PID is not known to the
- * caller either. */
+/* The caller's pidfd tells the PID. If the kernel cannot say it, or a handler has reaped the child, the caller does not
+ * know the PID either. */
 void pg_call_pidfd_spawned(int fd, const char *how) {
   struct pg_pidfd_info info = {.mask = 0};
   if (pg_mode() == PG_MODE_OFF)

@@ -143,8 +143,9 @@ bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call) {
 
 /* ---- A process group ---- */
 
-/* The group of a leader that was reaped. The kernel gives a number to nobody while it is a group's. So if a process has the
- * leader's, that group is gone; else the number is still the group's, or nobody's. */
+/* The group of a leader that was reaped. While a number is a group's, the kernel gives it to no process (__change_pid()
+ * in kernel/pid.c). So if a process has the leader's PID, the group is gone. Else the number is still the group's, or
+ * free. */
 static int reach_orphaned_group(pg_id id, uint64_t ino, const struct pg_signal *s, bool guest) {
   pid_t pgid = pg_id_pid(id);
   int r = guest ? -EOPNOTSUPP : pg_reach(id, ino, s, false);
@@ -184,7 +185,7 @@ static int reach_group(pid_t pgid, const struct pg_signal *s, bool *ret_stale) {
   if (pg_id_is_live(id) && pg_filter_can(PG_CAN_PIDFD)) {
     int r = pg_reach(id, ino, s, false);
     if (r != -ESRCH || pg_reach(id, ino, &probe, false) != -ESRCH)
-      return r; /* nobody in the group of a child that lives: until now */
+      return r; /* a child that lives, and leads no group so far */
     pg_count(silent);
     id = pg_child_retire(id, "silent");
   }

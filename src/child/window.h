@@ -1,7 +1,7 @@
-/* The window: the few system calls during which a low descriptor number is ours. The kernel gives a new pidfd the lowest free
- * number, which the program could use at the same moment. So all signals are blocked meanwhile, and in a program with
- * threads a lock keeps out whoever puts descriptors on numbers of its own choice (dup2, dup3) or closes this one. Nobody
- * blocks within a window, so waiting for its end is short, and it is bounded. Calls self, kernel. */
+/* The window: the few system calls during which a low descriptor number is ours. The kernel gives a new pidfd the
+ * lowest free number, which the program could use at the same moment. So all signals are blocked meanwhile, and in a
+ * program with threads a lock keeps out dup2 and dup3 onto numbers of the program's choice, and a close of this number.
+ * No call within a window blocks, so waiting for its end is short, and it is bounded. Calls self, kernel. */
 #ifndef PG_CHILD_WINDOW_H
 #define PG_CHILD_WINDOW_H
 

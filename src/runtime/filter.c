@@ -32,7 +32,7 @@ static void cans_are(int cans) {
  * dynamic program, so a filter from before the exec lets it pass. */
 struct status {
   int seccomp; /* 0: no filter; 1: strict mode; 2: a filter; -1: no way to know */
-  bool quiet;  /* nobody would notice a SIGCHLD: it has no handler and is not blocked */
+  bool quiet;  /* the program would not notice a SIGCHLD: it has no handler and is not blocked */
 };
 
 /* What follows the field's name, if the line begins with it. */
