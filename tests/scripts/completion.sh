@@ -25,6 +25,12 @@ offers pidguard --mode =
 expect out $'*\nenforce\naudit\noff\n*'
 offers pidguard --debug = w
 expect out $'\nwarn\n'
+offers pidguard --deepbind = k
+expect out $'\nkeep\n'
+offers pidguard --deepbind = clear unsh
+expect out $'*\nunshare\n*'
+offers pidguard run --fam
+expect out $'\n--family\n'
 offers pidguard run --st
 expect out $'\n--strict\n'
 : >a-log
@@ -70,6 +76,15 @@ END_ZSH
   }
   zsh_offers 'pidguard repo' 'report'
   zsh_offers 'pidguard --stri' '--strict'
+  zsh_offers 'pidguard --fam' '--family'
+  zsh_offers 'pidguard run --deepb' '--deepbind='
+  zsh_offers 'pidguard --deepbind=cl' 'clear'
+  zsh_offers 'pidguard --mode=au' 'audit'
+  zsh_offers 'pidguard --log=a-l' 'a-log'
+  zsh_offers 'pidguard report a-l' 'a-log'
+  zsh_offers 'pidguard check --qu' '--quiet'
+  zsh_offers 'pidguard --strict unsha' 'unshare'
+  zsh_offers 'pidguard cat a-l' 'a-log'
 else
   skip 'zsh is not installed'
 fi
