@@ -79,7 +79,7 @@ can_root=$status
 [[ $can_root == 0 ]] || skip "the examples for a whole system: no root tree can be made here: ${err:-status $status}"
 
 bound_of_a_process() {
-  "${in_namespace[@]}" pidguard bash -c 'for i in {1..70}; do true & wait $!; done; pidguard status $$'
+  "${in_namespace[@]}" pidguard bash -c 'for i in {1..70}; do true & wait $!; done; pidguard status $$; :'
 }
 
 examples=0
@@ -96,7 +96,7 @@ for example in examples/*.test; do
     told $rest
     ;;
   bound)
-    run bash -e -c "$text"
+    run "${in_namespace[@]}" bash -e -c "$text"
     told
     all=$(bound_of_a_process 2>&1)
     expect all "*numbers are remembered, of at most $out;*"
