@@ -3,7 +3,7 @@
 # What follows the launcher's own words is completed as the command that it is.
 _pidguard() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} mode=run i
-  local options='--mode= --debug --debug= --log= --strict --demo --help --version'
+  local options='--mode= --debug --debug= --log= --family --deepbind= --strict'
   COMPREPLY=()
   # Readline takes '=' for the end of a word.
   [[ $cur != = ]] || cur=
@@ -14,8 +14,8 @@ _pidguard() {
       ((i == 1)) || break
       mode=${COMP_WORDS[i]}
       ;;
-    --mode | --log) [[ ${COMP_WORDS[i + 1]-} == = ]] || ((i++)) ;;
-    --debug | --strict | --json | --quiet) ;;
+    --mode | --log | --deepbind) [[ ${COMP_WORDS[i + 1]-} == = ]] || ((i++)) ;;
+    --debug | --family | --strict | --json | --quiet) ;;
     =) ((i++)) ;;
     --)
       ((i++))
@@ -41,10 +41,11 @@ _pidguard() {
     mapfile -t COMPREPLY < <(compgen -W 'off error warn info debug' -- "$cur"
       [[ ${COMP_WORDS[COMP_CWORD]} == = || ${COMP_WORDS[COMP_CWORD - 1]} == = ]] || compgen -c -- "$cur")
     ;;
+  run:--deepbind) mapfile -t COMPREPLY < <(compgen -W 'keep clear' -- "$cur") ;;
   run:--log) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
   run:*)
     if [[ $cur == -* ]]; then
-      ((COMP_CWORD > 1)) && [[ ${COMP_WORDS[1]} == run ]] && options='--mode= --debug --debug= --log= --strict'
+      ((COMP_CWORD > 1)) || options+=' --demo --help --version'
       mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
       [[ ${#COMPREPLY[@]} != 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace
     elif ((COMP_CWORD == 1)); then

@@ -8,6 +8,8 @@ run_options=(
   '--mode=[what is done about a stale number]:mode:(enforce audit off)'
   '--debug=-[log at this level]::level:(off error warn info debug)'
   '--log=[log to a file]:log file:_files'
+  '--family[spare also whom other processes of the family would hit]'
+  '--deepbind=[objects opened with RTLD_DEEPBIND]:how:(keep clear)'
   '--strict[refuse a command that cannot be protected]'
 )
 subcommands=(

@@ -268,9 +268,15 @@ static const char *how_known(const struct known *k) {
   return !k ? "no record" : k->fd >= 0 ? "pidfd" : k->ino ? "identity" : "number";
 }
 
+/* 0: too few have died yet for the process to have asked for its bound. */
+static uint32_t retired_max(const struct seen *s) {
+  uint32_t most = page32(s, s->layout.retired_max);
+  return most ? most - 1 : 0;
+}
+
 static uint32_t retired(const struct seen *s) {
-  uint32_t n = s->untouched ? 0 : page32(s, s->layout.tickets), most = page32(s, s->layout.retired_max);
-  return most && n > most - 1 ? most - 1 : n;
+  uint32_t n = s->untouched ? 0 : page32(s, s->layout.tickets), most = retired_max(s);
+  return most && n > most ? most : n;
 }
 
 static void print_text(const struct process *p, const struct seen *s) {
@@ -284,7 +290,10 @@ static void print_text(const struct process *p, const struct seen *s) {
   fputs(" ", stdout);
   for (uint32_t i = 0; i < s->layout.counter_count; i++)
     printf(" %s %" PRIu64, counter_name(s, i), counter(s, i));
-  printf("\n  %u retired numbers are remembered; %d pidfds are held\n", retired(s), held_count(s));
+  printf("\n  %u retired numbers are remembered", retired(s));
+  if (retired_max(s))
+    printf(", of at most %u", retired_max(s));
+  printf("; %d pidfds are held\n", held_count(s));
   printf("  %zu children\n", s->child_count);
   for (size_t i = 0; i < s->child_count; i++) {
     const struct child *c = &s->children[i];

@@ -13,22 +13,26 @@ cd "$tmp" || exit 1
 checks=0
 failures=0
 
-# The object of this build, where every user can read it.
-cp "$lib" "$tmp/libpidguard-preload.so" || exit 1
+# What is passed on by whoever runs the tests is not the commands' (255: bash's own, of this script).
+for number in /proc/self/fd/*; do
+  number=${number##*/}
+  ((number <= 2 || number == 255)) || eval "exec $number>&-"
+done
+
 built=$lib
-lib=$tmp/libpidguard-preload.so
-chmod 755 "$lib"
-# The program that was built beside the object.
-pidguard=${built%/lib/*}/bin/pidguard
-[[ -x $pidguard ]] || {
-  echo "$pidguard is not there"
+[[ -x ${built%/lib/*}/bin/pidguard ]] || {
+  echo "${built%/lib/*}/bin/pidguard is not there"
   exit 1
 }
-
-# Puts the program and an object (a copy of the real one, or FILE) into a folder, as an installation would.
+# Puts the program of this build and an object (a copy of the real one, or FILE) into a folder, as an installation would.
 place() { # FOLDER [FILE]
-  mkdir -p "$1/bin" "$1/lib" && cp "$pidguard" "$1/bin/" && cp "${2-$lib}" "$1/lib/libpidguard-preload.so.0"
+  mkdir -p "$1/bin" "$1/lib" && cp "${built%/lib/*}/bin/pidguard" "$1/bin/" &&
+    cp "${2-$built}" "$1/lib/libpidguard-preload.so.0" && chmod -R a+rX "$1"
 }
+# Both of this build, where every user can reach them.
+place "$tmp/installed" || exit 1
+pidguard=$tmp/installed/bin/pidguard
+lib=$tmp/installed/lib/libpidguard-preload.so.0
 
 # run COMMAND [ARG…]: sets status, out and err.
 run() {

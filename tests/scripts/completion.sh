@@ -25,6 +25,12 @@ offers pidguard --mode =
 expect out $'*\nenforce\naudit\noff\n*'
 offers pidguard --debug = w
 expect out $'\nwarn\n'
+offers pidguard --deepbind = k
+expect out $'\nkeep\n'
+offers pidguard --deepbind = clear unsh
+expect out $'*\nunshare\n*'
+offers pidguard run --fam
+expect out $'\n--family\n'
 offers pidguard run --st
 expect out $'\n--strict\n'
 : >a-log
@@ -43,33 +49,45 @@ expect out $'\na-log\n'
 
 if type -P zsh >/dev/null && zsh -fc 'zmodload zsh/zpty' 2>/dev/null; then
   mkdir -p functions && cp "$src/src/tool/completion.zsh" functions/_pidguard
+  : >for-report && : >for-log && : >for-cat
+  # One shell is asked everything: each pair of arguments is what is typed before a tab, and what then must be there.
   cat >ask.zsh <<'END_ZSH'
 zmodload zsh/zpty
 zpty shell zsh -f -i
 zpty -w shell 'TERM=dumb; fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u -d dump; zstyle ":completion:*" list-colors; bindkey "^I" complete-word; setopt no_beep; PS1="p""g> "'
-for i in {1..300}; do
-  zpty -r -t shell piece && text+=$piece
-  [[ $text == *"pg> "* ]] && break
-  sleep 0.1
-done
+wait_for() {
+  text=
+  for i in {1..3000}; do
+    zpty -r -t shell piece && text+=$piece
+    [[ $text == *$1* ]] && return
+    sleep 0.1
+  done
+  print -r -- "not offered: $1; there is: ${(V)text}"
+  exit 1
+}
+wait_for "pg> "
 sleep 0.3 # what is typed before the editor is there is not completed
-zpty -w -n shell $1$'\t'
-text= piece=
-for i in {1..900}; do
-  zpty -r -t shell piece && text+=$piece
-  [[ $text == *$2* ]] && break
-  sleep 0.1
+for typed wanted; do
+  zpty -w -n shell $typed$'\t'
+  wait_for $wanted
+  zpty -w -n shell $'\C-u'
 done
-zpty -w -n shell $'\C-u'
-print -r -- $text
+print done
 zpty -d shell
 END_ZSH
-  zsh_offers() { # TEXT WHAT
-    run timeout 150 zsh -f ask.zsh "$1" "$2"
-    expect out "*$2*"
-  }
-  zsh_offers 'pidguard repo' 'report'
-  zsh_offers 'pidguard --stri' '--strict'
+  run zsh -f ask.zsh \
+    'pidguard repo' report \
+    'pidguard --stri' --strict \
+    'pidguard --fam' --family \
+    'pidguard run --deepb' --deepbind= \
+    'pidguard --deepbind=cl' clear \
+    'pidguard --mode=au' audit \
+    'pidguard --log=for-l' for-log \
+    'pidguard report for-r' for-report \
+    'pidguard check --qu' --quiet \
+    'pidguard --strict unsha' unshare \
+    'pidguard cat for-c' for-cat
+  expect out done
 else
   skip 'zsh is not installed'
 fi

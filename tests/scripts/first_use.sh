@@ -171,4 +171,11 @@ if ((EUID == 0)); then
 else
   skip 'installing: needs root'
 fi
+# The tests' own script, asked what it can: it installs and builds nothing for that.
+rm -f called
+run env PATH="$tmp/fake:$PATH" bash "$src/scripts/test" --help
+expect status 0
+expect out 'usage: scripts/test *'
+[[ ! -e called ]] || err=$(<called)
+expect err ''
 finish

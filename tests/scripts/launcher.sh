@@ -97,13 +97,21 @@ expect out 'info /dev/null'
 run "$pidguard" sh -c 'echo "${PIDGUARD_MODE-none} ${PIDGUARD_DEBUG-none} ${PIDGUARD_LOG-none}"'
 expect out 'none none none'
 
+run "$pidguard" sh -c 'echo ${PIDGUARD_FAMILY-none} ${PIDGUARD_DEEPBIND-none}'
+expect out 'none none'
+run "$pidguard" --family --deepbind=clear sh -c 'echo $PIDGUARD_FAMILY $PIDGUARD_DEEPBIND'
+expect out 'on clear'
+expect err ''
+run "$pidguard" run --deepbind keep sh -c 'echo $PIDGUARD_DEEPBIND'
+expect out keep
+
 # What it says about itself and about mistakes.
 run "$pidguard" --help
 expect status 0
 expect out 'usage: pidguard *'
 run "$pidguard" --version
 expect out "pidguard $(sed -n 's/^project(pidguard VERSION \([0-9.]*\).*/\1/p' "$src/CMakeLists.txt")"
-for mistake in '' --nonsense --mode=maybe --debug=loud --mode --log=; do
+for mistake in '' --nonsense --mode=maybe --debug=loud --mode --log= --family=on --deepbind=no --deepbind; do
   # shellcheck disable=SC2086
   run "$pidguard" $mistake
   expect status 125

@@ -1,0 +1,153 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
+# Runs the examples of pidguard-services(7) and pidguard-trust(7) as they stand there. A comment before each says how:
+#   test: run [STATUS...]   a shell's, in a pid namespace and a folder of its own; the status is one of these (0)
+#   test: unit              a drop-in: systemd-analyze reads it, and a command gets its variables
+#   test: root              like run, in a root tree made for it, one after the other in the same
+#   test: image             a container file: a command in that root tree gets its variables
+#   test: bound             prints the bound of retired numbers, which must be the one that a process has
+#   test: none REASON       shown only
+#   expect: PATTERN         what it prints, with a shell's wildcards
+# Arguments: the top of the source tree, the preload object that was built.
+. "$1/tests/scripts/check.sh"
+
+find_namespace || {
+  echo 'SKIP: no pid namespace to be had'
+  exit 77
+}
+export LD_LIBRARY_PATH=$tmp/installed/lib PATH=$tmp/installed/bin:$PATH
+
+# Each example becomes a file N.text, its comments N.test and N.expect.
+mkdir examples
+for page in services trust; do
+  awk -v stem="examples/$page-" '
+    /^\.\\" test: / { sub(/^\.\\" test: /, ""); test = $0; next }
+    /^\.\\" expect: / { sub(/^\.\\" expect: /, ""); pattern = $0; next }
+    /^\.EX$/ {
+      name = sprintf("%s%02d", stem, ++n)
+      print test >(name ".test")
+      print pattern >(name ".expect")
+      printf "" >(name ".text")
+      on = 1
+      next
+    }
+    /^\.EE$/ { on = 0; test = pattern = ""; close(name ".text") }
+    on {
+      gsub(/\\\(aq/, "\047")
+      gsub(/\\-/, "-")
+      gsub(/\\e/, "\\")
+      print >(name ".text")
+    }' "$src/src/man/pidguard-$page.7"
+done
+
+# told STATUS...: the last command ended with one of these, and printed what the example says it does.
+told() {
+  local wanted=${*:-0} pattern
+  expect status "@(${wanted// /|})"
+  pattern=$(<"$example.expect")
+  [[ -z $pattern ]] || {
+    all=$out$err
+    expect all "$pattern"
+  }
+}
+
+# A root tree of this machine's /usr, and an /etc, a /tmp and an object of its own; $1 is where, the rest is run in it.
+in_root() {
+  run "${in_namespace[@]}" bash -c '
+    tree=$1 installed=$2
+    shift 2
+    mkdir -p "$tree" && mount -t tmpfs tmpfs "$tree" && mkdir "$tree"/{usr,etc,proc,dev,tmp,opt} &&
+      mount --rbind /usr "$tree/usr" && mount --rbind /dev "$tree/dev" && mount -t proc proc "$tree/proc" || exit 99
+    for name in bin sbin lib lib32 lib64 libx32; do
+      [[ ! -e /$name ]] || if [[ -L /$name ]]; then
+        cp -P "/$name" "$tree/$name"
+      else
+        mkdir "$tree/$name" && mount --rbind "/$name" "$tree/$name" || exit 99
+      fi
+    done
+    cp -r "$installed" "$tree/opt/pidguard" && echo /opt/pidguard/lib >"$tree/etc/ld.so.conf" || exit 99
+    [[ ! -e /etc/alternatives ]] || cp -a /etc/alternatives "$tree/etc/" || exit 99
+    PATH=/usr/sbin:/sbin:$PATH
+    ldconfig -r "$tree" -X 2>"$tree/tmp/said" || { cat "$tree/tmp/said" >&2; exit 99; }
+    exec chroot "$tree" /usr/bin/env -i PATH=/opt/pidguard/bin:/usr/bin:/bin:/usr/sbin:/sbin /bin/bash -e -c "$@"
+    ' bash "$tmp/tree" "$tmp/installed" "$@"
+}
+
+# The same script goes through all examples of the root tree, so each finds what the one before has left.
+rooted=
+in_root true bash
+can_root=$status
+[[ $can_root == 0 ]] || skip "the examples for a whole system: no root tree can be made here: ${err:-status $status}"
+
+bound_of_a_process() {
+  "${in_namespace[@]}" pidguard bash -c 'for i in {1..70}; do true & wait $!; done; pidguard status $$; :'
+}
+
+examples=0
+for example in examples/*.test; do
+  example=$tmp/${example%.test}
+  examples=$((examples + 1))
+  read -r kind rest <"$example.test"
+  text=$(<"$example.text")
+  case $kind in
+  run)
+    mkdir "$example.folder" && printf 'all:\n\t@true\n' >"$example.folder/Makefile"
+    run "${in_namespace[@]}" bash -e -c 'cd "$1" && eval "$2"' bash "$example.folder" "$text"
+    # shellcheck disable=SC2086
+    told $rest
+    ;;
+  bound)
+    run "${in_namespace[@]}" bash -e -c "$text"
+    told
+    all=$(bound_of_a_process 2>&1)
+    expect all "*numbers are remembered, of at most $out;*"
+    ;;
+  unit)
+    mapfile -t variables < <(sed -n 's/^Environment=//p' <<<"$text" | tr ' ' '\n')
+    run "${in_namespace[@]}" env "${variables[@]}" bash -c 'sleep 0 & wait $!; kill $!'
+    expect err '*event=would-refuse*event=summary*'
+    if ! type -P systemd-analyze >/dev/null; then
+      skip 'the drop-in: systemd-analyze is not installed'
+      continue
+    fi
+    mkdir -p units/a.service.d && cp "$example.text" units/a.service.d/pidguard.conf
+    printf '[Service]\nExecStart=/bin/true\nSystemCallFilter=@system-service\nDynamicUser=yes\nProtectSystem=strict\n' \
+      >units/a.service
+    run env SYSTEMD_UNIT_PATH="$tmp/units:" systemd-analyze verify --man=no "$tmp/units/a.service"
+    expect status 0
+    checks=$((checks + 1))
+    [[ $err != *pidguard.conf* ]] || {
+      failures=$((failures + 1))
+      printf 'FAILED: the drop-in: %s\n' "$err"
+    }
+    # A mistake in it would be said.
+    sed 's/^Environment/Enviroment/' "$example.text" >units/a.service.d/pidguard.conf
+    run env SYSTEMD_UNIT_PATH="$tmp/units:" systemd-analyze verify --man=no "$tmp/units/a.service"
+    expect err '*pidguard.conf*Enviroment*'
+    ;;
+  root)
+    ((can_root == 0)) || continue
+    [[ -z $rooted ]] || rooted+=$'\n'
+    in_root "eval \"\$1\" >/dev/null; eval \"\$2\"" bash "${rooted:-:}" "$text"
+    told
+    rooted+=$text
+    ;;
+  image)
+    ((can_root == 0)) || continue
+    mapfile -t variables < <(sed -n 's/^ENV //p' <<<"$text")
+    in_root 'env "$@" grep libpidguard-preload /proc/self/maps' bash "${variables[@]}"
+    expect status 0
+    expect out '*/opt/pidguard/lib/libpidguard-preload.so.0*'
+    ;;
+  none) [[ -n $rest ]] || failures=$((failures + 1)) ;;
+  *)
+    failures=$((failures + 1))
+    printf 'FAILED: %s: no comment says how it is tested\n' "${example##*/}"
+    ;;
+  esac
+done
+checks=$((checks + 1))
+((examples >= 12)) || {
+  failures=$((failures + 1))
+  printf 'FAILED: only %s examples were found\n' "$examples"
+}
+finish
