@@ -122,7 +122,10 @@ PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   pg_count(births);
   pg_hot.forking = 0;
   if (!pg_filter_can(PG_CAN_PIDFD)) {
-    enter_by_pid(pid, -EPERM, how);
+    if (pg_reach_ask(pid) == -ECHILD && !sibling)
+      pg_child_bury(pid, how);
+    else
+      enter_by_pid(pid, -EPERM, how);
     return;
   }
   pg_self_know();

@@ -31,7 +31,7 @@ void pg_call_before_clone(uint64_t flags) {
 PG_HOT void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const char *how) {
   bool knew = pg_filter_can(PG_CAN_PIDFD);
   pg_child_born(pid, how, sibling);
-  if (PG_UNLIKELY(!knew) && pg_filter_find_out(birth))
+  if (PG_UNLIKELY(!knew) && pg_filter_find_out(birth, pid))
     pg_child_identify_all();
 }
 

@@ -51,10 +51,16 @@ bool pg_reach_is_own(pg_id id) {
 
 #define LOOK (WNOHANG | WNOWAIT | WEXITED | __WALL)
 
-int pg_reach_ask(pid_t pid) { return pg_sys_waitid(P_PID, (id_t)pid, NULL, LOOK, NULL); }
+int pg_reach_ask(pid_t pid) {
+  return pg_filter_can(PG_CAN_CHILD) ? pg_sys_waitid(P_PID, (id_t)pid, NULL, LOOK, NULL) : -EOPNOTSUPP;
+}
+
+bool pg_reach_is_lost(pg_id id) { return pg_reach_is_own(id) && pg_reach_ask(pg_id_pid(id)) == -ECHILD; }
 
 /* Parenthood: a process that the kernel does not call our unreaped child is not our child. */
 static int ask_pidfd(int fd, pid_t pid) {
+  if (!pg_filter_can(PG_CAN_CHILD))
+    return -EOPNOTSUPP;
   int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, NULL, LOOK, NULL);
   return r == -EINVAL ? pg_reach_ask(pid) : r; /* before 5.4 */
 }
@@ -119,7 +125,7 @@ int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *
     return child && !is_scarce(fd) && pg_reach_ask(pid) == -ECHILD ? -ECHILD : fd;
   int r = child ? ask_pidfd(fd, pid) : 0;
   if (r != -ECHILD)
-    r = read_ino(fd, ret_ino);
+    r = read_ino(fd, ret_ino); /* parenthood that cannot be asked is taken for granted: the child was made a moment ago */
   pg_sys_close(fd);
   return r;
 }

@@ -31,6 +31,9 @@ bool pg_reach_is(int fd, uint64_t ino);
  * answer. */
 int pg_reach_ask(pid_t pid);
 
+/* Does the kernel deny that the PID is our child's? Then the child was reaped without a wait that we saw. */
+bool pg_reach_is_lost(pg_id id);
+
 /* Was the child made by this process, so that the kernel calls it our child? */
 bool pg_reach_is_own(pg_id id);
 

@@ -116,9 +116,10 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
     return ask_family(pid, sig, call);
   if (!pg_id_is_live(id))
     return refuse(pid, sig, call);
-  if (!pg_filter_can(PG_CAN_PIDFD))
+  bool can = pg_filter_can(PG_CAN_PIDFD);
+  if (!can && !pg_reach_is_lost(id))
     return PG_PASS;
-  int r = pg_reach(id, ino, &s, false);
+  int r = can ? pg_reach(id, ino, &s, false) : -ESRCH;
   if (r != -ESRCH)
     return answer(r, pid, sig, call);
   pg_count(silent);
@@ -182,10 +183,11 @@ static int reach_group(pid_t pgid, const struct pg_signal *s, bool *ret_stale) {
   *ret_stale = false;
   if (!id)
     return PG_PASS;
-  if (pg_id_is_live(id) && pg_filter_can(PG_CAN_PIDFD)) {
-    int r = pg_reach(id, ino, s, false);
-    if (r != -ESRCH || pg_reach(id, ino, &probe, false) != -ESRCH)
-      return r; /* a child that lives, and leads no group so far */
+  if (pg_id_is_live(id)) {
+    int r = pg_filter_can(PG_CAN_PIDFD) ? pg_reach(id, ino, s, false) : PG_PASS;
+    bool ended = r == PG_PASS ? pg_reach_is_lost(id) : r == -ESRCH && pg_reach(id, ino, &probe, false) == -ESRCH;
+    if (!ended)
+      return r; /* no process is in the group of a child that lives: until now */
     pg_count(silent);
     id = pg_child_retire(id, "silent");
   }

@@ -122,66 +122,70 @@ static bool libc_since(int minor) {
 /* ---- The throw-away process ---- */
 
 /* Each group's calls, harmlessly. Descriptors are made free, in this process alone: all may be in use. */
-static void try_pidfd(pid_t self) {
-  siginfo_t si;
+static void try_pidfd(pid_t pid) {
   uint64_t dev, ino, all = ~(uint64_t)0, mask;
   pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof all);
   for (int i = 0; i < 3; i++)
     pg_sys_close(i);
-  int fd = pg_sys_pidfd_open(self, 0);
+  pg_sys_getpid();
+  int fd = pg_sys_pidfd_open(pid, 0);
   pg_sys_fstat_ids(fd, &dev, &ino);
   pg_sys_fstatfs_type(fd);
   pg_sys_pidfd_send_signal(fd, 0, NULL, 0);
-  pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
-  pg_sys_waitid(P_PID, (id_t)self, &si, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
   pg_sys0(SYS_sched_yield);
 }
 
-static void try_hold(pid_t self) {
-  (void)self;
+static void try_hold(pid_t pid) {
+  (void)pid;
   int fd = pg_sys_openat(AT_FDCWD, "/", O_RDONLY | O_CLOEXEC, 0);
   pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
   pg_sys_fcntl(fd, F_GETFD, 0);
   pg_sys_nofile_soft();
 }
 
-static void try_ask(pid_t self) { pg_sys_kill(self, 0); }
+static void try_child(pid_t pid) {
+  pg_sys_waitid(PG_P_PIDFD, (id_t)-1, NULL, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
+  pg_sys_waitid(P_PID, (id_t)pid, NULL, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
+}
 
-static void try_thread(pid_t self) { pg_sys3(SYS_tgkill, self, self, 0); }
+static void try_ask(pid_t pid) { pg_sys_kill(pid, 0); }
 
-static void try_parent(pid_t self) {
-  (void)self;
+static void try_thread(pid_t pid) { pg_sys3(SYS_tgkill, pid, pid, 0); }
+
+static void try_parent(pid_t pid) {
+  (void)pid;
   pg_sys_getppid();
 }
 
 static const struct {
   int group;
-  void (*run)(pid_t self);
-} tries[] = {{PG_CAN_PIDFD, try_pidfd}, {PG_CAN_HOLD, try_hold}, {PG_CAN_ASK, try_ask},
-             {PG_CAN_THREAD, try_thread}, {PG_CAN_PARENT, try_parent}};
+  void (*run)(pid_t pid);
+} tries[] = {{PG_CAN_CHILD, try_child},   {PG_CAN_ASK, try_ask},   {PG_CAN_THREAD, try_thread},
+             {PG_CAN_PARENT, try_parent}, {PG_CAN_HOLD, try_hold}, {PG_CAN_PIDFD, try_pidfd}};
 
 /* What the throw-away process is to leave out, as an earlier one has died of it. */
 static _Atomic int deadly;
 
-/* Signals are held off first: a handler of the program must not run here. No core of this process is wanted: with a limit of 1
- * byte none is written, nor piped to a program. In the entry: its PID, and the groups that were begun and ended. */
+/* The child that was just born: each throw-away process of a program has another one, and needs no call to know it. */
+static pid_t newborn;
+
+/* No core of this process is wanted: with a limit of 1 byte none is written, nor piped to a program. In the entry: the newborn
+ * child's PID, and the groups that were begun and ended. */
 static void be_probe(void) {
-  uint64_t all = ~(uint64_t)0, core[2], said;
+  uint64_t core[2], said = (uint64_t)(uint32_t)newborn << 32;
+  int skipped = atomic_load_explicit(&deadly, memory_order_relaxed);
+  _Atomic uint64_t *cell = atomic_load_explicit(&page, memory_order_relaxed) + newborn % CELLS;
   if (pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, NULL, core) == 0) {
     core[0] = core[1] > 0;
     pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, core, NULL);
   }
-  pid_t self = pg_sys_getpid();
-  _Atomic uint64_t *cell = atomic_load_explicit(&page, memory_order_relaxed) + self % CELLS;
-  said = (uint64_t)(uint32_t)self << 32;
   atomic_store_explicit(cell, said, memory_order_relaxed);
-  pg_sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, sizeof all);
   for (size_t i = 0; i < PG_ARRAY_LEN(tries); i++) {
     int group = tries[i].group;
-    if (atomic_load_explicit(&deadly, memory_order_relaxed) & group)
+    if (skipped & group)
       continue;
     atomic_store_explicit(cell, said |= (uint64_t)group, memory_order_relaxed);
-    tries[i].run(self);
+    tries[i].run(newborn);
     atomic_store_explicit(cell, said |= (uint64_t)group << 8, memory_order_relaxed);
   }
   for (;;)
@@ -259,19 +263,26 @@ static long make_probe(enum pg_birth birth) {
   }
 }
 
+/* One that died when it asked about children, which cannot be taken away by that call. */
+static _Atomic pid_t also_unreaped;
+
 /* It has given up its memory already, else we would not be here, and is a zombie in a moment: that is waited for. */
-PG_COLD void pg_filter_reap_late(bool by_waitid) {
-  pid_t pid = atomic_exchange_explicit(&pg_filter_unreaped, 0, memory_order_relaxed);
+static void reap_one(pid_t pid, bool by_waitid) {
   siginfo_t si;
   int status;
   long r;
-  int tries = 100;
+  int tries_left = 100;
   if (pid <= 1)
     return;
   do
     r = by_waitid ? pg_sys_waitid(P_PID, (id_t)pid, &si, WEXITED | __WALL, NULL)
                   : pg_sys4(SYS_wait4, pid, &status, __WALL, NULL);
-  while (r == -EINTR && --tries > 0);
+  while (r == -EINTR && --tries_left > 0);
+}
+
+PG_COLD void pg_filter_reap_late(bool by_waitid) {
+  reap_one(atomic_exchange_explicit(&pg_filter_unreaped, 0, memory_order_relaxed), by_waitid);
+  reap_one(atomic_exchange_explicit(&also_unreaped, 0, memory_order_relaxed), by_waitid);
 }
 
 /* One throw-away process: the groups that it survived. *ret_died: the group that it died of, 0 if it came to its end. -1: there
@@ -281,24 +292,29 @@ static int try_once(enum pg_birth birth, int *ret_died) {
   long pid = make_probe(birth);
   if (pid <= 1)
     return -1;
-  uint64_t said = atomic_exchange_explicit(&cells[pid % CELLS], 0, memory_order_relaxed);
-  bool spoke = said >> 32 == (uint32_t)pid;
+  uint64_t said = atomic_exchange_explicit(&cells[newborn % CELLS], 0, memory_order_relaxed);
+  bool spoke = said >> 32 == (uint32_t)newborn;
   int begun = spoke ? (int)(said & 0xff) : PG_CAN_ALL, ended = spoke ? (int)(said >> 8 & 0xff) : 0;
   *ret_died = begun & ~ended;
+  if (*ret_died == PG_CAN_CHILD) {
+    atomic_store_explicit(&also_unreaped, (pid_t)pid, memory_order_relaxed);
+    return ended;
+  }
   atomic_store_explicit(&pg_filter_unreaped, (pid_t)pid, memory_order_relaxed);
-  if (spoke && (ended & PG_CAN_PIDFD))
+  if (ended & PG_CAN_CHILD)
     pg_filter_reap_late(true);
   return ended;
 }
 
 /* The child that the program has just made is there, or a zombie: so ours is not the first process of a new pid namespace, which
  * would end with it. Where the first child has ended already, none can be made. */
-PG_COLD bool pg_filter_find_out(enum pg_birth birth) {
+PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
   static _Atomic int busy; /* one thread at a time; the others go on by PID */
   int died = 0, survived = 0;
   if (!atomic_load_explicit(&untried, memory_order_relaxed) || !atomic_load_explicit(&page, memory_order_relaxed) ||
       atomic_exchange_explicit(&busy, 1, memory_order_acquire))
     return pg_filter_can(PG_CAN_PIDFD);
+  newborn = pid;
   do {
     survived = try_once(birth, &died);
     atomic_fetch_or_explicit(&deadly, died, memory_order_relaxed);
@@ -331,8 +347,8 @@ static const struct {
     {PG_CAN_PIDFD, {SYS_rt_sigprocmask, 0, {0}}},
     {PG_CAN_PIDFD, {SYS_pidfd_open, 2, {0, 0}}},
     {PG_CAN_PIDFD, {SYS_pidfd_send_signal, 0, {0}}},
-    {PG_CAN_PIDFD, {SYS_waitid, 1, {PG_P_PIDFD}}},
-    {PG_CAN_PIDFD, {SYS_waitid, 1, {P_PID}}},
+    {PG_CAN_CHILD, {SYS_waitid, 1, {PG_P_PIDFD}}},
+    {PG_CAN_CHILD, {SYS_waitid, 1, {P_PID}}},
     {PG_CAN_PIDFD, {STAT, 0, {0}}},
     {PG_CAN_PIDFD, {SYS_fstatfs, 0, {0}}},
     {PG_CAN_PIDFD, {SYS_close, 0, {0}}},

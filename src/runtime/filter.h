@@ -17,11 +17,12 @@ enum {
   PG_CAN_ASK = 4,     /* signal 0 by PID */
   PG_CAN_THREAD = 8,  /* the same for a thread of ours */
   PG_CAN_PARENT = 16, /* ask for our parent's PID */
-  PG_CAN_READ = 32,   /* read a file of /proc */
-  PG_CAN_MAP = 64,    /* map memory */
-  PG_CAN_ALL = 127,
-  PG_CAN_SHARE = 128, /* map memory that processes share: only where there is no filter at all */
-  PG_CAN_KNOWN = 256, /* it was looked whether there is a filter */
+  PG_CAN_CHILD = 32,  /* ask the kernel whether a process is an unreaped child of ours */
+  PG_CAN_READ = 64,   /* read a file of /proc */
+  PG_CAN_MAP = 128,   /* map memory */
+  PG_CAN_ALL = 255,
+  PG_CAN_SHARE = 256, /* map memory that processes share: only where there is no filter at all */
+  PG_CAN_KNOWN = 512, /* it was looked whether there is a filter */
 };
 extern _Atomic int pg_filter_cans;
 
@@ -39,8 +40,8 @@ static inline bool pg_filter_can(int needed) {
   return PG_LIKELY((cans & needed) == needed) || (!(cans & PG_CAN_KNOWN) && pg_filter_look(needed));
 }
 
-/* After a birth: finds out by trying, where that is still to be done. True: children can be reached by pidfd now. */
-bool pg_filter_find_out(enum pg_birth birth);
+/* After the birth of this child: finds out by trying, where that is still to be done. True: children can be reached by pidfd. */
+bool pg_filter_find_out(enum pg_birth birth, pid_t pid);
 
 /* Around a call by which the program installs a filter, for whichever threads: a handler may come between that and our
  * look at it. installed: whether it did; program: its struct sock_fprog, or NULL (strict mode). */
