@@ -166,7 +166,7 @@ int pg_child_adopt(pid_t pid) {
 
 /* ---- After an exec ---- */
 
-/* One name of the list of children in /proc. True: it was not known. */
+/* One PID of the list of children in /proc. True: it was not known. */
 static bool adopt_listed(pid_t pid) {
   uint64_t ino;
   if (pg_id_is_live(pg_number_find(pid, &ino)))
@@ -179,11 +179,10 @@ static bool adopt_listed(pid_t pid) {
   return true;
 }
 
-/* Reading takes only kinds of calls that the loader has just made itself, which a filter from before the exec must therefore
- * allow. The file is closed while a child is entered: there may be but one free descriptor. Returns how many were not known, or
- * -errno. */
+/* A filter from before the exec allows these calls, as the loader has just made them itself. The file is closed while a
+ * child is entered, as only one descriptor may be free. Returns how many children were not known, or -errno. */
 static int read_children(const char *path) {
-  char text[512];
+  char text[128]; /* a handler with a small stack may come here first */
   int found = 0;
   ssize_t n = 0;
   for (int64_t from = 0;; from += n) {
@@ -209,16 +208,20 @@ static int read_children(const char *path) {
   }
 }
 
-/* Nearly every process has none. The kernel skips some where others leave the list meanwhile, so it is read until it has nobody
- * new. Of a process with threads the first one has the children that the exec has kept. */
+/* Nearly every process has no children here. If a child leaves the list while it is read, the kernel skips another one.
+ * So the list is read until it has no new child. The first thread has the children that the exec has kept. */
 PG_COLD void pg_child_adopt_all(void) {
   char path[64];
   struct pg_buf b;
   int found = 1;
   for (int i = 0; pg_mode() != PG_MODE_OFF && pg_filter_can(PG_CAN_READ) && found > 0 && i < 32; i++) {
     pg_buf_init(&b, path, sizeof path);
-    pg_buf_str(&b, "/proc/self/task/");
-    pg_buf_dec(&b, pg_sys_getpid());
+    if (pg_filter_can(PG_CAN_PIDFD)) {
+      pg_buf_str(&b, "/proc/self/task/");
+      pg_buf_dec(&b, pg_sys_getpid());
+    } else { /* the first thread cannot be named without a call that the program does not make */
+      pg_buf_str(&b, "/proc/thread-self");
+    }
     pg_buf_str(&b, "/children");
     found = read_children(path);
   }
@@ -252,12 +255,12 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
   if (pg_held_any()) /* handles of the parent's groups: here those are known by number */
     pg_held_let_go(true, false);
   pid_t self = pg_sys_getpid();
-  if (self == 1 || pg_sys_getppid() == 0) /* PIDs of another pid namespace say nothing in this one */
+  if (self == 1 || (pg_filter_can(PG_CAN_PARENT) && pg_sys_getppid() == 0)) /* PIDs of another pid namespace say nothing in this one */
     pg_number_clear(inherited.entered);
   else
     pg_number_forget(self); /* our own PID may be one that our parent saw die */
   pg_hot.pid = self;
-  atomic_thread_fence(memory_order_release); /* who sees an entry of ours sees this, see pg_is_guest_slow() */
+  atomic_thread_fence(memory_order_release); /* before any entry of ours, see pg_is_guest_slow() */
 }
 
 PG_HOT void pg_child_forked(int flags) {

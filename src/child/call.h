@@ -15,7 +15,7 @@ int pg_call_kill(pid_t pid, int sig, struct pg_call call);
 int pg_call_killpg(pid_t pgrp, int sig, struct pg_call call);
 int pg_call_sigqueue(pid_t pid, int sig, union sigval value, struct pg_call call);
 
-/* ---- Waits: libc's own, or the kernel's (RAW: no cancellation point). Whom a wait took is retired. ---- */
+/* ---- Waits: libc's own, or the kernel's (RAW: no cancellation point). The PID that a wait took is retired. ---- */
 
 enum pg_wait { PG_WAITPID, PG_WAIT4, PG_WAIT_RAW };
 pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru);
@@ -29,7 +29,7 @@ int pg_call_check(pid_t pid, struct pg_call call);
 /* The same for the number of a process group: -ESRCH if its leader was a child and the group is empty for ever. */
 int pg_call_check_group(pid_t pgid, struct pg_call call);
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call);
-/* A child was made of which this pidfd of the caller's is all that is known. */
+/* A child was made, and this pidfd of the caller is all that is known of it. */
 void pg_call_pidfd_spawned(int fd, const char *how);
 /* After setpgid(): a child that leads a group keeps its pidfd, as the handle of the group. */
 void pg_call_leads(pid_t pid);
@@ -43,12 +43,12 @@ int pg_call_close_range(unsigned first, unsigned last, unsigned flags);
 void pg_call_closefrom(int low);
 /* The program has changed its own limits. */
 void pg_call_limit_changed(int resource);
-/* Descriptors are about to be shared by some only of the threads that use our numbers. */
+/* Some threads are about to get a descriptor table of their own. */
 void pg_call_files_apart(void);
 
 /* ---- Births ---- */
 
-/* Before a clone by the program itself, as these flags say: what others may see of it. */
+/* Before a clone by the program itself: the flags say what it shares with others. */
 void pg_call_before_clone(uint64_t flags);
 /* Around a call that forks inside: `on` from before it; the PID is passed through. */
 bool pg_call_before_fork(void);

@@ -27,47 +27,67 @@ static void give_back(bool locked) {
     pg_window_unlock();
 }
 
+/* A high number may become ours at any moment, unless it is open in the program. Where it is not open, or ours, the call does not
+ * block, so it is made within a window. */
+static int close_near(int fd, int (*close)(int)) {
+  struct pg_window window;
+  pg_window_open(&window, false);
+  bool ours = pg_is_held(fd) || pg_log_is_on(fd);
+  pg_held_take((unsigned)fd, (unsigned)fd);
+  pg_log_take((unsigned)fd, (unsigned)fd);
+  bool inside = ours || pg_sys_fcntl(fd, F_GETFD, 0) < 0;
+  int r = inside ? close(fd) : 0;
+  pg_window_close(&window);
+  return inside ? r : close(fd);
+}
+
 PG_COLD int pg_call_close(int fd, int (*close)(int)) {
-  if (is_on()) {
-    pg_window_wait(fd);
-    if (pg_is_held(fd))
-      give_back(take((unsigned)fd, (unsigned)fd));
-  }
+  if (!is_on())
+    return close(fd);
+  pg_window_wait(fd);
+  if (!pg_lift_was_near(fd))
+    return close(fd);
+  if (pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
+    return close_near(fd, close);
+  pg_log_take((unsigned)fd, (unsigned)fd);
   return close(fd);
 }
 
-/* A thread may be about to use the number: that is waited for. A frame that the caller, a handler, has interrupted cannot be
- * waited for. It would use what comes to stand there, and only a pidfd would be taken for the child's: EBUSY, as dup2(2) has it. */
+/* A frame that the caller, a handler, has interrupted may be about to use the number, and cannot be waited for. Only a pidfd would
+ * be taken for the child's there: EBUSY, as dup2(2) has it. In a program with pidfds nothing is kept from then on. */
 static bool is_in_use(int from, int to) {
   if (!pg_reach_is(from, 0))
     return false;
-  pg_held_be_careful();
-  for (int i = 0; i < 1000 && pg_hazard_is_on(to); i++)
-    pg_sys0(SYS_sched_yield);
-  return pg_hazard_is_on(to);
+  pg_state_set(PG_STATE_PIDFDS);
+  return pg_hazard_is_mine(to);
 }
 
-/* Where a free number is asked for, or one of ours, the call does not block, so it is made within a window. A number that is open
- * while no other window is, is the program's: the call may block, and no window can come upon that number. */
-PG_COLD int pg_call_dup(int from, int to, int flags, int (*dup)(int from, int to, int flags)) {
-  if (!is_on() || to < 0 || from == to || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
-    return dup(from, to, flags);
+/* In a window: 0: the program's call is to be made here, as it does not block where the number is free, or ours. PG_PASS: it may
+ * block, but no window can come upon a number that is open in the program. -EBUSY. */
+static int before_dup(int from, int to) {
   bool ours = pg_is_held(to) || pg_log_is_on(to);
-  if (ours ? pg_sys_fcntl(from, F_GETFD, 0) < 0 : pg_is_single_threaded())
-    return dup(from, to, flags);
-  if (ours && is_in_use(from, to))
+  if (!ours)
+    return pg_is_single_threaded() || pg_sys_fcntl(to, F_GETFD, 0) >= 0 ? PG_PASS : 0;
+  if (pg_sys_fcntl(from, F_GETFD, 0) < 0) /* it will fail, so the number stays ours */
+    return PG_PASS;
+  if (is_in_use(from, to))
     return -EBUSY;
-  struct pg_window window;
-  pg_window_open(&window, false);
-  if (!ours && pg_sys_fcntl(to, F_GETFD, 0) >= 0) {
-    pg_window_close(&window);
-    return dup(from, to, flags);
-  }
   pg_held_take((unsigned)to, (unsigned)to);
   pg_log_take((unsigned)to, (unsigned)to);
-  int r = dup(from, to, flags);
+  return 0;
+}
+
+PG_COLD int pg_call_dup(int from, int to, int flags, int (*dup)(int from, int to, int flags)) {
+  bool alone = pg_is_single_threaded() && !pg_is_held(to) && !pg_log_is_on(to);
+  if (!is_on() || to < 0 || from == to || alone || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
+    return dup(from, to, flags);
+  struct pg_window window;
+  pg_window_open(&window, false);
+  int before = before_dup(from, to), r = before;
+  if (before == 0)
+    r = dup(from, to, flags);
   pg_window_close(&window);
-  return r;
+  return before == PG_PASS ? dup(from, to, flags) : r;
 }
 
 void pg_call_limit_changed(int resource) {

@@ -8,6 +8,9 @@
 
 #include <limits.h>
 
+/* Another preloaded object may stand between us and libc. */
+static int next_kill(pid_t pid, int sig) { return pg_next.kill(pid, sig) < 0 ? -errno : 0; }
+
 int pg_call_kill(pid_t pid, int sig, struct pg_call call) {
   int r = PG_PASS;
   if (PG_LIKELY(pg_mode() != PG_MODE_OFF)) {
@@ -16,7 +19,7 @@ int pg_call_kill(pid_t pid, int sig, struct pg_call call) {
     else if (pid < -1 && pid != INT_MIN)
       r = pg_child_signal_group(-pid, sig, call);
   }
-  return r == PG_PASS ? pg_sys_kill(pid, sig) : r;
+  return r == PG_PASS ? next_kill(pid, sig) : r;
 }
 
 int pg_call_killpg(pid_t pgrp, int sig, struct pg_call call) {
@@ -25,7 +28,7 @@ int pg_call_killpg(pid_t pgrp, int sig, struct pg_call call) {
     r = pg_child_signal_group(pgrp, sig, call);
   if (r != PG_PASS)
     return r;
-  return pgrp < 0 ? -EINVAL : pg_sys_kill(-pgrp, sig); /* as libc's own does */
+  return pgrp < 0 ? -EINVAL : next_kill(-pgrp, sig); /* as libc's own does */
 }
 
 int pg_call_sigqueue(pid_t pid, int sig, union sigval value, struct pg_call call) {
@@ -56,8 +59,8 @@ int pg_call_check_group(pid_t pgid, struct pg_call call) {
   return pg_child_check_group(pgid, call);
 }
 
-/* A child that is there before and after had the PID all the time. A retired PID is looked up as well: that nobody has it the
- * kernel says in its own way, EINVAL where it is still a group's (before 6.16). */
+/* A child that lives before and after the open had the PID all the time. The kernel is asked about a retired PID as
+ * well, as it has its own errors: EINVAL before 6.16 if the PID is still the number of a group. */
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
   if (pg_mode() != PG_MODE_OFF)
     pg_held_be_careful();
@@ -70,8 +73,8 @@ int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
   return fd;
 }
 
-/* The caller's pidfd tells whom to open. Where it cannot be asked, or a handler has reaped the child, its PID is not known to the
- * caller either. */
+/* The caller's pidfd tells the PID. If the kernel cannot say it, or a handler has reaped the child, the caller does not
+ * know the PID either. */
 void pg_call_pidfd_spawned(int fd, const char *how) {
   struct pg_pidfd_info info = {.mask = 0};
   if (pg_mode() == PG_MODE_OFF)

@@ -1,6 +1,6 @@
 /* The wait family. A PID that is asked for is the caller's unreaped child, or the kernel says ECHILD: no stranger can be waited
  * for. The kernel looks the PID up once, at the beginning (find_get_pid() in kernel/exit.c), and stays with that process. So a
- * wait is libc's own call, with all that belongs to it: cancellation, restarting, jumps out of it. Whom it took is retired. */
+ * wait is libc's own call, with all that belongs to it: cancellation, restarting, jumps out of it. Its PID is then retired. */
 #include "child/call.h"
 
 #include "child/self.h"
@@ -45,8 +45,8 @@ static int next_waitid(bool raw, int type, id_t id, siginfo_t *info, int options
              : (int)from_libc(pg_next.waitid((idtype_t)type, id, info, options));
 }
 
-/* Without a structure the kernel does not say whom it took. Its own structure is given, so that bad addresses fail as they do
- * without us; libc's functions pass it on as it is. */
+/* Without a structure the kernel does not say which child it took, so one of ours is passed. The caller's own is passed
+ * on as it is, and bad addresses fail as they do without us. */
 static int waitid_for(bool raw, int type, id_t id, siginfo_t *info, int options, struct rusage *ru) {
   if (!is_on())
     return next_waitid(raw, type, id, info, options, ru);

@@ -12,7 +12,7 @@
 #include <signal.h>
 #include <stddef.h>
 
-#define PG_PASS 1  /* "this is none of our business: do what libc does" */
+#define PG_PASS 1  /* not a child that we know: do what libc does */
 #define PG_AGAIN 2 /* nothing was done: go the long way */
 
 /* Reads the environment and gets ready; idempotent, and safe at any time. Returns the mode. */
@@ -23,7 +23,7 @@ static inline enum pg_mode pg_mode(void) {
   return PG_UNLIKELY(m == PG_MODE_UNREAD) ? pg_child_init() : (enum pg_mode)m;
 }
 
-/* Once libc has an environment, which it has not yet when a library's resolver makes us ready. */
+/* Once libc has an environment. It has none yet if a library's resolver makes us ready. */
 void pg_child_environment(void);
 
 /* ---- born.c: births, exec and fork ---- */
@@ -45,21 +45,21 @@ void pg_child_identify_all(void);
 /* In the child, as the first thing after fork, or clone() with these flags; the rest is left to pg_child_settle() where it
  * can be. */
 void pg_child_forked(int flags);
-/* What a process has from its parent, as read while it was still due to be put right: what is entered later is its own. */
+/* What a process has from its parent, read before it settles. What is entered later is its own. */
 struct pg_inherited {
   struct pg_entered entered;
   pid_t unreaped;
 };
 struct pg_inherited pg_child_inherited(void);
-/* What a forked child has to put right before it uses the table: called by pg_is_guest(). Each thread that finds it due does
- * all of it before it goes on, as does a handler that interrupts it; twice, or late, is as good as once. */
+/* What a forked child puts right before it uses the table; pg_is_guest() calls it. Each thread that finds it due does
+ * all of it, as does a handler that interrupts the thread. Doing it twice does no harm. */
 void pg_child_settle(bool own_files, struct pg_inherited inherited);
 
 /* ---- gone.c: ends ---- */
 
 /* A wait of the program has taken this child. births: pg_number_births() from before the wait. */
 void pg_child_reaped(pid_t pid, uint32_t births);
-/* A wait of the program has told of a process and left it there: stopped, going on again, or dead (WNOWAIT). */
+/* A wait of the program has reported a process without reaping it: stopped, continued, or dead (WNOWAIT). */
 void pg_child_told(pid_t pid);
 /* Retires a child that was reaped. how: for the log. The new id, or 0. */
 pg_id pg_child_retire(pg_id id, const char *how);
@@ -67,7 +67,7 @@ pg_id pg_child_retire(pg_id id, const char *how);
 void pg_child_bury(pid_t pid, const char *how);
 /* The last lines of the log. */
 void pg_child_log_end(void);
-/* Looks at some children and groups whether they have ended in silence. Called at each birth. */
+/* Looks for children and groups that ended in silence. Called at each birth. */
 void pg_child_collect(void);
 
 /* ---- signal.c ---- */
@@ -102,14 +102,14 @@ static inline int pg_child_signal_quickly(pid_t pid, int sig) {
   return 0;
 }
 
-/* A wait for this one child was answered by ECHILD: if it is one that somebody else had taken, that is logged. */
+/* A wait for this one child failed with ECHILD. If another wait had taken the child, that is logged. */
 PG_COLD void pg_child_log_late_wait(pid_t pid, struct pg_call call);
 
 /* PG_PASS, 0, or -errno. info NULL: as kill() does. */
 int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call call);
 int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call);
-/* To the first thread of a tracked child, which the child's pidfd names. True: it is done; else it is for the PID, after a
- * check. */
+/* Signals the first thread of a tracked child through the child's pidfd. True: done. False: the caller checks the PID
+ * and signals by it. */
 bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call);
 /* Is the PID that of a child that is gone? PG_PASS (nothing is known), 0 (it is there), or -ESRCH, counted and logged as a
  * refusal. */

@@ -23,8 +23,8 @@ static inline void told(const char *event, pid_t pid, const char *how) {
     log_end(event, pid, how);
 }
 
-/* May the group of a leader that was just reaped still have members? By number "perhaps" can be wrong: another process may have
- * taken the number and made a group of its own. The look before a signal notices that. */
+/* May the group of a leader that was just reaped still have members? A yes can be wrong: another process may have the
+ * PID by now, and lead a group of its own. The check before a signal notices that. */
 static bool group_may_live(pid_t pid) {
   return !pg_filter_can(PG_CAN_ASK) || (pid > 1 && pg_sys_kill(-pid, 0) != -ESRCH);
 }
@@ -54,9 +54,9 @@ void pg_child_bury(pid_t pid, const char *how) {
   told("born-dead", pid, how);
 }
 
-/* Is the holder of the PID dead, and not yet waited for by its parent? The third field says so; the second, its name, may contain
- * anything, and those after it are numbers. Where that cannot be read: no. Then a tracer is denied a PID that is still there,
- * for nothing but a zombie, and else a stranger could be hit. */
+/* Is the process with this PID a zombie? The third field of the file says so. The second field, the name, may contain
+ * anything; those after it are numbers. If the file cannot be read, the answer is no: a tracer is then refused the PID
+ * of a zombie, which does no harm, while a yes could hit a stranger. */
 static PG_NOINLINE bool is_zombie(pid_t pid) {
   char path[32], text[128]; /* a name has 63 characters at the most */
   struct pg_buf b;
@@ -72,7 +72,7 @@ static PG_NOINLINE bool is_zombie(pid_t pid) {
 
 /* A child that we never saw (made inside libc, by a raw system call, before an exec, or an orphan that came to us): its PID is
  * as stale as any. It may have been given away since, to a child of ours by another thread, which will say so, or to a
- * stranger. A tracer is told before the parent, who has the PID to himself until he waits. */
+ * stranger. A tracer is told before the parent, and the child keeps the PID until the parent waits. */
 static void unseen_reaped(pid_t pid) {
   if (!pg_filter_can(PG_CAN_PIDFD | PG_CAN_ASK) || pg_sys_kill(pid, 0) == -ESRCH ||
       (pg_reach_ask(pid) == -ECHILD && !is_zombie(pid)))
@@ -97,9 +97,9 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
     pg_child_retire(id, "wait");
 }
 
-/* A PID that is retired, and yet a wait tells of it, is the program's own: an orphan that came to it, or a tracee. By now another
- * thread may have reaped that one too, and a stranger have the PID: so the kernel is asked once more, after the look at the
- * entry, which a later retirement replaces. */
+/* If a wait reports a retired PID, the process is the program's own: an orphan that came to it, or a tracee. By now
+ * another thread may have reaped that process too, and a stranger may have the PID. So the kernel is asked once more,
+ * after the look at the entry, which a later retirement replaces. */
 void pg_child_told(pid_t pid) {
   uint64_t ino;
   pg_id id = pg_number_find(pid, &ino);
@@ -111,7 +111,7 @@ void pg_child_told(pid_t pid) {
 
 /* ---- Ends in silence ---- */
 
-/* The kernel denies that the PID is our child's: for one of our own that is the proof, for a sibling a reason to look. */
+/* If the kernel says that the PID is no child of ours, a child of our own has ended. A sibling must be looked at. */
 static bool has_ended(pg_id id, uint64_t ino) {
   const struct pg_signal probe = {0, NULL, 0};
   if (pg_reach_ask(pg_id_pid(id)) != -ECHILD)

@@ -14,8 +14,10 @@ static int32_t most = PG_CELLS;
 /* ---- Hazards ---- */
 
 /* A thread finds its own entry again after a handler has jumped out of a use: then it writes over it. */
+static uint32_t self_tag(void) { return (uint32_t)((uintptr_t)&pg_self_marks >> 4); }
+
 struct pg_hazard pg_hazard_publish_late(int fd) {
-  uint32_t self = (uint32_t)((uintptr_t)&pg_self_marks >> 4);
+  uint32_t self = self_tag();
   uint64_t value = (uint64_t)self << 32 | ((uint32_t)fd + 1);
   for (uint32_t i = 0; i < PG_HAZARDS - 1; i++) {
     _Atomic uint64_t *at = &pg_hazards[1 + (self + i) % (PG_HAZARDS - 1)];
@@ -28,11 +30,23 @@ struct pg_hazard pg_hazard_publish_late(int fd) {
   return (struct pg_hazard){NULL, 0};
 }
 
-bool pg_hazard_is_on(int fd) {
-  for (int i = 0; i < PG_HAZARDS; i++)
-    if ((uint32_t)atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst) == (uint32_t)fd + 1)
+static bool is_published(int fd, bool own) {
+  for (int i = 0; i < PG_HAZARDS; i++) {
+    uint64_t hazard = atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst);
+    if ((uint32_t)hazard == (uint32_t)fd + 1 && (own || hazard >> 32 != self_tag()))
       return true;
+  }
   return false;
+}
+
+bool pg_hazard_is_on(int fd) { return is_published(fd, true); }
+
+bool pg_hazard_is_mine(int fd) { return pg_hazard_is_on(fd) && (pg_is_single_threaded() || !is_published(fd, false)); }
+
+/* Uses are single calls that do not block. A frame that the caller itself has interrupted cannot be waited for. */
+static void wait_for_uses(int fd) {
+  for (int i = 0; i < PG_WINDOW_TRIES && !pg_is_single_threaded() && is_published(fd, false); i++)
+    pg_sys0(SYS_sched_yield);
 }
 
 /* ---- Cells ---- */
@@ -51,6 +65,7 @@ static void empty(struct pg_cell *cell, uint64_t id) {
   int fd = pg_cell_fd(cell);
   if (fd < 0 || !atomic_compare_exchange_strong_explicit(&cell->id, &id, 0, memory_order_seq_cst, memory_order_relaxed))
     return;
+  wait_for_uses(fd);
   close_proven(fd, ino);
   atomic_store_explicit(&cell->fd, 0, memory_order_release);
   atomic_fetch_sub_explicit(&pg_held_count, 1, memory_order_relaxed);
@@ -80,6 +95,8 @@ static void hold(struct pg_cell *cell, pg_id id, uint64_t ino, int low, bool lea
   atomic_store_explicit(&cell->fd, fd + 1, memory_order_release);
   atomic_store_explicit(&cell->id, id, memory_order_seq_cst);
   atomic_fetch_add_explicit(&pg_held_count, 1, memory_order_relaxed);
+  if (!pg_reach_is(fd, ino)) /* an instruction of the program's own was faster */
+    pg_held_take((unsigned)fd, (unsigned)fd);
 }
 
 void pg_held_offer(pg_id id, uint64_t ino, int low, bool leader) {
@@ -112,7 +129,7 @@ void pg_held_retire(pg_id id, pg_id gone) {
       atomic_store_explicit(&cell->leader, 1, memory_order_relaxed);
     return;
   }
-  if (pg_cell_fd(cell) < 0) /* seen only */
+  if (pg_cell_fd(cell) < 0 || !pg_filter_can(PG_CAN_PIDFD)) /* seen only, or it must stay where it is */
     return;
   pg_window_open(&window, false);
   empty(cell, id);
@@ -121,6 +138,8 @@ void pg_held_retire(pg_id id, pg_id gone) {
 
 PG_COLD void pg_held_let_go(bool leaders, bool guest) {
   struct pg_window window;
+  if (!pg_filter_can(PG_CAN_PIDFD))
+    return;
   pg_window_open(&window, guest);
   for (int i = 0; i < PG_CELLS; i++) {
     uint64_t id = atomic_load_explicit(&pg_cells[i].id, memory_order_acquire);
@@ -158,6 +177,7 @@ void pg_held_take(unsigned first, unsigned last) {
       continue;
     atomic_store_explicit(&pg_cells[i].fd, 0, memory_order_release);
     atomic_fetch_sub_explicit(&pg_held_count, 1, memory_order_relaxed);
+    wait_for_uses(fd);
     pg_count(lost);
   }
 }

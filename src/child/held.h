@@ -10,7 +10,8 @@
  *   held      the child is reaped, a fork, a limit    empty: closed, if it is proven ours
  *   held      a leader is reaped, its group lives     held, for the id of the group
  *
- * A thread that is about to use a number publishes it (a hazard pointer). No number becomes held anew while a thread has
+ * A thread that is about to use a number publishes it (a hazard pointer), and then looks at the cell again. Before a number is
+ * closed or given away, its cell is emptied and other threads' uses are waited for. No number becomes held anew while a frame has
  * published it. So a use that comes too late meets EBADF, never another process. Calls number, window, runtime, kernel. */
 #ifndef PG_CHILD_HELD_H
 #define PG_CHILD_HELD_H
@@ -65,6 +66,7 @@ static inline void pg_hazard_clear(struct pg_hazard hazard) {
     atomic_store_explicit(hazard.at, hazard.before, memory_order_release);
 }
 bool pg_hazard_is_on(int fd);
+bool pg_hazard_is_mine(int fd); /* a frame that the caller has interrupted */
 
 /* ---- The cache ---- */
 

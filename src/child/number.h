@@ -10,7 +10,7 @@
  *   any          pg_number_bury (a child unseen)    GONE(_GROUP) stamp: the next ticket
  *   GONE_GROUP   pg_number_retire, group is empty   GONE         stamp: the next ticket
  *   any          pg_number_forget, pg_number_born   -, LIVE
- *   GONE(_GROUP) as many later tickets as are kept  -            nobody has to go there
+ *   GONE(_GROUP) as many later tickets as are kept  -            by itself: find() ignores it
  *
  * Entries live in sets of eight. The first level of sets is on the hot page. The second follows from the bound. Further ones
  * are mapped when more children live than that. A look-up reads one cache line a level. */

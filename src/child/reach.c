@@ -51,15 +51,11 @@ bool pg_reach_is_own(pg_id id) {
 
 #define LOOK (WNOHANG | WNOWAIT | WEXITED | __WALL)
 
-int pg_reach_ask(pid_t pid) {
-  siginfo_t si;
-  return pg_sys_waitid(P_PID, (id_t)pid, &si, LOOK, NULL);
-}
+int pg_reach_ask(pid_t pid) { return pg_sys_waitid(P_PID, (id_t)pid, NULL, LOOK, NULL); }
 
 /* Parenthood: a process that the kernel does not call our unreaped child is not our child. */
 static int ask_pidfd(int fd, pid_t pid) {
-  siginfo_t si;
-  int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, LOOK, NULL);
+  int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, NULL, LOOK, NULL);
   return r == -EINVAL ? pg_reach_ask(pid) : r; /* before 5.4 */
 }
 
@@ -169,7 +165,7 @@ static int send_proven(int fd, pg_id id, const struct pg_signal *s) {
 /* -EBADF: nothing is held. */
 static int reach_held(pg_id id, uint64_t ino, const struct pg_signal *s) {
   int r = -EBADF, fd = pg_held_for(id);
-  if (fd < 0)
+  if (fd < 0 || !pg_filter_can(PG_CAN_PIDFD))
     return r;
   if (pg_held_is_careful()) {
     struct pg_window window;

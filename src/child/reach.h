@@ -12,8 +12,8 @@ struct pg_signal {
   unsigned scope;        /* 0: the process; PG_PIDFD_SIGNAL_PROCESS_GROUP, PG_PIDFD_SIGNAL_THREAD */
 };
 
-/* Sends it. 0; -ESRCH: that process was reaped (that group is empty); -EOPNOTSUPP: it cannot be said who has the PID; or what
- * the kernel says to the signal. guest: see child/self.h. */
+/* Sends it. 0; -ESRCH: that process was reaped (that group is empty); -EOPNOTSUPP: the kernel cannot tell which process
+ * has the PID; or what the kernel says to the signal. guest: see child/self.h. */
 int pg_reach(pg_id id, uint64_t ino, const struct pg_signal *signal, bool guest);
 
 /* A pidfd of the child on the lowest free number, for the caller: or -errno as above, -EMFILE and its kin included. */
@@ -24,10 +24,10 @@ int pg_reach_open(pg_id id, uint64_t ino);
 struct pg_window;
 int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *ret_ino);
 
-/* Is fd a pidfd of the process with this identity (0: of any process)? What cannot be asked is no proof. */
+/* Is fd a pidfd of the process with this identity (0: of any process)? False also if the kernel cannot say. */
 bool pg_reach_is(int fd, uint64_t ino);
 
-/* Does the kernel call the holder of this PID a child of ours (or one whom we trace)? 0, or -ECHILD; any other error is no
+/* Does the kernel call the process with this PID a child or tracee of ours? 0: yes, -ECHILD: no; any other error is no
  * answer. */
 int pg_reach_ask(pid_t pid);
 

@@ -18,11 +18,11 @@ static bool is_due(bool forked) {
 
 PG_COLD bool pg_is_guest_slow(void) {
   if (pg_self_marks & MARKS) {
-    struct pg_inherited inherited = pg_child_inherited(); /* before it is found to be due: so nobody has entered anything yet */
+    struct pg_inherited inherited = pg_child_inherited(); /* read first: nothing of this process is entered yet */
     if (is_due(pg_self_marks & PG_FORKED))
       pg_child_settle(true, inherited);
     pg_self_marks &= ~MARKS; /* not earlier: a handler, too, comes upon a table that is settled, by itself */
   }
-  /* Where nobody can be asked nothing is done that is not a guest's to do but to remember who died. */
+  /* If getpid() may not be called, every process counts as the owner: all it does then is to remember dead children. */
   return (pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) && !!pg_filter_can(PG_CAN_PIDFD) && pg_sys_getpid() != pg_hot.pid;
 }

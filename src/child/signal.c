@@ -80,12 +80,15 @@ static int answer(int r, pid_t target, int sig, struct pg_call call) {
 
 /* ---- One process ---- */
 
+/* The first process of another pid namespace, where our PIDs say nothing. */
+static bool is_first(pid_t self) { return self == 1 || (pg_filter_can(PG_CAN_PARENT) && pg_sys_getppid() == 0); }
+
 /* A guest has a descriptor table and children of its own, and leaves the table of the process whose memory it borrows alone.
  * A PID that is retired there may be that of a child of the guest's own: the kernel says so. */
 static int signal_as_guest(pid_t pid, const struct pg_signal *s, struct pg_call call) {
   pid_t self = pg_sys_getpid(); /* not the one that is kept, which is the other process's */
   uint64_t ino;
-  if (pid == self || self == 1 || pg_sys_getppid() == 0)
+  if (pid == self || is_first(self))
     return PG_PASS;
   pg_id id = pg_number_find(pid, &ino);
   if (!id)
@@ -140,8 +143,9 @@ bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call) {
 
 /* ---- A process group ---- */
 
-/* The group of a leader that was reaped. The kernel gives a number to nobody while it is a group's. So if a process has the
- * leader's, that group is gone; else the number is still the group's, or nobody's. */
+/* The group of a leader that was reaped. While a number is a group's, the kernel gives it to no process (__change_pid()
+ * in kernel/pid.c). So if a process has the leader's PID, the group is gone. Else the number is still the group's, or
+ * free. */
 static int reach_orphaned_group(pg_id id, uint64_t ino, const struct pg_signal *s, bool guest) {
   pid_t pgid = pg_id_pid(id);
   int r = guest ? -EOPNOTSUPP : pg_reach(id, ino, s, false);
@@ -156,7 +160,7 @@ static int signal_group_as_guest(pid_t pgid, const struct pg_signal *s, struct p
   uint64_t ino;
   pg_id id = pg_number_find(pgid, &ino);
   int r;
-  if (pgid == self || self == 1 || pg_sys_getppid() == 0)
+  if (pgid == self || is_first(self))
     return PG_PASS;
   if (!id)
     return ask_family(-pgid, s->sig, call);
@@ -181,7 +185,7 @@ static int reach_group(pid_t pgid, const struct pg_signal *s, bool *ret_stale) {
   if (pg_id_is_live(id) && pg_filter_can(PG_CAN_PIDFD)) {
     int r = pg_reach(id, ino, s, false);
     if (r != -ESRCH || pg_reach(id, ino, &probe, false) != -ESRCH)
-      return r; /* nobody in the group of a child that lives: until now */
+      return r; /* a child that lives, and leads no group so far */
     pg_count(silent);
     id = pg_child_retire(id, "silent");
   }
@@ -189,7 +193,7 @@ static int reach_group(pid_t pgid, const struct pg_signal *s, bool *ret_stale) {
   if (pg_id_state(id) == PG_GONE)
     return -ESRCH;
   *ret_stale = false;
-  if (!pg_filter_can(PG_CAN_PIDFD | PG_CAN_ASK) || pg_id_state(id) != PG_GONE_GROUP)
+  if (!pg_filter_can(PG_CAN_ASK) || pg_id_state(id) != PG_GONE_GROUP)
     return PG_PASS;
   int r = reach_orphaned_group(id, ino, s, false);
   if (r != -ESRCH)
@@ -234,7 +238,7 @@ int pg_child_check_group(pid_t pgid, struct pg_call call) {
  * read from /proc. */
 static pid_t process_of(pid_t tid) {
   static const char field[] = "\nTgid:\t";
-  char path[40], text[512];
+  char path[40], text[160];
   struct pg_buf b;
   pg_buf_init(&b, path, sizeof path);
   pg_buf_str(&b, "/proc/");
@@ -257,9 +261,9 @@ static pid_t process_of(pid_t tid) {
 
 static bool is_thread(pid_t tid) {
   uint64_t ino;
-  if (!pg_filter_can(PG_CAN_ASK))
+  if (!pg_filter_can(PG_CAN_PIDFD))
     return false;
-  if (pg_sys3(SYS_tgkill, pg_sys_getpid(), tid, 0) == 0)
+  if (pg_filter_can(PG_CAN_THREAD) && pg_sys3(SYS_tgkill, pg_sys_getpid(), tid, 0) == 0)
     return true;
   pid_t process = process_of(tid);
   return process != tid && pg_id_is_live(pg_number_find(process, &ino));

@@ -3,14 +3,12 @@
 #include "child/self.h"
 #include "kernel/sys.h"
 
-#define TRIES 20000 /* yields, 10 ms at the least: more than any window lasts, unless its thread gets no processor */
-
 /* The process whose thread holds the lock. Another one's is void: that of our parent, at the moment of a fork. */
 static _Atomic pid_t owner;
 
 bool pg_window_lock(void) {
   pid_t self = 0;
-  for (int i = 0; i < TRIES; i++) {
+  for (int i = 0; i < PG_WINDOW_TRIES; i++) {
     pid_t holder = 0;
     if (!self)
       self = pg_sys_getpid();
@@ -45,7 +43,7 @@ void pg_window_close(struct pg_window *window) {
 }
 
 PG_COLD void pg_window_wait(int fd) {
-  for (int i = 0; i < TRIES && pg_window_is_at(fd); i++) {
+  for (int i = 0; i < PG_WINDOW_TRIES && pg_window_is_at(fd); i++) {
     if (atomic_load_explicit(&owner, memory_order_relaxed) != pg_sys_getpid())
       return;
     pg_sys0(SYS_sched_yield);

@@ -1,7 +1,7 @@
-/* The window: the few system calls during which a low descriptor number is ours. The kernel gives a new pidfd the lowest free
- * number, which the program could use at the same moment. So all signals are blocked meanwhile, and in a program with
- * threads a lock keeps out whoever puts descriptors on numbers of its own choice (dup2, dup3) or closes this one. Nobody
- * blocks within a window, so waiting for its end is short, and it is bounded. Calls self, kernel. */
+/* The window: the few system calls during which a low descriptor number is ours. The kernel gives a new pidfd the
+ * lowest free number, which the program could use at the same moment. So all signals are blocked meanwhile, and in a
+ * program with threads a lock keeps out dup2 and dup3 onto numbers of the program's choice, and a close of this number.
+ * No call within a window blocks, so waiting for its end is short, and it is bounded. Calls self, kernel. */
 #ifndef PG_CHILD_WINDOW_H
 #define PG_CHILD_WINDOW_H
 
@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* Yields, of which each takes 0.1 us at the least: more than any window or use lasts, unless its thread is stopped. */
+#define PG_WINDOW_TRIES 1000000
 
 struct pg_window {
   uint64_t mask; /* of signals, as it was */

@@ -12,7 +12,7 @@ PG_EXPORT_HOT int kill(pid_t pid, int sig) {
     if (PG_LIKELY(r == 0))
       return 0;
     if (r == PG_PASS)
-      return pg_ret(pg_sys_kill(pid, sig));
+      return pg_next.kill(pid, sig);
   }
   return kill_slowly(pid, sig, PG_CALL("kill"));
 }

@@ -58,10 +58,6 @@ PG_EXPORT int getpriority(WHICH_T which, id_t who) {
     int early = (int)pg_early(pg_sys2(SYS_getpriority, which, who));
     return early < 0 ? early : 20 - early;
   }
-  if (pg_is_early()) {
-    int early = (int)pg_early(pg_sys2(SYS_getpriority, which, who));
-    return early < 0 ? early : 20 - early;
-  }
   NUMBERS(getpriority, (int)which, (pid_t)who);
   int r = (int)pg_sys2(SYS_getpriority, args[0], args[1]);
   return r < 0 ? pg_ret(r) : 20 - r; /* the kernel keeps clear of negative values */

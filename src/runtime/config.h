@@ -27,8 +27,8 @@ struct pg_config {
 extern struct pg_config pg_config;
 
 /* Reads the environment. Unusable values are kept for pg_config_complain(). secure (AT_SECURE): nothing is read, and
- * what begins with PIDGUARD_ is taken out, as the loader does with its own: who runs a set-user-id program must not
- * tell the programs that it starts, as somebody else, where to write. */
+ * what begins with PIDGUARD_ is taken out, as the loader does with its own. The user of a set-user-id program must not
+ * tell the programs that it starts, as another user, where to write. */
 void pg_config_read(char **env, bool secure);
 
 /* Calls fn(name, value, used) for each variable whose value could not be used, once. The value is the caller's text. */

@@ -25,7 +25,7 @@ enum pg_counter {
       PG_COUNTER_COUNT
 };
 
-/* They are kept in runtime/hot.h, which whoever counts includes. */
+/* The counters are in runtime/hot.h, which every file that counts includes. */
 #define pg_count(name) ((void)atomic_fetch_add_explicit(&pg_hot.counters[PG_COUNT_##name], 1, memory_order_relaxed))
 #define pg_counter(name) pg_counter_value(PG_COUNT_##name)
 

@@ -32,7 +32,7 @@ static void cans_are(int cans) {
  * dynamic program, so a filter from before the exec lets it pass. */
 struct status {
   int seccomp; /* 0: no filter; 1: strict mode; 2: a filter; -1: no way to know */
-  bool quiet;  /* nobody would notice a SIGCHLD: it has no handler and is not blocked */
+  bool quiet;  /* the program would not notice a SIGCHLD: it has no handler and is not blocked */
 };
 
 /* What follows the field's name, if the line begins with it. */
@@ -51,7 +51,7 @@ static bool has_sigchld(const char *mask) {
 
 /* In small pieces: the first fork of a program may be made by a handler, on a small stack. */
 static struct status read_status(void) {
-  char chunk[256], line[64];
+  char chunk[128], line[64];
   size_t len = 0;
   int unseen = 2; /* of the masks */
   struct status status = {0, true}; /* a kernel without seccomp does not have the line */
@@ -145,16 +145,20 @@ static void try_hold(pid_t self) {
   pg_sys_nofile_soft();
 }
 
-static void try_ask(pid_t self) {
+static void try_ask(pid_t self) { pg_sys_kill(self, 0); }
+
+static void try_thread(pid_t self) { pg_sys3(SYS_tgkill, self, self, 0); }
+
+static void try_parent(pid_t self) {
+  (void)self;
   pg_sys_getppid();
-  pg_sys_kill(self, 0);
-  pg_sys3(SYS_tgkill, self, self, 0);
 }
 
 static const struct {
   int group;
   void (*run)(pid_t self);
-} tries[] = {{PG_CAN_PIDFD, try_pidfd}, {PG_CAN_HOLD, try_hold}, {PG_CAN_ASK, try_ask}};
+} tries[] = {{PG_CAN_PIDFD, try_pidfd}, {PG_CAN_HOLD, try_hold}, {PG_CAN_ASK, try_ask},
+             {PG_CAN_THREAD, try_thread}, {PG_CAN_PARENT, try_parent}};
 
 /* What the throw-away process is to leave out, as an earlier one has died of it. */
 static _Atomic int deadly;
@@ -163,15 +167,15 @@ static _Atomic int deadly;
  * byte none is written, nor piped to a program. In the entry: its PID, and the groups that were begun and ended. */
 static void be_probe(void) {
   uint64_t all = ~(uint64_t)0, core[2], said;
+  if (pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, NULL, core) == 0) {
+    core[0] = core[1] > 0;
+    pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, core, NULL);
+  }
   pid_t self = pg_sys_getpid();
   _Atomic uint64_t *cell = atomic_load_explicit(&page, memory_order_relaxed) + self % CELLS;
   said = (uint64_t)(uint32_t)self << 32;
   atomic_store_explicit(cell, said, memory_order_relaxed);
   pg_sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, sizeof all);
-  if (pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, NULL, core) == 0) {
-    core[0] = core[1] > 0;
-    pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, core, NULL);
-  }
   for (size_t i = 0; i < PG_ARRAY_LEN(tries); i++) {
     int group = tries[i].group;
     if (atomic_load_explicit(&deadly, memory_order_relaxed) & group)
@@ -338,8 +342,8 @@ static const struct {
     {PG_CAN_HOLD, {SYS_fcntl, 2, {0, F_GETFD}}},
     {PG_CAN_HOLD, {SYS_prlimit64, 7, {0, RLIMIT_NOFILE, 0}}},
     {PG_CAN_ASK, {SYS_kill, 2, {0, 0}}},
-    {PG_CAN_ASK, {SYS_tgkill, 4, {0, 0, 0}}},
-    {PG_CAN_ASK, {SYS_getppid, 0, {0}}},
+    {PG_CAN_THREAD, {SYS_tgkill, 4, {0, 0, 0}}},
+    {PG_CAN_PARENT, {SYS_getppid, 0, {0}}},
     {PG_CAN_READ, {SYS_openat, 0, {0}}},
     {PG_CAN_READ, {SYS_read, 0, {0}}},
     {PG_CAN_READ, {SYS_close, 0, {0}}},
@@ -360,7 +364,7 @@ static int let_pass(const struct pg_bpf_program *program) {
     if ((cans & needed[i].group) && !pg_bpf_lets_pass(program, &needed[i].call, true, &room))
       cans &= ~needed[i].group;
   if (!pg_bpf_lets_pass(program, &replaced, false, &room))
-    cans &= ~(PG_CAN_PIDFD | PG_CAN_HOLD | PG_CAN_ASK);
+    cans &= ~(PG_CAN_PIDFD | PG_CAN_HOLD | PG_CAN_ASK | PG_CAN_THREAD);
   atomic_store_explicit(&busy, 0, memory_order_release);
   return cans;
 }

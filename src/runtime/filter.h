@@ -12,14 +12,16 @@
 
 /* Groups of calls: what needs one asks for it, and does without where it is not to be had. */
 enum {
-  PG_CAN_PIDFD = 1, /* open, prove and signal a child by pidfd, in a window. Without it children are known by PID only */
-  PG_CAN_HOLD = 2,  /* keep a pidfd open, on a high number */
-  PG_CAN_ASK = 4,   /* signal 0 by PID, and the like */
-  PG_CAN_READ = 8,  /* read a file of /proc */
-  PG_CAN_MAP = 16,  /* map memory */
-  PG_CAN_ALL = 31,
-  PG_CAN_SHARE = 64, /* map memory that processes share: only where there is no filter at all */
-  PG_CAN_KNOWN = 32, /* it was looked whether there is a filter */
+  PG_CAN_PIDFD = 1,   /* open, prove and signal a child by pidfd, in a window. Without it children are known by PID only */
+  PG_CAN_HOLD = 2,    /* keep a pidfd open, on a high number */
+  PG_CAN_ASK = 4,     /* signal 0 by PID */
+  PG_CAN_THREAD = 8,  /* the same for a thread of ours */
+  PG_CAN_PARENT = 16, /* ask for our parent's PID */
+  PG_CAN_READ = 32,   /* read a file of /proc */
+  PG_CAN_MAP = 64,    /* map memory */
+  PG_CAN_ALL = 127,
+  PG_CAN_SHARE = 128, /* map memory that processes share: only where there is no filter at all */
+  PG_CAN_KNOWN = 256, /* it was looked whether there is a filter */
 };
 extern _Atomic int pg_filter_cans;
 

@@ -8,7 +8,7 @@
 #define GRAVES 1024u
 
 static struct {
-  _Atomic pid_t pid; /* 0: nobody, or just being written */
+  _Atomic pid_t pid; /* 0: free, or just being written */
   _Atomic pid_t by;  /* a thread; 0: the kernel by itself; -1: not known */
   const char *_Atomic how;
   _Atomic int64_t when;

@@ -64,7 +64,7 @@ static const char *refuse_file(int fd) {
   return S_ISFIFO(st.mode) || S_ISCHR(st.mode) ? NULL : "no-file";
 }
 
-/* A number of a process can be foreseen: names with it belong where nobody else can make any. */
+/* A PID can be foreseen: a file name with a PID belongs into a directory where no other user can make files. */
 static const char *refuse_directory(int fd) {
   struct pg_stat st;
   if (pg_sys_fstat(fd, &st) < 0 || !is_trusted(st.uid))
@@ -99,7 +99,7 @@ static int open_path(const char **ret_why) {
       return dir;
     *ret_why = refuse_directory(dir);
   }
-  /* O_NONBLOCK: a FIFO that nobody reads must not stop the program. */
+  /* O_NONBLOCK: a FIFO without a reader must not stop the program. */
   int fd = *ret_why
                ? -EPERM
                : pg_sys_openat(dir, name,

@@ -29,7 +29,7 @@ static void *find(const char *symbol, const char *version) {
   int saved = errno;
   void *found = dlsym(RTLD_NEXT, symbol);
 #ifdef __GLIBC__
-  /* The version matters where libc is the next one; between us and libc somebody may stand who knows no versions. */
+  /* The version matters if libc is the next object. Another preload between us and libc may know no versions. */
   Dl_info next, libc;
   void *versioned = version && *version ? dlvsym(RTLD_NEXT, symbol, version) : NULL;
   if (versioned && versioned != found &&

@@ -12,10 +12,10 @@
 
 static const struct companion preloads[] = {
     BOTH("faketime", LIB "faketime/libfaketime.so.1", .env = {"FAKETIME=+2d"}),
-    BOTH("eatmydata", LIB "libeatmydata.so.1"),
-    BOTH("jemalloc", LIB "libjemalloc.so.2"),
-    BOTH("tcmalloc", LIB "libtcmalloc.so.4"),
-    BOTH("profiler", LIB "libprofiler.so.0"),
+    BOTH("eatmydata", LIB "libeatmydata.so.1", .probe = NULL),
+    BOTH("jemalloc", LIB "libjemalloc.so.2", .probe = NULL),
+    BOTH("tcmalloc", LIB "libtcmalloc.so.4", .probe = NULL),
+    BOTH("profiler", LIB "libprofiler.so.0", .probe = NULL),
     {.name = "asan", .needs = SANITIZER("asan"), .env = {"ASAN_OPTIONS=detect_leaks=0:handle_segv=0"}, .flags = CASES},
     {.name = "asan-program",
      .needs = SANITIZER("asan"),
@@ -173,19 +173,19 @@ static const struct companion starters[] = {
 #define AS_NOBODY "setpriv", "--reuid=" NOBODY, "--regid=" NOBODY, "--clear-groups", "--inh-caps=-all"
 
 static const struct companion places[] = {
-    {.name = "no-proc", MOUNTED("umount -l /proc"), .flags = CASES},
-    {.name = "read-only", MOUNTED("mount -o remount,bind,ro /"), .flags = CASES},
+    {.name = "no-proc", MOUNTED("umount -l /proc", NULL), .flags = CASES},
+    {.name = "read-only", MOUNTED("mount -o remount,bind,ro /", NULL), .flags = CASES},
     {.name = "hidden-processes", MOUNTED("mount -t proc -o hidepid=2 proc /proc", AS_NOBODY), .flags = NO_STORY},
-    {.name = "no-dev", MOUNTED("mount -t tmpfs none /dev"), .flags = NO_STORY},
+    {.name = "no-dev", MOUNTED("mount -t tmpfs none /dev", NULL), .flags = NO_STORY},
     {.name = "16-descriptors", ARRANGED("ulimit -n 16"), .flags = CASES},
     {.name = "little-memory", ARRANGED("ulimit -v 60000")},
     {.name = "no-core-no-stack", ARRANGED("ulimit -c 0; ulimit -s 256")},
     {.name = "log-on-a-full-disk",
-     MOUNTED("mount -t tmpfs -o size=4k none /mnt && head -c 4096 /dev/zero >/mnt/full"),
+     MOUNTED("mount -t tmpfs -o size=4k none /mnt && head -c 4096 /dev/zero >/mnt/full", NULL),
      .env = {"PIDGUARD_LOG=/mnt/log", "PIDGUARD_DEBUG=debug"},
      .flags = NOISY}, /* it says at the end that it lost lines */
     {.name = "log-read-only",
-     MOUNTED("mount -t tmpfs -o ro none /mnt"),
+     MOUNTED("mount -t tmpfs -o ro none /mnt", NULL),
      .env = {"PIDGUARD_LOG=/mnt/log", "PIDGUARD_DEBUG=debug"},
      .flags = NOISY},
     {.name = "log-without-room", /* the program's own output may be a file, too: so it goes through a pipe */

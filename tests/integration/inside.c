@@ -89,7 +89,7 @@ static void stranger_hit(const char *what, bool kept, int first, int last) {
     if (kept)
       PG_CHECK(story.result == -1 && story.error == ESRCH && story.untouched, "%s with: result %d, errno %d, %s",
                hows[i], story.result, story.error, story.untouched ? "untouched" : "HIT");
-    else /* the README's limit: nobody ever told us of the number */
+    else /* a limit in pidguard(7): the shim was never told of the PID */
       PG_CHECK(story.result == 0 && story.got, "%s with: result %d, errno %d", hows[i], story.result, story.error);
   }
   if (!pg_test_preload())

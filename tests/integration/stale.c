@@ -161,7 +161,7 @@ static const struct way sends[] = {
     BOTH_GROUP("getpriority", 0),
     GROUP_CALL("syscall-ioprio_set", 0),
     GROUP_CALL("syscall-ioprio_get", 0),
-    GROUP_CALL("tcsetpgrp", 0),
+    GROUP_CALL("tcsetpgrp", PIPE),
     GROUP_CALL("spawn", GIVES_EPERM),
     {"syscall-ioprio_set", RARE | OTHER},
     {"syscall-ioprio_get", RARE | OTHER},

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,9 +25,11 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 int moment_child;
+int capget(void *header, void *data); /* no header of libc has it */
 
 static void must(bool condition, const char *what) {
   if (condition)
@@ -223,6 +226,15 @@ static void refused(void) {
     waitpid(pid, NULL, 0);
   if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, none) == 0)
     waitpid(pid, NULL, 0);
+#if __GLIBC_PREREQ(2, 39)
+  int pidfd = -1;
+  if (pidfd_spawn(&pidfd, argv[0], NULL, NULL, argv, none) == 0)
+    close(pidfd);
+  if (pidfd_spawnp(&pidfd, argv[0], NULL, NULL, argv, none) == 0)
+    close(pidfd);
+#endif
+  clockid_t clock;
+  clock_getcpuclockid(getpid(), &clock);
   clone(exits, stack + sizeof stack, SIGCHLD, NULL);
   while (wait(NULL) > 0)
     ;
@@ -249,6 +261,15 @@ static void bare_numbers(void) {
   say("%d ", sched_setparam(pid, &param));
   say("%d ", sched_getaffinity(pid, sizeof cpus, &cpus));
   say("%d\n", sched_setaffinity(pid, sizeof cpus, &cpus));
+  struct timespec slice;
+  uint32_t header[2] = {0x20080522, (uint32_t)nobody}; /* _LINUX_CAPABILITY_VERSION_3 */
+  say("slices %d %d ", sched_rr_get_interval(pid, &slice), sched_rr_get_interval(nobody, &slice));
+  say("capget %d tcsetpgrp %d\n", capget(header, NULL), tcsetpgrp(-1, pid));
+#if __GLIBC_PREREQ(2, 41)
+  struct sched_attr attr;
+  say("attributes %d ", sched_getattr(pid, &attr, sizeof attr, 0));
+  say("%d\n", sched_setattr(pid, &attr, 0));
+#endif
   say("limits %d ", prlimit(pid, RLIMIT_CORE, NULL, &limit)); /* arguments have no order */
   say("%d\n", setrlimit(RLIMIT_CORE, &limit));
   say("memory %zd ", process_vm_readv(getpid(), &to, 1, &from, 1, 0));

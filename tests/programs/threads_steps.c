@@ -250,10 +250,14 @@ static void put_closed(struct putter *putter) {
   }
   putter->at = fcntl(putter->source, F_DUPFD_CLOEXEC, number);
   DID_ONE(puts);
-  if (putter->at < 0)
+  if (putter->at < 0) {
     BAD_ONE(put_failed);
-  else
+  } else if (putter->at >= HIGH + 8 * (putter->number + 1)) { /* another putter's, who would close it */
+    close(putter->at);
+    putter->at = -1;
+  } else {
     check(putter);
+  }
 }
 
 static void put_anywhere(struct putter *putter) {

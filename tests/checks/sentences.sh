@@ -1,0 +1,40 @@
+#!/bin/bash
+# The documents are to be read: their sentences have 16 words on the average, and 35 at the most. Then the program in
+# README.md, which must compile. Usage: sentences.sh SOURCE C-COMPILER [FILE…]
+set -u
+export LC_ALL=C
+src=${1:?usage: sentences.sh SOURCE C-COMPILER [FILE…]}
+cc=${2:?usage: sentences.sh SOURCE C-COMPILER [FILE…]}
+shift 2
+cd -- "$src" || exit 1
+(($#)) || set -- README.md src/README.md tests/README.md tests/bench/README.md src/man/pidguard{.1,.7,_*.3}
+failures=0
+fail() {
+  failures=$((failures + 1))
+  echo "FAILED: $*"
+}
+
+for file; do
+  awk -v most=35 -v average=16 -f tests/checks/sentences.awk "$file" || fail "$file: sentences are too long"
+done
+
+# The counter itself: one sentence of 36 words, one average of 17.
+count() { awk -v most=35 -v average=16 -f tests/checks/sentences.awk "$tmp/$1" >"$tmp/out"; }
+words() { printf ' word%.0s' $(seq "$1"); }
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+{ words 36; echo .; words 3; echo .; words 3; echo .; } >"$tmp/a.md"
+count a.md && fail 'a sentence of 36 words is let pass'
+{ echo '.SH DESCRIPTION'; words 17; echo .; } >"$tmp/a.7"
+count a.7 && fail 'an average of 17 words is let pass'
+{ words 15; echo '.  '; printf '```\n'; words 90; printf '\n```\n'; } >"$tmp/b.md"
+count b.md || fail 'code is counted'
+
+lines=$(wc -l <README.md)
+((lines <= 150)) || fail "README.md has $lines lines, more than 150"
+# shellcheck disable=SC2016
+sed -n '/^```c$/,/^```$/{/^```/d;p}' README.md >"$tmp/hello.c"
+[[ -s $tmp/hello.c ]] || fail 'README.md shows no program'
+"$cc" -Wall -Wextra -Wpedantic -Werror -fsyntax-only -Iinclude "$tmp/hello.c" || fail 'the program of README.md does not compile'
+echo "$# documents, $failures failed"
+((failures == 0))
