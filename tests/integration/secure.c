@@ -69,9 +69,17 @@ static void run_as_nobody(const char *program, const char *log, struct pg_test_o
   pg_test_run(&command, ret);
 }
 
+/* Those of the script that runs the tests are not counted. */
+static void forget_variables(void) {
+  static const char *const names[] = {"PIDGUARD_WERROR", "PIDGUARD_SANITIZE", "PIDGUARD_BUILD_DIR", "PIDGUARD_TEST_JOBS"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    unsetenv(names[i]);
+}
+
 static void set_user_id(void) {
   struct statvfs fs;
   struct pg_test_outcome outcome;
+  forget_variables();
   const char *privileged = path_of("privileged"), *plain = path_of("plain"), *log = path_of("log");
   char object[256];
   snprintf(object, sizeof object, "%s/libpidguard-preload.so", directory);
