@@ -7,7 +7,7 @@ src=${1:?usage: sentences.sh SOURCE C-COMPILER [FILE…]}
 cc=${2:?usage: sentences.sh SOURCE C-COMPILER [FILE…]}
 shift 2
 cd -- "$src" || exit 1
-(($#)) || set -- README.md src/README.md tests/README.md tests/bench/README.md src/man/pidguard{.1,.7,_*.3}
+(($#)) || set -- README.md src/README.md tests/README.md tests/bench/README.md src/man/pidguard{.1,.7,-*.7,_*.3}
 failures=0
 fail() {
   failures=$((failures + 1))
