@@ -11,7 +11,7 @@ PG_TLS pid_t pg_self_pid;
 /* Is this process still as its parent was? Another thread may have settled it already; one that is new may be the first
  * to look, but could be a guest's as well. */
 static bool is_due(bool forked) {
-  if (!pg_filter_can(PG_CAN_PIDFD) || !pg_hot.pid)
+  if (!pg_hot.pid || !pg_filter_can(PG_CAN_PIDFD))
     return forked;
   return (forked || !((pg_self_marks & ~MARKS) | (pg_state() & PG_STATE_VM_SHARED))) && pg_sys_getpid() != pg_hot.pid;
 }
@@ -24,5 +24,5 @@ PG_COLD bool pg_is_guest_slow(void) {
     pg_self_marks &= ~MARKS; /* not earlier: a handler, too, comes upon a table that is settled, by itself */
   }
   /* If getpid() may not be called, every process counts as the owner: all it does then is to remember dead children. */
-  return (pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) && !!pg_filter_can(PG_CAN_PIDFD) && pg_sys_getpid() != pg_hot.pid;
+  return (pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) && pg_filter_can(PG_CAN_PIDFD) && pg_sys_getpid() != pg_hot.pid;
 }

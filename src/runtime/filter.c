@@ -51,13 +51,14 @@ static bool has_sigchld(const char *mask) {
 
 /* In small pieces: the first fork of a program may be made by a handler, on a small stack. */
 static struct status read_status(void) {
-  char chunk[128], line[64];
+  char chunk[256], line[64];
   size_t len = 0;
   int unseen = 2; /* of the masks */
   struct status status = {0, true}; /* a kernel without seccomp does not have the line */
   int fd = pg_sys_openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
   ssize_t n = -1;
-  while (fd >= 0 && (n = pg_sys_read(fd, chunk, sizeof chunk)) > 0)
+  bool seen = false; /* the line on filters is behind those on signals */
+  while (fd >= 0 && !seen && (n = pg_sys_read(fd, chunk, sizeof chunk)) > 0)
     for (ssize_t i = 0; i < n; i++) {
       if (chunk[i] != '\n') {
         if (len + 1 < sizeof line)
@@ -67,9 +68,10 @@ static struct status read_status(void) {
       line[len] = '\0';
       len = 0;
       const char *value = value_of(line, "Seccomp:\t");
-      if (value)
+      if (value) {
         status.seccomp = *value - '0';
-      else if ((value = value_of(line, "SigBlk:\t")) || (value = value_of(line, "SigCgt:\t"))) {
+        seen = true;
+      } else if ((value = value_of(line, "SigBlk:\t")) || (value = value_of(line, "SigCgt:\t"))) {
         unseen--;
         status.quiet &= !has_sigchld(value);
       }
@@ -77,7 +79,7 @@ static struct status read_status(void) {
   if (fd >= 0)
     pg_sys_close(fd);
   status.quiet &= unseen == 0;
-  return n == 0 ? status : (struct status){-1, false};
+  return n >= 0 ? status : (struct status){-1, false};
 }
 
 /* Shared with the throw-away process, which writes there what it has survived. A forked child has the page, too: so each process

@@ -50,7 +50,7 @@ esac
 
 out=$(mktemp) || exit 1
 trap 'rm -f "$out"' EXIT
-for way in plain: "empty:$lib/libpg_bench_empty.so" "shim:$lib/libpidguard-preload.so"; do
+for way in plain: "empty:$lib/libpg_bench_empty.so" "shim:$(readlink -f "$lib/libpidguard-preload.so")"; do # the maps name the file itself
   [[ $what != calls || $way != empty:* ]] || continue
   preload=${way#*:} options=()
   # A start is most of the work: the instructions of a plain one are compared with nothing.
