@@ -51,17 +51,19 @@ bool pg_reach_is_own(pg_id id) {
 
 #define LOOK (WNOHANG | WNOWAIT | WEXITED | __WALL)
 
-int pg_reach_ask(pid_t pid) {
-  return pg_filter_can(PG_CAN_CHILD) ? pg_sys_waitid(P_PID, (id_t)pid, NULL, LOOK, NULL) : -EOPNOTSUPP;
+/* The kernel does without the structure; valgrind complains of that. */
+static PG_NOINLINE int ask(int type, int id) {
+  siginfo_t si;
+  return pg_filter_can(PG_CAN_CHILD) ? pg_sys_waitid(type, (id_t)id, &si, LOOK, NULL) : -EOPNOTSUPP;
 }
+
+int pg_reach_ask(pid_t pid) { return ask(P_PID, pid); }
 
 bool pg_reach_is_lost(pg_id id) { return pg_reach_is_own(id) && pg_reach_ask(pg_id_pid(id)) == -ECHILD; }
 
 /* Parenthood: a process that the kernel does not call our unreaped child is not our child. */
 static int ask_pidfd(int fd, pid_t pid) {
-  if (!pg_filter_can(PG_CAN_CHILD))
-    return -EOPNOTSUPP;
-  int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, NULL, LOOK, NULL);
+  int r = ask(PG_P_PIDFD, fd);
   return r == -EINVAL ? pg_reach_ask(pid) : r; /* before 5.4 */
 }
 

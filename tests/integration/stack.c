@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* More than libc's own, at the most; and what the log may take on top (pidguard(7) states both). */
-#define EXTRA 768
+#define EXTRA 896
 #define EXTRA_LOGGED 3072
 #define CALLS 32
 
