@@ -255,8 +255,8 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
     pg_hot.pid = 0;
     return;
   }
-  if (pg_held_any()) /* handles of the parent's groups: here those are known by number */
-    pg_held_let_go(true, false);
+  if (pg_held_any())
+    pg_held_inherited();
   pid_t self = pg_sys_getpid();
   if (self == 1 || (pg_filter_can(PG_CAN_PARENT) && pg_sys_getppid() == 0)) /* PIDs of another pid namespace say nothing in this one */
     pg_number_clear(inherited.entered);
@@ -272,6 +272,8 @@ PG_HOT void pg_child_forked(int flags) {
   pg_self_pid = 0;
   if (own_files)
     pg_log_forked();
+  if (!pg_is_single_threaded())
+    pg_hazards_forked();
   /* At once also where a thread that comes first would be taken for a guest's. */
   if (due && (!own_files || pg_hot.other_namespace || (flags & CLONE_NEWPID) || (pg_state() & PG_STATE_VM_SHARED))) {
     pg_self_marks = 0;

@@ -39,6 +39,14 @@ static bool is_published(int fd, bool own) {
   return false;
 }
 
+PG_COLD void pg_hazards_forked(void) {
+  for (int i = 1; i < PG_HAZARDS; i++) {
+    uint64_t hazard = atomic_load_explicit(&pg_hazards[i], memory_order_relaxed);
+    if ((uint32_t)hazard && hazard >> 32 != self_tag())
+      atomic_store_explicit(&pg_hazards[i], 0, memory_order_relaxed);
+  }
+}
+
 bool pg_hazard_is_on(int fd) { return is_published(fd, true); }
 
 bool pg_hazard_is_mine(int fd) { return pg_hazard_is_on(fd) && (pg_is_single_threaded() || !is_published(fd, false)); }
@@ -147,6 +155,11 @@ PG_COLD void pg_held_let_go(bool leaders, bool guest) {
       empty(&pg_cells[i], id);
   }
   pg_window_close(&window);
+}
+
+PG_COLD void pg_held_inherited(void) {
+  for (int i = 0; i < PG_CELLS; i++)
+    atomic_store_explicit(&pg_cells[i].leader, 0, memory_order_relaxed);
 }
 
 pg_id pg_held_next_group(uint64_t *ret_ino) {

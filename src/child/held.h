@@ -65,6 +65,8 @@ static inline void pg_hazard_clear(struct pg_hazard hazard) {
   if (hazard.at)
     atomic_store_explicit(hazard.at, hazard.before, memory_order_release);
 }
+/* In a forked child, by its only thread: the threads that had published are not there. */
+void pg_hazards_forked(void);
 bool pg_hazard_is_on(int fd);
 bool pg_hazard_is_mine(int fd); /* a frame that the caller has interrupted */
 
@@ -84,6 +86,9 @@ void pg_held_retire(pg_id id, pg_id gone);
 
 /* Closes what is held: all of it, or, before a fork, all but the handles of groups. */
 void pg_held_let_go(bool leaders, bool guest);
+/* In a forked child. The program may have listed them, and expects to close them with success, so they stay open for now. The
+ * child's own first fork lets them go. */
+void pg_held_inherited(void);
 /* True: something may be held. */
 static inline bool pg_held_any(void) {
   extern _Atomic int32_t pg_held_count PG_HIDDEN;

@@ -181,6 +181,7 @@ static void check_living(void) {
     EXPECT(kill(children[i], 0) == 0, kill_failed);
     DID_ONE(kills);
   }
+  EXPECT(kill(-children[0], 0) == 0, kill_failed); /* a group: the pidfd of its leader is kept over forks */
   kill_stale(gone);
 }
 
@@ -265,6 +266,8 @@ static void play(void (*place)(void), int number) {
   for (count = 0; count < number; count++)
     if ((children[count] = make(-1)) <= 1)
       exit(2);
+  if (setpgid(children[0], children[0]) != 0)
+    exit(2);
   for (int i = 0; i < 3; i++)
     open("/dev/null", O_RDONLY | O_CLOEXEC); /* to be closed by what is looked at */
   check_living();
