@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Shared by the scripts of the source tree (sourced, bash): what is missing here, how it is installed, how the tree is
 # built, and how a command gets a pid namespace of its own. Talks on stderr only, reads nothing from stdin.
 # Expects pg_root (the top of the tree) and pg_build (the build directory).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pidguard: safe handling of processes through pidfds.
  *
  * WHY. A PID is a number, and the kernel hands numbers out again. Between the moment you learn a PID and the moment you

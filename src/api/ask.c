@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Questions about a process, one by one and several at once. */
 #include "api/internal.h"
 #include "kernel/sys.h"
@@ -40,17 +41,11 @@ static void copy_creds(const struct pg_pidfd_info *info, struct pidguard_creds *
                                  .fsgid = info->fsgid};
 }
 
-int pidguard_pidfd_get_id(int pidfd, uint64_t *ret) {
-  return pg_ret(pg_pidfd_id(pidfd, ret));
-}
+int pidguard_pidfd_get_id(int pidfd, uint64_t *ret) { return pg_ret(pg_pidfd_id(pidfd, ret)); }
 
-int pidguard_pidfd_get_state(int pidfd) {
-  return pg_ret(pg_pidfd_state(pidfd));
-}
+int pidguard_pidfd_get_state(int pidfd) { return pg_ret(pg_pidfd_state(pidfd)); }
 
-int pidguard_pidfd_get_wait_status(int pidfd, int *status) {
-  return pg_ret(pg_pidfd_exit_status(pidfd, status));
-}
+int pidguard_pidfd_get_wait_status(int pidfd, int *status) { return pg_ret(pg_pidfd_exit_status(pidfd, status)); }
 
 /* The kernel keeps a record only of dumps that a program or a socket took, see core(5); but the wait status tells every
  * one, and of which signal. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the public functions share. They are borders only: arguments in, pg_* called, -errno turned into errno.
  * Calls base, runtime. */
 #ifndef PG_API_INTERNAL_H
@@ -24,14 +25,10 @@ static inline int pg_given(int fd) {
 }
 
 /* 1 and 0 are answers. */
-static inline bool pg_ret_bool(int r) {
-  return pg_ret(r) > 0;
-}
+static inline bool pg_ret_bool(int r) { return pg_ret(r) > 0; }
 
 /* 1: it happened; 0: time was over. */
-static inline int pg_ret_in_time(int r) {
-  return pg_ret(r == 0 ? -ETIMEDOUT : r < 0 ? r : 0);
-}
+static inline int pg_ret_in_time(int r) { return pg_ret(r == 0 ? -ETIMEDOUT : r < 0 ? r : 0); }
 
 /* A child was started: the table learns of its number. */
 void pg_api_born(pid_t pid) PG_HIDDEN;

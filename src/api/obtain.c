@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Obtaining pidfds: by number, of a thread, by identity, from a text; and telling what one is. */
 #include "api/internal.h"
 #include "pidfd/identity.h"
@@ -12,18 +13,14 @@ int pidguard_pidfd_open(pid_t pid, unsigned flags) {
   return pg_ret(pg_given(f));
 }
 
-int pidguard_pidfd_open_parent(void) {
-  return pg_ret(pg_given(pg_pidfd_open_parent()));
-}
+int pidguard_pidfd_open_parent(void) { return pg_ret(pg_given(pg_pidfd_open_parent())); }
 
 int pidguard_pidfd_open_id(uint64_t id, unsigned flags) {
   int f = pg_api_open_flags(flags);
   return pg_ret(pg_given(f < 0 ? f : pg_pidfd_open_id(id, (unsigned)f)));
 }
 
-int pidguard_pidfd_to_text(int pidfd, char *text, size_t size) {
-  return pg_ret(pg_text_write(pidfd, text, size));
-}
+int pidguard_pidfd_to_text(int pidfd, char *text, size_t size) { return pg_ret(pg_text_write(pidfd, text, size)); }
 
 int pidguard_pidfd_from_text(const char *text, unsigned flags) {
   int f = pg_api_open_flags(flags);
@@ -42,6 +39,4 @@ bool pidguard_pidfd_is_child(int pidfd) {
   return pg_ret_bool(r == -ECHILD ? 0 : r ? r : 1);
 }
 
-bool pidguard_pidfd_is_same(int a, int b) {
-  return pg_ret_bool(pg_pidfd_same(a, b));
-}
+bool pidguard_pidfd_is_same(int a, int b) { return pg_ret_bool(pg_pidfd_same(a, b)); }

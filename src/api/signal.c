@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Signals, and ending a process or a whole tree. */
 #include "pidfd/signal.h"
 #include "api/internal.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Sets PG_API_SOURCES: the public functions on pidfds.
 set(PG_API_SOURCES)
 foreach(unit act ask obtain signal socket spawn wait)

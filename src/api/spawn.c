@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Starting programs that are named by a pidfd from the start. */
 #include "pidfd/spawn.h"
 #include "api/internal.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The shim's services, called directly: children by PID, protected as the preload object protects them. */
 #include "api/internal.h"
 
@@ -72,9 +73,7 @@ void pg_api_born(pid_t pid) {
 #endif
 }
 
-int pidguard_kill(pid_t pid, int sig) {
-  return pg_ret(pg_call_kill(pid, sig, CALL("pidguard_kill")));
-}
+int pidguard_kill(pid_t pid, int sig) { return pg_ret(pg_call_kill(pid, sig, CALL("pidguard_kill"))); }
 
 int pidguard_sigqueue(pid_t pid, int sig, const union sigval value) {
   return pg_ret(pg_call_sigqueue(pid, sig, value, CALL("pidguard_sigqueue")));
@@ -101,13 +100,9 @@ int pidguard_pidfd_open_child(pid_t pid) {
   return pg_ret(pg_given(r == PG_PASS ? -ECHILD : r));
 }
 
-int pidguard_adopt(pid_t pid) {
-  return pg_ret(pg_mode() == PG_MODE_OFF ? -EOPNOTSUPP : pg_child_adopt(pid));
-}
+int pidguard_adopt(pid_t pid) { return pg_ret(pg_mode() == PG_MODE_OFF ? -EOPNOTSUPP : pg_child_adopt(pid)); }
 
-int pidguard_forget(pid_t pid) {
-  return pg_ret(pg_mode() == PG_MODE_OFF ? -ESRCH : pg_child_forget(pid));
-}
+int pidguard_forget(pid_t pid) { return pg_ret(pg_mode() == PG_MODE_OFF ? -ESRCH : pg_child_forget(pid)); }
 
 int pidguard_get_counters(struct pidguard_counters *ret, size_t size) {
   pg_is_guest(); /* a forked child begins anew */

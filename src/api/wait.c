@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Waiting, for one process and for sets of them. */
 #include "pidfd/wait.h"
 #include "api/internal.h"
@@ -17,21 +18,13 @@ int pidguard_pidfd_waitid(int pidfd, siginfo_t *info, int options, struct rusage
   return pg_ret_in_time(r == 0 && (options & WNOHANG) ? -EAGAIN : r);
 }
 
-int pidguard_siginfo_to_wait_status(const siginfo_t *info) {
-  return pg_status_from_siginfo(info);
-}
+int pidguard_siginfo_to_wait_status(const siginfo_t *info) { return pg_status_from_siginfo(info); }
 
-int pidguard_set_create(void) {
-  return pg_ret(pg_set_create());
-}
+int pidguard_set_create(void) { return pg_ret(pg_set_create()); }
 
-int pidguard_set_add(int set, int fd) {
-  return pg_ret(pg_set_add(set, fd));
-}
+int pidguard_set_add(int set, int fd) { return pg_ret(pg_set_add(set, fd)); }
 
-int pidguard_set_remove(int set, int fd) {
-  return pg_ret(pg_set_remove(set, fd));
-}
+int pidguard_set_remove(int set, int fd) { return pg_ret(pg_set_remove(set, fd)); }
 
 #define FIRST_SECOND 1000000000 /* in nanoseconds: milliseconds by mistake lie there, deadlines do not */
 
@@ -42,6 +35,4 @@ int pidguard_set_wait(int set, int *ready, int max, int64_t deadline) {
   return pg_ret(n == 0 ? -ETIMEDOUT : n);
 }
 
-int64_t pidguard_deadline(int timeout) {
-  return pg_deadline_after_ms(timeout);
-}
+int64_t pidguard_deadline(int timeout) { return pg_deadline_after_ms(timeout); }

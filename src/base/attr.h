@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Compiler attributes used everywhere. Calls nothing. */
 #ifndef PG_BASE_ATTR_H
 #define PG_BASE_ATTR_H

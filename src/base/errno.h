@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The border between -errno (inside) and errno (outside): the one way in which a public function or an interposer
  * fails. A success leaves errno alone. Calls nothing. */
 #ifndef PG_BASE_ERRNO_H

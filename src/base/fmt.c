@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/fmt.h"
 
 void pg_buf_init(struct pg_buf *b, char *storage, size_t cap) {

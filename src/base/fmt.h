@@ -1,4 +1,5 @@
-/* Text into a fixed buffer: async-signal-safe, no locale, no allocation, truncates instead of failing. Calls nothing. */
+/* SPDX-License-Identifier: MIT */
+/* Text into a fixed buffer: async-signal-safe, no locale, no allocation, cut rather than failed. Calls nothing. */
 #ifndef PG_BASE_FMT_H
 #define PG_BASE_FMT_H
 
@@ -6,8 +7,8 @@
 #include <stdint.h>
 
 struct pg_buf {
-  char *data;  /* always NUL-terminated while cap > 0 */
-  size_t len;  /* without the NUL */
+  char *data; /* always NUL-terminated while cap > 0 */
+  size_t len; /* without the NUL */
   size_t cap;
 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How children come into the table: births, exec, and what a forked child has from its parent. */
 #include "child/child.h"
 
@@ -24,8 +25,8 @@ static int64_t read_pid_max(void) {
 }
 
 /* Does another copy of this object stand in front of us, so that its wrappers are the ones that the program calls? Then
- * all is done by the time that a call comes here, and we are libc to it. The name is looked up as the program's would be; our
- * own answers 0, not being ready. */
+ * all is done by the time that a call comes here, and we are libc to it. The name is looked up as the program's would
+ * be; our own answers 0, not being ready. */
 static bool is_second(void) {
 #ifdef PG_PRELOAD
   extern int pidguard_is_preloaded(void);
@@ -97,7 +98,8 @@ static int entered(pg_id id, pid_t pid, uint64_t ino, int known, const char *how
   return 0;
 }
 
-/* In one window: opened, verified, identified and entered. -ECHILD: it was reaped already. must: not by its PID alone. */
+/* In one window: opened, verified, identified and entered. -ECHILD: it was reaped already. must: a PID alone will not
+ * do. */
 static int enter_newborn(pid_t pid, const char *how, bool sibling, bool must) {
   struct pg_window window;
   uint64_t ino;
@@ -239,15 +241,16 @@ struct pg_inherited pg_child_inherited(void) {
   return (struct pg_inherited){pg_number_entered(), atomic_load_explicit(&pg_filter_unreaped, memory_order_acquire)};
 }
 
-/* All of it does the same when it is done again while another thread has gone on with children of its own (the counters may
- * lose that thread's first ones). That nothing is due any more is said last. */
+/* All of it does the same when it is done again while another thread has gone on with children of its own (the counters
+ * may lose that thread's first ones). That nothing is due any more is said last. */
 void pg_child_settle(bool own_files, struct pg_inherited inherited) {
   pid_t unreaped = inherited.unreaped; /* our parent's */
   pg_hot.forking = 0;
   pg_counters_reset();
   atomic_store_explicit(&pg_hot.inherited, inherited.entered.births, memory_order_relaxed);
   if (PG_UNLIKELY(unreaped))
-    atomic_compare_exchange_strong_explicit(&pg_filter_unreaped, &unreaped, 0, memory_order_relaxed, memory_order_relaxed);
+    atomic_compare_exchange_strong_explicit(&pg_filter_unreaped, &unreaped, 0, memory_order_relaxed,
+                                            memory_order_relaxed);
   if (!own_files) /* what we close here would be closed in the parent too */
     pg_held_take(0, UINT32_MAX);
   if (!pg_filter_can(PG_CAN_PIDFD)) { /* which of them is our own PID can not be asked */
@@ -258,7 +261,8 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
   if (pg_held_any())
     pg_held_inherited();
   pid_t self = pg_sys_getpid();
-  if (self == 1 || (pg_filter_can(PG_CAN_PARENT) && pg_sys_getppid() == 0)) /* PIDs of another pid namespace say nothing in this one */
+  if (self == 1 || (pg_filter_can(PG_CAN_PARENT) &&
+                    pg_sys_getppid() == 0)) /* PIDs of another pid namespace say nothing in this one */
     pg_number_clear(inherited.entered);
   else
     pg_number_forget(self); /* our own PID may be one that our parent saw die */

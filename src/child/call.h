@@ -1,6 +1,7 @@
-/* The process calls of libc as the program is to see them: tracked children by pidfd, everything else as libc does it. The
- * wrappers and the public functions of the same names are one line each on top of these. They return what the call returns, or
- * -errno. Calls child, runtime. */
+/* SPDX-License-Identifier: MIT */
+/* The process calls of libc as the program is to see them: tracked children by pidfd, everything else as libc does it.
+ * The wrappers and the public functions of the same names are one line each on top of these. They return what the call
+ * returns, or -errno. Calls child, runtime. */
 #ifndef PG_CHILD_CALL_H
 #define PG_CHILD_CALL_H
 

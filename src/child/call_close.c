@@ -1,5 +1,7 @@
-/* Descriptors. The program's hands win: what it closes or replaces is not ours any more, and the call does what it does. Only a
- * number that a window works on, or that is just being closed, is waited for. A guest has a descriptor table of its own. */
+/* SPDX-License-Identifier: MIT */
+/* Descriptors. The program's hands win: what it closes or replaces is not ours any more, and the call does what it
+ * does. Only a number that a window works on, or that is just being closed, is waited for. A guest has a descriptor
+ * table of its own. */
 #include "child/call.h"
 
 #include "base/fmt.h"
@@ -27,8 +29,8 @@ static void give_back(bool locked) {
     pg_window_unlock();
 }
 
-/* A high number may become ours at any moment, unless it is open in the program. Where it is not open, or ours, the call does not
- * block, so it is made within a window. */
+/* A high number may become ours at any moment, unless it is open in the program. Where it is not open, or ours, the
+ * call does not block, so it is made within a window. */
 static int close_near(int fd, int (*close)(int)) {
   struct pg_window window;
   pg_window_open(&window, false);
@@ -53,8 +55,9 @@ PG_COLD int pg_call_close(int fd, int (*close)(int)) {
   return close(fd);
 }
 
-/* A frame that the caller, a handler, has interrupted may be about to use the number, and cannot be waited for. Only a pidfd would
- * be taken for the child's there: EBUSY, as dup2(2) has it. In a program with pidfds nothing is kept from then on. */
+/* A frame that the caller, a handler, has interrupted may be about to use the number, and cannot be waited for. Only a
+ * pidfd would be taken for the child's there: EBUSY, as dup2(2) has it. In a program with pidfds nothing is kept from
+ * then on. */
 static bool is_in_use(int from, int to) {
   if (!pg_reach_is(from, 0))
     return false;
@@ -62,8 +65,8 @@ static bool is_in_use(int from, int to) {
   return pg_hazard_is_mine(to);
 }
 
-/* In a window: 0: the program's call is to be made here, as it does not block where the number is free, or ours. PG_PASS: it may
- * block, but no window can come upon a number that is open in the program. -EBUSY. */
+/* In a window: 0: the program's call is to be made here, as it does not block where the number is free, or ours.
+ * PG_PASS: it may block, but no window can come upon a number that is open in the program. -EBUSY. */
 static int before_dup(int from, int to) {
   bool ours = pg_is_held(to) || pg_log_is_on(to);
   if (!ours)
@@ -120,8 +123,8 @@ int pg_call_close_range(unsigned first, unsigned last, unsigned flags) {
   return r;
 }
 
-/* What a kernel without close_range (before 5.9) gets, as libc does it, by the same calls: descriptors may be above the limit,
- * and the limit may be far above them. */
+/* What a kernel without close_range (before 5.9) gets, as libc does it, by the same calls: descriptors may be above the
+ * limit, and the limit may be far above them. */
 static bool close_listed(int first) {
   struct {
     uint64_t ino, off;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What goes around every call that forks. */
 #include "child/call.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* kill, killpg, sigqueue, and the calls that take a PID and neither signal nor wait. */
 #include "child/call.h"
 

@@ -1,6 +1,8 @@
-/* The wait family. A PID that is asked for is the caller's unreaped child, or the kernel says ECHILD: no stranger can be waited
- * for. The kernel looks the PID up once, at the beginning (find_get_pid() in kernel/exit.c), and stays with that process. So a
- * wait is libc's own call, with all that belongs to it: cancellation, restarting, jumps out of it. Its PID is then retired. */
+/* SPDX-License-Identifier: MIT */
+/* The wait family. A PID that is asked for is the caller's unreaped child, or the kernel says ECHILD: no stranger can
+ * be waited for. The kernel looks the PID up once, at the beginning (find_get_pid() in kernel/exit.c), and stays with
+ * that process. So a wait is libc's own call, with all that belongs to it: cancellation, restarting, jumps out of it.
+ * Its PID is then retired. */
 #include "child/call.h"
 
 #include "child/self.h"
@@ -56,7 +58,8 @@ static int waitid_for(bool raw, int type, id_t id, siginfo_t *info, int options,
   pg_filter_reap(true);
   int r = next_waitid(raw, type, id, at, options, ru);
   if (r == 0 && at->si_pid > 0)
-    took(at->si_pid, !(options & WNOWAIT) && (at->si_code == CLD_EXITED || at->si_code == CLD_KILLED || at->si_code == CLD_DUMPED),
+    took(at->si_pid,
+         !(options & WNOWAIT) && (at->si_code == CLD_EXITED || at->si_code == CLD_KILLED || at->si_code == CLD_DUMPED),
          births);
   return r;
 }

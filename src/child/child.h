@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the wrappers and the API do with children: track them, signal them, note their ends. Everything here is
  * async-signal-safe, allocates nothing, and returns -errno. Calls reach, held, number, runtime, kernel. */
 #ifndef PG_CHILD_CHILD_H
@@ -28,8 +29,8 @@ void pg_child_environment(void);
 
 /* ---- born.c: births, exec and fork ---- */
 
-/* A child was born: called in the parent before the program learns its PID. errno is untouched. sibling: it was made with
- * CLONE_PARENT, so the kernel never calls it our child. */
+/* A child was born: called in the parent before the program learns its PID. errno is untouched. sibling: it was made
+ * with CLONE_PARENT, so the kernel never calls it our child. */
 void pg_child_born(pid_t pid, const char *how, bool sibling);
 /* Starts tracking a process that is the caller's child: 0, -ECHILD, -errno. */
 int pg_child_adopt(pid_t pid);
@@ -42,8 +43,8 @@ static inline void pg_child_look_back(void) {
 /* Children that are known by PID only, as a filter was in the way: by identity from now on. */
 void pg_child_identify_all(void);
 
-/* In the child, as the first thing after fork, or clone() with these flags; the rest is left to pg_child_settle() where it
- * can be. */
+/* In the child, as the first thing after fork, or clone() with these flags; the rest is left to pg_child_settle() where
+ * it can be. */
 void pg_child_forked(int flags);
 /* What a process has from its parent, read before it settles. What is entered later is its own. */
 struct pg_inherited {
@@ -111,10 +112,11 @@ int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call);
 /* Signals the first thread of a tracked child through the child's pidfd. True: done. False: the caller checks the PID
  * and signals by it. */
 bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call);
-/* Is the PID that of a child that is gone? PG_PASS (nothing is known), 0 (it is there), or -ESRCH, counted and logged as a
- * refusal. */
+/* Is the PID that of a child that is gone? PG_PASS (nothing is known), 0 (it is there), or -ESRCH, counted and logged
+ * as a refusal. */
 int pg_child_check(pid_t pid, struct pg_call call);
-/* The same for the number of a process group: -ESRCH only where its leader is gone and the group is empty. Nothing is sent. */
+/* The same for the number of a process group: -ESRCH only where its leader is gone and the group is empty. Nothing is
+ * sent. */
 int pg_child_check_group(pid_t pgid, struct pg_call call);
 
 /* ---- pidfd.c ---- */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The memory is a System V segment. A file could be cut short by whoever owns it, and every process that has it mapped
  * would die of SIGBUS; a memfd would need somebody who holds it. A segment has a fixed size, an owner that the kernel
  * tells, and a name (its key) without a descriptor. It stays when the last process is gone, until a reboot, ipcrm(1),
@@ -48,10 +49,9 @@ struct family {
 };
 
 _Static_assert(PG_PID_LIMIT == 1 << NUMBER_BITS, "a number has as many bits");
-_Static_assert(WAYS * SETS >= 2 * PG_RETIRED_MOST, "room for all that are kept");
+_Static_assert(WAYS *SETS >= 2 * PG_RETIRED_MOST, "room for all that are kept");
 
-/* Where it is: one address for good, since another thread may be reading. Under it there may come to be another user's.
- */
+/* Where it is: one address for good, as another thread may be reading. Another user's may come under it. */
 static _Atomic(struct family *) mapped;
 static struct {
   _Atomic pid_t pid; /* who has looked what holds for him; 0: nobody */
@@ -115,9 +115,7 @@ static int attach(uint32_t user) {
 }
 
 #else
-static int attach(uint32_t user) {
-  return (void)user, -ENOSYS;
-}
+static int attach(uint32_t user) { return (void)user, -ENOSYS; }
 #endif
 
 /* Nothing is left of another user's segment in a process that has become somebody else. */
@@ -171,12 +169,8 @@ static inline struct family *find(void) {
 static uint64_t entry_key(pid_t pid) {
   return (uint64_t)(uint32_t)pid | (uint64_t)atomic_load_explicit(&known.space, memory_order_relaxed) << NUMBER_BITS;
 }
-static uint64_t key_of(uint64_t entry) {
-  return entry & (((uint64_t)1 << (NUMBER_BITS + SPACE_BITS)) - 1);
-}
-static uint32_t ticket_of(uint64_t entry) {
-  return (uint32_t)(entry >> (NUMBER_BITS + SPACE_BITS));
-}
+static uint64_t key_of(uint64_t entry) { return entry & (((uint64_t)1 << (NUMBER_BITS + SPACE_BITS)) - 1); }
+static uint32_t ticket_of(uint64_t entry) { return (uint32_t)(entry >> (NUMBER_BITS + SPACE_BITS)); }
 
 /* 1: the latest. */
 static uint32_t age_of(struct family *family, uint64_t entry) {
@@ -186,9 +180,7 @@ static bool is_kept(struct family *family, uint64_t entry) {
   return entry && age_of(family, entry) - 1 < pg_number_retired_max();
 }
 
-static struct set *set_of(struct family *family, pid_t pid) {
-  return &family->sets[(uint32_t)pid % SETS];
-}
+static struct set *set_of(struct family *family, pid_t pid) { return &family->sets[(uint32_t)pid % SETS]; }
 
 /* Entries of this number that mean something. Returns the way of one, or -1. */
 static int find_entry(struct family *family, pid_t pid, uint64_t *ret) {

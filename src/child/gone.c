@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How children end: waits that took them, and ends that no wait told us of. */
 #include "child/child.h"
 
@@ -70,9 +71,9 @@ static PG_NOINLINE bool is_zombie(pid_t pid) {
   return n > 0 && text[n] == ' ' && text[n + 1] == 'Z';
 }
 
-/* A child that we never saw (made inside libc, by a raw system call, before an exec, or an orphan that came to us): its PID is
- * as stale as any. It may have been given away since, to a child of ours by another thread, which will say so, or to a
- * stranger. A tracer is told before the parent, and the child keeps the PID until the parent waits. */
+/* A child that we never saw (made inside libc, by a raw system call, before an exec, or an orphan that came to us): its
+ * PID is as stale as any. It may have been given away since, to a child of ours by another thread, which will say so,
+ * or to a stranger. A tracer is told before the parent, and the child keeps the PID until the parent waits. */
 static void unseen_reaped(pid_t pid) {
   if (!pg_filter_can(PG_CAN_PIDFD | PG_CAN_ASK) || pg_sys_kill(pid, 0) == -ESRCH ||
       (pg_reach_ask(pid) == -ECHILD && !is_zombie(pid)))
@@ -88,8 +89,8 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
     unseen_reaped(pid);
     return;
   }
-  /* Our own child, entered before the wait began, is the one that the wait took. A tracer is told of a sibling's end, too; and
-   * by now another thread may have made a new child with that PID. */
+  /* Our own child, entered before the wait began, is the one that the wait took. A tracer is told of a sibling's end,
+   * too; and by now another thread may have made a new child with that PID. */
   bool dead = pg_reach_is_own(id) && !pg_stamp_after(pg_id_stamp(id), births);
   if (!dead && pg_filter_can(PG_CAN_PIDFD))
     dead = pg_reach(id, ino, &probe, false) == -ESRCH;
@@ -119,8 +120,9 @@ static bool has_ended(pg_id id, uint64_t ino) {
   return pg_reach_is_own(id) || pg_reach(id, ino, &probe, false) == -ESRCH;
 }
 
-/* Children can die without a wait that we see (SIGCHLD ignored, SA_NOCLDWAIT, a raw wait). Every fourth birth looks at one
- * child, and goes on while it finds dead ones: so no more are dead than alive in the long run. It looks at one group, too. */
+/* Children can die without a wait that we see (SIGCHLD ignored, SA_NOCLDWAIT, a raw wait). Every fourth birth looks at
+ * one child, and goes on while it finds dead ones: so no more are dead than alive in the long run. It looks at one
+ * group, too. */
 void pg_child_collect(void) {
   const struct pg_signal probe = {0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP};
   uint64_t ino;

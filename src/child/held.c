@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "child/held.h"
 
 #include "child/reach.h"
@@ -61,13 +62,14 @@ static void wait_for_uses(int fd) {
 
 void pg_held_init(int64_t fd_max) { most = fd_max < 0 || fd_max > PG_CELLS ? PG_CELLS : (int32_t)fd_max; }
 
-/* What cannot be proven to be the pidfd that we put there is not closed. In a window, so the program does not come between. */
+/* What cannot be proven to be the pidfd that we put there is not closed. In a window, so the program does not come
+ * between. */
 static void close_proven(int fd, uint64_t ino) {
   if (fd >= 0 && pg_reach_is(fd, ino))
     pg_sys_close(fd);
 }
 
-/* In a window: the cell is empty afterwards. The number stays ours until it is closed, so that a dup2() onto it waits. */
+/* In a window: empties the cell. The number stays ours until it is closed, so that a dup2() onto it waits. */
 static void empty(struct pg_cell *cell, uint64_t id) {
   uint64_t ino = atomic_load_explicit(&cell->ino, memory_order_relaxed);
   int fd = pg_cell_fd(cell);
@@ -93,7 +95,7 @@ static void hold(struct pg_cell *cell, pg_id id, uint64_t ino, int low, bool lea
   int fd = pg_lift(low);
   if (fd < 0)
     return;
-  if (pg_hazard_is_on(fd)) { /* a thread, or a frame that we have interrupted, was about to use what had that number before */
+  if (pg_hazard_is_on(fd)) { /* another thread, or an interrupted frame, was about to use what had that number before */
     pg_sys_close(fd);
     return;
   }
@@ -151,7 +153,8 @@ PG_COLD void pg_held_let_go(bool leaders, bool guest) {
   pg_window_open(&window, guest);
   for (int i = 0; i < PG_CELLS; i++) {
     uint64_t id = atomic_load_explicit(&pg_cells[i].id, memory_order_acquire);
-    if (id && pg_cell_fd(&pg_cells[i]) >= 0 && (leaders || !atomic_load_explicit(&pg_cells[i].leader, memory_order_relaxed)))
+    if (id && pg_cell_fd(&pg_cells[i]) >= 0 &&
+        (leaders || !atomic_load_explicit(&pg_cells[i].leader, memory_order_relaxed)))
       empty(&pg_cells[i], id);
   }
   pg_window_close(&window);

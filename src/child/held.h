@@ -1,7 +1,10 @@
-/* The cache of pidfds. A child is known by its PID and its identity; a pidfd that is kept open saves opening one for each use.
- * Losing it loses nothing, so nothing defends it: the program may close it, or put something else on its number.
+/* SPDX-License-Identifier: MIT */
+/* The cache of pidfds. A child is known by its PID and its identity; a pidfd that is kept open saves opening one for
+ * each use. Losing it loses nothing, so nothing defends it: the program may close it, or put something else on its
+ * number.
  *
- * A cell belongs to a PID (modulo the number of cells). Its id names the entry of the number table that the pidfd is for.
+ * A cell belongs to a PID (modulo the number of cells). Its id names the entry of the number table that the pidfd is
+ * for.
  *
  *   from      event                                   to
  *   empty     a use opens a pidfd for the id          seen: nothing is held, the next use of the same id may keep it
@@ -10,9 +13,10 @@
  *   held      the child is reaped, a fork, a limit    empty: closed, if it is proven ours
  *   held      a leader is reaped, its group lives     held, for the id of the group
  *
- * A thread that is about to use a number publishes it (a hazard pointer), and then looks at the cell again. Before a number is
- * closed or given away, its cell is emptied and other threads' uses are waited for. No number becomes held anew while a frame has
- * published it. So a use that comes too late meets EBADF, never another process. Calls number, window, runtime, kernel. */
+ * A thread that is about to use a number publishes it (a hazard pointer), and then looks at the cell again. Before a
+ * number is closed or given away, its cell is emptied and other threads' uses are waited for. No number becomes held
+ * anew while a frame has published it. So a use that comes too late meets EBADF, never another process. Calls number,
+ * window, runtime, kernel. */
 #ifndef PG_CHILD_HELD_H
 #define PG_CHILD_HELD_H
 
@@ -25,7 +29,7 @@
 struct pg_cell {
   _Atomic uint64_t id;
   _Atomic uint64_t ino;
-  _Atomic int32_t fd; /* + 1; 0: seen only */
+  _Atomic int32_t fd;     /* + 1; 0: seen only */
   _Atomic int32_t leader; /* a process group is signalled through it: a fork does not let it go */
 };
 extern struct pg_cell pg_cells[PG_CELLS] PG_HIDDEN;
@@ -77,8 +81,8 @@ void pg_held_init(int64_t fd_max);
 /* None any more. */
 void pg_held_stop(void);
 
-/* In a window: keeps a duplicate of the pidfd `low`, which was just proven to be the id's, if it was used before, or is the
- * handle of a group. */
+/* In a window: keeps a duplicate of the pidfd `low`, which was just proven to be the id's, if it was used before, or is
+ * the handle of a group. */
 void pg_held_offer(pg_id id, uint64_t ino, int low, bool leader);
 
 /* The child was reaped. group: its process group may live, and the pidfd is the handle from now on, for the new id. */
@@ -86,8 +90,8 @@ void pg_held_retire(pg_id id, pg_id gone);
 
 /* Closes what is held: all of it, or, before a fork, all but the handles of groups. */
 void pg_held_let_go(bool leaders, bool guest);
-/* In a forked child. The program may have listed them, and expects to close them with success, so they stay open for now. The
- * child's own first fork lets them go. */
+/* In a forked child. The program may have listed them, and expects to close them with success, so they stay open for
+ * now. The child's own first fork lets them go. */
 void pg_held_inherited(void);
 /* True: something may be held. */
 static inline bool pg_held_any(void) {
@@ -102,8 +106,8 @@ void pg_held_take(unsigned first, unsigned last);
 bool pg_held_is_at(int fd);
 static inline bool pg_is_held(int fd) { return pg_lift_was_near(fd) && pg_held_is_at(fd); }
 
-/* The program has pidfds of its own, or threads with descriptors of their own: nothing is kept from now on but the handles
- * of groups, which are then used in a window, after a look. */
+/* The program has pidfds of its own, or threads with descriptors of their own: nothing is kept from now on but the
+ * handles of groups, which are then used in a window, after a look. */
 void pg_held_be_careful(void);
 static inline bool pg_held_is_careful(void) { return pg_state() & PG_STATE_PIDFDS; }
 

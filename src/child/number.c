@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "child/number.h"
 
 #include "kernel/sys.h"
@@ -34,7 +35,8 @@ uint32_t pg_number_retired_max(void) {
 
 static uint32_t level_count(void) { return atomic_load_explicit(&pg_hot.levels, memory_order_acquire) + 1; }
 
-/* PIDs in a row lie in sets in a row, for the sake of the cache and of page faults; PIDs at a regular distance do not meet. */
+/* PIDs in a row lie in sets in a row, for the sake of the cache and of page faults; PIDs at a regular distance do not
+ * meet. */
 static struct pg_set *set_of(uint32_t level, pid_t pid) {
   uint32_t mask = level ? pg_number_levels[level - 1].mask : PG_HOT_SETS - 1;
   uint32_t n = (uint32_t)pid, spread = n / (mask + 1) * 0x9e3779b1u;
@@ -95,7 +97,8 @@ bool pg_number_is(pg_id id) {
 
 static bool swap(const struct place *at, pg_id to) {
   pg_id from = at->id;
-  return atomic_compare_exchange_strong_explicit(&at->set->id[at->way], &from, to, memory_order_acq_rel, memory_order_relaxed);
+  return atomic_compare_exchange_strong_explicit(&at->set->id[at->way], &from, to, memory_order_acq_rel,
+                                                 memory_order_relaxed);
 }
 
 /* The second level needs no memory, further ones are eight times as large as the one before. False: there is none. */
@@ -116,7 +119,8 @@ static bool add_level(uint32_t have) {
   /* Two threads may come here at once: the slower one waits in its next round, or gives back what it has mapped. */
   static _Atomic(struct pg_set *) claimed[PG_LEVELS];
   struct pg_set *none = NULL;
-  if (!atomic_compare_exchange_strong_explicit(&claimed[have - 1], &none, next.sets, memory_order_acq_rel, memory_order_relaxed)) {
+  if (!atomic_compare_exchange_strong_explicit(&claimed[have - 1], &none, next.sets, memory_order_acq_rel,
+                                               memory_order_relaxed)) {
     if (next.sets != second)
       pg_sys2(SYS_munmap, next.sets, ((size_t)next.mask + 1) * sizeof *next.sets);
     return level_count() > have;
@@ -126,7 +130,7 @@ static bool add_level(uint32_t have) {
   return true;
 }
 
-/* The best place in a set: an empty one, or one that is forgotten by now. *oldest: the one that retired first, so far. */
+/* The best place in a set: an empty one, or one that is forgotten by now. *oldest: what retired first so far. */
 static bool has_room(struct pg_set *set, struct place *ret, struct place *oldest) {
   for (int way = 0; way < PG_WAYS; way++) {
     pg_id id = atomic_load_explicit(&set->id[way], memory_order_acquire);
@@ -141,8 +145,8 @@ static bool has_room(struct pg_set *set, struct place *ret, struct place *oldest
   return false;
 }
 
-/* A place for a PID that is not in the table. More retired PIDs than are kept never need another level than the second; where
- * their sets are full, the one that retired first is forgotten a little early. */
+/* A place for a PID that is not in the table. More retired PIDs than are kept never need another level than the second;
+ * where their sets are full, the one that retired first is forgotten a little early. */
 static bool find_room(pid_t pid, struct place *ret) {
   struct place oldest = {NULL, 0, 0};
   for (uint32_t level = 0;; level++) {
@@ -217,7 +221,9 @@ bool pg_number_forget_id(pg_id id) {
 /* ---- Walks ---- */
 
 static uint32_t sets_of(uint32_t level) { return level ? pg_number_levels[level - 1].mask + 1 : PG_HOT_SETS; }
-static struct pg_set *set_at(uint32_t level, uint32_t n) { return level ? &pg_number_levels[level - 1].sets[n] : &pg_hot.sets[n]; }
+static struct pg_set *set_at(uint32_t level, uint32_t n) {
+  return level ? &pg_number_levels[level - 1].sets[n] : &pg_hot.sets[n];
+}
 
 /* Entries that are in use; *ret_ino belongs to the id. */
 static pg_id read_entry(struct pg_set *set, int way, uint64_t *ret_ino) {
@@ -263,7 +269,8 @@ struct pg_entered pg_number_entered(void) {
 static void clear_one(pg_id id, uint64_t ino, void *arg) {
   const struct pg_entered *by = arg;
   (void)ino;
-  bool later = pg_id_is_live(id) ? pg_stamp_after(pg_id_stamp(id), by->births) : !pg_stamp_after(by->tickets, pg_id_stamp(id));
+  bool later =
+      pg_id_is_live(id) ? pg_stamp_after(pg_id_stamp(id), by->births) : !pg_stamp_after(by->tickets, pg_id_stamp(id));
   if (!later)
     pg_number_forget_id(id);
 }

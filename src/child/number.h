@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: MIT */
 /* What is known of each PID, and the bound on how many retired PIDs are remembered. Lock-free, O(1), no allocation but
  * pages of its own. It knows nothing of processes: its callers say what a PID means. Calls runtime/hot, filter, kernel.
  *
- * An entry is one word, the id: PID, state and stamp. An id never comes back, so an unchanged id means an unchanged entry.
+ * An entry is one word, the id: PID, state and stamp. An id never comes back, so an unchanged id means an unchanged
+ * entry.
  *
  *   from         event                              to           effect
  *   -            pg_number_born                     LIVE         stamp: the count of births
@@ -12,8 +14,8 @@
  *   any          pg_number_forget, pg_number_born   -, LIVE
  *   GONE(_GROUP) as many later tickets as are kept  -            by itself: find() ignores it
  *
- * Entries live in sets of eight. The first level of sets is on the hot page. The second follows from the bound. Further ones
- * are mapped when more children live than that. A look-up reads one cache line a level. */
+ * Entries live in sets of eight. The first level of sets is on the hot page. The second follows from the bound. Further
+ * ones are mapped when more children live than that. A look-up reads one cache line a level. */
 #ifndef PG_CHILD_NUMBER_H
 #define PG_CHILD_NUMBER_H
 
@@ -50,7 +52,8 @@ static inline pg_id pg_id_make(pid_t pid, enum pg_number_state state, uint32_t s
   return (uint64_t)stamp << 32 | (uint64_t)state << 22 | (uint32_t)pid;
 }
 
-/* The kernel's limit on PIDs, asked for when the bound first makes a difference. A fixed bound (0 is one) is set before. */
+/* The kernel's limit on PIDs, asked for when the bound first makes a difference. A fixed bound (0 is one) is set
+ * before. */
 void pg_number_set_retired_max(uint32_t n);
 void pg_number_set_pid_max_source(int64_t (*pid_max)(void));
 uint32_t pg_number_retired_max(void);

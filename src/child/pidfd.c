@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A tracked child's pidfd, for the caller of the API. */
 #include "child/child.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "child/reach.h"
 
 #include "child/held.h"
@@ -7,8 +8,8 @@
 
 /* ---- Identity ---- */
 
-/* pidfs (6.9) gives each process an inode that is unique while the system runs. Before, all pidfds share one inode, which
- * only proves that a descriptor is some pidfd. On 32 bits the kernel splits what identifies a process in two. */
+/* pidfs (6.9) gives each process an inode that is unique while the system runs. Before, all pidfds share one inode,
+ * which only proves that a descriptor is some pidfd. On 32 bits the kernel splits what identifies a process in two. */
 enum { NOT_KNOWN, UNIQUE, SHARED };
 static _Atomic int kind;
 static _Atomic uint64_t device, shared_ino;
@@ -100,8 +101,8 @@ static int open_pid(struct pg_window *window, pid_t pid, bool guest) {
   return fd;
 }
 
-/* The PID's holder, proven to be the id's, on a low number. Without a free number a child of ours can still be asked about
- * by its PID. */
+/* The PID's holder, proven to be the id's, on a low number. Without a free number a child of ours can still be asked
+ * about by its PID. */
 static int open_proven(struct pg_window *window, pg_id id, uint64_t ino, bool guest) {
   pid_t pid = pg_id_pid(id);
   int fd = open_pid(window, pid, guest);
@@ -127,7 +128,8 @@ int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *
     return child && !is_scarce(fd) && pg_reach_ask(pid) == -ECHILD ? -ECHILD : fd;
   int r = child ? ask_pidfd(fd, pid) : 0;
   if (r != -ECHILD)
-    r = read_ino(fd, ret_ino); /* parenthood that cannot be asked is taken for granted: the child was made a moment ago */
+    r = read_ino(fd,
+                 ret_ino); /* parenthood that cannot be asked is taken for granted: the child was made a moment ago */
   pg_sys_close(fd);
   return r;
 }
@@ -142,8 +144,9 @@ int pg_reach_open(pg_id id, uint64_t ino) {
 
 /* ---- Sending ---- */
 
-/* What the kernel never answers to a signal means "not here". EPERM and EINVAL are about the target and the signal, but for a
- * filter, or a kernel that does not know the scope: those say so before they come to the descriptor, and if there is none. */
+/* What the kernel never answers to a signal means "not here". EPERM and EINVAL are about the target and the signal, but
+ * for a filter, or a kernel that does not know the scope: those say so before they come to the descriptor, and if there
+ * is none. */
 static int send_through(int fd, const struct pg_signal *s) {
   int r = pg_sys_pidfd_send_signal(fd, s->sig, s->info, s->scope);
   switch (r) {

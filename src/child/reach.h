@@ -1,5 +1,6 @@
-/* From an id to the process that it stands for, proven: through the pidfd that is held, or one that is opened for the one
- * use. Calls held, window, number, runtime, kernel. */
+/* SPDX-License-Identifier: MIT */
+/* From an id to the process that it stands for, proven: through the pidfd that is held, or one that is opened for the
+ * one use. Calls held, window, number, runtime, kernel. */
 #ifndef PG_CHILD_REACH_H
 #define PG_CHILD_REACH_H
 

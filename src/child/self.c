@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "child/self.h"
 
 #include "child/child.h"
@@ -24,5 +25,6 @@ PG_COLD bool pg_is_guest_slow(void) {
     pg_self_marks &= ~MARKS; /* not earlier: a handler, too, comes upon a table that is settled, by itself */
   }
   /* If getpid() may not be called, every process counts as the owner: all it does then is to remember dead children. */
-  return (pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) && pg_filter_can(PG_CAN_PIDFD) && pg_sys_getpid() != pg_hot.pid;
+  return (pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) && pg_filter_can(PG_CAN_PIDFD) &&
+         pg_sys_getpid() != pg_hot.pid;
 }

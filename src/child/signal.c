@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Signals to children and their groups. */
 #include "child/child.h"
 
@@ -46,7 +47,8 @@ void pg_child_log_late_wait(pid_t pid, struct pg_call call) {
   pg_line_end(&line);
 }
 
-/* A stale signal: refused, or in audit mode only noted. witness: the process that saw the child's end, if it was another one. */
+/* A stale signal: refused, or in audit mode only noted. witness: the process that saw the child's end, if it was
+ * another one. */
 static int refuse_seen(pid_t target, int sig, pid_t witness, struct pg_call call) {
   if (pg_filter_can(PG_CAN_PIDFD) && target == pg_getpid())
     return PG_PASS; /* a parent of ours saw the PID die, and then we were given it */
@@ -83,8 +85,8 @@ static int answer(int r, pid_t target, int sig, struct pg_call call) {
 /* The first process of another pid namespace, where our PIDs say nothing. */
 static bool is_first(pid_t self) { return self == 1 || (pg_filter_can(PG_CAN_PARENT) && pg_sys_getppid() == 0); }
 
-/* A guest has a descriptor table and children of its own, and leaves the table of the process whose memory it borrows alone.
- * A PID that is retired there may be that of a child of the guest's own: the kernel says so. */
+/* A guest has a descriptor table and children of its own, and leaves the table of the process whose memory it borrows
+ * alone. A PID that is retired there may be that of a child of the guest's own: the kernel says so. */
 static int signal_as_guest(pid_t pid, const struct pg_signal *s, struct pg_call call) {
   pid_t self = pg_sys_getpid(); /* not the one that is kept, which is the other process's */
   uint64_t ino;
@@ -236,8 +238,8 @@ int pg_child_check_group(pid_t pgid, struct pg_call call) {
 
 /* ---- Other calls ---- */
 
-/* Calls that take a PID are made for threads, too. Is the PID that of a thread of ours, or of a child that lives? The second is
- * read from /proc. */
+/* Calls that take a PID are made for threads, too. Is the PID that of a thread of ours, or of a child that lives? The
+ * second is read from /proc. */
 static pid_t process_of(pid_t tid) {
   static const char field[] = "\nTgid:\t";
   char path[40], text[160];

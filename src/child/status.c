@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "child/status.h"
 
 #include "child/child.h"

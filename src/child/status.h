@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a reader from outside (`pidguard status`) needs to know of the layout of our memory, as constants in the object
  * itself, which a note of its program headers leads to. So a process that nobody asks pays nothing, one that is asked
  * is not stopped and runs none of our code, and reader and object may be of different versions. Calls nothing. */
@@ -24,7 +25,7 @@ struct pg_status_layout {
   uint32_t pointer_size;
   char version[16];
   /* Offsets in the page, and numbers. All are 32 bits wide there, if nothing else is said. */
-  uint32_t pid, tickets, retired_max; /* + 1 */
+  uint32_t pid, tickets, retired_max;          /* + 1 */
   uint32_t counters, counter_count;            /* 64 bits each */
   uint32_t stripes, stripe_size, stripe_count; /* more of the second counter, 64 bits */
   uint32_t sets, set_count, level_count;       /* the first sets; how many further levels there are */

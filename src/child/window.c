@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "child/window.h"
 
 #include "child/self.h"

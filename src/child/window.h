@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The window: the few system calls during which a low descriptor number is ours. The kernel gives a new pidfd the
  * lowest free number, which the program could use at the same moment. So all signals are blocked meanwhile, and in a
  * program with threads a lock keeps out dup2 and dup3 onto numbers of the program's choice, and a close of this number.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Old code, made safe by a few lines.
  *
  *     dropin

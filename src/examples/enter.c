@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs a command in the namespaces of another process: whatever they are, and as long as it is that process.
  *
  *     enter PID[:ID:BOOT] COMMAND [ARG...]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Ten thousand children in one epoll loop.
  *
  *     epoll [CHILDREN]

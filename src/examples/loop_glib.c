@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A pidfd in GLib's main loop. (g_child_watch_add() wants a PID, and reaps by it.) */
 #define _GNU_SOURCE
 #include <glib-unix.h>

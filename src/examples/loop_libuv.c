@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A pidfd in libuv. (It sets O_NONBLOCK, which waits of pidguard with a limit, or without, do not mind.) */
 #define _GNU_SOURCE
 #include <pidguard/pidguard.h>

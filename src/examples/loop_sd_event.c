@@ -1,5 +1,5 @@
-/* A pidfd in sd-event. (sd_event_add_child_pidfd() takes one as well, but wants SIGCHLD blocked and reaps for itself.)
- */
+/* SPDX-License-Identifier: MIT */
+/* A pidfd in sd-event. (sd_event_add_child_pidfd() takes one too, but wants SIGCHLD blocked and reaps by itself.) */
 #define _GNU_SOURCE
 #include <pidguard/pidguard.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // A process as a value: a class that owns a pidfd, in ten lines.
 #include <cstdio>
 #include <pidguard/pidguard.h>
@@ -9,9 +10,17 @@ public:
   explicit Process(int pidfd = -1) : fd(pidfd) {}
   Process(Process &&other) noexcept : fd(std::exchange(other.fd, -1)) {}
   Process &operator=(Process other) noexcept { return std::swap(fd, other.fd), *this; }
-  ~Process() { if (fd >= 0) close(fd); }
+  ~Process() {
+    if (fd >= 0)
+      close(fd);
+  }
   bool signal(int sig) const { return pidguard_pidfd_send_signal(fd, sig, 0) == 0; }
-  int wait() { int status = -1; pidguard_pidfd_wait(fd, &status, -1); return status; }
+  int wait() {
+    int status = -1;
+    pidguard_pidfd_wait(fd, &status, -1);
+    return status;
+  }
+
 private:
   int fd;
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Handing a process to somebody else.
  *
  *     pass COMMAND [ARG...]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The library from Python by ctypes. Python's own subprocess keeps PIDs; a descriptor from here goes into selectors and
 asyncio (add_reader) as any other does. Usage: python.py PATH_OF_LIBPIDGUARD"""
 import ctypes

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reaping children without a handler for SIGCHLD.
  *
  *     reap [CHILDREN]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* An identity kept over a restart: a manager that can be replaced while its daemon runs on.
  *
  *     restart FILE start COMMAND [ARG...]   starts the command, and notes in FILE which process it is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A test runner: each test has a time limit, its own signals, and an output of its own; what it leaves behind goes with
  * it.
  *

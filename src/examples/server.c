@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A server that asks who its peer is.
  *
  *     server SOCKET CONNECTIONS

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Supervising a worker: start it, give it so much time, end it if it needs more, start it again if it failed.
  *
  *     supervise MILLISECONDS TRIES COMMAND [ARG...]

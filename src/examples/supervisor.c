@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A supervisor: keeps workers running until it is told to stop, and then ends them with patience.
  *
  *     supervisor PATIENCE_MS COMMAND...        each COMMAND is for sh

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: MIT */
 /* The kernel has checked the program: jumps go forward and end inside, the last step returns (kernel/seccomp.c,
- * seccomp_check_filter(); net/core/filter.c, bpf_check_classic()). So one pass in the order of the steps sees everything
- * that leads to a step before the step itself. Of the accumulator alone is kept what is known. */
+ * seccomp_check_filter(); net/core/filter.c, bpf_check_classic()). So one pass in the order of the steps sees
+ * everything that leads to a step before the step itself. Of the accumulator alone is kept what is known. */
 #include "kernel/bpf.h"
 
 #include <errno.h>
@@ -126,11 +127,12 @@ bool pg_bpf_lets_pass(const struct pg_bpf_program *program, const struct pg_bpf_
       a = step.k;
     } else if (step.code == AND_K) {
       a &= step.k;
-    } else if ((step.code & CLASS) != CLASS_LDX && (step.code & CLASS) != CLASS_ST && (step.code & CLASS) != CLASS_STX &&
-               step.code != TAX) {
+    } else if ((step.code & CLASS) != CLASS_LDX && (step.code & CLASS) != CLASS_ST &&
+               (step.code & CLASS) != CLASS_STX && step.code != TAX) {
       state = UNKNOWN;
     }
-    if (next <= i || other <= i || next >= length || other >= length) /* somebody has changed it since the kernel looked */
+    if (next <= i || other <= i || next >= length ||
+        other >= length) /* somebody has changed it since the kernel looked */
       return false;
     reach(room, next, state, a);
     if (other != next)

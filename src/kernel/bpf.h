@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a seccomp program (classic BPF) would answer to a system call, without making the call. Calls nothing. */
 #ifndef PG_KERNEL_BPF_H
 #define PG_KERNEL_BPF_H
@@ -31,9 +32,9 @@ struct pg_bpf_room {
   uint32_t value[PG_BPF_MOST];
 };
 
-/* Is every answer that the program may give to the call that it is allowed, or, where that is `bearable`, refused with an
- * errno by which a call says that it is not to be had here? Where the program looks at what is not known, it may answer both
- * ways. */
+/* Is every answer that the program may give to the call that it is allowed, or, where that is `bearable`, refused with
+ * an errno by which a call says that it is not to be had here? Where the program looks at what is not known, it may
+ * answer both ways. */
 bool pg_bpf_lets_pass(const struct pg_bpf_program *program, const struct pg_bpf_call *call, bool bearable,
                       struct pg_bpf_room *room);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "kernel/clone.h"
 
 #include "kernel/sys.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Making a child that borrows our memory until it executes a program or exits, as vfork does, with a pidfd from the
  * kernel. Raw calls only. */
 #ifndef PG_KERNEL_CLONE_H

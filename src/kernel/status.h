@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One pure function: what waitid(2) says, as wait4(2) would have said it. Calls nothing. */
 #ifndef PG_KERNEL_STATUS_H
 #define PG_KERNEL_STATUS_H

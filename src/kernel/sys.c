@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* System calls whose structures need a translation unit of their own. Raw calls only. */
 #include "kernel/sys.h"
 
@@ -10,7 +11,8 @@ int pg_sys_fstat(int fd, struct pg_stat *ret) {
   int r = (int)pg_sys2(SYS_fstat, fd, &st);
   if (r < 0)
     return r;
-  *ret = (struct pg_stat){(uint64_t)st.st_dev, (uint64_t)st.st_ino, st.st_mode, (uint32_t)st.st_nlink, st.st_uid, st.st_gid};
+  *ret = (struct pg_stat){(uint64_t)st.st_dev,   (uint64_t)st.st_ino, st.st_mode,
+                          (uint32_t)st.st_nlink, st.st_uid,           st.st_gid};
 #else /* libc's is whatever the program is compiled for; this one (4.11) is the same on all architectures */
   struct {
     uint32_t mask, block;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Raw system calls: no errno, no cancellation, no name that the preload object interposes, so they can be used in a
  * signal handler, in a vfork child, before constructors and after destructors. Every call returns a value >= 0 or
  * -errno. Calls nothing (an architecture without an entry below goes through libc's syscall() and puts errno back). */
@@ -70,10 +71,7 @@ static inline long pg_sys6(long n, long a, long b, long c, long d, long e, long 
   register long x3 __asm__("x3") = d;
   register long x4 __asm__("x4") = e;
   register long x5 __asm__("x5") = f;
-  __asm__ volatile("svc #0"
-                   : "+r"(x0)
-                   : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                   : "memory", "cc");
+  __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory", "cc");
   return x0;
 }
 #else
@@ -98,7 +96,7 @@ static inline long pg_sys6(long n, long a, long b, long c, long d, long e, long 
 #define pg_sys2(n, a, b) pg_sys4_(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), 0, 0)
 #define pg_sys3(n, a, b, c) pg_sys4_(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), PG_SYS_ARG_(c), 0)
 #define pg_sys4(n, a, b, c, d) pg_sys4_(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), PG_SYS_ARG_(c), PG_SYS_ARG_(d))
-#define pg_sys5(n, a, b, c, d, e) \
+#define pg_sys5(n, a, b, c, d, e)                                                                                      \
   pg_sys6(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), PG_SYS_ARG_(c), PG_SYS_ARG_(d), PG_SYS_ARG_(e), 0)
 
 static inline pid_t pg_sys_getpid(void) { return (pid_t)pg_sys0(SYS_getpid); }
@@ -121,22 +119,18 @@ static inline void *pg_sys_map(size_t size, int flags) {
 #endif
   return p < 0 && p > -4096 ? NULL : (void *)p;
 }
-/* Can the kernel read the first and the last 8 of these bytes, which are a page's length at most? There is no such way to
- * change the mask, so the call changes nothing: it copies the mask in, or says EFAULT, and then EINVAL. */
+/* Can the kernel read the first and the last 8 of these bytes, which are a page's length at most? There is no such way
+ * to change the mask, so the call changes nothing: it copies the mask in, or says EFAULT, and then EINVAL. */
 static inline bool pg_sys_is_readable(const void *at, size_t size) {
   const int no_way = -1;
   return pg_sys4(SYS_rt_sigprocmask, no_way, at, NULL, 8) != -EFAULT &&
          pg_sys4(SYS_rt_sigprocmask, no_way, (const char *)at + size - 8, NULL, 8) != -EFAULT;
 }
 static inline int pg_sys_fcntl(int fd, int cmd, long arg) { return (int)pg_sys3(SYS_fcntl, fd, cmd, arg); }
-static inline int pg_sys_ioctl(int fd, unsigned long req, void *arg) {
-  return (int)pg_sys3(SYS_ioctl, fd, req, arg);
-}
+static inline int pg_sys_ioctl(int fd, unsigned long req, void *arg) { return (int)pg_sys3(SYS_ioctl, fd, req, arg); }
 
 /* 5.3 (pidfd_open(2)). */
-static inline int pg_sys_pidfd_open(pid_t pid, unsigned flags) {
-  return (int)pg_sys2(SYS_pidfd_open, pid, flags);
-}
+static inline int pg_sys_pidfd_open(pid_t pid, unsigned flags) { return (int)pg_sys2(SYS_pidfd_open, pid, flags); }
 /* 5.1; flags other than 0 from 6.9 (pidfd_send_signal(2)). */
 static inline int pg_sys_pidfd_send_signal(int fd, int sig, const siginfo_t *info, unsigned flags) {
   return (int)pg_sys4(SYS_pidfd_send_signal, fd, sig, info, flags);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Kernel constants that the oldest supported headers lack, each with the kernel that brought it. The one place that
  * knows them; tests/unit checks them against the kernel's own headers where those have them. Calls nothing. */
 #ifndef PG_KERNEL_UAPI_H
@@ -28,17 +29,17 @@
 #define __WCLONE 0x80000000
 #endif
 
-/* asm-generic/siginfo.h: how much of one the kernel copies in, before it looks at the rest where that means something to it
- * (4.20; all of it before). */
+/* asm-generic/siginfo.h: how much of one the kernel copies in, before it looks at the rest where that means something
+ * to it (4.20; all of it before). */
 #define PG_SIGINFO_READ 48
 
 /* linux/pidfd.h */
-#define PG_PIDFD_NONBLOCK O_NONBLOCK                   /* 5.10 */
-#define PG_PIDFD_THREAD O_EXCL                         /* 6.9 */
-#define PG_PIDFD_SIGNAL_THREAD (1u << 0)               /* 6.9 */
-#define PG_PIDFD_SIGNAL_THREAD_GROUP (1u << 1)         /* 6.9 */
-#define PG_PIDFD_SIGNAL_PROCESS_GROUP (1u << 2)        /* 6.9 */
-#define PG_PIDFS_MAGIC 0x50494446                      /* 6.9, statfs f_type of a pidfd */
+#define PG_PIDFD_NONBLOCK O_NONBLOCK            /* 5.10 */
+#define PG_PIDFD_THREAD O_EXCL                  /* 6.9 */
+#define PG_PIDFD_SIGNAL_THREAD (1u << 0)        /* 6.9 */
+#define PG_PIDFD_SIGNAL_THREAD_GROUP (1u << 1)  /* 6.9 */
+#define PG_PIDFD_SIGNAL_PROCESS_GROUP (1u << 2) /* 6.9 */
+#define PG_PIDFS_MAGIC 0x50494446               /* 6.9, statfs f_type of a pidfd */
 
 /* asm-generic/fcntl.h */
 #ifndef F_DUPFD_CLOEXEC
@@ -46,7 +47,7 @@
 #endif
 
 /* linux/pidfd.h: what an ioctl on a pidfd can do. */
-#define PG_PIDFD_GET_NS(number) _IOC(_IOC_NONE, 0xff, number, 0)                    /* 6.11, 1 to 10 */
+#define PG_PIDFD_GET_NS(number) _IOC(_IOC_NONE, 0xff, number, 0)                         /* 6.11, 1 to 10 */
 #define PG_PIDFD_GET_INFO(size) _IOC(_IOC_READ | _IOC_WRITE, 0xff, 11, (unsigned)(size)) /* 6.13, extensible */
 
 #define PG_PIDFD_INFO_PID (1u << 0)             /* 6.13, always given while there is a task */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Run by cpack (3.19 and later) before a package is made: Debian wants its manual pages compressed.
 file(GLOB_RECURSE pages LIST_DIRECTORIES false "${CPACK_TEMPORARY_INSTALL_DIRECTORY}/*")
 list(FILTER pages INCLUDE REGEX "/share/man/man")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Packages: `cpack -G DEB` makes libpidguard0, pidguard and libpidguard-dev; `cpack --config CPackSourceConfig.cmake` the
 # source tarball. Configure with -DCMAKE_INSTALL_PREFIX=/usr, and the folders are Debian's (scripts/packages does that).
 set(CPACK_GENERATOR DEB)

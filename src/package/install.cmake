@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What is installed, in three parts: runtime (what programs load), tools (the program pidguard), dev (what they are built
 # with). Everything finds everything else from where it lies itself, so the whole can be moved.
 install(TARGETS pidguard_shared pidguard_preload EXPORT pidguard-targets

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Run after libpidguard.a was made: puts its members into one object, in which what is hidden becomes local.
 get_filename_component(folder "${ARCHIVE}" DIRECTORY)
 set(object "${folder}/libpidguard.o")

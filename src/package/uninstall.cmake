@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cmake --build BUILD --target uninstall
 if(NOT EXISTS "${MANIFEST}")
   message(FATAL_ERROR "nothing was installed from here: ${MANIFEST} is not there")

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "pidfd/act.h"
 
 #include "kernel/sys.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Acting on the process behind a pidfd, other than by signals. Calls kernel. */
 #ifndef PG_PIDFD_ACT_H
 #define PG_PIDFD_ACT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "pidfd/cgroup.h"
 
 #include "kernel/sys.h"
@@ -8,12 +9,9 @@
 #define NAME_CAP 256 /* NAME_MAX, and the NUL */
 
 /* Failures that say nothing about the kernel: they are passed on as they are. */
-static int is_scarcity(int r) {
-  return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
-}
+static int is_scarcity(int r) { return r == -EMFILE || r == -ENFILE || r == -ENOMEM; }
 
-/* A text file byte by byte, whatever its length, in little memory: callers may stand on the stack of a signal handler.
- */
+/* Reads a text file byte by byte, in little memory: callers may be on the stack of a signal handler. */
 struct stream {
   int fd, at, end;
   char buf[512];

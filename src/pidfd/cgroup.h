@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Cgroups of the unified hierarchy: that of a process, found by its path where the cgroup2 file system is mounted, and
  * the id of one. All of it needs less than 2 kB of stack. Calls kernel. */
 #ifndef PG_PIDFD_CGROUP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The mask that tests set. */
 #include "pidfd/feature.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a newer kernel can do with a pidfd, one bit a feature, so that tests can hide them one at a time and see what an
  * older kernel gets. Nothing is cached: each use is its own probe, and a refused one costs less than a stale answer.
  * Calls nothing. */
@@ -43,8 +44,6 @@ static inline int pg_feature_hidden(enum pg_feature f) {
 
 /* The result of a call that asks nobody for permission: EPERM is then a filter's way of saying that the call is not
  * there, as ENOSYS is. */
-static inline int pg_or_unsupported(int r) {
-  return r == -ENOSYS || r == -EPERM ? -EOPNOTSUPP : r;
-}
+static inline int pg_or_unsupported(int r) { return r == -ENOSYS || r == -EPERM ? -EOPNOTSUPP : r; }
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "pidfd/identity.h"
 
 #include "base/attr.h"
@@ -71,8 +72,7 @@ int pg_pidfd_open_id(uint64_t id, unsigned flags) {
     return process_only(fd);
   if (fd != -EBADF && fd != -ESTALE)
     return pg_or_unsupported(fd);
-  /* Any pidfd stands for the file system before 6.17; and a kernel that gives no handle for ours has none for anybody.
-   */
+  /* Before 6.17 any pidfd stands for the file system. A kernel that gives no handle for ours has none at all. */
   int self = pg_pidfd_open_self();
   if (self < 0)
     return self;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which process a pidfd names: an id that no other process ever gets while the system runs, and the way back from the
  * id to a pidfd. Calls kernel. */
 #ifndef PG_PIDFD_IDENTITY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "pidfd/info.h"
 
 #include "kernel/sys.h"

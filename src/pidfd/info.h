@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the kernel knows of a process, in the kernel's own form (struct pg_pidfd_info), from PIDFD_GET_INFO or, where
  * that is missing, from /proc. Calls pidfd/proc, kernel. */
 #ifndef PG_PIDFD_INFO_H
@@ -17,8 +18,7 @@ uint64_t pg_info_supported_in(const void *answer);
 
 enum pg_state { PG_STATE_ALIVE = 1, PG_STATE_ZOMBIE, PG_STATE_REAPED };
 
-/* An enum pg_state, -EBADF, or -EREMOTE (before 6.9, ended in another pid namespace: zombie or reaped, nobody can say).
- */
+/* An enum pg_state, -EBADF, or -EREMOTE (before 6.9, ended in another pid namespace: zombie or reaped is unknown). */
 int pg_pidfd_state(int fd);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "pidfd/namespace.h"
 
 #include "base/fmt.h"

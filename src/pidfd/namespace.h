@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The namespaces of the process behind a pidfd. Calls pidfd/proc, kernel. */
 #ifndef PG_PIDFD_NAMESPACE_H
 #define PG_PIDFD_NAMESPACE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "pidfd/open.h"
 
 #include "base/fmt.h"
@@ -41,9 +42,7 @@ int pg_pidfd_open_thread(pid_t tid, unsigned flags) {
   return -ESRCH;
 }
 
-int pg_pidfd_open_self(void) {
-  return pg_pidfd_open(pg_sys_getpid(), 0);
-}
+int pg_pidfd_open_self(void) { return pg_pidfd_open(pg_sys_getpid(), 0); }
 
 int pg_pidfd_open_parent(void) {
   for (;;) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Obtaining a pidfd, and telling what a descriptor is. Descriptors returned are the caller's and close-on-exec.
  * Calls kernel. */
 #ifndef PG_PIDFD_OPEN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "pidfd/proc.h"
 
 #include "base/fmt.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What /proc knows of the process behind a pidfd, without ever looking at another one. Everything here goes through a
  * directory descriptor of /proc/PID that is verified once: the kernel ties it to the process, not to the number, so
  * that later reads fail with ESRCH when the process is reaped, and never show who has the number then. Calls kernel. */

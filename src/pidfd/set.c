@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "pidfd/set.h"
 
 #include "kernel/sys.h"
@@ -30,9 +31,7 @@ static int control(int set, int op, uint64_t data) {
   return pg_sys_epoll_ctl(set, op, (int)(data & NUMBER), &event);
 }
 
-int pg_set_create(void) {
-  return pg_sys_epoll_create();
-}
+int pg_set_create(void) { return pg_sys_epoll_create(); }
 
 int pg_set_add(int set, int fd) {
   if (fd < 0)

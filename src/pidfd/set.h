@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Waiting for whichever of many processes ends first, or for whichever of many descriptors is readable. A set is an
  * epoll descriptor, so it can itself be polled, and the kernel keeps the members: no memory of ours, and time that does
  * not depend on their number. Calls kernel. */

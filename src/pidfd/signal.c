@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "pidfd/signal.h"
 
 #include "kernel/sys.h"
@@ -7,9 +8,7 @@
 
 #include <string.h>
 
-static int is_self(int fd) {
-  return fd == PG_PIDFD_SELF_THREAD || fd == PG_PIDFD_SELF_THREAD_GROUP;
-}
+static int is_self(int fd) { return fd == PG_PIDFD_SELF_THREAD || fd == PG_PIDFD_SELF_THREAD_GROUP; }
 
 static int raw_send(int fd, int sig, const siginfo_t *info, unsigned scope) {
   if (scope && pg_feature_hidden(PG_FEATURE_SIGNAL_FLAGS))
@@ -52,9 +51,7 @@ static int send_signal(int fd, int sig, siginfo_t *info, unsigned scope) {
   return scope && raw_send(fd, 0, NULL, scope) == -EINVAL ? -EOPNOTSUPP : -EINVAL;
 }
 
-int pg_pidfd_signal(int fd, int sig, unsigned scope) {
-  return send_signal(fd, sig, NULL, scope);
-}
+int pg_pidfd_signal(int fd, int sig, unsigned scope) { return send_signal(fd, sig, NULL, scope); }
 
 int pg_pidfd_queue(int fd, int sig, union sigval value, unsigned scope) {
   siginfo_t info;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Signals through a pidfd: to the process it names, or to nobody. Calls kernel. */
 #ifndef PG_PIDFD_SIGNAL_H
 #define PG_PIDFD_SIGNAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pidfds over UNIX sockets: who is at the other end, who sent this, and descriptors as cargo. Nothing here is
  * a cancellation point. Calls kernel. */
 #ifndef PG_PIDFD_SOCKET_H

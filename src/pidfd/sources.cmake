@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Sets PG_PIDFD_SOURCES: everything that can be done with a pidfd, without state.
 set(PG_PIDFD_SOURCES)
 foreach(unit act cgroup feature identity info namespace open proc set signal socket spawn text tree wait)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "pidfd/spawn.h"
 
 #include "base/fmt.h"

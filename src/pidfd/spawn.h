@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Starting a program whose pidfd comes from the kernel, with the child: nobody can be faster. Stateless; not for signal
  * handlers. Calls kernel. */
 #ifndef PG_PIDFD_SPAWN_H

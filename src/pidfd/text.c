@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "pidfd/text.h"
 
 #include "base/fmt.h"
@@ -13,9 +14,7 @@
 #define BOOT_DIGITS 32
 #define TEXT_CAP 80
 
-static int hex_digit(char c) {
-  return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+static int hex_digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
 
 /* This boot's id, without the dashes that the kernel writes. */
 static int boot_id(char *ret) {

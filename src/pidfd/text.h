@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A process as one line of text, for files that outlive the program, or the boot. Calls pidfd/identity, pidfd/proc,
  * kernel.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "pidfd/tree.h"
 
 #include "base/fmt.h"
@@ -47,8 +48,7 @@ static int parent_of(pid_t pid) {
   return r ? r : parent;
 }
 
-/* Is the caller the process, or one of its descendants? As far as can be seen: a /proc may hide who is another user's.
- */
+/* Is the caller the process, or one of its descendants? A /proc may hide processes of other users. */
 static bool is_inside(pid_t pid) {
   int at = pg_sys_getpid();
   while (at > 1 && at != pid)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Ending a process and all that descends from it. Calls pidfd/cgroup, pidfd/proc, kernel. */
 #ifndef PG_PIDFD_TREE_H
 #define PG_PIDFD_TREE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "pidfd/wait.h"
 
 #include "kernel/status.h"
@@ -19,9 +20,7 @@ static int64_t now(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-int64_t pg_deadline_after_ms(int ms) {
-  return ms < 0 ? PG_NO_DEADLINE : now() + (int64_t)ms * 1000000;
-}
+int64_t pg_deadline_after_ms(int ms) { return ms < 0 ? PG_NO_DEADLINE : now() + (int64_t)ms * 1000000; }
 
 int64_t pg_deadline_left(int64_t deadline) {
   if (deadline == PG_NO_DEADLINE)
@@ -39,9 +38,7 @@ static int poll_for(int fd, short events, int64_t deadline) {
   return r > 0 && (p.revents & POLLNVAL) ? -EBADF : r;
 }
 
-int pg_pidfd_poll_end(int fd, int64_t deadline) {
-  return poll_for(fd, POLLIN, deadline);
-}
+int pg_pidfd_poll_end(int fd, int64_t deadline) { return poll_for(fd, POLLIN, deadline); }
 
 static int valid(int options) {
   const int states = WEXITED | WSTOPPED | WCONTINUED;

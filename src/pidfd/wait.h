@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Waiting for the end of the process behind a pidfd, with a time limit where wanted: the kernel wakes us, no signal is
  * used. One thing is polled for, in growing pauses: an ended child that a tracer still holds. Deadlines are
  * CLOCK_MONOTONIC nanoseconds; PG_NO_DEADLINE waits for ever. Nothing here is a cancellation point. Calls kernel. */
@@ -33,8 +34,7 @@ int pg_pidfd_waitid(int fd, siginfo_t *info, int options, struct rusage *usage, 
 int pg_pidfd_wait(int fd, int *status, int64_t deadline);
 
 /* The wait status of a process that has ended, without reaping it: from the caller's zombie child, or once reaped from
- * the kernel (6.15). -EAGAIN not ended, or somebody else's zombie; -EOPNOTSUPP reaped, and the kernel did not keep it.
- */
+ * the kernel (6.15). -EAGAIN not ended, or another's zombie; -EOPNOTSUPP reaped, and the kernel did not keep it. */
 int pg_pidfd_exit_status(int fd, int *status);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What every interposer shares: the errno border, and how a call is named. */
 #ifndef PG_PRELOAD_BORDER_H
 #define PG_PRELOAD_BORDER_H
@@ -16,9 +17,7 @@
  * (errno is one), every thread-local variable and every table of pointers; what a compiler does with those is its own
  * affair, so no such code is reached. The system call itself is made. A failure is -1, and errno stays as it is. */
 #if PG_HAVE_RAW_SYSCALLS
-static inline long pg_early(long r) {
-  return r < 0 ? -1 : r;
-}
+static inline long pg_early(long r) { return r < 0 ? -1 : r; }
 #else
 #define pg_early(raw) (1 ? -1L : (long)(raw))
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* clone(): the flags are the caller's. A child that is a process is tracked as well, a thread is not our business. */
 #include "preload/border.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* close, dup2, dup3, close_range, closefrom. */
 #include "preload/border.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dlopen(): an object that is opened with RTLD_DEEPBIND calls libc's functions past whoever is preloaded. The flag is
  * taken out if that is asked for; else it is said. The way in is in dlopen_<arch>.S, which ends in a jump: for libc the
  * caller must stay the caller, whose RUNPATH and namespace count. */
@@ -10,9 +11,7 @@
 _Atomic(void *) pg_dlopen_next PG_HIDDEN;
 int pg_dlopen_flags(const char *path, int flags) PG_HIDDEN;
 
-static void *none(const char *path, int flags) {
-  return (void)path, (void)flags, NULL;
-}
+static void *none(const char *path, int flags) { return (void)path, (void)flags, NULL; }
 
 /* When the flag is there, or the first time. Returns the flags to use; pg_dlopen_next is there then. */
 int pg_dlopen_flags(const char *path, int flags) {

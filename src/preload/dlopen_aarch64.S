@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dlopen(): see dlopen.c. */
 	.text
 	.globl	dlopen

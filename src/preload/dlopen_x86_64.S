@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dlopen(): see dlopen.c. */
 	.section .text, "ax", @progbits
 	.globl	dlopen

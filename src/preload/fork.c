@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fork and the calls that fork inside libc: the child is tracked before its number is returned. */
 #include "preload/border.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The object's one constructor and one destructor. Wrappers get ready by themselves when they are called earlier. */
 #include "preload/border.h"
 

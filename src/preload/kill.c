@@ -1,10 +1,13 @@
+/* SPDX-License-Identifier: MIT */
 /* kill, killpg, sigqueue. */
 #include "preload/border.h"
 
-static PG_NOINLINE int kill_slowly(pid_t pid, int sig, struct pg_call call) { return pg_ret(pg_call_kill(pid, sig, call)); }
+static PG_NOINLINE int kill_slowly(pid_t pid, int sig, struct pg_call call) {
+  return pg_ret(pg_call_kill(pid, sig, call));
+}
 
-/* One frame around the system call, or none: where the processor forgets its predicted returns on the way into the kernel and
- * back, every frame that is left afterwards costs about 8 ns. So this is a leaf that ends in jumps. */
+/* One frame around the system call, or none: where the processor forgets its predicted returns on the way into the
+ * kernel and back, every frame that is left afterwards costs about 8 ns. So this is a leaf that ends in jumps. */
 PG_EXPORT_HOT int kill(pid_t pid, int sig) {
   PG_EARLY(pg_sys_kill(pid, sig));
   if (PG_LIKELY(pid >= -1) && pg_is_usual()) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* unshare, setns: to know that children may live in another pid namespace, where our numbers mean others, and that a
  * thread may have descriptors of its own, where a number of ours may be another child's. */
 #include "preload/border.h"

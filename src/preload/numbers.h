@@ -1,8 +1,9 @@
-/* Where the calls of libc and of the kernel have the number of a process or of a group: one table, which the wrappers and
- * syscall() work from, and the manual page is checked against (scripts/check-manual).
+/* SPDX-License-Identifier: MIT */
+/* Where the calls of libc and of the kernel have the number of a process or of a group: one table, which the wrappers
+ * and syscall() work from, and the manual page is checked against (tests/checks/manual.sh).
  *
- * A number that is known to be stale is replaced by one that no process can have, and the call is made: so its errors are
- * the kernel's own, in the kernel's own order. */
+ * A number that is known to be stale is replaced by one that no process can have, and the call is made: so its errors
+ * are the kernel's own, in the kernel's own order. */
 #ifndef PG_PRELOAD_NUMBERS_H
 #define PG_PRELOAD_NUMBERS_H
 
@@ -31,11 +32,13 @@ struct pg_place {
   } when[2];
 };
 
+/* clang-format off */
 #define PG_AT(kind, arg) {PG_NUMBER_##kind, arg, {{0, 0, 0}, {0, 0, 0}}}
 /* If argument i is v; and argument j is w; if argument i has none of the bits. */
 #define PG_AT_IF(kind, arg, i, v) {PG_NUMBER_##kind, arg, {{~0u, v, i}, {0, 0, 0}}}
 #define PG_AT_IF_BOTH(kind, arg, i, v, j, w) {PG_NUMBER_##kind, arg, {{~0u, v, i}, {~0u, w, j}}}
 #define PG_AT_UNLESS(kind, arg, i, bits) {PG_NUMBER_##kind, arg, {{bits, 0, i}, {0, 0, 0}}}
+/* clang-format on */
 #define PG_PLACES 4 /* at most */
 
 #ifndef PR_SET_PTRACER
@@ -82,9 +85,8 @@ struct pg_place {
   X(move_pages, PG_AT(PID, 0))                                                                                         \
   X(get_robust_list, PG_AT(PID, 0))                                                                                    \
   X(capget, PG_AT(HEADER, 0))                                                                                          \
-  X(prctl, PG_AT_IF(PID, 1, 0, PR_SET_PTRACER),                                                                        \
-    PG_AT_IF_BOTH(PID, 2, 0, PR_SCHED_CORE, 3, 0), PG_AT_IF_BOTH(PID, 2, 0, PR_SCHED_CORE, 3, 1),                      \
-    PG_AT_IF_BOTH(GROUP, 2, 0, PR_SCHED_CORE, 3, 2))
+  X(prctl, PG_AT_IF(PID, 1, 0, PR_SET_PTRACER), PG_AT_IF_BOTH(PID, 2, 0, PR_SCHED_CORE, 3, 0),                         \
+    PG_AT_IF_BOTH(PID, 2, 0, PR_SCHED_CORE, 3, 1), PG_AT_IF_BOTH(GROUP, 2, 0, PR_SCHED_CORE, 3, 2))
 
 /* The same for calls that are libc's alone. Not here: posix_spawn and its like, which have a group in their attributes
  * (preload/spawn_group.h). */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The other calls that take a PID or the number of a group: for one that is gone they say what they say where nobody
  * has it; for every other number they are what libc has. They are raw system calls where libc adds nothing to those. */
 #include "preload/numbers.h"
@@ -63,8 +64,8 @@ PG_EXPORT int getpriority(WHICH_T which, id_t who) {
   return r < 0 ? pg_ret(r) : 20 - r; /* the kernel keeps clear of negative values */
 }
 
-/* glibc's are system calls. musl's deliberately are not, some of them, so they are asked; their look-up takes no lock that
- * is held while constructors run. */
+/* glibc's are system calls. musl's deliberately are not, some of them, so they are asked; their look-up takes no lock
+ * that is held while constructors run. */
 #ifdef __GLIBC__
 #define SCHED(args, name, ...) pg_ret((int)pg_sys##args(SYS_##name, __VA_ARGS__))
 #else
@@ -227,16 +228,16 @@ PG_EXPORT ssize_t process_vm_readv(pid_t pid, const struct iovec *local, unsigne
                                    const struct iovec *remote, unsigned long nremote, unsigned long flags) {
   PG_EARLY(pg_sys6(SYS_process_vm_readv, pid, (long)local, (long)nlocal, (long)remote, (long)nremote, (long)flags));
   NUMBERS(process_vm_readv, pid);
-  return pg_retl(pg_sys6(SYS_process_vm_readv, args[0], (long)local, (long)nlocal, (long)remote, (long)nremote,
-                         (long)flags));
+  return pg_retl(
+      pg_sys6(SYS_process_vm_readv, args[0], (long)local, (long)nlocal, (long)remote, (long)nremote, (long)flags));
 }
 
 PG_EXPORT ssize_t process_vm_writev(pid_t pid, const struct iovec *local, unsigned long nlocal,
                                     const struct iovec *remote, unsigned long nremote, unsigned long flags) {
   PG_EARLY(pg_sys6(SYS_process_vm_writev, pid, (long)local, (long)nlocal, (long)remote, (long)nremote, (long)flags));
   NUMBERS(process_vm_writev, pid);
-  return pg_retl(pg_sys6(SYS_process_vm_writev, args[0], (long)local, (long)nlocal, (long)remote, (long)nremote,
-                         (long)flags));
+  return pg_retl(
+      pg_sys6(SYS_process_vm_writev, args[0], (long)local, (long)nlocal, (long)remote, (long)nremote, (long)flags));
 }
 
 #ifdef PG_HAVE_TGKILL

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pidfd_spawn and pidfd_spawnp (glibc 2.39): the child is tracked by the pidfd that they return. The program may learn
  * its number from that. */
 #include "preload/spawn_group.h"

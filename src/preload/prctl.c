@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* prctl: to know when the program installs a seccomp filter, and for the numbers that some of its options take. */
 #include "preload/numbers.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* posix_spawn and posix_spawnp, in both of glibc's versions: the old one runs a script without #! through the shell.
  * The caller's pid pointer goes to libc as it is: libc sets it before it lets signals through, and a SIGCHLD handler
  * may rely on that. */

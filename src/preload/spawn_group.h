@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The group that a spawn's attributes name. */
 #ifndef PG_PRELOAD_SPAWN_GROUP_H
 #define PG_PRELOAD_SPAWN_GROUP_H

@@ -1,5 +1,6 @@
-/* Raw system calls that a program makes through libc's syscall(): those that touch processes or descriptors get the same
- * care as the functions of libc. The entry is in syscall_<arch>.S. */
+/* SPDX-License-Identifier: MIT */
+/* Raw system calls that a program makes through libc's syscall(): those that touch processes or descriptors get the
+ * same care as the functions of libc. The entry is in syscall_<arch>.S. */
 #include "preload/numbers.h"
 
 #include "child/family.h"
@@ -63,7 +64,8 @@ static bool clone3_args(const void *at, size_t size, uint64_t *ret_flags, uint64
   return true;
 }
 
-/* Before such a call. A clone whose child goes on with a copy of this memory, on this stack, is a fork: it can return through C. */
+/* Before such a call. A clone whose child goes on with a copy of this memory, on this stack, is a fork: it can return
+ * through C. */
 int pg_syscall_forks_plainly(long n, long a, long b);
 int pg_syscall_forks_plainly(long n, long a, long b) {
   uint64_t flags = (uint64_t)a, stack = (uint64_t)b;
@@ -169,7 +171,8 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   case SYS_prctl:
   case SYS_seccomp: {
     bool own = n == SYS_seccomp;
-    bool filters = (own ? a <= PG_SECCOMP_SET_MODE_FILTER : a == PR_SET_SECCOMP) && pg_mode() != PG_MODE_OFF && !pg_is_guest();
+    bool filters =
+        (own ? a <= PG_SECCOMP_SET_MODE_FILTER : a == PR_SET_SECCOMP) && pg_mode() != PG_MODE_OFF && !pg_is_guest();
     long args[] = {a, b, c, d, e, f};
     if (!own)
       pg_numbers_replace(PG_ROW_prctl, args, call);
@@ -179,7 +182,8 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     }
     long r = pg_sys6(n, args[0], args[1], args[2], args[3], args[4], args[5]);
     if (filters)
-      pg_filter_came(r >= 0, (own ? a == PG_SECCOMP_SET_MODE_FILTER : b == PG_SECCOMP_MODE_FILTER) ? (const void *)c : NULL);
+      pg_filter_came(r >= 0,
+                     (own ? a == PG_SECCOMP_SET_MODE_FILTER : b == PG_SECCOMP_MODE_FILTER) ? (const void *)c : NULL);
     return r;
   }
 #ifdef SYS_setrlimit
@@ -192,8 +196,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
 #endif
   case SYS_tkill:
   case SYS_tgkill:
-    if ((n == SYS_tkill || (int)a == (int)b) &&
-        pg_child_signal_leader((pid_t)a, (int)(n == SYS_tkill ? b : c), call))
+    if ((n == SYS_tkill || (int)a == (int)b) && pg_child_signal_leader((pid_t)a, (int)(n == SYS_tkill ? b : c), call))
       return 0;
     __attribute__((fallthrough));
   default: { /* the rest has numbers, and neither signals a process nor waits */

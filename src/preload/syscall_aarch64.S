@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* syscall(): numbers that are none of our business are passed on in a few instructions, without a frame of our own, as
  * some of those calls return twice. (This architecture has no vfork number.) */
 #include "preload/syscall.h"

@@ -1,5 +1,6 @@
-/* The two halves in C of vfork_<arch>.S, which is the rest. Both run in the parent, on a stack that the child can not touch; what
- * must outlive the child is in registers. */
+/* SPDX-License-Identifier: MIT */
+/* The two halves in C of vfork_<arch>.S, which is the rest. Both run in the parent, on a stack that the child can not
+ * touch; what must outlive the child is in registers. */
 #include "preload/border.h"
 
 enum { ON = 1, MARKED = 2 };

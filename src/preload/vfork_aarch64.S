@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* vfork: clone(CLONE_VM|CLONE_VFORK|SIGCHLD), as libc makes it. The return address stays in x30 and what the first half did in
  * x9: the kernel preserves registers for each of the two, but the child writes over the shared stack. */
 #define SYS_clone 220

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* vfork. The child returns first, on the same stack, and may write over our return address: it is kept in %r9 meanwhile, which
  * the kernel preserves for each of the two. What the first half did is in %rdx for the same reason. */
 #define SYS_vfork 58

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* wait, waitpid, wait3, wait4, waitid. */
 #include "preload/border.h"
 

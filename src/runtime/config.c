@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "runtime/config.h"
 
 #include "base/attr.h"
@@ -95,14 +96,10 @@ static struct {
   const char *fallback;
   const char *unusable; /* the value, where it was */
 } variables[] = {
-    {"MODE", read_mode, "enforce", NULL},
-    {"DEBUG", read_debug, "off", NULL},
-    {"LOG", read_log, "stderr", NULL},
-    {"RETIRED_MAX", read_retired_max, "pid_max/256", NULL},
-    {"FD_MAX", read_fd_max, "64", NULL},
-    {"SUMMARY", read_summary, "0", NULL},
-    {"FAMILY", read_family, "off", NULL},
-    {"DEEPBIND", read_deepbind, "keep", NULL},
+    {"MODE", read_mode, "enforce", NULL}, {"DEBUG", read_debug, "off", NULL},
+    {"LOG", read_log, "stderr", NULL},    {"RETIRED_MAX", read_retired_max, "pid_max/256", NULL},
+    {"FD_MAX", read_fd_max, "64", NULL},  {"SUMMARY", read_summary, "0", NULL},
+    {"FAMILY", read_family, "off", NULL}, {"DEEPBIND", read_deepbind, "keep", NULL},
 };
 
 static const char *behind(const char *text, const char *prefix) {

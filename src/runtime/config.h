@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The environment, read once into one structure. Calls kernel and base. */
 #ifndef PG_RUNTIME_CONFIG_H
 #define PG_RUNTIME_CONFIG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "runtime/hot.h"
 
 struct pg_hot pg_hot __attribute__((aligned(4096)));

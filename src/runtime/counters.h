@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What happened, counted. Relaxed atomics; a forked child starts at zero. Calls nothing. */
 #ifndef PG_RUNTIME_COUNTERS_H
 #define PG_RUNTIME_COUNTERS_H
@@ -6,16 +7,16 @@
 #include <stdint.h>
 
 #define PG_COUNTERS(X)                                                                                                 \
-  X(births)       /* children tracked */                                                                              \
-  X(signals)      /* signals routed through a pidfd */                                                                \
-  X(refused)      /* signals and calls to a retired number that were refused (audit: would have been) */             \
-  X(reaped)       /* children that a wait of the program took */                                                      \
-  X(silent)       /* children found reaped without any wait of the program */                                         \
-  X(reopened)     /* uses of a child for which a pidfd had to be opened */                                            \
-  X(evicted)      /* times that held pidfds were given up as the program had used all numbers */                      \
-  X(adopted)      /* children found after exec, or handed over by pidguard_adopt() */                                 \
-  X(lost)         /* held pidfds that the program closed or replaced */                                                 \
-  X(degraded)     /* calls that could not be protected and were passed on as libc makes them */                       \
+  X(births)       /* children tracked */                                                                               \
+  X(signals)      /* signals routed through a pidfd */                                                                 \
+  X(refused)      /* signals and calls to a retired number that were refused (audit: would have been) */               \
+  X(reaped)       /* children that a wait of the program took */                                                       \
+  X(silent)       /* children found reaped without any wait of the program */                                          \
+  X(reopened)     /* uses of a child for which a pidfd had to be opened */                                             \
+  X(evicted)      /* times that held pidfds were given up as the program had used all numbers */                       \
+  X(adopted)      /* children found after exec, or handed over by pidguard_adopt() */                                  \
+  X(lost)         /* held pidfds that the program closed or replaced */                                                \
+  X(degraded)     /* calls that could not be protected and were passed on as libc makes them */                        \
   X(log_failures) /* log lines that could not be written */
 
 enum pg_counter {

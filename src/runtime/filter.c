@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "runtime/filter.h"
 
 #include "base/fmt.h"
@@ -53,7 +54,7 @@ static bool has_sigchld(const char *mask) {
 static struct status read_status(void) {
   char chunk[256], line[64];
   size_t len = 0;
-  int unseen = 2; /* of the masks */
+  int unseen = 2;                   /* of the masks */
   struct status status = {0, true}; /* a kernel without seccomp does not have the line */
   int fd = pg_sys_openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
   ssize_t n = -1;
@@ -82,18 +83,19 @@ static struct status read_status(void) {
   return n >= 0 ? status : (struct status){-1, false};
 }
 
-/* Shared with the throw-away process, which writes there what it has survived. A forked child has the page, too: so each process
- * has an entry of its own, of which the throw-away process knows the number. */
+/* Shared with the throw-away process, which writes there what it has survived. A forked child has the page, too: so
+ * each process has an entry of its own, of which the throw-away process knows the number. */
 #define CELLS 1024
 static _Atomic(_Atomic uint64_t *) page;
 
 static void map_page(void) {
   if (!atomic_load_explicit(&page, memory_order_relaxed))
-    atomic_store_explicit(&page, (_Atomic uint64_t *)pg_sys_map(CELLS * sizeof(uint64_t), MAP_SHARED), memory_order_relaxed);
+    atomic_store_explicit(&page, (_Atomic uint64_t *)pg_sys_map(CELLS * sizeof(uint64_t), MAP_SHARED),
+                          memory_order_relaxed);
 }
 
-/* Under a filter from before the exec, what the loader has done by itself is allowed: it opens, reads and closes files, and maps
- * memory. */
+/* Under a filter from before the exec, what the loader has done by itself is allowed: it opens, reads and closes files,
+ * and maps memory. */
 PG_COLD bool pg_filter_look(int needed) {
   if (!(atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & PG_CAN_KNOWN)) {
     int seccomp = read_status().seccomp;
@@ -171,8 +173,8 @@ static _Atomic int deadly;
 /* The child that was just born: each throw-away process of a program has another one, and needs no call to know it. */
 static pid_t newborn;
 
-/* No core of this process is wanted: with a limit of 1 byte none is written, nor piped to a program. In the entry: the newborn
- * child's PID, and the groups that were begun and ended. */
+/* No core of this process is wanted: with a limit of 1 byte none is written, nor piped to a program. In the entry: the
+ * newborn child's PID, and the groups that were begun and ended. */
 static void be_probe(void) {
   uint64_t core[2], said = (uint64_t)(uint32_t)newborn << 32;
   int skipped = atomic_load_explicit(&deadly, memory_order_relaxed);
@@ -287,8 +289,8 @@ PG_COLD void pg_filter_reap_late(bool by_waitid) {
   reap_one(atomic_exchange_explicit(&also_unreaped, 0, memory_order_relaxed), by_waitid);
 }
 
-/* One throw-away process: the groups that it survived. *ret_died: the group that it died of, 0 if it came to its end. -1: there
- * was none. */
+/* One throw-away process: the groups that it survived. *ret_died: the group that it died of, 0 if it came to its end.
+ * -1: there was none. */
 static int try_once(enum pg_birth birth, int *ret_died) {
   _Atomic uint64_t *cells = atomic_load_explicit(&page, memory_order_relaxed);
   long pid = make_probe(birth);
@@ -308,8 +310,8 @@ static int try_once(enum pg_birth birth, int *ret_died) {
   return ended;
 }
 
-/* The child that the program has just made is there, or a zombie: so ours is not the first process of a new pid namespace, which
- * would end with it. Where the first child has ended already, none can be made. */
+/* The child that the program has just made is there, or a zombie: so ours is not the first process of a new pid
+ * namespace, which would end with it. Where the first child has ended already, none can be made. */
 PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
   static _Atomic int busy; /* one thread at a time; the others go on by PID */
   int died = 0, survived = 0;
@@ -320,7 +322,8 @@ PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
   do {
     survived = try_once(birth, &died);
     atomic_fetch_or_explicit(&deadly, died, memory_order_relaxed);
-  } while (survived >= 0 && died && died != PG_CAN_ALL && !atomic_load_explicit(&pg_filter_unreaped, memory_order_relaxed));
+  } while (survived >= 0 && died && died != PG_CAN_ALL &&
+           !atomic_load_explicit(&pg_filter_unreaped, memory_order_relaxed));
   if (survived >= 0) {
     atomic_store_explicit(&untried, false, memory_order_relaxed);
     cans_are(survived | PG_CAN_READ | PG_CAN_MAP);
@@ -387,7 +390,8 @@ static int let_pass(const struct pg_bpf_program *program) {
   return cans;
 }
 
-/* What was there from the start is another matter, and is looked at first. A child that is born meanwhile stays known by PID. */
+/* What was there from the start is another matter, and is looked at first. A child that is born meanwhile stays known
+ * by PID. */
 PG_COLD void pg_filter_comes(void) {
   pg_filter_can(0);
   pg_filter_look(0);

@@ -1,6 +1,7 @@
-/* Which system calls may we make that the program itself does not make? A seccomp filter may kill for them. A filter that the
- * program installs is evaluated, group of calls by group. One that was there before the exec cannot be read, only tried: a
- * throw-away process makes the calls and may die of it. Calls kernel. */
+/* SPDX-License-Identifier: MIT */
+/* Which system calls may we make that the program itself does not make? A seccomp filter may kill for them. A filter
+ * that the program installs is evaluated, group of calls by group. One that was there before the exec cannot be read,
+ * only tried: a throw-away process makes the calls and may die of it. Calls kernel. */
 #ifndef PG_RUNTIME_FILTER_H
 #define PG_RUNTIME_FILTER_H
 
@@ -12,9 +13,10 @@
 
 /* Groups of calls: what needs one asks for it, and does without where it is not to be had. */
 enum {
-  PG_CAN_PIDFD = 1,   /* open, prove and signal a child by pidfd, in a window. Without it children are known by PID only */
-  PG_CAN_HOLD = 2,    /* keep a pidfd open, on a high number */
-  PG_CAN_ASK = 4,     /* signal 0 by PID */
+  PG_CAN_PIDFD =
+      1,           /* open, prove and signal a child by pidfd, in a window. Without it children are known by PID only */
+  PG_CAN_HOLD = 2, /* keep a pidfd open, on a high number */
+  PG_CAN_ASK = 4,  /* signal 0 by PID */
   PG_CAN_THREAD = 8,  /* the same for a thread of ours */
   PG_CAN_PARENT = 16, /* ask for our parent's PID */
   PG_CAN_CHILD = 32,  /* ask the kernel whether a process is an unreaped child of ours */
@@ -40,7 +42,8 @@ static inline bool pg_filter_can(int needed) {
   return PG_LIKELY((cans & needed) == needed) || (!(cans & PG_CAN_KNOWN) && pg_filter_look(needed));
 }
 
-/* After the birth of this child: finds out by trying, where that is still to be done. True: children can be reached by pidfd. */
+/* After the birth of this child: finds out by trying, where that is still to be done. True: children can be reached by
+ * pidfd. */
 bool pg_filter_find_out(enum pg_birth birth, pid_t pid);
 
 /* Around a call by which the program installs a filter, for whichever threads: a handler may come between that and our

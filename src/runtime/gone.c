@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "runtime/gone.h"
 
 #include "kernel/sys.h"

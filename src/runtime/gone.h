@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the log can tell of children that are gone: when, how, and by whom they were taken. Kept only while the log is
  * on, for the latest of each 1024 numbers. Async-signal-safe; what two threads write at once may be lost, as it is but
  * told. Calls log, kernel, base. */

@@ -1,5 +1,6 @@
-/* The data that a birth or a reap writes to, on one page. After a fork the parent's first write to a page is a page fault
- * (copy-on-write), about 1 us each. Calls nothing. */
+/* SPDX-License-Identifier: MIT */
+/* The data that a birth or a reap writes to, on one page. After a fork the parent's first write to a page is a page
+ * fault (copy-on-write), about 1 us each. Calls nothing. */
 #ifndef PG_RUNTIME_HOT_H
 #define PG_RUNTIME_HOT_H
 
@@ -21,15 +22,15 @@ struct pg_set {
 #define PG_LEVELS 8
 #define PG_HOT_STRIPES 8
 
-/* The state of the whole process in one word, so that a frequent call finds in one comparison that nothing needs a second
- * look: the word is PG_STATE_ON and nothing else. */
+/* The state of the whole process in one word, so that a frequent call finds in one comparison that nothing needs a
+ * second look: the word is PG_STATE_ON and nothing else. */
 enum {
   PG_STATE_ON = 1,        /* mode enforce, and read */
   PG_STATE_VM_SHARED = 2, /* a child with CLONE_VM was made and may still run */
   PG_STATE_PIDFDS = 4,    /* the program has pidfds of its own, which it could put on a number of ours */
   PG_STATE_FILTER = 8,    /* a seccomp filter may forbid calls that we make */
   PG_STATE_LOG = 16,
-  PG_STATE_FAMILY = 64,   /* see child/family.h */
+  PG_STATE_FAMILY = 64,  /* see child/family.h */
   PG_STATE_THREADS = 32, /* the program makes threads that libc does not know of */
 };
 
@@ -52,7 +53,8 @@ struct pg_hot {
   int adopted;                  /* the children that an exec has kept were looked for */
   _Atomic uint64_t counters[PG_COUNTER_COUNT];
   struct {
-    _Atomic uint64_t signals; /* more of that counter: threads that signal different children write to different lines */
+    _Atomic uint64_t
+        signals; /* more of that counter: threads that signal different children write to different lines */
     char apart[56];
   } stripes[PG_HOT_STRIPES] __attribute__((aligned(64)));
   struct pg_set sets[PG_HOT_SETS] __attribute__((aligned(64)));
@@ -66,8 +68,8 @@ static inline int pg_state(void) { return atomic_load_explicit(&pg_hot.state, me
 static inline void pg_state_set(int bits) { atomic_fetch_or_explicit(&pg_hot.state, bits, memory_order_relaxed); }
 static inline void pg_state_clear(int bits) { atomic_fetch_and_explicit(&pg_hot.state, ~bits, memory_order_relaxed); }
 
-/* glibc's own word on that (since 2.32, therefore weak). It knows nothing of threads made by clone(), and must not be told by
- * writing to it: pthread_create() takes a 0 for a sign that its first thread was made already. */
+/* glibc's own word on that (since 2.32, therefore weak). It knows nothing of threads made by clone(), and must not be
+ * told by writing to it: pthread_create() takes a 0 for a sign that its first thread was made already. */
 #ifdef __GLIBC__
 extern char __libc_single_threaded __attribute__((weak));
 static inline int pg_libc_has_one_thread(void) { return &__libc_single_threaded && __libc_single_threaded; }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "runtime/lift.h"
 
 #include "kernel/sys.h"
@@ -24,8 +25,8 @@ void pg_lift_anew(void) { atomic_store_explicit(&base, 0, memory_order_relaxed);
 
 static void lower_floor(uint32_t fd) {
   uint32_t was = atomic_load_explicit(&pg_hot.unfloor, memory_order_relaxed);
-  while (~fd > was &&
-         !atomic_compare_exchange_weak_explicit(&pg_hot.unfloor, &was, ~fd, memory_order_seq_cst, memory_order_relaxed)) {
+  while (~fd > was && !atomic_compare_exchange_weak_explicit(&pg_hot.unfloor, &was, ~fd, memory_order_seq_cst,
+                                                             memory_order_relaxed)) {
   }
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Descriptors of ours above the numbers that the program gets. Calls hot, kernel. */
 #ifndef PG_RUNTIME_LIFT_H
 #define PG_RUNTIME_LIFT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "runtime/log.h"
 
 #include "kernel/sys.h"
@@ -25,7 +26,7 @@ bool pg_log_is_at(int fd) {
   return pg_sys_fstat_ids(fd, &dev, &ino) == 0 && dev == out.dev && ino == out.ino;
 }
 
-/* The program takes these numbers: the log goes on by its path, or on standard error, if that is still the same file. */
+/* The program takes these numbers: the log goes on by its path, or on standard error if that is the same file. */
 void pg_log_take(unsigned first, unsigned last) {
   int fd = atomic_load_explicit(&out.fd, memory_order_relaxed);
   if (fd >= 0 && (unsigned)fd >= first && (unsigned)fd <= last)
@@ -48,9 +49,7 @@ static bool is_by_pid(void) {
 #define SYS_getegid32 SYS_getegid
 #endif
 
-static bool is_trusted(uint32_t uid) {
-  return uid == 0 || uid == (uint32_t)pg_sys0(SYS_geteuid32);
-}
+static bool is_trusted(uint32_t uid) { return uid == 0 || uid == (uint32_t)pg_sys0(SYS_geteuid32); }
 
 /* Who names the log need not be whom this process runs as (sudo keeps what it is told to), so nothing may come of a
  * path that its owner would not do: what is already there is ours or root's, a file has no second name, and no device

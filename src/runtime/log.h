@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The debug log: logfmt, one write a line, to a descriptor of our own; nothing that goes wrong with it reaches the
  * program. Async-signal-safe. Calls config, counters, lift, kernel, base. */
 #ifndef PG_RUNTIME_LOG_H
@@ -49,8 +50,8 @@ void pg_line_now(struct pg_line *line, pid_t pid);
 void pg_line_caller(struct pg_line *line, const void *address);
 void pg_line_end(struct pg_line *line);
 
-/* At the end of the program: event=summary with all counters, if it was asked for, and that lines were lost. unwaited: children
- * that were not waited for; forgotten: retired PIDs that made room for others. */
+/* At the end of the program: event=summary with all counters, if it was asked for, and that lines were lost. unwaited:
+ * children that were not waited for; forgotten: retired PIDs that made room for others. */
 PG_COLD void pg_log_end(int64_t unwaited, int64_t forgotten);
 /* Something could not be protected: counted, and logged at level warn. */
 PG_COLD void pg_degraded(const char *what, pid_t target, int err);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What libc, or the preload object behind us, has under the names that we interpose: one table, bound eagerly, because
  * dlsym() may not be called where most of these may. The only user of dlsym. */
 #ifndef PG_RUNTIME_NEXT_H

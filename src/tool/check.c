@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pidguard check: whether and how far programs can be protected, for single files and for whole folders. */
 #include "tool/code.h"
 #include "tool/judge.h"
@@ -123,9 +124,7 @@ static bool is_wanted(const char *file, const struct stat *st) {
   return program || script || closed;
 }
 
-static int by_name(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 static void check_folder(const char *folder) {
   DIR *d = opendir(folder);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tool/code.h"
 
 #include "tool/tool.h"
@@ -17,9 +18,7 @@ static const struct {
     {"wait4", 61, 260}, {"waitid", 247, 95},  {"fork", 57, -1},         {"vfork", 58, -1},
     {"clone", 56, 220}, {"clone3", 435, 435}, {"pidfd_open", 434, 434}, {"pidfd_send_signal", 424, 424}};
 
-const char *code_call_name(unsigned i) {
-  return calls[i].name;
-}
+const char *code_call_name(unsigned i) { return calls[i].name; }
 
 static void count_call(struct code *c, uint32_t number, bool x86) {
   for (unsigned i = 0; i < CODE_CALLS; i++)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What an object's own instructions do past libc's functions: system calls about processes, and dlopen with
  * RTLD_DEEPBIND. */
 #ifndef PG_TOOL_CODE_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # bash completion for pidguard                                             -*- shell-script -*-
 
 # What follows the launcher's own words is completed as the command that it is.

@@ -1,4 +1,5 @@
 #compdef pidguard
+# SPDX-License-Identifier: MIT
 # zsh completion for pidguard
 
 local curcontext=$curcontext state line

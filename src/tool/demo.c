@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pidguard --demo: a script of bash's, which is a part of this program. */
 #include "tool/judge.h"
 #include "tool/object.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The demonstration, run by bash: $1 is the preload object. The same unmodified bash twice, each time in a pid namespace
 # of its own with few numbers.
 # shellcheck shell=bash

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tool/elf.h"
 
 #include <errno.h>
@@ -174,12 +175,8 @@ static bool translate(const struct elf *e, bool to_offset, uint64_t from, uint64
   return false;
 }
 
-bool elf_offset_of(const struct elf *e, uint64_t vaddr, uint64_t *ret) {
-  return translate(e, true, vaddr, ret);
-}
-bool elf_vaddr_of(const struct elf *e, uint64_t offset, uint64_t *ret) {
-  return translate(e, false, offset, ret);
-}
+bool elf_offset_of(const struct elf *e, uint64_t vaddr, uint64_t *ret) { return translate(e, true, vaddr, ret); }
+bool elf_vaddr_of(const struct elf *e, uint64_t offset, uint64_t *ret) { return translate(e, false, offset, ret); }
 
 bool elf_interp(const struct elf *e, char *to, size_t size) {
   struct elf_segment s;

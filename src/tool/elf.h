@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading ELF files of any class and byte order. Nothing in a file is believed: every place is checked against its
  * size, and the file is read, not mapped, so that one that is cut short meanwhile is an error and no signal. */
 #ifndef PG_TOOL_ELF_H

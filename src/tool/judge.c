@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tool/judge.h"
 
 #include "tool/elf.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Can a file be protected when the kernel starts it? Follows scripts to the program that really runs. */
 #ifndef PG_TOOL_JUDGE_H
 #define PG_TOOL_JUDGE_H
@@ -30,9 +31,7 @@ struct judgement {
 };
 
 const char *verdict_name(enum verdict v);
-static inline bool verdict_protects(enum verdict v) {
-  return v < JUDGED_STATIC;
-}
+static inline bool verdict_protects(enum verdict v) { return v < JUDGED_STATIC; }
 
 enum judge_for {
   JUDGE_CALLER, /* what happens if this process starts it */

@@ -1,11 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 #include "tool/line.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static int hex_digit(char c) {
-  return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+static int hex_digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
 
 /* Unquotes a value in its place; returns what follows its end, or NULL if it does not end. */
 static char *unquote(char *at) {
@@ -74,13 +73,9 @@ const char *line_text(const struct line *l, const char *key) {
   return value ? value : "";
 }
 
-bool line_has(const struct line *l, const char *key) {
-  return find(l, key) != NULL;
-}
+bool line_has(const struct line *l, const char *key) { return find(l, key) != NULL; }
 
-int64_t line_number(const struct line *l, const char *key) {
-  return strtoll(line_text(l, key), NULL, 10);
-}
+int64_t line_number(const struct line *l, const char *key) { return strtoll(line_text(l, key), NULL, 10); }
 
 int64_t line_time(const struct line *l, const char *key) {
   const char *value = find(l, key);

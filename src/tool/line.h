@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One line of the log (logfmt, see src/runtime/log.h), taken apart where it lies. */
 #ifndef PG_TOOL_LINE_H
 #define PG_TOOL_LINE_H

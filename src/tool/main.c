@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The program `pidguard`: which subcommand is meant. */
 #include "tool/tool.h"
 
@@ -50,9 +51,7 @@ static void take_environment(int *argc, char ***argv) {
   *argc -= (int)n + 2;
 }
 
-static bool is_help(const char *word) {
-  return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
-}
+static bool is_help(const char *word) { return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0; }
 
 static int help(void) {
   fputs(usage, stdout);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tool/memory.h"
 
 #include "tool/tool.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading another process: its memory, and what /proc says of it. The process is neither stopped nor signalled. It may
  * be anybody's: nothing that is read there is believed. */
 #ifndef PG_TOOL_MEMORY_H

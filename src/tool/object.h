@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The preload object that this program uses: where it is, and whether it can be loaded. */
 #ifndef PG_TOOL_OBJECT_H
 #define PG_TOOL_OBJECT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pidguard report: reads logs in a stream, however many and however large. */
 #include "tool/report.h"
 
@@ -26,9 +27,7 @@ static uint32_t hash(uint32_t h, const char *text) {
   return h * 31;
 }
 
-static char *keep(const char *text) {
-  return must_format("%.*s", (int)TEXT_MAX, text);
-}
+static char *keep(const char *text) { return must_format("%.*s", (int)TEXT_MAX, text); }
 
 static struct stale *stale_find(const struct line *l, bool late, bool refused) {
   const char *comm = line_text(l, "comm"), *call = line_text(l, "call"), *caller = line_text(l, "caller"),

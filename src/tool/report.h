@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What `pidguard report` gathers from the lines, in memory that does not grow with them. */
 #ifndef PG_TOOL_REPORT_H
 #define PG_TOOL_REPORT_H

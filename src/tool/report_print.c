@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What `pidguard report` says, for people and for programs. */
 #include "tool/report.h"
 

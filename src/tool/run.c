@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pidguard run: puts the preload object in front of libc and becomes the command. */
 #include "tool/judge.h"
 #include "tool/object.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Words to the user. */
 #include "tool/tool.h"
 
@@ -89,9 +90,7 @@ void json_string(FILE *out, const char *text, size_t length) {
   fputc('"', out);
 }
 
-void json_text(FILE *out, const char *text) {
-  json_string(out, text, strlen(text));
-}
+void json_text(FILE *out, const char *text) { json_string(out, text, strlen(text)); }
 
 void print_plain(FILE *out, const char *text) {
   for (const unsigned char *s = (const unsigned char *)text; *s; s++)

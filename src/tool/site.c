@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tool/site.h"
 
 #include "tool/elf.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where a call was made: object+offset as the log has it, as function and source line where that can be had. */
 #ifndef PG_TOOL_SITE_H
 #define PG_TOOL_SITE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pidguard status: the children and counters of running processes. */
 #include "child/status.h"
 #include "tool/memory.h"

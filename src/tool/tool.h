@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the parts of the program `pidguard` have in common: its words to the user, its statuses, its subcommands. It is
  * an ordinary program, no wrapper: it may allocate and use stdio. */
 #ifndef PG_TOOL_TOOL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The benchmarks' worker: a process that lives through the whole measurement and runs slices of work when the driver
  * asks for them, so that its own start is in no figure. The same worker.c is linked with two tables of works: what a
  * program does with PIDs (also under the shim), and the same by hand with pidfds. */

@@ -1,5 +1,6 @@
-# 2,000 short commands as scripts have them, for dash and bash: external ones, builtins, subshells, pipes, substitutions,
-# jobs in the background that are waited for and signalled.
+# SPDX-License-Identifier: MIT
+# 2,000 short commands as scripts have them, for dash and bash: external ones, builtins, subshells, pipes,
+# substitutions, jobs in the background that are waited for and signalled.
 i=0
 while [ "$i" -lt 200 ]; do
   /bin/true                                 # 1

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The driver of the benchmarks: starts one worker for each way of running (plain, shim, …), lets them work in turn in
  * short slices, and compares slice with slice. Within a round every way runs the same work right after the others, and
  * each round begins with another way, so that drift of the machine falls out of the ratios. Calls libc and stats.c. */

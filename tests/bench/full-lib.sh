@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The complete measurement of scripts/bench --full (sourced, bash): which runs there are. Everything goes into the table
 # file, from which report.awk and picture.awk make what people read. Expects bin, lib, out, run() and the rounds.
 # shellcheck shell=bash disable=SC2154

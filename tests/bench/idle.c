@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A child that is there and does nothing, as cheaply as can be: thousands of them are made. Without libc where we have
  * system calls of our own; ends with its parent. */
 #include "kernel/sys.h"
@@ -13,11 +14,7 @@ static void idle(void) {
 
 #ifdef PG_BENCH_BARE
 void _start(void);
-void _start(void) {
-  idle();
-}
+void _start(void) { idle(); }
 #else
-int main(void) {
-  idle();
-}
+int main(void) { idle(); }
 #endif

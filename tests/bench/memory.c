@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What this process weighs: sums over /proc/self/smaps. Calls libc. */
 #include "bench.h"
 

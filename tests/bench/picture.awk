@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # From the table file of scripts/bench --full to a picture (SVG): the ratio to the plain program for each work; below,
 # that ratio against the number of other children and against the number of descriptors held. Any awk.
 BEGIN {

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # From the table file of scripts/bench --full to tables in Markdown, with the targets of the project and whether they
 # were reached. Any awk.
 BEGIN {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A prefork server under load, all in one bounded run, on the loopback interface only: a master with WORKERS processes
  * that accept from one socket, each of which ends after some requests and is replaced, as web servers do it; and a
  * client that keeps CLIENTS connections busy until REQUESTS are answered. The master looks after its workers by

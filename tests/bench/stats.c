@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Medians and quartiles. Calls libc only. */
 #include "stats.h"
 

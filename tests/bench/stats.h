@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Medians and quartiles of a few dozen figures. Calls libc only. */
 #ifndef PG_BENCH_STATS_H
 #define PG_BENCH_STATS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What steps.c counts: single operations between two marks. Run under it (marks are breakpoint instructions), or alone
  * with "faults", which tells how many page faults an operation costs this process and its child instead. Calls libc. */
 #define _GNU_SOURCE

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Counts, exactly and repeatably, the instructions that an operation executes in user space, object by object, and its
  * system calls: runs pg_stepped one instruction at a time between its marks. Independent of the machine's speed and
  * load, and of counters that a virtual machine may not have. x86-64. Calls libc.
@@ -152,9 +153,7 @@ static int is_call(pid_t pid, uint64_t at) {
   return known[i].is;
 }
 
-static uint64_t get(pid_t pid, size_t offset) {
-  return (uint64_t)TRACE(PTRACE_PEEKUSER, pid, offset, 0);
-}
+static uint64_t get(pid_t pid, size_t offset) { return (uint64_t)TRACE(PTRACE_PEEKUSER, pid, offset, 0); }
 #define GET(pid, reg) get(pid, offsetof(struct user, regs.reg))
 
 static void count(struct tally *t, uint64_t at, int call, long number) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the counter of instructions and the program that it counts agree on. */
 #ifndef PG_BENCH_STEPS_H
 #define PG_BENCH_STEPS_H

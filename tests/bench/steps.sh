@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Instructions and system calls of the shim's paths against the figures in steps.table. Usage:
 #   steps.sh BUILD-DIR calls        system calls: no more than the table says; any compiler
 #   steps.sh BUILD-DIR steps        instructions within the preload object: within the margin; the table's compiler only

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # A real source tree to build: the library's own sources, by plain make. SRC is the top of this project, OUT a directory
 # that is emptied first; the compiler is CC. (CMake's makefiles would mostly measure CMake.)
 sources := $(foreach room,base kernel runtime pidfd child api preload,$(wildcard $(SRC)/src/$(room)/*.c))

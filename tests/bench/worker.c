@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The worker's frame: its children, its threads, the clock, and the dialogue with the driver. Reads lines
  * "WORK MILLISECONDS [PRELOAD]" or "run MILLISECONDS PRELOAD COMMAND [ARG…]" and answers each with
  * "ns NANOSECONDS-PER-OPERATION", "none" (no such work here) or "failed REASON"; "memory 0" with what it weighs. Calls

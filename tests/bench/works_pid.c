@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The works as a program does them that knows children by their PIDs. Run plain, under the shim, and under an empty
  * preload object. Calls libc only. */
 #define _GNU_SOURCE
@@ -49,9 +50,7 @@ static int send_usr1(pid_t pid, uint64_t n) {
   return 0;
 }
 
-static int kill_child(const struct pg_bench *b, int thread, uint64_t n) {
-  return send_usr1(b->child[thread], n);
-}
+static int kill_child(const struct pg_bench *b, int thread, uint64_t n) { return send_usr1(b->child[thread], n); }
 
 /* All threads the same one. */
 static int kill_same(const struct pg_bench *b, int thread, uint64_t n) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The works as somebody would write them who uses pidfds throughout: clone3(CLONE_PIDFD), pidfd_send_signal,
  * waitid(P_PIDFD). What a rewrite would give, for comparison with the shim. Raw system calls where libc has no function
  * yet. Linux 5.4. */
@@ -38,9 +39,7 @@ pid_t pg_bench_start(const char *path, int *ret_fd) {
   return pid;
 }
 
-static int wait_fd(int fd, siginfo_t *info, int options) {
-  return waitid(BY_PIDFD, (id_t)fd, info, options);
-}
+static int wait_fd(int fd, siginfo_t *info, int options) { return waitid(BY_PIDFD, (id_t)fd, info, options); }
 
 void pg_bench_reap(pid_t pid, int fd) {
   (void)pid;
@@ -48,9 +47,7 @@ void pg_bench_reap(pid_t pid, int fd) {
   wait_fd(fd, &info, WEXITED);
 }
 
-int pg_bench_open(pid_t pid) {
-  return (int)syscall(SYS_pidfd_open, pid, 0);
-}
+int pg_bench_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
 static int send_usr1(int fd, uint64_t n) {
   for (; n; n--)
@@ -59,9 +56,7 @@ static int send_usr1(int fd, uint64_t n) {
   return 0;
 }
 
-static int kill_child(const struct pg_bench *b, int thread, uint64_t n) {
-  return send_usr1(b->child_fd[thread], n);
-}
+static int kill_child(const struct pg_bench *b, int thread, uint64_t n) { return send_usr1(b->child_fd[thread], n); }
 
 static int kill_same(const struct pg_bench *b, int thread, uint64_t n) {
   (void)thread;

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Installs into a directory of its own, as a packager and as a user of another prefix would, and uses what is there: by
 # pkg-config, by find_package, by the launcher, by man. Usage: install.sh SOURCE BUILD CMAKE C-COMPILER
 set -uf
@@ -134,7 +135,8 @@ expect 'it runs' $? 0
 expect 'global names of the archive that are not pidguard_' \
   "$(nm -g --defined-only "$libdir/libpidguard.a" | awk 'NF == 3 && $3 !~ /^pidguard_/ { print $3 }')" ''
 
-# What was linked against an older version goes on: no name of the kept list is gone, and new ones are to be entered there.
+# What was linked against an older version goes on: no name of the kept list is gone, and new ones are to be entered
+# there.
 expect 'the names of libpidguard.so.0 beside the kept list' \
   "$(nm -D --defined-only "$libdir/libpidguard.so.0" |
     awk '{ sub(/@@/, "@", $3); print $2 == "A" ? $3 "@" $3 : $3 }' | sort)" \
@@ -158,7 +160,7 @@ set -f
 expect 'there are pages' "$((${#pages[@]} > 60))" 1
 for page in "${pages[@]}"; do
   target=$(sed -n '1s/^\.so //p' "$page")
-  [[ -z $target ]] || expect "${page##*/} leads to a page" "$(sed -n 2p "$prefix/share/man/$target" 2>&1)" '.TH *'
+  [[ -z $target ]] || expect "${page##*/} leads to a page" "$(grep -m 1 "^\.[A-Z]" "$prefix/share/man/$target" 2>&1)" '.TH *'
 done
 for name in $("$cc" -E -P -D_GNU_SOURCE -x c "$prefix/include/pidguard/pidguard.h" | grep -oE '\<pidguard_[a-z0-9_]+ *\(' |
   tr -d ' (' | sort -u); do

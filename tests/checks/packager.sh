@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Builds the library as a packager may: from sources that cannot be written, in paths with blanks, optimised as far as
 # the compiler goes, with CMake's unity build asked for, warnings being errors; then as a part of another project.
 # Usage: packager.sh SOURCE CMAKE C-COMPILER

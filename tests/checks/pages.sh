@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
 # Runs the examples of pidguard-services(7) and pidguard-trust(7) as they stand there. A comment before each says how:
 #   test: run [STATUS...]   a shell's, in a pid namespace and a folder of its own; the status is one of these (0)

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Does a newcomer find the answers? Runs each command of reader.table and looks for the answer on the first screen.
 # Usage: reader.sh SOURCE
 set -uf

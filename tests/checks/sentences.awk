@@ -1,6 +1,7 @@
+# SPDX-License-Identifier: MIT
 # Counts the words of each sentence of a Markdown file or a manual page. Code, tables, quotes and synopses are left out.
-# Prints "FILE SENTENCES AVERAGE LONGEST", and each sentence that is longer than `most`. Status 1: one is, or the average
-# is above `average`.
+# Prints "FILE SENTENCES AVERAGE LONGEST", and each sentence that is longer than `most`. Status 1: one is, or the
+# average is above `average`.
 function finish(    words) {
   gsub(/[[:space:]]+/, " ", text)
   sub(/^ /, "", text)

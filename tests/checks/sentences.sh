@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The documents are to be read: their sentences have 16 words on the average, and 35 at the most. Then the program in
 # README.md, which must compile. Usage: sentences.sh SOURCE C-COMPILER [FILE…]
 set -u

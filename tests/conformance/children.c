@@ -1,5 +1,6 @@
-/* Makes, stops, signals and waits for children in the usual ways, and says what it saw. Run under debuggers, tracers and
- * other preloads; the output never depends on process numbers. */
+/* SPDX-License-Identifier: MIT */
+/* Makes, stops, signals and waits for children in the usual ways, and says what it saw. Run under debuggers, tracers
+ * and other preloads; the output never depends on process numbers. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,7 +16,11 @@ extern char **environ;
 
 /* A pointer, since arguments are evaluated in any order. */
 static void say(const char *what, int result, const int *status) {
-  printf("%s: %s, status %04x\n", what, result > 0 ? "child" : result == 0 ? "nobody" : strerror(errno), (unsigned)*status);
+  printf("%s: %s, status %04x\n", what,
+         result > 0    ? "child"
+         : result == 0 ? "nobody"
+                       : strerror(errno),
+         (unsigned)*status);
   fflush(stdout);
 }
 

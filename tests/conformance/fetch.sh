@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Debian packages and their sources for the conformance runs (sourced, bash). Sources are asked for through an apt
 # configuration of their own under $conf_cache, made from the archives that the system already trusts.
 # shellcheck shell=bash disable=SC2154
@@ -47,8 +48,8 @@ conf_apt_begin() {
   conf_apt apt-get update >"$dir/log" 2>&1 && : >"$dir/ready"
 }
 
-# Unpacks the source of a binary package into $conf_cache/src-NAME and prints that directory: the installed version where
-# the archive has it, else any that it has (a mirror may lag behind the security archive).
+# Unpacks the source of a binary package into $conf_cache/src-NAME and prints that directory: the installed version
+# where the archive has it, else any that it has (a mirror may lag behind the security archive).
 conf_source() {
   local binary=$1 name version target
   conf_require dpkg-dev=dpkg-source || return 1

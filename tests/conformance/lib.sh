@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Runs one thing with and without the shim and says where the verdicts differ (sourced, bash). A "unit" is one file of a
 # suite; its output holds the verdicts of many cases. Expects conf_shim, conf_keep and pg_unshare; calls nothing of the
 # suites but conf_command and conf_verdicts, which each suite defines:

@@ -1,5 +1,6 @@
-# bash's own tests (tests/run-*), run on the installed bash. A case is good when there is nothing to complain about; what
-# they complain about is compared, too, but for process numbers.
+# SPDX-License-Identifier: MIT
+# bash's own tests (tests/run-*), run on the installed bash. A case is good when there is nothing to complain about;
+# what they complain about is compared, too, but for process numbers.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_wants=(bash=/bin/bash gcc=cc libc6-dev=stdio.h)
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # GNU coreutils' own tests of what starts, stops and signals processes, run on the installed programs.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_wants=(coreutils=timeout perl=/usr/bin/perl gcc=cc)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # GNU make's own tests, run on the installed make. A case is a script of theirs with its counts.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_wants=(make=make perl=/usr/bin/perl gcc=cc)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # mksh's own tests, run on the installed mksh by their own driver.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_wants=(mksh=mksh perl=/usr/bin/perl)

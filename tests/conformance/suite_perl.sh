@@ -1,5 +1,6 @@
-# Perl's own tests (t/op, t/io, t/run, and the libraries that make processes), run by the installed perl. Cases are lines
-# of the Test Anything Protocol.
+# SPDX-License-Identifier: MIT
+# Perl's own tests (t/op, t/io, t/run, and the libraries that make processes), run by the installed perl. Cases are
+# lines of the Test Anything Protocol.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_wants=(perl=/usr/bin/perl)
 

@@ -1,5 +1,6 @@
-# Real programs: each entry of programs.table is run by bash, and its output, its errors and its exit status are compared
-# as they are, but for process numbers and addresses.
+# SPDX-License-Identifier: MIT
+# Real programs: each entry of programs.table is run by bash, and its output, its errors and its exit status are
+# compared as they are, but for process numbers and addresses.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_always=1
 suite_wants=(gcc=cc libc6-dev=stdio.h)

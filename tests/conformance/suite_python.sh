@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # CPython's own tests of processes, signals and threads, run by the installed python3 through unittest.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_version=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Ruby's own tests of processes, signals and pipes, run by the installed ruby.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_wants=(ruby=ruby)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # stress-ng's stressors for processes, each for a while, verifying. Verdicts come from its counts of passed and failed;
 # the ratio of the work done with and without the shim is printed, and is no verdict. forkheavy is left out: it fills
 # the disk.

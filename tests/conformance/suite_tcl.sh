@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Tcl's own tests, run by the installed tclsh. Cases come from tcltest's -verbose start pass skip error.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_wants=(tcl8.6=tclsh8.6)

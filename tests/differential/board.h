@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The page that the interpreter processes of one program, their monitor and the driver share: who exists, who may
  * take its next step, the text of the program and the trace. It is mapped memory and not a pipe, so that the harness
  * holds no descriptor in the processes under test: their programs may close everything and count what is open. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pg_diff: runs random programs of process steps with and without the preload object and compares everything they
  * saw. What differs is shrunk to the fewest steps and shown with both traces. Exit status: 0 none differed, 1 some
  * did, 2 wrong usage, 77 no pid namespace to run in. */
@@ -104,8 +105,8 @@ static void unstable(FILE *out, struct pgd_program *program, long index, const c
   print_command(out, index);
 }
 
-/* A program whose traces differed. When plain differs from plain too, the tester is to blame; and when it does not happen
- * again in many runs, a disturbance of the machine, of which a few are allowed. */
+/* A program whose traces differed. When plain differs from plain too, the tester is to blame; and when it does not
+ * happen again in many runs, a disturbance of the machine, of which a few are allowed. */
 static void found(struct pgd_program *program, long index) {
   static char text[PGD_TEXT_SIZE];
   char *report = NULL;

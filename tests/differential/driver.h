@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the driver's files share: how one program is run, and how a difference is told. */
 #ifndef PGD_DRIVER_H
 #define PGD_DRIVER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Random programs. Most of it does not know what a step does; it only makes the interesting arguments likelier than the
  * absurd ones, so that programs live long enough to do something. But some things happen only after several steps in
  * the right order (a child must be stopped before anybody can see it go on), and chance alone does not find those: so
@@ -17,9 +18,7 @@ struct making {
   int depth;
 };
 
-static bool chance(struct making *m, int percent) {
-  return pgd_below(&m->random, 100) < percent;
-}
+static bool chance(struct making *m, int percent) { return pgd_below(&m->random, 100) < percent; }
 
 /* Somebody's number: mostly a child of ours. */
 static int some_pid(struct making *m) {
@@ -147,9 +146,7 @@ static struct pgd_step *append(struct pgd_program *p, int op, int first, int sec
 }
 
 /* Tales and blocks that have begun may still end. */
-static bool room(const struct making *m) {
-  return m->program->count < PGD_STEPS - 120;
-}
+static bool room(const struct making *m) { return m->program->count < PGD_STEPS - 120; }
 
 /* One step of a tale, and sometimes another one after it. */
 static void tell(struct making *m, int op, int first, int second, int third) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The interpreter: start, turns, and the loop over steps. Started by the monitor (the root of a program) and by the
  * steps that exec: pg_diff_interp BOARD LABEL STEP, STEP being the one whose block it runs, or -1 for the whole. */
 #include "interp.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of the interpreter share. An interpreter runs the steps of one process of a random program by calling
  * libc (and so the shim, when it is preloaded), and writes what it sees to the board. The harness itself makes raw
  * system calls only, so that nothing but the steps goes through the interposed functions.
@@ -78,9 +79,7 @@ void pgd_set_name(pid_t pid, int label, int sub);
 void pgd_print_events(void);
 /* The number that a step means. False, and a line in the trace, when there is nobody to mean. */
 bool pgd_resolve(int step, int who, pid_t *ret_pid);
-static inline pid_t pgd_gettid(void) {
-  return (pid_t)pg_sys0(SYS_gettid);
-}
+static inline pid_t pgd_gettid(void) { return (pid_t)pg_sys0(SYS_gettid); }
 
 /* interp_make.c, interp_signal.c, interp_wait.c, interp_misc.c, interp_many.c, interp_fd.c: one function a step */
 void pgd_do_make(int i);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Steps about descriptors: the program must get the numbers that it would get alone. */
 #include "interp.h"
 
@@ -12,9 +13,7 @@
 extern int close_range(unsigned, unsigned, int) __attribute__((weak));
 extern void closefrom(int) __attribute__((weak));
 
-static int compare_ints(const void *a, const void *b) {
-  return *(const int *)a - *(const int *)b;
-}
+static int compare_ints(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
 /* The open descriptors in order, by raw calls, without the one that the look takes itself. */
 static int list_fds(int *fds, int cap) {

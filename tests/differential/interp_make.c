@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Steps that make processes and threads, or turn into another program. */
 #include "interp.h"
 
@@ -31,9 +32,7 @@ __asm__(".symver pgd_spawnp_old,posix_spawnp@GLIBC_2.2.5");
 #define pgd_spawnp_old posix_spawnp
 #endif
 
-static int clone_child(void *arg) {
-  pgd_child((int)(intptr_t)arg & 0xffff, ((intptr_t)arg & 0x10000) != 0);
-}
+static int clone_child(void *arg) { pgd_child((int)(intptr_t)arg & 0xffff, ((intptr_t)arg & 0x10000) != 0); }
 
 /* Never freed: a child may still run on its copy, and a process of a test is short-lived. */
 static char *new_stack(void) {

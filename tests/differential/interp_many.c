@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Steps with many children that live at the same time: each killed and waited for from either end, after each was asked
  * for in turn, or while a thread puts descriptors beside that. */
 #include "interp.h"

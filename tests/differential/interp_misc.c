@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Steps about groups and sessions, and steps that do several things at once: libc's own children (system, popen), a
  * traced child, many children together, resource usage. They are not split into turns, so each of them leaves itself
  * out when a handler that reaps could come between. */

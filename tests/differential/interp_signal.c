@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Steps that send signals, and that say what happens when one comes. */
 #include "interp.h"
 

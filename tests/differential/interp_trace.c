@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The trace: lines appended to the board, with names in place of every number that differs from run to run. */
 #include "interp.h"
 
@@ -83,9 +84,7 @@ void pgd_result(int step, const char *what, long ret, int err, bool pid, const c
   pgd_trace("s%d %s = %s%s%s%s", step, what, value, fate, *more ? " " : "", more);
 }
 
-static int compare_reaps(const void *a, const void *b) {
-  return strcmp(a, b);
-}
+static int compare_reaps(const void *a, const void *b) { return strcmp(a, b); }
 
 /* When several processes died, stopped or went on in one round, how many SIGCHLDs were merged into one, and which
  * handler run reaped whom, is the kernel's free choice: then only what all of them saw together is told. */

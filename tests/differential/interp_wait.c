@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Steps that wait, in every form. */
 #include "interp.h"
 

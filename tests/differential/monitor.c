@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The monitor: process 1 of the namespace in which one program runs, and never preloaded. It decides who takes the
  * next step, and only when everything has come to rest: every other process asleep in a wait or for its turn, stopped
  * or dead, with no signal on its way. So all that a step causes is over before the next one starts, and the order of
@@ -93,9 +94,7 @@ static void rewatch(int *kept, int value, int *stat_fd, int *syscall_fd, int pid
   *syscall_fd = value ? open_proc(pid, tid, "syscall") : -1;
 }
 
-static bool dead(char state) {
-  return state == 'Z' || state == 'X';
-}
+static bool dead(char state) { return state == 'Z' || state == 'X'; }
 
 /* Whether signals wait for a suspended process. */
 static bool has_pending(int pid) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The table of steps, and the text form of a program: one step a line, "op name=value ..." with a block in braces. */
 #include "program.h"
 
@@ -9,9 +10,7 @@
 #include <string.h>
 
 #define WORDS(...)                                                                                                     \
-  (const char *const[]) {                                                                                              \
-    __VA_ARGS__, NULL                                                                                                  \
-  }
+  (const char *const[]) { __VA_ARGS__, NULL }
 #define BOTH (IN_VFORK | IN_THREAD)
 
 const char *const pgd_signal_words[] = {"0",    "TERM", "KILL", "USR1", "USR2", "STOP",

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a random program is made of. One table (program.c) describes every kind of step: it drives the parser, the
  * printer, the generator and the shrinker, so that a new kind of step is a row there and a function in the
  * interpreter. */
@@ -178,9 +179,7 @@ static inline uint64_t pgd_random(uint64_t *state) {
   return z ^ (z >> 31);
 }
 
-static inline int pgd_below(uint64_t *state, int n) {
-  return (int)(pgd_random(state) % (uint64_t)n);
-}
+static inline int pgd_below(uint64_t *state, int n) { return (int)(pgd_random(state) % (uint64_t)n); }
 
 /* What a step is, in a number: its process, its kind and its arguments, but not its place. */
 static inline uint64_t pgd_step_key(int label, const struct pgd_step *step) {

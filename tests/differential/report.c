@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A line diff by longest common subsequence: traces are short, so the square table does. */
 #include "report.h"
 

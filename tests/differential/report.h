@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How a difference between two traces is shown. */
 #ifndef PGD_REPORT_H
 #define PGD_REPORT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs one program once: a fresh pid namespace with its own /proc, the monitor as its first process. */
 #include "driver.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Makes a failing program small: leaves steps out (a step goes with its block), takes a block's steps out of the
  * block, and gives the arguments that are left their simplest values, until nothing more can be taken away. */
 #include "program.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the deliberately wrong preload objects share. Each of them breaks one promise of the shim in one way; the
  * self-test of pg_diff must find each and shrink it. They are never installed. */
 #ifndef PGD_WRONG_H

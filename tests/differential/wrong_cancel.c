@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Wrong: waitpid is no cancellation point, so that a thread that waits cannot be cancelled and its program hangs. */
 #include "wrong.h"
 

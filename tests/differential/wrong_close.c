@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Wrong: close of a descriptor that is not open looks like success. */
 #include "wrong.h"
 

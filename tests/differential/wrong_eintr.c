@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Wrong: a wait starts again after a handler that must interrupt it. */
 #include "wrong.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Wrong: a kill that succeeds leaves a stray errno behind. */
 #include "wrong.h"
 

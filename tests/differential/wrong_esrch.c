@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Wrong: a signal to nobody is reported as sent. */
 #include "wrong.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Wrong: a signal for the group that a child leads reaches the child alone. */
 #include "wrong.h"
 

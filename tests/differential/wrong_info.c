@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Wrong: waitid leaves what it did not find out as it was, where the kernel clears it. */
 #include "wrong.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Wrong: fork keeps a descriptor of its own among the program's. */
 #include "wrong.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Wrong: waitid loses WNOWAIT, so that a look at a child reaps it. */
 #include "wrong.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Wrong: waitpid builds the status of a stop from eight bits of si_status and loses the ptrace event above them. */
 #include "wrong.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Wrong: wait4 forgets to pass the resource usage on. */
 #include "wrong.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Wrong: kill goes out as sigqueue does, so that the receiver sees SI_QUEUE. */
 #include "wrong.h"
 

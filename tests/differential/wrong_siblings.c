@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Wrong: a forked child takes its siblings for its own children: its waitpid for one gives 0 where ECHILD is right. */
 #include "wrong.h"
 

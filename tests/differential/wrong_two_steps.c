@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Wrong: waitpid looks first and reaps afterwards, and answers with the second call when a handler reaped between. */
 #include "wrong.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The example programs do what their comments promise. The one of old code is tried with a stranger that takes the
  * number, beside the same code without pidguard. */
 #include "pg_test.h"

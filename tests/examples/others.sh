@@ -1,6 +1,7 @@
 #!/bin/sh
-# The examples for other languages and event loops: each is built and run where there is what it needs, and else skipped by
-# name. Usage: others.sh SOURCE_DIRECTORY LIBRARY_DIRECTORY C_COMPILER
+# SPDX-License-Identifier: MIT
+# The examples for other languages and event loops: each is built and run where there is what it needs, and else skipped
+# by name. Usage: others.sh SOURCE_DIRECTORY LIBRARY_DIRECTORY C_COMPILER
 set -u
 source=$1 library=$2 cc=$3
 work=$(mktemp -d) || exit 1

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Preloaded with the shim: makes system calls of the shim fail, and only those. A seccomp filter answers one kind of
  * call with one errno when it is made from given places in the shim's code. In the environment
  *   PG_FAULT=NUMBER:ERRNO:MASK:BASE:STATE:OFFSET,OFFSET,…

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: MIT */
 /* Together with others that stand around a program: preloads in front of us and behind us, debuggers and tracers, and
- * what starts programs in other surroundings, or takes something from them. What the program observes among them is the same with the shim and
- * without, and a stale signal hits without it and is refused with it. Arguments: which of the companions (preloads,
- * tracers, starters, places), then the programs puppet, battery, same_vfork, same_spawn. */
+ * what starts programs in other surroundings, or takes something from them. What the program observes among them is the
+ * same with the shim and without, and a stale signal hits without it and is refused with it. Arguments: which of the
+ * companions (preloads, tracers, starters, places), then the programs puppet, battery, same_vfork, same_spawn. */
 #define _GNU_SOURCE
 #include "companions.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The table of companions. */
 #ifndef COMPANIONS_H
 #define COMPANIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "companions.h"
 
 #include <stddef.h>
@@ -168,7 +169,7 @@ static const struct companion starters[] = {
 /* A shell that arranges something and becomes the program; in a mount namespace of its own. */
 #define ARRANGED(commands) .needs = "sh", .prefix = {"sh", "-c", commands "; exec \"$@\"", "sh"}
 #define MOUNTED(commands, ...)                                                                                         \
-  .needs = "unshare", .probe = "unshare --mount sh -c '" commands "'",                                                \
+  .needs = "unshare", .probe = "unshare --mount sh -c '" commands "'",                                                 \
   .prefix = {"unshare", "--mount", "sh", "-c", commands " && exec \"$@\"", "sh", __VA_ARGS__}
 #define AS_NOBODY "setpriv", "--reuid=" NOBODY, "--regid=" NOBODY, "--clear-groups", "--inh-caps=-all"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* More than one of us in one program: linked and preloaded, preloaded twice, under other names, and the API's own
  * object beside the preloaded one. Only one table acts: each birth and each refusal is counted once. Arguments: puppet,
  * linked, both, a program with cases. */
@@ -87,21 +88,13 @@ static void cases_with(const char *preload) {
   pg_test_outcome_free(&names);
 }
 
-static void linked_alone(void) {
-  story(linked_path, NULL);
-}
+static void linked_alone(void) { story(linked_path, NULL); }
 
-static void linked_and_preloaded(void) {
-  story(linked_path, pg_test_preload());
-}
+static void linked_and_preloaded(void) { story(linked_path, pg_test_preload()); }
 
-static void linked_and_copy(void) {
-  story(linked_path, copy_of_shim("libpidguard-preload.so"));
-}
+static void linked_and_copy(void) { story(linked_path, copy_of_shim("libpidguard-preload.so")); }
 
-static void linked_and_renamed(void) {
-  story(linked_path, copy_of_shim("other.so"));
-}
+static void linked_and_renamed(void) { story(linked_path, copy_of_shim("other.so")); }
 
 static void preloaded_twice(void) {
   char list[1024];
@@ -151,12 +144,8 @@ static void play_both(const char *preload) {
   pg_test_outcome_free(&outcome);
 }
 
-static void api_alone(void) {
-  play_both(NULL);
-}
-static void api_and_preload(void) {
-  play_both(pg_test_preload());
-}
+static void api_alone(void) { play_both(NULL); }
+static void api_and_preload(void) { play_both(pg_test_preload()); }
 
 /* The whole machine has it: /etc/ld.so.preload, here in a file system of the test's own. */
 static void system_wide(void) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* RTLD_DEEPBIND: what such an object calls goes past the shim, which is said; with PIDGUARD_DEEPBIND=clear it does not.
  * A program of ours, and PHP with its extension posix. Arguments: the program, its module's name. */
 #define _GNU_SOURCE

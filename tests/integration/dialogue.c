@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Dialogues with the program `puppet`. See dialogue.h. */
 #define _GNU_SOURCE
 #include "dialogue.h"

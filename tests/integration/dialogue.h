@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Dialogues with tests/programs/puppet.c, for the tests of the log, the modes and the bounds. */
 #ifndef DIALOGUE_H
 #define DIALOGUE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Numbers that other processes of the family saw die: real programs that have somebody else signal them. Each is run
  * without the shim and with it alone, where the stranger must be hit, and with PIDGUARD_FAMILY, where it must be
  * spared. In a namespace for System V memory of its own: nothing is left. */

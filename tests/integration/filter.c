@@ -1,6 +1,7 @@
-/* Programs under seccomp filters, each without the shim and with it: filters that allow everything, that refuse calls on
- * pidfds, and that kill for every call which the program by itself does not make; from before the exec, and installed by
- * the program. Arguments: the programs filter, same_filter, puppet. */
+/* SPDX-License-Identifier: MIT */
+/* Programs under seccomp filters, each without the shim and with it: filters that allow everything, that refuse calls
+ * on pidfds, and that kill for every call which the program by itself does not make; from before the exec, and
+ * installed by the program. Arguments: the programs filter, same_filter, puppet. */
 #define _GNU_SOURCE
 #include "dialogue.h"
 
@@ -17,8 +18,12 @@ static char list_path[] = "/tmp/pidguard-filter-XXXXXX";
 
 /* Shells and their like, as they come. Whether a shell says "Terminated" depends on how late it notices. */
 static const char *const shell_scripts[][3] = {
-    {"dash", "dash", "exec 2>/dev/null; (exit 3); echo $?; true & wait $!; echo $?; sleep 10 & sleep 0.1; kill $!; wait $!; echo $?; /bin/true; echo $?"},
-    {"bash", "bash", "exec 2>/dev/null; (exit 3); echo $?; true & wait $!; echo $?; sleep 10 & sleep 0.1; kill $!; wait $!; echo $?; /bin/true; echo $?"},
+    {"dash", "dash",
+     "exec 2>/dev/null; (exit 3); echo $?; true & wait $!; echo $?; sleep 10 & sleep 0.1; kill $!; wait $!; echo $?; "
+     "/bin/true; echo $?"},
+    {"bash", "bash",
+     "exec 2>/dev/null; (exit 3); echo $?; true & wait $!; echo $?; sleep 10 & sleep 0.1; kill $!; wait $!; echo $?; "
+     "/bin/true; echo $?"},
     {"make", "dash", "printf 'all:\\n\\t@echo made; exit 0\\n' | make -s -f -"},
 };
 
@@ -70,10 +75,9 @@ static bool equal(const struct pg_test_outcome *plain, const struct pg_test_outc
 }
 
 static void compare(const char *what, const struct pg_test_outcome *plain, const struct pg_test_outcome *shim) {
-  PG_CHECK(equal(plain, shim),
-           "%s: without: status %#x \"%s\" \"%.200s\", with: status %#x%s \"%s\" \"%.200s\"", what,
-           (unsigned)plain->status, plain->out, plain->err, (unsigned)shim->status, shim->timed_out ? " (time-out)" : "",
-           shim->out, shim->err);
+  PG_CHECK(equal(plain, shim), "%s: without: status %#x \"%s\" \"%.200s\", with: status %#x%s \"%s\" \"%.200s\"", what,
+           (unsigned)plain->status, plain->out, plain->err, (unsigned)shim->status,
+           shim->timed_out ? " (time-out)" : "", shim->out, shim->err);
 }
 
 /* Both ways under one filter. A machine can be late: a difference must be seen twice. */
@@ -104,9 +108,7 @@ static bool record(void) {
   return good;
 }
 
-static void allow(void) {
-  both("allow", "allow", false, no_filter);
-}
+static void allow(void) { both("allow", "allow", false, no_filter); }
 static void refuse(void) {
   both("enosys", "enosys", false, no_filter);
   both("einval", "einval", false, no_filter);
@@ -141,9 +143,7 @@ static void kill_by_itself(void) {
   }
 }
 
-static void of_its_own(void) {
-  both("a filter of its own", NULL, false, no_filter);
-}
+static void of_its_own(void) { both("a filter of its own", NULL, false, no_filter); }
 
 /* A filter that kills what is tried must not leave a core behind. */
 static void no_core(void) {
@@ -197,8 +197,8 @@ static void protection_stays_on(void) {
   prefix[0] = filter_path;
   puppet_prefix = prefix;
   puppet_tell_story(NULL, NULL, NULL, &story);
-  PG_CHECK(story.told && story.result == 0 && story.got, "without the shim the stranger must be hit: result %d, errno %d",
-           story.result, story.error);
+  PG_CHECK(story.told && story.result == 0 && story.got,
+           "without the shim the stranger must be hit: result %d, errno %d", story.result, story.error);
   pg_test_outcome_free(&story.outcome);
   if (pg_test_preload()) {
     puppet_tell_story(pg_test_preload(), NULL, NULL, &story);
@@ -209,13 +209,9 @@ static void protection_stays_on(void) {
   puppet_prefix = NULL;
 }
 
-static void remove_list(void) {
-  unlink(list_path);
-}
+static void remove_list(void) { unlink(list_path); }
 
-static void absent(void) {
-  pg_test_skip("%s is not installed", pg_test_name());
-}
+static void absent(void) { pg_test_skip("%s is not installed", pg_test_name()); }
 
 void pg_test_plan(int argc, char **argv) {
   if (argc < 4)
@@ -250,10 +246,9 @@ void pg_test_plan(int argc, char **argv) {
     pg_test_add("eperm", name, there ? forbid : absent);
     pg_test_add("kill", name, there ? kill_from_the_start : absent);
   }
-  static const char *const own[] = {"-exact-fork",     "-listener",      "-signals-refused",
-                                    "-kill-refused",   "-no-fstatfs",    "-no-fstat",
-                                    "-shared-memory",  "-files-apart",   "-closes-listed",
-                                    "-in-handler",     "-siginfo-cut-off", "-unshared",
+  static const char *const own[] = {"-exact-fork",      "-listener",   "-signals-refused", "-kill-refused",
+                                    "-no-fstatfs",      "-no-fstat",   "-shared-memory",   "-files-apart",
+                                    "-closes-listed",   "-in-handler", "-siginfo-cut-off", "-unshared",
                                     "-unshared-no-proc"};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++)
     pg_test_add("own", own[i], of_its_own);

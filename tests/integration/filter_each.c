@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Filters that kill for one system call each. Those that the program, or libc for it, makes by itself are left out: the
  * run without the shim tells, and hits its strangers where it can go on. With the shim no stranger is hit at any number
  * of children. Arguments: the program `filtered`, when the filter is installed, how children are made. Under

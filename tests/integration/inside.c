@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Numbers of children that libc makes and reaps inside itself (system, popen, wordexp), beside the program's own: those
  * libc keeps to itself, but a number that the program had before, or was told by a wait, is stale whoever has it.
  * Argument: the program `inside`. */
@@ -70,12 +71,8 @@ static void inner_child_hit(const char *what) {
     pg_test_skip("no shim");
 }
 
-static void taken(void) {
-  inner_child_hit("taken");
-}
-static void silent(void) {
-  inner_child_hit("silent");
-}
+static void taken(void) { inner_child_hit("taken"); }
+static void silent(void) { inner_child_hit("silent"); }
 
 /* A stranger has the number. `kept`: the program was told of its end, so with the shim it is refused. */
 static void stranger_hit(const char *what, bool kept, int first, int last) {
@@ -96,15 +93,9 @@ static void stranger_hit(const char *what, bool kept, int first, int last) {
     pg_test_skip("no shim");
 }
 
-static void passed(void) {
-  stranger_hit("passed", true, 0, 2);
-}
-static void stolen(void) {
-  stranger_hit("stolen", true, 1, 1);
-}
-static void learnt(void) {
-  stranger_hit("learnt", false, 0, 2);
-}
+static void passed(void) { stranger_hit("passed", true, 0, 2); }
+static void stolen(void) { stranger_hit("stolen", true, 1, 1); }
+static void learnt(void) { stranger_hit("learnt", false, 0, 2); }
 
 void pg_test_plan(int argc, char **argv) {
   if (argc < 2)

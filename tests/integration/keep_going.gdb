@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Runs the program, its output to descriptors 3 and 4 of ours, and goes on after every stop of every process that is
 # held, until there is none.
 set confirm off

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* No leak: after tens of thousands of children there are as many descriptors open as before, and as much memory in use.
  * pid_max is small in this namespace, so that after the warm-up every slot that there can be has been used.
  * The argument is the program `leak`. */
@@ -12,9 +13,8 @@
 #define ANY_ROUNDS 4000
 #define IGNORED_ROUNDS 8000
 #define MEMORY_SLACK_KB 256 /* stdio, the allocator and the kernel's own rounding */
-#define DESCRIPTOR_BUDGET                                                                                              \
-  64 /* the default of PIDGUARD_FD_MAX: what silent deaths may hold until they are collected                           \
-      */
+/* The default of PIDGUARD_FD_MAX: silent deaths may hold so many until they are collected. */
+#define DESCRIPTOR_BUDGET 64
 
 #define LARGE_PID_MAX 4194304 /* what distributions with systemd set */
 #define WALK_SLACK_KB 1024
@@ -73,8 +73,7 @@ static void ignored(void) {
   with_shim("ignored", IGNORED_ROUNDS, DESCRIPTOR_BUDGET);
 }
 
-/* Memory is given back after a walk through all numbers; and what each later fork costs is printed, in processor time.
- */
+/* Memory is given back after a walk through all PIDs. The processor time of each later fork is printed. */
 static void walk(const char *preload) {
   char count[16];
   int before, before_kb, after, after_kb;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The debug log: silent by default, well-formed, never in the program's way. Arguments: the programs `puppet` and
  * `same_ours`. */
 #define _GNU_SOURCE
@@ -344,9 +345,7 @@ static void without_a_budget(void) {
     }
 }
 
-static void remove_directory(void) {
-  rmdir(directory);
-}
+static void remove_directory(void) { rmdir(directory); }
 
 void pg_test_plan(int argc, char **argv) {
   pg_test_need_take_pid();

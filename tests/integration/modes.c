@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The modes, the bound of retired numbers, and natural wrap-around. Arguments: puppet, stale, linked (or "-"). */
 #define _GNU_SOURCE
 #include "dialogue.h"
@@ -197,9 +198,7 @@ static void linked(void) {
   puppet_path = unlinked;
 }
 
-static void not_linked(void) {
-  pg_test_skip("no target pidguard_preload to link with");
-}
+static void not_linked(void) { pg_test_skip("no target pidguard_preload to link with"); }
 
 void pg_test_plan(int argc, char **argv) {
   pg_test_need_take_pid();

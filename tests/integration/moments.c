@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Early and late: the same calls, and the same stale signal, from every moment that a program, its libraries, those
  * that are preloaded with it and those that it opens have in their lives; before the shim is initialised, and after it
  * ended. Arguments: the program `moments`, the folder of its libraries. */
@@ -22,7 +23,7 @@ struct when {
   bool born;    /* the child is made at the moment, but waited for and signalled in the program */
   bool past_us; /* its calls go to libc past everything that is preloaded, so a stale signal hits */
   const char *env;
-  bool bare; /* too early for a call that fails */
+  bool bare;   /* too early for a call that fails */
   bool joined; /* other calls, in a thread that is waited for at the moment: the loader's lock may be held */
 };
 
@@ -219,8 +220,7 @@ static void test_stale(void) {
     pg_test_skip("no shim");
 }
 
-/* exit() while other threads are in the middle of fork, kill and wait: the status is the program's, and nothing hangs.
- */
+/* exit() while other threads are in fork, kill and wait: the status is the program's, and nothing hangs. */
 static void test_busy(void) {
   for (int i = 0; i < 40; i++) {
     const char *const argv[] = {program, "busy", NULL};

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Real programs, unmodified: bash and dash scripts, dumb-init. What is not installed is skipped by name. */
 #define _GNU_SOURCE
 #include "pg_test.h"
@@ -76,12 +77,8 @@ static void stale_in(const char *shell) {
   shim();
 }
 
-static void stale_bash(void) {
-  stale_in("bash");
-}
-static void stale_dash(void) {
-  stale_in("dash");
-}
+static void stale_bash(void) { stale_in("bash"); }
+static void stale_dash(void) { stale_in("dash"); }
 
 /* Scripts whose output and status must not depend on the shim. */
 static const char *const same_scripts[] = {
@@ -125,8 +122,8 @@ static void hide_numbers(char *text) {
       *text = '#';
 }
 
-/* A shell tells of a job when it comes to notice it, which depends on how late the machine is: a difference must be seen
- * twice. */
+/* A shell tells of a job when it comes to notice it, which depends on how late the machine is: a difference must be
+ * seen twice. */
 static void same_in(const char *shell, const char *const *scripts, size_t count) {
   const char *preload = shim();
   if (!preload || !installed(shell))
@@ -160,15 +157,9 @@ static void same_in(const char *shell, const char *const *scripts, size_t count)
 }
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-static void same_bash(void) {
-  same_in("bash", same_scripts, COUNT(same_scripts));
-}
-static void same_dash(void) {
-  same_in("dash", same_scripts, COUNT(same_scripts));
-}
-static void jobs_of_bash(void) {
-  same_in("bash", job_scripts, COUNT(job_scripts));
-}
+static void same_bash(void) { same_in("bash", same_scripts, COUNT(same_scripts)); }
+static void same_dash(void) { same_in("dash", same_scripts, COUNT(same_scripts)); }
+static void jobs_of_bash(void) { same_in("bash", job_scripts, COUNT(job_scripts)); }
 
 /* dumb-init signals the child it has just reaped, on every exit. strace shows what reaches the kernel. */
 static void trace_dumb_init(const char *preload, unsigned *kills) {

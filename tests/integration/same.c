@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Same scenarios: each case of a same_* program (the argument) is run without the shim and with it, and everything that
  * it observed must be equal: the trace it printed, what came on stderr, how it ended. */
 #define _GNU_SOURCE
@@ -79,8 +80,10 @@ static void compare(const char *name, const char *preload, char *wrong, size_t s
     snprintf(wrong, size, "without the shim: status %#x%s, last line \"%s\", stderr \"%.300s\"", (unsigned)plain.status,
              plain.timed_out ? " (time-out)" : "", last_line(&plain), plain.err);
   } else if (left || found > 0) {
-    snprintf(wrong, size, "without the shim %d processes are left behind, and %d descriptors are there that the program "
-                          "did not open", left, found);
+    snprintf(wrong, size,
+             "without the shim %d processes are left behind, and %d descriptors are there that the program "
+             "did not open",
+             left, found);
   } else if (!preload) {
     pg_test_skip("no shim: run without it only");
   } else {
@@ -104,7 +107,7 @@ static void compare(const char *name, const char *preload, char *wrong, size_t s
   pg_test_outcome_free(&plain);
 }
 
-/* Some cases depend on how long things take, and a machine can be late: what is wrong once and not again is only told. */
+/* Some cases depend on how long things take, and a machine can be late. What is wrong only once is printed only. */
 static void test_case(void) {
   const char *name = pg_test_name();
   char wrong[2048], again[2048] = "";

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The log of somebody who must not be trusted: what a set-user-id program leaves in the environment, and which files
  * are written to. Arguments: the programs `puppet` and `secure`. */
 #define _GNU_SOURCE
@@ -71,7 +72,8 @@ static void run_as_nobody(const char *program, const char *log, struct pg_test_o
 
 /* Those of the script that runs the tests are not counted. */
 static void forget_variables(void) {
-  static const char *const names[] = {"PIDGUARD_WERROR", "PIDGUARD_SANITIZE", "PIDGUARD_BUILD_DIR", "PIDGUARD_TEST_JOBS"};
+  static const char *const names[] = {"PIDGUARD_WERROR", "PIDGUARD_SANITIZE", "PIDGUARD_BUILD_DIR",
+                                      "PIDGUARD_TEST_JOBS"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     unsetenv(names[i]);
 }
@@ -241,9 +243,7 @@ static void fifo(void) {
   unlink(file);
 }
 
-static void remove_directory(void) {
-  rmdir(directory);
-}
+static void remove_directory(void) { rmdir(directory); }
 
 void pg_test_plan(int argc, char **argv) {
   if (argc != 3 || !mkdtemp(directory))

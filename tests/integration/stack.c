@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The shim's frames are small: a handler on the smallest alternate stack may make any call that it may make without.
  * Argument: the program `stack`. */
 #define _GNU_SOURCE
@@ -70,15 +71,9 @@ static void compare(const char *how, bool log, long extra) {
   PG_CHECK(most > 0, "the shim takes no stack at all: it is not there");
 }
 
-static void usual(void) {
-  compare(NULL, false, EXTRA);
-}
-static void logged(void) {
-  compare(NULL, true, EXTRA_LOGGED);
-}
-static void first(void) {
-  compare("first", false, EXTRA);
-}
+static void usual(void) { compare(NULL, false, EXTRA); }
+static void logged(void) { compare(NULL, true, EXTRA_LOGGED); }
+static void first(void) { compare("first", false, EXTRA); }
 
 /* Not measured but had: with so much stack above an unmapped page, each call returns. */
 static void fits(void) {

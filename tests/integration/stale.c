@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Stale scenarios: a program signals the number of a child that is gone, after a stranger has got the number. Each way
  * to make a child × each way to have it reaped × each way to signal is run without the shim, where the stranger must be
  * hit, and with it, where it must be untouched and the call fail with ESRCH. Arguments: the program, then the ways to
@@ -122,8 +123,9 @@ static const struct way sends[] = {
     {"syscall-rt_tgsigqueueinfo", RARE},
     {"vforked-group", RARE | TO_GROUP | GUEST},
     {"vforked-tgkill", RARE | GUEST},
-    /* Not here: setpgid, which the kernel by itself refuses for everybody but a child. */
-#define BOTH(name) {name, RARE | OTHER}, {"syscall-" name, RARE | OTHER}
+/* Not here: setpgid, which the kernel by itself refuses for everybody but a child. */
+#define BOTH(name)                                                                                                     \
+  {name, RARE | OTHER}, { "syscall-" name, RARE | OTHER }
     BOTH("pidfd_open"),
     BOTH("pidfd_open-nonblock"),
     BOTH("getpgid"),
@@ -154,7 +156,8 @@ static const struct way sends[] = {
     {"syscall-set_ptracer", RARE | OTHER | MAYBE | GIVES_EINVAL},
     {"syscall-sched_core", RARE | OTHER | MAYBE},
     {"syscall-sched_core-group", RARE | OTHER | TO_GROUP | MAYBE},
-#define GROUP_CALL(name, error) {name "-group", RARE | OTHER | TO_GROUP | (error)}
+#define GROUP_CALL(name, error)                                                                                        \
+  { name "-group", RARE | OTHER | TO_GROUP | (error) }
 #define BOTH_GROUP(name, error) GROUP_CALL(name, error), GROUP_CALL("syscall-" name, error)
     BOTH_GROUP("setpgid", GIVES_EPERM),
     BOTH_GROUP("setpriority", 0),
@@ -195,16 +198,18 @@ static bool possible(const struct way *make, const struct way *reap, const struc
     return false;
   if (make->flags & ORPHAN && reap->flags & SILENT) /* never made by the program, never reported to it: unknowable */
     return false;
-  if (make->flags & EXECS && reap->flags & SILENT) /* it is gone before the new program's first call that has to do with processes */
+  if (make->flags & EXECS &&
+      reap->flags & SILENT) /* it is gone before the new program's first call that has to do with processes */
     return false;
   if (make->flags & FULL && (reap->flags & PIDFD || send->flags & PIPE)) /* they need descriptors themselves */
     return false;
-  if (make->flags & FULL && reap->flags & SILENT && send->flags & GUEST) /* who is not the parent can not ask by number */
+  if (make->flags & FULL && reap->flags & SILENT &&
+      send->flags & GUEST) /* who is not the parent can not ask by number */
     return false;
   if (make->flags & LEADER && (!(send->flags & TO_GROUP) || reap->flags & (TAKES_ANY | GROUP)))
     return false;
-  /* Before 6.9 a vfork child cannot tell who has the number of one that died silently, and nobody can tell whose a group
-   * without a leader is, if it outlived ours. */
+  /* Before 6.9 a vfork child cannot tell who has the number of one that died silently, and nobody can tell whose a
+   * group without a leader is, if it outlived ours. */
   if (!have_identity && (make->flags & LEADER || (reap->flags & SILENT && send->flags & GUEST)))
     return false;
   if (make->flags & OTHERS && reap->flags & TAKES_ANY) /* it would take the others */
@@ -266,8 +271,8 @@ static void play(const char *preload, const struct way *make, const struct way *
   pg_test_outcome_free(&outcome);
 }
 
-/* PG_TEST_SAMPLE=N: every Nth scenario, 5 by default: what is left out of a row has its turn in the next ones. 1: all of
- * them, some 9,000 (scripts/test --full). */
+/* PG_TEST_SAMPLE=N: every Nth scenario, 5 by default: what is left out of a row has its turn in the next ones. 1: all
+ * of them, some 9,000 (scripts/test --full). */
 static unsigned sample(void) {
   const char *text = getenv("PG_TEST_SAMPLE");
   int n = text ? atoi(text) : 5;

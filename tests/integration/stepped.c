@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A signal at any instruction of the shim, whose handler calls the shim again: `interrupted` does one operation, is
  * stepped through it, and gets the signal at a position inside the object; then it looks at itself. Each position is a
  * run of its own, and each pair of operation and handler is played plain as well.
@@ -150,9 +151,7 @@ static struct verdict play(const struct pair *pair, long position, bool show) {
 }
 
 /* How many positions the operation has, about: it depends on nothing but what came before. */
-static long count_positions(const struct pair *pair) {
-  return play(pair, NO_POSITION, true).count;
-}
+static long count_positions(const struct pair *pair) { return play(pair, NO_POSITION, true).count; }
 
 /* Every `step`-th position from `at` on, until there is none, or it is hopeless. Counts into the tally; false: no
  * stranger can be had. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the test of interrupted operations (stepped.c) asks of its tracer (stepped_tracer.c). */
 #ifndef STEPPED_H
 #define STEPPED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Steps a process through an object, and sends it a signal at a given instruction. Everything is by ptrace; the process
  * is no child of ours in every case. Calls libc only. */
 #define _GNU_SOURCE
@@ -37,9 +38,7 @@ int stepped_probe(void) {
 #endif
 }
 
-int stepped_attach(pid_t pid) {
-  return ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0 ? 0 : -errno;
-}
+int stepped_attach(pid_t pid) { return ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0 ? 0 : -errno; }
 
 #if BREAKPOINT_HAVE
 
@@ -144,9 +143,7 @@ static int run_to_mark(pid_t pid) {
   return 0;
 }
 
-static int let_go(pid_t pid, int sig) {
-  return ptrace(PTRACE_DETACH, pid, NULL, (void *)(long)sig) == 0 ? 0 : -errno;
-}
+static int let_go(pid_t pid, int sig) { return ptrace(PTRACE_DETACH, pid, NULL, (void *)(long)sig) == 0 ? 0 : -errno; }
 
 /* A breakpoint that was stepped onto leaves a second trap, that of the step: with nobody to take it, it would kill. */
 static int let_go_past_mark(pid_t pid) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads and handlers that dup2, open and close descriptors beside others that make, signal and reap children, and
  * handlers that jump out of what the shim does. Without the shim everything is right but the numbers of children that
  * are gone: their signals reach strangers. With it nothing may be wrong. Arguments: the program (`threads`, `jumps`,

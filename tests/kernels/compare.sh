@@ -1,7 +1,8 @@
 #!/bin/busybox sh
+# SPDX-License-Identifier: MIT
 # Every case of every same_* program, plain and with the shim: what it prints and how it ends must not differ. Needs
-# neither CUnit nor a namespace nor pidfds, so it runs where the test drivers can not: on kernels without pidfd_open, and
-# in a user-mode emulator (EMULATOR is then put in front, and -E passes the preload on to the program alone).
+# neither CUnit nor a namespace nor pidfds, so it runs where the test drivers can not: on kernels without pidfd_open,
+# and in a user-mode emulator (EMULATOR is then put in front, and -E passes the preload on to the program alone).
 # Arguments: the directory of the programs, the preload object, optionally a pattern of PROGRAM/CASE to leave out.
 bin=$1 preload=$2 leave=${3:-^$} passed=0 failed=0 left=0
 work=${TMPDIR:-/tmp}/compare.$$

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Shared by scripts/kernels (sourced, bash): packages of other distributions and machines, through apt with a
 # configuration of its own. Nothing of the system's apt is read or changed and nothing is installed; packages are
 # verified by the archives' keys and unpacked.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Shared by scripts/kernels and scripts/ports (sourced, bash): a port is the tree built for one compiler and libc; an
 # image is a directory that holds nothing but that build, what it is linked with and what its tests run, at the paths
 # where the tests expect it. It is entered with chroot, or packed for a kernel to boot.
@@ -5,8 +6,8 @@
 
 image_files=$pg_root/tests/kernels
 
-# Sets port_cc, port_flags, port_cmake and port_libs (where its libraries are) for one port; port_triplet and port_machine
-# where it is cross-compiled.
+# Sets port_cc, port_flags, port_cmake and port_libs (where its libraries are) for one port; port_triplet and
+# port_machine where it is cross-compiled.
 port_describe() {
   port_flags=() port_cmake=() port_libs=() port_triplet=
   case $1 in

@@ -1,5 +1,7 @@
 #!/bin/busybox sh
-# Process 1 of a booted image: mounts what tests expect, runs them, switches off. Options are on the kernel's command line.
+# SPDX-License-Identifier: MIT
+# Process 1 of a booted image: mounts what tests expect, runs them, switches off. Options are on the kernel's command
+# line.
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs dev /dev

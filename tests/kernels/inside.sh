@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# SPDX-License-Identifier: MIT
 # Runs inside an image, as root, where nothing is but busybox and one build: the tests of /tests.list one after another.
 # Prints "@@NAME line" for what they say and "@@end NAME STATUS SECONDS"; scripts/kernels and scripts/ports read that.
 # SLOW (from the environment) multiplies the time limits, ONLY is a pattern of names. PG_TEST_SAMPLE=N makes the tests

@@ -1,7 +1,8 @@
-/* What a vfork must do, checked without CUnit, exec or pidfds, so that it can run in a user-mode emulator: the child runs
- * first, in the parent's memory, the parent gets its number, and the stack and the registers are as they were. Prints a
- * line a check; the status is the number of those that failed. With the argument `as-fork` neither order nor memory is
- * asked about (user-mode emulators make a fork of it). An ordinary program: it knows nothing of pidguard. */
+/* SPDX-License-Identifier: MIT */
+/* What a vfork must do, checked without CUnit, exec or pidfds, so that it can run in a user-mode emulator: the child
+ * runs first, in the parent's memory, the parent gets its number, and the stack and the registers are as they were.
+ * Prints a line a check; the status is the number of those that failed. With the argument `as-fork` neither order nor
+ * memory is asked about (user-mode emulators make a fork of it). An ordinary program: it knows nothing of pidguard. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>

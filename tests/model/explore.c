@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See explore.h. Depth first; a state that was seen is not entered again. */
 #include "explore.h"
 

@@ -1,6 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /* Every order of a few actors' steps. A state is plain memory; each step of an actor is what no other actor can come
- * into. A handler is an actor with a host: while it runs its host does not, and it comes only where the host lets it.
- */
+ * into. A handler is an actor with a host: while it runs its host does not, and it comes only if the host lets it. */
 #ifndef EXPLORE_H
 #define EXPLORE_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The window and the cache of ../../src/child, as models: what threads, handlers and killed processes can do to numbers
  * of descriptors while the shim works with them. With the rules of before every fault is found that was seen in
  * programs; with today's none is, in no order; and each of these rules is needed: without it some order goes wrong. */
@@ -13,12 +14,8 @@ static const char *const rule_names[] = {"exclude", "register",  "block",   "pin
 const struct plan *plan_now;
 
 #define PUT(name, n, what)                                                                                             \
-  static void old_##name(struct state *s, int me, unsigned rules) {                                                    \
-    (void)rules, old_put(s, me, n, what);                                                                              \
-  }                                                                                                                    \
-  static void new_##name(struct state *s, int me, unsigned rules) {                                                    \
-    new_put(s, me, n, what, rules);                                                                                    \
-  }
+  static void old_##name(struct state *s, int me, unsigned rules) { (void)rules, old_put(s, me, n, what); }            \
+  static void new_##name(struct state *s, int me, unsigned rules) { new_put(s, me, n, what, rules); }
 PUT(low, 0, STRANGER)
 PUT(low_file, 0, FILE_)
 PUT(high, FIRST_HIGH, STRANGER)

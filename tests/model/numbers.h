@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What actors do to numbers of descriptors: the kernel's part, and the shim's by the rules of before and of now. */
 #ifndef NUMBERS_H
 #define NUMBERS_H
@@ -28,9 +29,7 @@ enum {
 };
 extern const struct plan *plan_now;
 
-static inline struct actor *actor(struct state *s, int me) {
-  return &s->actors[me];
-}
+static inline struct actor *actor(struct state *s, int me) { return &s->actors[me]; }
 
 static inline int lowest(const struct state *s, int from) {
   while (from < NUMBERS && s->table[from] != FREE)
@@ -66,9 +65,7 @@ static inline void k_signal(struct state *s, int n) {
     s->faults |= KILL_FAILED;
 }
 
-static inline uint8_t bit(int me) {
-  return (uint8_t)(1u << me);
-}
+static inline uint8_t bit(int me) { return (uint8_t)(1u << me); }
 static inline uint8_t alive(const struct state *s, uint8_t bits, unsigned rules) {
   for (int i = 0; i < ACTORS; i++)
     if ((rules & DEAD) && s->actors[i].dead)

@@ -1,5 +1,5 @@
-/* The rules of before: a number is looked at, then used, then closed; who wants a number that is ours moves ours away.
- */
+/* SPDX-License-Identifier: MIT */
+/* The rules of before: a number is looked at, then used, then closed; a caller that wants our number moves ours. */
 #include "numbers.h"
 
 void old_user(struct state *s, int me, unsigned rules) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The rules of now; each can be left out. */
 #include "numbers.h"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Root trees of Debian suites for scripts/ports (sourced, bash): made by debootstrap with nothing in them but git and
 # certificates, as a new user's machine; entered in namespaces of their own, as a plain chroot.
 # Expects pg_root, pg_say. shellcheck shell=bash disable=SC2154

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Runs inside a root tree of Debian, as root, beside a copy of the source. Prints "@@KEY VALUE" lines for scripts/ports.
 #   debian.sh compilers SOURCE         every gcc from 10 and clang from 11 that the suite has: all, warnings being errors
 #   debian.sh tests SOURCE [CTEST…]    the suite as root there, and as an ordinary user in a copy of his own

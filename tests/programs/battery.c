@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The battery of moment.c, in main() and nowhere else: for companions that cannot bear a call before they are ready. */
 #include "moment.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program that is linked with libpidguard and calls it by name, beside libc's own names: "table BIRTHS" is how many
  * children the API has seen of the one made by libc's fork; then a child of pidguard_fork() is reaped by libc's
  * waitpid() and signalled by each of the two. See integration/copies.c. */

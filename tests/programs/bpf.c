@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See bpf.h. */
 #define _GNU_SOURCE
 #include "bpf.h"
@@ -18,9 +19,9 @@
 #endif
 
 #define WORD(field) (unsigned)(offsetof(struct seccomp_data, field))
-#define LOAD(offset) (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset)
-#define RETURN(what) (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, what)
-#define IF_NOT(value, skip) (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip)
+#define LOAD(offset) (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset)
+#define RETURN(what) (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, what)
+#define IF_NOT(value, skip) (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip)
 
 bool bpf_load_list(const char *path, bool allowed[BPF_NUMBERS]) {
   FILE *file = fopen(path, "re");

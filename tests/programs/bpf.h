@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Seccomp filters for the tests: lists of system call numbers in a file, and programs in classic BPF. */
 #ifndef PROGRAM_BPF_H /* BPF_H is a size in linux/filter.h */
 #define PROGRAM_BPF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The frame of the same_* programs: main(), trace, texts. See cases.h. */
 #define _GNU_SOURCE
 #include "cases.h"
@@ -171,8 +172,7 @@ int main(int argc, char **argv) {
     if (argc == 1) {
       if (c->name[0] != '-')
         printf("%s\n", c->name);
-    }
-    else if (strcmp(argv[1], c->name) == 0) {
+    } else if (strcmp(argv[1], c->name) == 0) {
       c->run();
       note("end");
       return 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The frame of the same_* programs: each is a list of named cases, and a case prints what it observes. A trace must not
  * contain anything that differs from run to run (PIDs, times): it is compared with the trace of a second run.
  * Ordinary programs: they know nothing of pidguard. */
@@ -17,9 +18,9 @@ struct test_case {
 extern const struct test_case cases[];
 extern char **case_arguments; /* those after the name; ends with NULL */
 
-/* One line of the trace; one write, so that children can use it as well. Keeps errno. A line that begins with '?' is for
- * the driver and no part of the trace: "?foreign N" says how many descriptors were found that the program did not open;
- * there must be none without the shim, and in some line at least one with it. */
+/* One line of the trace; one write, so that children can use it as well. Keeps errno. A line that begins with '?' is
+ * for the driver and no part of the trace: "?foreign N" says how many descriptors were found that the program did not
+ * open; there must be none without the shim, and in some line at least one with it. */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* What must hold in any case: otherwise the program ends with status 1 and says where. */
 #define MUST(condition)                                                                                                \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* churn SECONDS: threads that make and reap children in all ways without a pause, and signal the numbers of
  * those that they reaped last; beside them one that opens, duplicates and closes descriptors all the time.
  * Says "ROUNDS REFUSED ODD" at the end: how many children, how many stale signals found nobody, and how many calls

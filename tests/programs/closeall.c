@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* closeall FORM UNITS PLACE: a program closes every descriptor that it has, as daemons and servers do, and looks at
  * each result; afterwards its children can be signalled and waited for, and the numbers of those that are gone are
  * dead. PLACE: parent, forked, vforked; threaded-... where there is another thread; and more words after a plus: eperm,
@@ -107,15 +108,9 @@ static void range(unsigned flags) {
     EXPECT(r == 0, close_failed);
   DID_ONE(closed);
 }
-static void by_range(void) {
-  range(0);
-}
-static void by_range_unshare(void) {
-  range(UNSHARE);
-}
-static void by_range_cloexec(void) {
-  range(CLOEXEC);
-}
+static void by_range(void) { range(0); }
+static void by_range_unshare(void) { range(UNSHARE); }
+static void by_range_cloexec(void) { range(CLOEXEC); }
 
 /* Past libc's names: nobody may be told. */
 static void by_syscall(void) {

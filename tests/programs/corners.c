@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* corners CORNER UNITS -: a rare way to make or to lose a child, and afterwards a stranger with the number of one that
  * is gone. Without arguments: lists the corners. Prints "did NAME NUMBER" and "bad NAME NUMBER" as `threads` does. An
  * ordinary program: it knows nothing of pidguard. Status 77: cannot be shown here. */
@@ -88,12 +89,8 @@ static void borrowing_with_tls(int flags) {
   check_stale(pid);
 }
 
-static void vfork_settls(void) {
-  borrowing_with_tls(0);
-}
-static void vfork_settls_files(void) {
-  borrowing_with_tls(CLONE_FILES);
-}
+static void vfork_settls(void) { borrowing_with_tls(0); }
+static void vfork_settls_files(void) { borrowing_with_tls(CLONE_FILES); }
 
 /* ---- A wait that reaps and cannot say so ---- */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* deepbind MODULE: makes a child, reaps it, says "ready PID", waits for a line, and has its number signalled by a
  * function of a module that it opens with RTLD_DEEPBIND, as PHP opens its extensions; says "result RETURN ERRNO". The
  * module has no path: it is found only if libc takes us for the caller, by our RUNPATH. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs a command under a seccomp filter:
  *   filter allow COMMAND...          everything is allowed
  *   filter enosys|eperm|einval ...   calls on pidfds and clone3 are answered so
@@ -89,8 +90,8 @@ static void record_calls(int listener) {
 
 static int record(const char *path, char **argv) {
   static char stack[256 * 1024] __attribute__((aligned(16)));
-  struct recorded recorded = {argv, mmap(NULL, sizeof *recorded.meeting, PROT_READ | PROT_WRITE,
-                                         MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
+  struct recorded recorded = {
+      argv, mmap(NULL, sizeof *recorded.meeting, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
   if (recorded.meeting == MAP_FAILED)
     give_up(125, "mmap");
   recorded.meeting->listener = -1;

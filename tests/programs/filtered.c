@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* filtered CALL WHEN MAKE MOST: under a filter that kills for this one system call, children are made, reaped and
  * signalled when a stranger has their number: in the plain ways, at child 1, 300, 5,000 and 30,000, as far as MOST.
  * WHEN: own, where the program installs the filter by itself, or before, where it was there before the exec. MAKE:

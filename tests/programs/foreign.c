@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See foreign.h. Reads /proc/self/fd with calls of its own: opendir() is what other cases are about. */
 #define _GNU_SOURCE
 #include "foreign.h"
@@ -26,9 +27,7 @@ static bool is_pidfd(int fd) {
   return strncmp(target, "anon_inode:[pidfd]", 18) == 0 || strncmp(target, "pidfd:", 6) == 0;
 }
 
-static int ascending(const void *a, const void *b) {
-  return *(const int *)a - *(const int *)b;
-}
+static int ascending(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
 void foreign_invite(const pid_t *children, int count) {
   for (int i = 0; i < count; i++) {

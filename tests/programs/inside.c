@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* inside HOW WHAT: numbers that go to and fro between the program's own children and those that libc makes and reaps
  * inside itself. HOW is system, popen or wordexp; WHAT is
  *   taken    the number of a child that was waited for is the inner child's now, and is sent SIGTERM

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sets the scene, plays an operation between two marks, and looks at what is left. See interrupted.h.
  *
  *   interrupted                              lists the pairs that make sense, one a line
@@ -91,9 +92,7 @@ bool is_own_child(pid_t pid) {
   return raw_call(SYS_waitid, P_PID, pid, (long)(intptr_t)&info, WEXITED | WNOHANG | WNOWAIT | __WALL, 0) == 0;
 }
 
-bool is_open(int fd) {
-  return raw_call(SYS_fcntl, fd, F_GETFD, 0, 0, 0) >= 0;
-}
+bool is_open(int fd) { return raw_call(SYS_fcntl, fd, F_GETFD, 0, 0, 0) >= 0; }
 
 int count_open(int from, int to) {
   int count = 0;

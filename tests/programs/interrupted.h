@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The parts of `interrupted`: a program that does one operation, in which a signal comes at an instruction of somebody
  * else's choice, whose handler does something; then it looks whether everything is as it must be. An ordinary program:
  * it knows nothing of pidguard. What is looked at afterwards is what libc alone gives (interrupted_after.c), but for

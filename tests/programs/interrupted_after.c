@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What must hold after an operation of `interrupted`, whatever its handler did. See interrupted.h. */
 #define _GNU_SOURCE
 #include "interrupted.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The handlers of `interrupted`: each calls what an ordinary handler may call, most of it wrapped, and looks at what it
  * is told. See interrupted.h. */
 #define _GNU_SOURCE
@@ -48,9 +49,7 @@ static void do_spawn(void) {
   check_reaped(pid, 0, "in the handler: who was spawned");
 }
 
-static void do_fork_and_keep(void) {
-  scene.kept = make_pausing();
-}
+static void do_fork_and_keep(void) { scene.kept = make_pausing(); }
 
 static void do_reap(void) {
   const int room = (int)(sizeof scene.reaped / sizeof *scene.reaped);
@@ -140,9 +139,7 @@ static bool make_copy(void) {
   return false;
 }
 
-static void do_copy(void) {
-  make_copy();
-}
+static void do_copy(void) { make_copy(); }
 
 static void do_copy_and_jump(void) {
   if (make_copy())

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The operations of `interrupted`: what a signal comes into, and what they must have come to. See interrupted.h. */
 #define _GNU_SOURCE
 #include "interrupted.h"
@@ -51,13 +52,9 @@ static void run_clone_with(int flags) {
   done(clone(cloned, stack + sizeof stack, flags | SIGCHLD, NULL));
 }
 
-static void run_clone(void) {
-  run_clone_with(0);
-}
+static void run_clone(void) { run_clone_with(0); }
 
-static void run_clone_vm(void) {
-  run_clone_with(CLONE_VM | CLONE_VFORK);
-}
+static void run_clone_vm(void) { run_clone_with(CLONE_VM | CLONE_VFORK); }
 
 static void run_syscall_fork(void) {
 #ifdef SYS_fork
@@ -72,9 +69,7 @@ static void run_syscall_fork(void) {
 
 /* ---- Signals ---- */
 
-static void run_kill(void) {
-  done(kill(scene.living, 0));
-}
+static void run_kill(void) { done(kill(scene.living, 0)); }
 
 /* The last child that was signalled, and the last that was born, are somebody else. */
 static void prepare_one_of_several(void) {
@@ -88,22 +83,16 @@ static void prepare_many(void) {
     kill(make_pausing(), 0);
 }
 
-static void prepare_victim(void) {
-  scene.born = make_pausing();
-}
+static void prepare_victim(void) { scene.born = make_pausing(); }
 
-static void run_kill_born(void) {
-  done(kill(scene.born, SIGTERM));
-}
+static void run_kill_born(void) { done(kill(scene.born, SIGTERM)); }
 
 static void prepare_group(void) {
   scene.born = make_pausing();
   MUST(setpgid(scene.born, scene.born) == 0, "setpgid: errno %d", errno);
 }
 
-static void run_killpg(void) {
-  done(killpg(scene.born, SIGTERM));
-}
+static void run_killpg(void) { done(killpg(scene.born, SIGTERM)); }
 
 static void check_killed(void) {
   MUST(scene.result == 0, "kill(child): %ld, errno %d", scene.result, scene.error);
@@ -116,9 +105,7 @@ static void check_killed(void) {
     check_reaped(scene.born, SIGTERM, "who was killed");
 }
 
-static void run_kill_refused(void) {
-  done(kill(scene.dead, scene.protected ? SIGKILL : 0));
-}
+static void run_kill_refused(void) { done(kill(scene.dead, scene.protected ? SIGKILL : 0)); }
 
 static void check_refused(void) {
   MUST(scene.result == -1 && scene.error == ESRCH, "kill(dead child): %ld, errno %d", scene.result, scene.error);
@@ -137,13 +124,9 @@ static void prepare_old_zombie(void) {
   check_reaped(make_exiting(CODE_ZOMBIE), CODE_ZOMBIE << 8, "another");
 }
 
-static void run_waitpid(void) {
-  done(waitpid(scene.born, &scene.status, 0));
-}
+static void run_waitpid(void) { done(waitpid(scene.born, &scene.status, 0)); }
 
-static void run_waitpid_nohang(void) {
-  done(waitpid(scene.born, &scene.status, WNOHANG));
-}
+static void run_waitpid_nohang(void) { done(waitpid(scene.born, &scene.status, WNOHANG)); }
 
 static void run_wait4(void) {
   struct rusage usage;
@@ -180,13 +163,9 @@ static void prepare_only_zombie(void) {
   prepare_zombie();
 }
 
-static void run_wait(void) {
-  done(wait(&scene.status));
-}
+static void run_wait(void) { done(wait(&scene.status)); }
 
-static void run_wait_any(void) {
-  done(waitpid(-1, &scene.status, WNOHANG));
-}
+static void run_wait_any(void) { done(waitpid(-1, &scene.status, WNOHANG)); }
 
 static void check_wait_any(void) {
   if (reaped_by_handler(scene.born))
@@ -195,9 +174,7 @@ static void check_wait_any(void) {
     check_wait();
 }
 
-static void run_wait_living(void) {
-  done(waitpid(scene.living, &scene.status, WNOHANG));
-}
+static void run_wait_living(void) { done(waitpid(scene.living, &scene.status, WNOHANG)); }
 
 static void check_wait_living(void) {
   bool none = scene.result == -1 && scene.error == ECHILD;
@@ -220,17 +197,13 @@ static void prepare_number(void) {
     number--;
 }
 
-static void run_close(void) {
-  done(close(number));
-}
+static void run_close(void) { done(close(number)); }
 
 static void check_not_closed(void) {
   MUST(scene.result == -1 && scene.error == EBADF, "close(%d): %ld, errno %d", number, scene.result, scene.error);
 }
 
-static void run_dup2(void) {
-  done(dup2(STDIN_FILENO, number));
-}
+static void run_dup2(void) { done(dup2(STDIN_FILENO, number)); }
 
 static void check_dup2(void) {
   MUST(scene.result == number, "dup2 onto %d: %ld, errno %d", number, scene.result, scene.error);

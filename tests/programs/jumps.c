@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* jumps OPERATION HOW-LONG WAY: a timer's handler leaves the operation for good, at any instruction of it, over and
  * over; afterwards the children are as they should be, and nothing is left. HOW-LONG is a number of units of work, or
  * of seconds with an s behind it. WAY: siglongjmp; longjmp, which does not restore the signal mask; setcontext;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* leak MODE WARMUP ROUNDS: makes and loses children, and prints the number of its open descriptors and its resident
  * memory (kB) after a warm-up and at the end: "before FDS KB", "after FDS KB". MODE: reap (vfork, one in a hundred
  * fork), any (killed and reaped by wait), ignored (SIGCHLD ignored, never waits), walk (one fork in each 1,024 of the

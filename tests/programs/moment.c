@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See moment.h. Runs before libc is initialised and after it ended, so it is careful with libc: no stdio streams, no
  * environ. An ordinary program: it knows nothing of pidguard. */
 #define _GNU_SOURCE

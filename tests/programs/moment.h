@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A moment in the life of a process: the environment's MOMENT=WHEN:WHAT names one, and what is done when it comes. */
 #ifndef MOMENT_H
 #define MOMENT_H

@@ -1,10 +1,9 @@
+/* SPDX-License-Identifier: MIT */
 /* An auditor: it is asked about every object and every binding, and has no objection. */
 #define _GNU_SOURCE
 #include <link.h>
 
-unsigned la_version(unsigned version) {
-  return version < LAV_CURRENT ? version : LAV_CURRENT;
-}
+unsigned la_version(unsigned version) { return version < LAV_CURRENT ? version : LAV_CURRENT; }
 
 unsigned la_objopen(struct link_map *map, Lmid_t id, uintptr_t *cookie) {
   (void)map, (void)id, (void)cookie;

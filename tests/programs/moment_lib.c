@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A library that has its moments: TAG names it. */
 #define _GNU_SOURCE
 #include "moment.h"
@@ -16,33 +17,23 @@ __attribute__((used)) static moment_fn *resolve(void) {
 }
 static void resolved(void) __attribute__((ifunc("resolve")));
 EXPORT void moment_resolved(void);
-EXPORT void moment_resolved(void) {
-  resolved();
-}
+EXPORT void moment_resolved(void) { resolved(); }
 #endif
 
-static void at_exit(void) {
-  moment(TAG "-atexit");
-}
+static void at_exit(void) { moment(TAG "-atexit"); }
 
 __attribute__((constructor)) static void begin(void) {
   moment(TAG "-constructor");
   atexit(at_exit);
 }
 
-__attribute__((destructor)) static void end(void) {
-  moment(TAG "-destructor");
-}
+__attribute__((destructor)) static void end(void) { moment(TAG "-destructor"); }
 
 /* DT_INIT and DT_FINI: before all constructors of an object, and after all its destructors. */
 EXPORT void moment_init(void);
-EXPORT void moment_init(void) {
-  moment(TAG "-init");
-}
+EXPORT void moment_init(void) { moment(TAG "-init"); }
 EXPORT void moment_fini(void);
-EXPORT void moment_fini(void) {
-  moment(TAG "-fini");
-}
+EXPORT void moment_fini(void) { moment(TAG "-fini"); }
 
 /* For a program that has opened the library: the number of a child that was born in it, or 0. */
 EXPORT int moment_called(void);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* moments [HOW LIBRARY]: a program with all the moments that a program has. HOW opens the library: now, deepbind,
  * dlmopen, before-main (in a constructor). A child that was born in it is waited for and signalled here. */
 #define _GNU_SOURCE
@@ -19,22 +20,14 @@ static void preinit(int argc, char **argv, char **env) {
 }
 __attribute__((section(".preinit_array"), used)) static void (*const before_all)(int, char **, char **) = preinit;
 
-__attribute__((constructor)) static void begin(void) {
-  moment("constructor");
-}
-__attribute__((destructor)) static void end(void) {
-  moment("destructor");
-}
-static void at_exit(void) {
-  moment("atexit");
-}
+__attribute__((constructor)) static void begin(void) { moment("constructor"); }
+__attribute__((destructor)) static void end(void) { moment("destructor"); }
+static void at_exit(void) { moment("atexit"); }
 static void on_exit_too(int status, void *unused) {
   (void)status, (void)unused;
   moment("on_exit");
 }
-static void at_quick_exit_too(void) {
-  moment("quick_exit");
-}
+static void at_quick_exit_too(void) { moment("quick_exit"); }
 
 /* The loader asks for the address of an indirect function while it relocates; a program's own it asks last of all. */
 typedef void nothing_fn(void);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program that does what it is told, one line at a time, and answers with one line. Commands:
  *   fork           a child that pauses               -> "fork PID"
  *   fork-exit N    a child that exits with N         -> "fork PID"

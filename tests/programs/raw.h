@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* System calls made by an instruction of the program's own: nothing can stand in between, not even libc's syscall().
  * For what a program does behind every wrapper's back, and for looking at the kernel's side of things. */
 #ifndef RAW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Numbers of children that are gone, given to somebody of whom a wait then tells: from that report on the number is the
  * program's own again. */
 #define _GNU_SOURCE
@@ -43,12 +44,8 @@ static void come_as_orphan(void (*life)(void)) {
   MUST(status == 0);
 }
 
-static void stops(void) {
-  raise(SIGSTOP);
-}
-static void ends(void) {
-  _exit(3);
-}
+static void stops(void) { raise(SIGSTOP); }
+static void ends(void) { _exit(3); }
 
 enum form { BY_WAITPID, BY_NUMBER, BY_WAIT3, BY_WAIT4, BY_WAITID, BY_PEEK, BY_SYSCALL_WAIT4, BY_SYSCALL_WAITID, FORMS };
 
@@ -192,6 +189,7 @@ static void no_opening(void) {
 }
 
 const struct test_case cases[] = {
-    {"stopped-orphan", stopped_orphan}, {"continued-orphan", continued_orphan}, {"dead-orphan", dead_orphan},
-    {"tracee", tracee},                 {"no-opening", no_opening},             {NULL, NULL},
+    {"stopped-orphan", stopped_orphan}, {"continued-orphan", continued_orphan},
+    {"dead-orphan", dead_orphan},       {"tracee", tracee},
+    {"no-opening", no_opening},         {NULL, NULL},
 };

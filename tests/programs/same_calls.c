@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The other calls that take a PID, on children that live, on zombies, on others and on oneself: they do what libc does.
  * pidfd_open gives a descriptor that is the program's in every respect. */
 #define _GNU_SOURCE
@@ -220,7 +221,8 @@ static void pidfds(void) {
       MUST(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) ^ O_NONBLOCK) == 0);
       memset(&info, 0, sizeof info);
       errno = UNTOUCHED;
-      int result = waitid((idtype_t)3 /* P_PIDFD */, (id_t)fd, &info, WEXITED | (flags[i] & PIDFD_NONBLOCK ? 0 : WNOHANG));
+      int result =
+          waitid((idtype_t)3 /* P_PIDFD */, (id_t)fd, &info, WEXITED | (flags[i] & PIDFD_NONBLOCK ? 0 : WNOHANG));
       note("  not yet: %s, %s", call_text(result), siginfo_text(&info, pid));
       MUST(raw_call(SYS_pidfd_send_signal, fd, SIGTERM, 0, 0, 0) == 0);
       struct pollfd dead = {.fd = fd, .events = POLLIN};
@@ -256,7 +258,8 @@ static void own_nonblocking(void) {
     int status = 0, fd = -1;
     siginfo_t info;
     struct rusage usage;
-    pid_t pid = way == 4 ? clone(exits_late, stack + sizeof stack, 0x1000 /* CLONE_PIDFD */ | SIGCHLD, NULL, &fd) : fork();
+    pid_t pid =
+        way == 4 ? clone(exits_late, stack + sizeof stack, 0x1000 /* CLONE_PIDFD */ | SIGCHLD, NULL, &fd) : fork();
     if (pid == 0)
       _exit(exits_late(NULL));
     MUST(pid > 1);

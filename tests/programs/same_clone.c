@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* clone(2) through libc: the caller's own flags, out-parameters and exit signals, and which waits see such children. */
 #define _GNU_SOURCE
 #include "cases.h"

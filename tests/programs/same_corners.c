@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Corners: arguments that are wrong in another way as well, results that cannot be written, clone() with rare flags, a
  * thread that has the number of a child that is gone. */
 #define _GNU_SOURCE
@@ -150,18 +151,10 @@ static void no_tls(int flags) {
   errno = UNTOUCHED;
   note("%s", call_text(kill_ok(pid, 0)));
 }
-static void settls_of_nothing(void) {
-  no_tls(0);
-}
-static void settls_of_nothing_vm(void) {
-  no_tls(CLONE_VM);
-}
-static void settls_of_nothing_vfork(void) {
-  no_tls(CLONE_VM | CLONE_VFORK);
-}
-static void settls_of_nothing_files(void) {
-  no_tls(CLONE_FILES);
-}
+static void settls_of_nothing(void) { no_tls(0); }
+static void settls_of_nothing_vm(void) { no_tls(CLONE_VM); }
+static void settls_of_nothing_vfork(void) { no_tls(CLONE_VM | CLONE_VFORK); }
+static void settls_of_nothing_files(void) { no_tls(CLONE_FILES); }
 
 /* A living child's second thread has the number of a child that is gone. */
 static void *thread_pauses(void *arg) {

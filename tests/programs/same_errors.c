@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Calls that must fail as libc and the kernel let them fail, and successes that must leave errno alone. */
 #define _GNU_SOURCE
 #include "cases.h"
@@ -187,8 +188,7 @@ static void errno_on_success(void) {
   note("close: %s", errno_text(errno));
 }
 
-/* With no process able to fork, every way must fail alike: here because the namespace for children has lost its init.
- */
+/* If no process can fork, every way must fail alike. Here the namespace for children has lost its init. */
 static int clone_main(void *unused) {
   (void)unused;
   return 0;

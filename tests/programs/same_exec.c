@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program that replaces itself keeps its children: afterwards it signals and waits for them by the numbers that it
  * was told as arguments. */
 #define _GNU_SOURCE
@@ -51,15 +52,9 @@ static void pausing(int n) {
   make(n);
   become("-use");
 }
-static void use_0(void) {
-  pausing(0);
-}
-static void use_1(void) {
-  pausing(1);
-}
-static void use_50(void) {
-  pausing(50);
-}
+static void use_0(void) { pausing(0); }
+static void use_1(void) { pausing(1); }
+static void use_50(void) { pausing(50); }
 
 static void after_use(void) {
   int numbers[FOREIGN_MAX], good = 0, gone = 0, status;
@@ -266,9 +261,7 @@ static void list(void) {
   _exit(99);
 }
 /* No children, so there is nothing to hold a descriptor for. */
-static void after_clean(void) {
-  note("open: %d", count_descriptors());
-}
+static void after_clean(void) { note("open: %d", count_descriptors()); }
 static void nothing_passed_on(void) {
   int status, numbers[FOREIGN_MAX];
   make(20);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where children come from and go to: subreapers, pid namespaces, ignored SIGCHLD, exec with children, daemon, forkpty,
  * and forks at unusual times: in constructors, in exit handlers, around pthread_atfork handlers. */
 #define _GNU_SOURCE
@@ -85,25 +86,13 @@ static void at_the_end(void) {
 }
 
 /* The order of the handlers, and that they run for fork only. */
-static void prepare_1(void) {
-  note("prepare 1");
-}
-static void prepare_2(void) {
-  note("prepare 2");
-}
-static void parent_1(void) {
-  note("parent 1");
-}
-static void parent_2(void) {
-  note("parent 2");
-}
+static void prepare_1(void) { note("prepare 1"); }
+static void prepare_2(void) { note("prepare 2"); }
+static void parent_1(void) { note("parent 1"); }
+static void parent_2(void) { note("parent 2"); }
 static int in_child;
-static void child_1(void) {
-  in_child = in_child * 10 + 1;
-}
-static void child_2(void) {
-  in_child = in_child * 10 + 2;
-}
+static void child_1(void) { in_child = in_child * 10 + 1; }
+static void child_2(void) { in_child = in_child * 10 + 2; }
 
 static void atfork_handlers(void) {
   MUST(pthread_atfork(prepare_1, parent_1, child_1) == 0);
@@ -192,12 +181,8 @@ static void ignored(int flags) {
   note("again with statuses: %s", reap(pid));
 }
 
-static void sigchld_ignored(void) {
-  ignored(0);
-}
-static void no_cld_wait(void) {
-  ignored(SA_NOCLDWAIT);
-}
+static void sigchld_ignored(void) { ignored(0); }
+static void no_cld_wait(void) { ignored(SA_NOCLDWAIT); }
 
 /* A stopped child says so, or not. */
 static void no_cld_stop(void) {
@@ -365,9 +350,7 @@ static int generation(int level) {
   return waitpid(sibling, &status, 0) == sibling && WTERMSIG(status) == SIGTERM ? code + 1 : 101;
 }
 
-static void generations(void) {
-  note("%d", generation(12));
-}
+static void generations(void) { note("%d", generation(12)); }
 
 const struct test_case cases[] = {
     {"constructors", constructors},

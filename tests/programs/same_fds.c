@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Descriptors as the program sees them: the same numbers come next, loops that close everything do what they did, and
  * whatever it does to descriptors it never opened, its children can still be signalled and waited for. */
 #define _GNU_SOURCE

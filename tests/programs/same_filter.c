@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Programs of few kinds of system calls, to be run under filters that know no others. With FILTER_LIST=FILE in the
  * environment a program installs such a filter itself, in the middle, by the way that FILTER_WAY names (prctl,
  * syscall-prctl, syscall-seccomp, none); without FILTER_WAY it marks the place for the recorder. */
@@ -58,9 +59,7 @@ static void end_of(const char *what, pid_t result, pid_t pid, int status) {
   note("%s: %d %s", what, result == pid, status_text(status));
 }
 
-static void nothing(void) {
-  filter_here();
-}
+static void nothing(void) { filter_here(); }
 
 /* A child from before the filter is signalled and waited for; no birth afterwards. */
 static void kill_wait(void) {
@@ -245,7 +244,8 @@ static struct sock_filter code[BPF_CODE_MAX];
 static void exact_fork(void) {
   int status = 0;
   pid_t early = fork_paused();
-  struct sock_fprog program = {(unsigned short)bpf_one_clone(CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, code), code};
+  struct sock_fprog program = {(unsigned short)bpf_one_clone(CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, code),
+                               code};
   MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
   pid_t pid = fork_exiting(3), result = waitpid(pid, &status, 0);
   end_of("child", result, pid, status);
@@ -270,9 +270,7 @@ static void listener(void) {
   end_of("early", result, early, status);
 }
 
-static void answer_one(unsigned number, unsigned answer) {
-  MUST(filter_call(number, answer));
-}
+static void answer_one(unsigned number, unsigned answer) { MUST(filter_call(number, answer)); }
 
 /* After they were seen to work. */
 static void signals_refused(void) {
@@ -316,9 +314,7 @@ static void births_leave_nothing(unsigned refused) {
   }
   note("%d", count_open() > before + 1);
 }
-static void no_fstatfs(void) {
-  births_leave_nothing(SYS_fstatfs);
-}
+static void no_fstatfs(void) { births_leave_nothing(SYS_fstatfs); }
 static void *until_cancelled(void *unused) {
   for (;;)
     pause();
@@ -332,9 +328,7 @@ static void no_fstat(void) {
 }
 
 /* Killed for what we would ask, and libc does not. */
-static void kill_for(unsigned number) {
-  answer_one(number, SECCOMP_RET_KILL_PROCESS);
-}
+static void kill_for(unsigned number) { answer_one(number, SECCOMP_RET_KILL_PROCESS); }
 static int nothing_at_all(void *unused) {
   (void)unused;
   return 0;
@@ -383,8 +377,8 @@ static void siginfo_cut_off(void) {
   finish(pid);
 }
 
-/* A handler that signals a child comes at the end of the call that installs the filter, which is long: so that takes some
- * time. */
+/* A handler that signals a child comes at the end of the call that installs the filter, which is long: so that takes
+ * some time. */
 static pid_t handlers_child;
 static void signal_child(int signo) {
   (void)signo;
@@ -435,12 +429,8 @@ static void unshare_and_exec(bool with_proc) {
   raw_call(SYS_execveat, self, (long)"", (long)argv, (long)environ, AT_EMPTY_PATH);
   MUST(!"exec");
 }
-static void unshared(void) {
-  unshare_and_exec(true);
-}
-static void unshared_no_proc(void) {
-  unshare_and_exec(false);
-}
+static void unshared(void) { unshare_and_exec(true); }
+static void unshared_no_proc(void) { unshare_and_exec(false); }
 static void after_unshare(void) {
   pid_t first = fork_pausing();
   for (int i = 3; i < 6; i++) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Process groups: signals to groups and waits for them, also after the leader is gone; kill(0) and kill(-1). */
 #define _GNU_SOURCE
 #include "cases.h"
@@ -331,8 +332,15 @@ static void job_control(void) {
 }
 
 const struct test_case cases[] = {
-    {"whole-group", whole_group}, {"leader-gone", leader_gone}, {"leader-gone-none-left", leader_gone_none_left},
-    {"by-other-calls", by_other_calls},           {"grandchild-left", grandchild_left},
-    {"made-late", made_late},     {"waits-for-groups", waits_for_groups}, {"own-group", own_group},
-    {"everybody", everybody},     {"job-control", job_control},           {NULL, NULL},
+    {"whole-group", whole_group},
+    {"leader-gone", leader_gone},
+    {"leader-gone-none-left", leader_gone_none_left},
+    {"by-other-calls", by_other_calls},
+    {"grandchild-left", grandchild_left},
+    {"made-late", made_late},
+    {"waits-for-groups", waits_for_groups},
+    {"own-group", own_group},
+    {"everybody", everybody},
+    {"job-control", job_control},
+    {NULL, NULL},
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Children that libc makes and reaps inside itself (system, popen, wordexp), in a program that waits for any child:
  * what each of the two gets must not depend on who looks on. */
 #define _GNU_SOURCE

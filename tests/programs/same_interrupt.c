@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Waits that do not come to their end: EINTR, SA_RESTART, cancellation, siglongjmp. After each, the child can still be
  * waited for. */
 #define _GNU_SOURCE
@@ -58,7 +59,8 @@ static void on_alarm(int sig) {
   alarms++;
 }
 
-/* Repeatedly, so that one that comes too early does no harm; later where it takes longer to get into the wait (an emulator). */
+/* Repeatedly, so that one that comes too early does no harm; later where it takes longer to get into the wait (an
+ * emulator). */
 static void alarm_every(int us) {
   us *= slowness();
   struct itimerval timer = {.it_interval = {.tv_usec = us}, .it_value = {.tv_usec = us}};
@@ -110,9 +112,7 @@ static void restarted(void) {
 }
 
 /* The SIGCHLD of the very child that ends a wait does not turn it into EINTR. */
-static void on_child(int sig) {
-  (void)sig;
-}
+static void on_child(int sig) { (void)sig; }
 static void own_sigchld(void) {
   struct sigaction action = {.sa_handler = on_child};
   MUST(sigaction(SIGCHLD, &action, NULL) == 0);
@@ -140,9 +140,7 @@ struct cancel {
   pid_t got;
 };
 
-static void cleanup(void *argument) {
-  ((struct cancel *)argument)->cleaned++;
-}
+static void cleanup(void *argument) { ((struct cancel *)argument)->cleaned++; }
 
 static void *cancel_main(void *argument) {
   struct cancel *cancel = argument;
@@ -306,7 +304,8 @@ static void type_after_jump(void) {
     alarm_every(0);
     int type = -1;
     MUST(pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type) == 0);
-    note("%s: jumped %d, %s", form_names[form], (int)jumped, type == PTHREAD_CANCEL_DEFERRED ? "deferred" : "asynchronous");
+    note("%s: jumped %d, %s", form_names[form], (int)jumped,
+         type == PTHREAD_CANCEL_DEFERRED ? "deferred" : "asynchronous");
     close(the_pidfd);
     finish(pid);
   }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Small and changing limits of descriptors, many children: everything works, and the program's own opens get what the
  * limit leaves, short of a stated budget (a quarter of it, at most 64, and one for a log). */
 #define _GNU_SOURCE
@@ -70,15 +71,9 @@ static void with_limit(int limit, int count) {
   use(count / 2, count);
   own_opens(limit);
 }
-static void limit_32(void) {
-  with_limit(32, 200);
-}
-static void limit_1024(void) {
-  with_limit(1024, MANY);
-}
-static void limit_8(void) {
-  with_limit(8, 50);
-}
+static void limit_32(void) { with_limit(32, 200); }
+static void limit_1024(void) { with_limit(1024, MANY); }
+static void limit_8(void) { with_limit(8, 50); }
 /* 3: nothing can be opened at all. */
 static void limit_3(void) {
   limit_files(3);
@@ -104,12 +99,8 @@ static void lowered(int to) {
   use(40, 80);
   own_opens(to);
 }
-static void lowered_to_16(void) {
-  lowered(16);
-}
-static void lowered_to_5(void) {
-  lowered(5);
-}
+static void lowered_to_16(void) { lowered(16); }
+static void lowered_to_5(void) { lowered(5); }
 static void lowered_and_raised(void) {
   limit_files(1024);
   make(0, 20);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Numbers that the program finds in /proc/self/fd though it never opened them: whatever it does to them, its children
  * can still be signalled and waited for, and a process whose pidfd it puts there is never signalled by accident. */
 #define _GNU_SOURCE
@@ -119,18 +120,10 @@ static void stranger_onto(enum way way) {
     good -= close(numbers[i]) == 0;
   note("still there: %d", good == 0);
 }
-static void stranger_by_dup2(void) {
-  stranger_onto(BY_DUP2);
-}
-static void stranger_by_dup3(void) {
-  stranger_onto(BY_DUP3);
-}
-static void stranger_by_syscall_dup2(void) {
-  stranger_onto(BY_SYSCALL_DUP2);
-}
-static void stranger_by_syscall_dup3(void) {
-  stranger_onto(BY_SYSCALL_DUP3);
-}
+static void stranger_by_dup2(void) { stranger_onto(BY_DUP2); }
+static void stranger_by_dup3(void) { stranger_onto(BY_DUP3); }
+static void stranger_by_syscall_dup2(void) { stranger_onto(BY_SYSCALL_DUP2); }
+static void stranger_by_syscall_dup3(void) { stranger_onto(BY_SYSCALL_DUP3); }
 /* Before 6.9 nothing tells one pidfd from another, so one put there past all wrappers is not noticed. */
 static void need_identity(void) {
   if (!pidfds_have_identity())
@@ -243,7 +236,7 @@ static void in_vfork_child(void) {
   end_stranger();
 }
 
-/* What a borrower of this memory does with a number: none is in its way, whoever has it here, as long as it is its own. */
+/* What a vfork child does with its own numbers: nothing is in its way. */
 static int borrowed_odd;
 static int use_own_numbers(void *unused) {
   for (int from = 0; from <= 2; from += 2) /* the log may be a copy of 2 */

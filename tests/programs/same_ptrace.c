@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Traced children: the event bits that a tracer finds above the stop signal, through every wait. */
 #define _GNU_SOURCE
 #include "cases.h"
@@ -83,9 +84,7 @@ static void follow(int form, pid_t pid) {
 }
 
 static void nothing(void) {}
-static void does_exec(void) {
-  execlp("true", "true", (char *)NULL);
-}
+static void does_exec(void) { execlp("true", "true", (char *)NULL); }
 static void does_fork(void) {
   pid_t pid = fork();
   if (pid == 0)
@@ -100,9 +99,7 @@ static void does_vfork(void) {
   while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
     ;
 }
-static void dies(void) {
-  kill(getpid(), SIGTERM);
-}
+static void dies(void) { kill(getpid(), SIGTERM); }
 
 static void run_life(void (*life)(void)) {
   for (int form = 0; form < 4; form++)
@@ -110,21 +107,11 @@ static void run_life(void (*life)(void)) {
       follow(form, traced_child(life));
 }
 
-static void exit_event(void) {
-  run_life(nothing);
-}
-static void exec_event(void) {
-  run_life(does_exec);
-}
-static void fork_event(void) {
-  run_life(does_fork);
-}
-static void vfork_event(void) {
-  run_life(does_vfork);
-}
-static void signal_stop(void) {
-  run_life(dies);
-}
+static void exit_event(void) { run_life(nothing); }
+static void exec_event(void) { run_life(does_exec); }
+static void fork_event(void) { run_life(does_fork); }
+static void vfork_event(void) { run_life(does_vfork); }
+static void signal_stop(void) { run_life(dies); }
 
 /* Tracing a process that is not our child makes it waitable. */
 static void somebody_elses_child(void) {
@@ -160,7 +147,7 @@ static void somebody_elses_child(void) {
   note("as parent: %s", status_text(status));
 }
 
-/* A tracer is told of a death while its parent has not yet waited: the number is still there. By whom, and after what? */
+/* A tracer is told of a death before the parent has waited, and the PID is still there. */
 static int go[2];
 static void told_before_the_parent(pid_t middle, pid_t pid, bool any) {
   int status = 0;
@@ -216,18 +203,10 @@ static void tracer_first(bool any, bool exec, const char *name) {
   execl("/proc/self/exe", "same_ptrace", "-after-exec", texts[0], texts[1], texts[2], texts[3], (char *)NULL);
   MUST(!"exec");
 }
-static void tracer_by_number(void) {
-  tracer_first(false, false, "tracee");
-}
-static void tracer_by_any(void) {
-  tracer_first(true, false, "a) S (b) R 1");
-}
-static void exec_by_number(void) {
-  tracer_first(false, true, ") Z 1");
-}
-static void exec_by_any(void) {
-  tracer_first(true, true, "a b\n) S");
-}
+static void tracer_by_number(void) { tracer_first(false, false, "tracee"); }
+static void tracer_by_any(void) { tracer_first(true, false, "a) S (b) R 1"); }
+static void exec_by_number(void) { tracer_first(false, true, ") Z 1"); }
+static void exec_by_any(void) { tracer_first(true, true, "a b\n) S"); }
 
 /* The tracer is a forked child that knows the number from its parent: a sibling's. */
 static void told_of_a_sibling(void) {

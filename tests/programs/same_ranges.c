@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Ranges of descriptors, closed in every way, with children in the background; and programs that use every number that
  * they may have. */
 #define _GNU_SOURCE
@@ -126,15 +127,9 @@ static void ranges(range_fn *fn) {
   }
   use_children();
 }
-static void ranges_by_libc(void) {
-  ranges(by_libc);
-}
-static void ranges_by_syscall(void) {
-  ranges(by_syscall);
-}
-static void ranges_by_instruction(void) {
-  ranges(by_instruction);
-}
+static void ranges_by_libc(void) { ranges(by_libc); }
+static void ranges_by_syscall(void) { ranges(by_syscall); }
+static void ranges_by_instruction(void) { ranges(by_instruction); }
 
 /* CLOSE_RANGE_UNSHARE: the other holder of the table keeps everything; without it, it loses what is closed. */
 static int sharer_pipe[2];
@@ -222,12 +217,8 @@ static void fill(rlim_t limit) {
     full += fcntl(fd, F_GETFD) == 0;
   note("still in use: %d", full);
 }
-static void all_numbers_64(void) {
-  fill(64);
-}
-static void all_numbers_1024(void) {
-  fill(1024);
-}
+static void all_numbers_64(void) { fill(64); }
+static void all_numbers_1024(void) { fill(1024); }
 
 /* Numbers run out by opening, not by choosing them: what is left for the program is the limit less a small budget. */
 static void close_all_again(void) {
@@ -264,18 +255,10 @@ static void lowest(int children_count) {
     finish(many[i]);
   note("next %d", dup(0));
 }
-static void lowest_0(void) {
-  lowest(0);
-}
-static void lowest_1(void) {
-  lowest(1);
-}
-static void lowest_10(void) {
-  lowest(10);
-}
-static void lowest_200(void) {
-  lowest(200);
-}
+static void lowest_0(void) { lowest(0); }
+static void lowest_1(void) { lowest(1); }
+static void lowest_10(void) { lowest(10); }
+static void lowest_200(void) { lowest(200); }
 
 const struct test_case cases[] = {
     {"ranges-by-libc", ranges_by_libc},

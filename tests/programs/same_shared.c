@@ -1,5 +1,6 @@
-/* What processes and threads share in part: descriptor tables without the memory, memory without the descriptors, and the
- * marks of one thread that another comes across. */
+/* SPDX-License-Identifier: MIT */
+/* What processes and threads share in part: descriptor tables without the memory, memory without the descriptors, and
+ * the marks of one thread that another comes across. */
 #define _GNU_SOURCE
 #include "../support/next_pid.h"
 #include "cases.h"
@@ -255,9 +256,13 @@ static void overwritten(void) {
 }
 
 const struct test_case cases[] = {
-    {"unshared-files", unshared_files},           {"shared-files", shared_files},
-    {"second-thread-first", second_thread_first}, {"daemon-without-null", daemon_without_null},
-    {"vfork-of-another", vfork_of_another},       {"lowest-when-shared", lowest_when_shared},
-    {"overwritten", overwritten},                 {"atfork-handler-first", atfork_handler_first},
+    {"unshared-files", unshared_files},
+    {"shared-files", shared_files},
+    {"second-thread-first", second_thread_first},
+    {"daemon-without-null", daemon_without_null},
+    {"vfork-of-another", vfork_of_another},
+    {"lowest-when-shared", lowest_when_shared},
+    {"overwritten", overwritten},
+    {"atfork-handler-first", atfork_handler_first},
     {NULL, NULL},
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What arrives with a signal: siginfo of kill, killpg and sigqueue as the receiver sees it, and of SIGCHLD; queueing,
  * permissions and the limit of pending signals. */
 #define _GNU_SOURCE
@@ -11,9 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static const char *sender_text(pid_t pid, pid_t sender) {
-  return pid == sender ? "sender" : pid == 0 ? "0" : "other";
-}
+static const char *sender_text(pid_t pid, pid_t sender) { return pid == sender ? "sender" : pid == 0 ? "0" : "other"; }
 
 static void note_info(const char *by, const siginfo_t *info, pid_t sender) {
   note("%s: signo=%d errno=%d code=%d pid=%s uid=%u value=%#jx", by, info->si_signo, info->si_errno, info->si_code,

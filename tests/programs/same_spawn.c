@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* posix_spawn and posix_spawnp: attributes, file actions, failures, and the difference between their two versions. */
 #define _GNU_SOURCE
 #include "cases.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What waits say: statuses of every kind, every option, NULL and bad pointers, rusage. */
 #define _GNU_SOURCE
 #include "cases.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* System calls for processes made through libc's syscall(): children made, signalled and waited for, with the results,
  * errno, statuses, siginfo and rusage that the kernel gives. */
 #define _GNU_SOURCE
@@ -69,7 +70,10 @@ static void births(void) {
     errno = UNTOUCHED;
     pid_t pid = born((enum birth)way, true);
     note("%s: errno %s, given %s", birth_names[way], errno_text(errno),
-         given == -5 ? "nothing" : given == pid ? "the number" : fcntl(given, F_GETFD) == FD_CLOEXEC ? "a pidfd" : "?");
+         given == -5                           ? "nothing"
+         : given == pid                        ? "the number"
+         : fcntl(given, F_GETFD) == FD_CLOEXEC ? "a pidfd"
+                                               : "?");
     if (way == BY_CLONE_PIDFD || way == BY_CLONE3_PIDFD) {
       note("  lowest: %d", given);
       MUST(raw_call(SYS_pidfd_send_signal, given, 0, 0, 0, 0) == 0);
@@ -149,13 +153,13 @@ static void clone_vm_errors(void) {
 
 static void note_usage(const struct rusage *usage) {
   note("  rusage: %s", usage->ru_maxrss > 100 && usage->ru_maxrss < 1 << 24 && usage->ru_utime.tv_sec < 100 ? "filled"
-                       : usage->ru_maxrss == -1                                                            ? "untouched"
-                                                                                                           : "zero");
+                       : usage->ru_maxrss == -1 ? "untouched"
+                                                : "zero");
 }
 
 static void wait4_by_syscall(void) {
-  static const int options[] = {0, WNOHANG, WUNTRACED, __WALL, WNOHANG | WUNTRACED | WCONTINUED, __WNOTHREAD, __WCLONE,
-                                WNOWAIT, WEXITED, 1 << 20};
+  static const int options[] = {0,           WNOHANG,  WUNTRACED, __WALL,  WNOHANG | WUNTRACED | WCONTINUED,
+                                __WNOTHREAD, __WCLONE, WNOWAIT,   WEXITED, 1 << 20};
   int status;
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     for (int who = 0; who < 3; who++) {
@@ -199,8 +203,15 @@ static void waitid_by_syscall(void) {
       memset(&usage, 0xff, sizeof usage);
       memset(&info, 0xee, sizeof info);
       errno = UNTOUCHED;
-      long result = syscall(SYS_waitid, who == 0 ? P_PID : who == 1 ? P_ALL : who == 2 ? P_PGID : 3 /* P_PIDFD */,
-                            who == 0 ? pid : who == 3 ? fd : 0, &info, options[i], who == 2 ? NULL : &usage);
+      long result = syscall(SYS_waitid,
+                            who == 0   ? P_PID
+                            : who == 1 ? P_ALL
+                            : who == 2 ? P_PGID
+                                       : 3 /* P_PIDFD */,
+                            who == 0   ? pid
+                            : who == 3 ? fd
+                                       : 0,
+                            &info, options[i], who == 2 ? NULL : &usage);
       note("%#x, %d: %s, %s", (unsigned)options[i], who, call_text((int)result),
            info.si_pid == (int)0xeeeeeeee ? "info untouched" : siginfo_text(&info, pid));
       note_usage(&usage);
@@ -211,9 +222,7 @@ static void waitid_by_syscall(void) {
     }
 }
 
-static void on_alarm(int sig) {
-  (void)sig;
-}
+static void on_alarm(int sig) { (void)sig; }
 
 static void interrupted_waits(void) {
   for (int restart = 0; restart < 2; restart++)
@@ -231,8 +240,8 @@ static void interrupted_waits(void) {
       siginfo_t info;
       memset(&info, 0, sizeof info);
       errno = UNTOUCHED;
-      long result = call ? syscall(SYS_waitid, P_PID, pid, &info, WEXITED, NULL)
-                         : syscall(SYS_wait4, pid, &status, 0, NULL);
+      long result =
+          call ? syscall(SYS_waitid, P_PID, pid, &info, WEXITED, NULL) : syscall(SYS_wait4, pid, &status, 0, NULL);
       note("restart %d, call %d: %s", restart, call, wait_text((pid_t)result, pid));
       if (result < 0)
         MUST(waitpid(pid, &status, 0) == pid);

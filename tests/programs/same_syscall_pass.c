@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libc's syscall() for everything else: six arguments, errno, results that look like errors, calls that return twice,
  * unknown numbers. */
 #define _GNU_SOURCE
@@ -19,9 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static void note_result(const char *what, long result) {
-  note("%s: %ld %s", what, result, errno_text(errno));
-}
+static void note_result(const char *what, long result) { note("%s: %ld %s", what, result, errno_text(errno)); }
 
 /* The sixth argument: an offset for mmap, a mask for futex and pselect6, an offset for copy_file_range's flags. */
 static void six_arguments(void) {
@@ -43,7 +42,8 @@ static void six_arguments(void) {
   /* FUTEX_WAKE_OP: all six, the result is how many were woken on both */
   static int one, two = 5;
   errno = UNTOUCHED;
-  note_result("futex", syscall(SYS_futex, &one, FUTEX_WAKE_OP, 1, 1, &two, FUTEX_OP(FUTEX_OP_ADD, 3, FUTEX_OP_CMP_GT, 4)));
+  note_result("futex",
+              syscall(SYS_futex, &one, FUTEX_WAKE_OP, 1, 1, &two, FUTEX_OP(FUTEX_OP_ADD, 3, FUTEX_OP_CMP_GT, 4)));
   note("two: %d", two);
   errno = UNTOUCHED;
   note_result("futex, other value", syscall(SYS_futex, &two, FUTEX_WAIT_BITSET, 5, NULL, NULL, ~0u));

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads, signal handlers and storms of signals, each making, signalling and waiting for children of its own. Only
  * what is certain is noted: that each got the right child with the right status. */
 #define _GNU_SOURCE
@@ -285,9 +286,7 @@ static void maker_gone(void) {
 }
 
 /* Each child counts who is meant. */
-static struct {
-  volatile int right, wrong, ready;
-} *board;
+static struct { volatile int right, wrong, ready; } * board;
 static int number = -1;
 
 static void count_mine(int sig, siginfo_t *info, void *context) {
@@ -371,7 +370,9 @@ static int shooter(void *unused) {
   return 0;
 }
 
-enum { CLONED = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID };
+enum {
+  CLONED = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID
+};
 
 static pid_t by_clone(char *top, volatile int *tid) {
   return clone(shooter, top, CLONED, NULL, NULL, NULL, (void *)(uintptr_t)tid);
@@ -390,10 +391,8 @@ static pid_t by_syscall(char *top, volatile int *tid) {
 static pid_t by_syscall3(char *top, volatile int *tid) {
   void (**to)(void) = (void (**)(void))(void *)(top - 64);
   *to = shooter_returned_to;
-  struct raw_clone_args args = {.flags = CLONED,
-                                .child_tid = (uintptr_t)tid,
-                                .stack = (uintptr_t)top - 4096,
-                                .stack_size = 4096 - 64};
+  struct raw_clone_args args = {
+      .flags = CLONED, .child_tid = (uintptr_t)tid, .stack = (uintptr_t)top - 4096, .stack_size = 4096 - 64};
   return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
 #else

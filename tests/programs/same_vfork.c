@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* vfork as the manual has it: the child borrows the parent's memory and thread until it execs or exits. */
 #define _GNU_SOURCE
 #include "../support/next_pid.h"
@@ -328,12 +329,8 @@ static void number_again(bool seen) {
     note("%d: %d %s", i, results[i], errno_text(errors[i]));
   note("own: %s", status_text(status));
 }
-static void own_child_seen(void) {
-  number_again(true);
-}
-static void own_child_silent(void) {
-  number_again(false);
-}
+static void own_child_seen(void) { number_again(true); }
+static void own_child_silent(void) { number_again(false); }
 
 const struct test_case cases[] = {
     {"shared-memory", shared_memory},

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One line on standard output in one write, so that children and handlers can say something, too. */
 #ifndef SAY_H
 #define SAY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program that is linked with the shim and may be set-user-id. It says which variables whose names begin with
  * PIDGUARD_ it finds, becomes its effective user altogether, and runs itself again: `secure`, then `secure again`. */
 #define _GNU_SOURCE

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stack: how deep the calls reach that a signal handler may make, on an alternate stack which is painted before. Says
  * "NAME BYTES" for each, above what the handler takes by itself. `stack NAME BYTES` makes one call on a stack with that
  * many bytes left for it, above a page that cannot be touched, and says "fits". An ordinary program. */
@@ -23,21 +24,11 @@ static pid_t living, dead, fresh;
 static int result;
 
 static void call_nothing(void) {}
-static void call_kill(void) {
-  result = living > 1 ? kill(living, 0) : -1;
-}
-static void call_kill_stale(void) {
-  result = dead > 1 ? kill(dead, 0) : -1;
-}
-static void call_kill_group(void) {
-  result = dead > 1 ? kill(-dead, 0) : -1;
-}
-static void call_kill_stranger(void) {
-  result = kill(getppid(), 0);
-}
-static void call_sigqueue(void) {
-  result = living > 1 ? sigqueue(living, 0, (union sigval){.sival_int = 1}) : -1;
-}
+static void call_kill(void) { result = living > 1 ? kill(living, 0) : -1; }
+static void call_kill_stale(void) { result = dead > 1 ? kill(dead, 0) : -1; }
+static void call_kill_group(void) { result = dead > 1 ? kill(-dead, 0) : -1; }
+static void call_kill_stranger(void) { result = kill(getppid(), 0); }
+static void call_sigqueue(void) { result = living > 1 ? sigqueue(living, 0, (union sigval){.sival_int = 1}) : -1; }
 static void call_waitpid(void) {
   int status;
   result = waitpid(fresh, &status, 0);
@@ -64,18 +55,10 @@ static void call_vfork(void) {
   if (result == 0)
     _exit(0);
 }
-static void call_syscall_kill(void) {
-  result = living > 1 ? (int)syscall(SYS_kill, living, 0) : -1;
-}
-static void call_close(void) {
-  result = close(dup(0));
-}
-static void call_dup2(void) {
-  result = dup2(0, 40);
-}
-static void call_getpgid(void) {
-  result = dead > 1 ? getpgid(dead) : -1;
-}
+static void call_syscall_kill(void) { result = living > 1 ? (int)syscall(SYS_kill, living, 0) : -1; }
+static void call_close(void) { result = close(dup(0)); }
+static void call_dup2(void) { result = dup2(0, 40); }
+static void call_getpgid(void) { result = dead > 1 ? getpgid(dead) : -1; }
 
 static const struct {
   const char *name;

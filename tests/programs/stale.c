@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stale MAKE REAP SEND: makes a child, has it reaped, says "ready PID", waits for a line, then signals the number that
  * it still remembers, and says "result RETURN ERRNO". What the classes of bugs of real programs come down to. `stale
  * --child FD` is the child after an exec; `stale --resume ...` goes on after the program has exec'd itself. */

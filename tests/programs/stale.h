@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The parts of the program `stale`: ways to make a child, to have it reaped, and to signal its number afterwards.
  * An ordinary program: it knows nothing of pidguard and is not linked with it. */
 #ifndef STALE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every way in which a C program makes a child. */
 #define _GNU_SOURCE
 #include "stale.h"
@@ -46,9 +47,7 @@ static pid_t after_fork(pid_t pid) {
   return pid;
 }
 
-static pid_t by_fork(void) {
-  return after_fork(fork());
-}
+static pid_t by_fork(void) { return after_fork(fork()); }
 
 /* Not in older libcs: then it is the same as fork, and the scenario still true. */
 static pid_t by_bare_fork(void) {
@@ -115,10 +114,10 @@ static pid_t by_spawn(spawn_fn *spawn) {
 }
 
 /* Since glibc 2.39; the number is asked of the pidfd, as Rust's std does it. */
-extern int pidfd_spawn(int *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[],
-                       char *const[]) __attribute__((weak));
-extern int pidfd_spawnp(int *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[],
-                        char *const[]) __attribute__((weak));
+extern int pidfd_spawn(int *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+                       char *const[], char *const[]) __attribute__((weak));
+extern int pidfd_spawnp(int *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+                        char *const[], char *const[]) __attribute__((weak));
 extern pid_t pidfd_getpid(int) __attribute__((weak));
 
 static int spawn_by_pidfd(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
@@ -126,7 +125,8 @@ static int spawn_by_pidfd(pid_t *pid, const char *path, const posix_spawn_file_a
   int fd = -1;
   if (!pidfd_spawn || !pidfd_spawnp || !pidfd_getpid)
     return ENOSYS;
-  int error = (strcmp(scenario.make, "pidfd-spawnp") == 0 ? pidfd_spawnp : pidfd_spawn)(&fd, path, actions, attr, argv, envp);
+  int error =
+      (strcmp(scenario.make, "pidfd-spawnp") == 0 ? pidfd_spawnp : pidfd_spawn)(&fd, path, actions, attr, argv, envp);
   if (error == 0 && ((*pid = pidfd_getpid(fd)) < 2 || close(fd) != 0))
     error = errno;
   return error;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Calls that touch a process by its number, but for kill() and its like: made through libc, and by syscall(). */
 #define _GNU_SOURCE
 #include "stale.h"
@@ -291,7 +292,7 @@ int touch_stale(const char *how) {
   CPU_SET(0, &cpus);
   sched_getaffinity(0, sizeof cpus, &cpus);
   errno = 0;
-  long result =
-      strncmp(how, raw, sizeof raw - 1) == 0 ? by_syscall(how + sizeof raw - 1, scenario.child) : by_libc(how, scenario.child);
+  long result = strncmp(how, raw, sizeof raw - 1) == 0 ? by_syscall(how + sizeof raw - 1, scenario.child)
+                                                       : by_libc(how, scenario.child);
   return result < 0 ? -1 : 0;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every way in which a child comes to be reaped, with and without the program's knowledge. */
 #define _GNU_SOURCE
 #include "stale.h"
@@ -13,9 +14,7 @@
 
 #define PIDFD_ID ((idtype_t)3) /* P_PIDFD, an enumerator only in newer headers */
 
-static bool is(const char *how) {
-  return strcmp(scenario.reap, how) == 0;
-}
+static bool is(const char *how) { return strcmp(scenario.reap, how) == 0; }
 
 static volatile pid_t reaped_by_handler[8];
 static volatile int handler_count;
@@ -60,9 +59,7 @@ static void expect_siginfo(int result, const siginfo_t *info) {
     fail("waitid gave the wrong child or status");
 }
 
-static int options(void) {
-  return scenario.wall ? __WALL : 0;
-}
+static int options(void) { return scenario.wall ? __WALL : 0; }
 
 static void by_waitid(idtype_t type, id_t id) {
   siginfo_t info = {.si_pid = -1};

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every way in which a program signals a number. */
 #define _GNU_SOURCE
 #include "stale.h"

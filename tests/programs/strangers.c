@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See strangers.h. */
 #define _GNU_SOURCE
 #include "strangers.h"
@@ -180,9 +181,7 @@ void stranger_end(pid_t pid, enum stranger_kind kind) {
     ask((struct request){-pid, kind});
 }
 
-unsigned strangers_hit(enum stranger_kind kind) {
-  return atomic_load(&hits[kind]);
-}
+unsigned strangers_hit(enum stranger_kind kind) { return atomic_load(&hits[kind]); }
 
 void strangers_move(int fd) {
   if (fd == to_maker)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Strangers for a program under test to meet: processes which are nobody's child there, each with the number that was
  * asked for (clone3 with set_tid), counting the signals that they get. A process beside the program makes them; it runs
  * without any preloaded object. Linux 5.5, and the right to choose numbers in the pid namespace. */

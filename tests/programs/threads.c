@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* threads SCENARIO HOW-LONG [THREADS|putter-in-handler|parent-in-handler]: parents make, signal and reap children while
  * putters dup2, open and close descriptors. HOW-LONG is a number of units of work, or of seconds with an s behind it.
  * THREADS of each kind; or one thread, and the steps of one side run in the handler of a timer's signal. Without

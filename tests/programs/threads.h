@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The parts of the program `threads`: what its two sides do, and what is counted. */
 #ifndef THREADS_H
 #define THREADS_H

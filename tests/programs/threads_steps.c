@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What parents and putters do, step by step. Every step is plain correct, in threads and in handlers. */
 #define _GNU_SOURCE
 #include "threads.h"
@@ -93,9 +94,7 @@ static void poll_child(pid_t pid) {
   DID_ONE(polls);
 }
 
-static void poll_next(struct parent *parent) {
-  poll_child(next_child(parent));
-}
+static void poll_next(struct parent *parent) { poll_child(next_child(parent)); }
 
 static void birth(struct parent *parent) {
   int code = 1 + (int)(parent->turn++ % 100);
@@ -228,9 +227,7 @@ static void put_or_take(struct putter *putter, int number) {
   putter->turn++;
 }
 
-static void put_low(struct putter *putter) {
-  put_or_take(putter, lowest + putter->number);
-}
+static void put_low(struct putter *putter) { put_or_take(putter, lowest + putter->number); }
 
 static void put_high(struct putter *putter) {
   put_or_take(putter, HIGH + HIGH_EACH * putter->number + (int)(putter->turn / 2 % HIGH_EACH));

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A library that stands before libc's posix_spawn under its bare name, without a version, as most of those do. It says
  * so when it is called, and goes on. */
 #define _GNU_SOURCE

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091
 # Programs that cannot be protected are named and still run, or refused with --strict. See check.sh for the arguments.
 . "${BASH_SOURCE[0]%/*}/check.sh"

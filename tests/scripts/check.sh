@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091
 # Sourced by the tests in this folder: runs a command, compares its status and its output, counts. Arguments of each
 # test: the top of the source tree, the preload object that was built. Leaves nothing behind but its exit status.
@@ -24,7 +25,8 @@ built=$lib
   echo "${built%/lib/*}/bin/pidguard is not there"
   exit 1
 }
-# Puts the program of this build and an object (a copy of the real one, or FILE) into a folder, as an installation would.
+# Puts the program of this build and an object (a copy of the real one, or FILE) into a folder, as an installation
+# would.
 place() { # FOLDER [FILE]
   mkdir -p "$1/bin" "$1/lib" && cp "${built%/lib/*}/bin/pidguard" "$1/bin/" &&
     cp "${2-$built}" "$1/lib/libpidguard-preload.so.0" && chmod -R a+rX "$1"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
 # Completion in the shells themselves: bash is asked as readline would ask, zsh sits in a terminal. See check.sh for the
 # arguments.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091
 # The demonstration shows what it says. See check.sh for the arguments.
 . "${BASH_SOURCE[0]%/*}/check.sh"

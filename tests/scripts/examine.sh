@@ -1,6 +1,7 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
-# pidguard check: programs, libraries, folders; what goes past us; files that are broken in every way. See check.sh for the
-# arguments.
+# pidguard check: programs, libraries, folders; what goes past us; files that are broken in every way. See check.sh for
+# the arguments.
 . "${BASH_SOURCE[0]%/*}/check.sh"
 cc=$(type -P "${CC:-cc}" || type -P gcc || type -P clang)
 
@@ -69,7 +70,8 @@ esac
 printf 'int kill(int a, int b);\nint kill(int a, int b) { return a + b; }\n' >own.c
 "$cc" -shared -fPIC -o libown.so own.c && one ./libown.so partial 'exports functions of the same names: kill'
 
-# No byte of a file is believed: single ones changed, and the file cut at many places; never a signal, and always an answer.
+# No byte of a file is believed: single ones changed, and the file cut at many places; never a signal, and always an
+# answer.
 cp folder/plain whole
 size=$(wc -c <whole)
 broken=0

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091
 # The launcher in a source tree: builds on first use and when a source is newer, and not otherwise; installs what is
 # missing as root and names it as anybody else. cmake and apt-get are stand-ins here that write down how they were

@@ -1,6 +1,7 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
-# Five real programs, unmodified, in audit mode: the report names the place in each that signals a child which is gone. What
-# is not installed is skipped by name. See check.sh for the arguments.
+# Five real programs, unmodified, in audit mode: the report names the place in each that signals a child which is gone.
+# What is not installed is skipped by name. See check.sh for the arguments.
 . "${BASH_SOURCE[0]%/*}/check.sh"
 
 find_namespace || {

@@ -1,6 +1,7 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
-# pidguard report: what it makes of logs, real and written here; partial lines, rotated files, much input, bad input. See
-# check.sh for the arguments.
+# pidguard report: what it makes of logs, real and written here; partial lines, rotated files, much input, bad input.
+# See check.sh for the arguments.
 . "${BASH_SOURCE[0]%/*}/check.sh"
 
 json() { # FILTER: the last command's output is JSON, and the filter (Python, `d` is the document) is true

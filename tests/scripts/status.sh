@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
 # pidguard status: what a running process is asked without a signal, and without being stopped. See check.sh for the
 # arguments.

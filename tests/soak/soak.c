@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Natural wrap-around: in a namespace with few numbers a program makes children and signals numbers that it has reaped
  * (tests/programs/churn.c), while strangers come and go that get those numbers from the kernel. None may be reached,
  * and what the program holds must not grow. A short run without the shim shows that they are reached then. Arguments:
@@ -54,9 +55,7 @@ static long long field(pid_t pid, const char *word, int base) {
   return value;
 }
 
-static bool is_untouched(pid_t pid) {
-  return field(pid, "SigPnd:", 16) == 0 && field(pid, "ShdPnd:", 16) == 0;
-}
+static bool is_untouched(pid_t pid) { return field(pid, "SigPnd:", 16) == 0 && field(pid, "ShdPnd:", 16) == 0; }
 
 static int descriptors_of(pid_t pid) {
   char path[64];

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* For programs and tests alike: one instruction that stops a program under its tracer, and where a stopped program is.
  * Without a tracer it ends the program. Knows nothing of the project. */
 #ifndef PG_TEST_BREAKPOINT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* CUnit's frame: main(), checks with formatted messages, skips. Calls CUnit, namespace.c. */
 #define _GNU_SOURCE
 #include "pg_test.h"
@@ -37,9 +38,7 @@ void pg_test_add(const char *suite, const char *name, void (*run)(void)) {
   added++;
 }
 
-const char *pg_test_name(void) {
-  return CU_get_current_test()->pName;
-}
+const char *pg_test_name(void) { return CU_get_current_test()->pName; }
 
 bool pg_test_check(bool condition, const char *file, int line, const char *text, const char *format, ...) {
   char message[2048] = "";

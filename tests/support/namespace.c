@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The pid namespace that every test runs in, so that no signal of a test can reach the machine. Calls libc only. */
 #define _GNU_SOURCE
 #include "pg_test.h"
@@ -20,9 +21,7 @@
 
 static bool inside;
 
-bool pg_test_in_namespace(void) {
-  return inside;
-}
+bool pg_test_in_namespace(void) { return inside; }
 
 static void skip_all(const char *what, int error) {
   printf("SKIP: these tests need a pid namespace of their own: %s: %s\n", what, strerror(error));

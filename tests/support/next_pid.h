@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* For programs and tests alike: knows nothing of the project. */
 #ifndef PG_TEST_NEXT_PID_H
 #define PG_TEST_NEXT_PID_H

@@ -1,7 +1,7 @@
+/* SPDX-License-Identifier: MIT */
 /* What every test of pidguard is built on: a pid namespace of its own, CUnit with skips and formatted failures,
  * programs run with and without the shim, and strangers that take a given PID. A test file defines pg_test_plan();
- * main() is here. Everything in this header is for the (single-threaded) test driver, not for the programs under test.
- */
+ * main() is here. This header is for the (single-threaded) test driver, not for the programs under test. */
 #ifndef PG_TEST_H
 #define PG_TEST_H
 
@@ -121,8 +121,7 @@ struct pg_test_outcome {
   size_t out_size, err_size;
 };
 
-/* The path of the shim: PIDGUARD_PRELOAD from the environment, else the one that was built; NULL if neither is there.
- */
+/* The path of the shim: PIDGUARD_PRELOAD from the environment, else the one that was built, else NULL. */
 const char *pg_test_preload(void);
 
 /* Runs to the end with stdin from /dev/null. */

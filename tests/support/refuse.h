@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* For programs and tests alike: knows nothing of the project. */
 #ifndef PG_TEST_REFUSE_H
 #define PG_TEST_REFUSE_H
@@ -8,7 +9,8 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 
-/* From now on a filter does that (SECCOMP_RET_*) to this system call of the process. False: it cannot be installed here. */
+/* From now on a filter does that (SECCOMP_RET_*) to this system call of the process. False: it cannot be installed
+ * here. */
 static inline bool filter_call(unsigned number, unsigned what) {
   struct sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),

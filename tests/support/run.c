@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs programs under test, with or without the shim: environment, capture, time limit, dialogue. Output goes to memory
  * files, so that a program can never block on a pipe nobody reads; only dialogues read from a pipe. Calls libc only. */
 #define _GNU_SOURCE
@@ -36,9 +37,9 @@ const char *pg_test_preload(void) {
 }
 
 static void set_environment(const struct pg_test_command *command) {
-  static const char *const ours[] = {"PIDGUARD_MODE",   "PIDGUARD_DEBUG",   "PIDGUARD_LOG", "PIDGUARD_RETIRED_MAX",
-                                     "PIDGUARD_FD_MAX", "PIDGUARD_SUMMARY", "PIDGUARD_FAMILY", "PIDGUARD_DEEPBIND",
-                                     "LD_PRELOAD"};
+  static const char *const ours[] = {"PIDGUARD_MODE",        "PIDGUARD_DEBUG",    "PIDGUARD_LOG",
+                                     "PIDGUARD_RETIRED_MAX", "PIDGUARD_FD_MAX",   "PIDGUARD_SUMMARY",
+                                     "PIDGUARD_FAMILY",      "PIDGUARD_DEEPBIND", "LD_PRELOAD"};
   for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
     unsetenv(ours[i]);
   setenv("LC_ALL", "C", 1);
@@ -81,9 +82,7 @@ static void become(const struct pg_test_command *command, int in, int out, int e
   _exit(126);
 }
 
-static int memory_file(void) {
-  return memfd_create("output", MFD_CLOEXEC);
-}
+static int memory_file(void) { return memfd_create("output", MFD_CLOEXEC); }
 
 static int spawn(const struct pg_test_command *command, int in, int out, struct pg_test_process *process) {
   pg_test_need_pidfd();

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Strangers: unrelated processes that take a number the program under test still remembers. They are made by a helper
  * that ends at once, so that they belong to the namespace's init and nobody in the test can wait for them.
  * Raw system calls where a shim under test might be in the same process. Calls libc only. */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Unit tests of src/pidfd and src/api: the sources alone, without the core, so that kernel features can be hidden.
 include(${PROJECT_SOURCE_DIR}/src/pidfd/sources.cmake)
 include(${PROJECT_SOURCE_DIR}/src/api/sources.cmake)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The border: constants against the kernel's own headers, errno left alone on success, nothing stored on failure, and
  * signal safety by use. */
 #include "api_uapi.h"

@@ -1,6 +1,8 @@
 #!/bin/sh
-# Compiles the public header alone, as C and C++, with each compiler that is installed, warnings being errors; checks that
-# it says what it needs where siginfo_t is not declared, and that cffi can parse it. Usage: api_header.sh INCLUDE_DIRECTORY
+# SPDX-License-Identifier: MIT
+# Compiles the public header alone, as C and C++, with each compiler that is installed, warnings being errors; checks
+# that it says what it needs where siginfo_t is not declared, and that cffi can parse it. Usage: api_header.sh
+# INCLUDE_DIRECTORY
 set -u
 include=$1
 work=$(mktemp -d) || exit 1

@@ -1,6 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /* The worst moment, on purpose: between two system calls of a function the process is reaped, and a stranger takes its
- * number. A seccomp filter stops the caller at the second call until that has happened, so nothing is left to chance.
- */
+ * number. A seccomp filter stops the caller at the second call until that has happened. */
 #include "pidfd_support.h"
 
 #include "pidfd/feature.h"
@@ -161,13 +161,9 @@ static void stranger_unharmed(void) {
   }
 }
 
-static int error_of(long r) {
-  return r < 0 ? errno : 0;
-}
+static int error_of(long r) { return r < 0 ? errno : 0; }
 
-static int act_proc_dir(void) {
-  return error_of(pidguard_pidfd_open_proc(target.fd));
-}
+static int act_proc_dir(void) { return error_of(pidguard_pidfd_open_proc(target.fd)); }
 
 static int act_pid(void) {
   hide(PG_FEATURE_INFO);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Descriptors run out at each point of each function, natively and on older kernels: it fails with EMFILE or does what
  * it always does, and leaves nothing open. */
 #include "pidfd_support.h"
@@ -27,66 +28,26 @@ static long closed(int fd) {
   return 0;
 }
 
-static long act_open(void) {
-  return closed(pidguard_pidfd_open(target.pid, 0));
-}
-static long act_nonblock(void) {
-  return closed(pidguard_pidfd_open(target.pid, PIDGUARD_OPEN_NONBLOCK));
-}
-static long act_thread(void) {
-  return closed(pidguard_pidfd_open(target.pid, PIDGUARD_OPEN_THREAD));
-}
-static long act_self(void) {
-  return closed(pidguard_pidfd_open(getpid(), 0));
-}
-static long act_parent(void) {
-  return closed(pidguard_pidfd_open_parent());
-}
-static long act_set(void) {
-  return closed(pidguard_set_create());
-}
-static long act_peer(void) {
-  return closed(pidguard_socket_peer(connection));
-}
-static long act_pid(void) {
-  return pidguard_pidfd_get_pid(target.fd);
-}
-static long act_ppid(void) {
-  return ppid_of(target.fd);
-}
-static long act_state(void) {
-  return pidguard_pidfd_get_state(target.fd);
-}
-static long act_same(void) {
-  return pidguard_pidfd_is_same(target.fd, twin);
-}
-static long act_ns(void) {
-  return closed(pidguard_pidfd_open_namespace(target.fd, PIDGUARD_NAMESPACE_UTS));
-}
-static long act_same_ns(void) {
-  return same_namespace(target.fd, PIDGUARD_NAMESPACE_UTS);
-}
-static long act_getfd(void) {
-  return closed(pidguard_pidfd_getfd(target.fd, target.fd));
-}
-static long act_proc_dir(void) {
-  return closed(pidguard_pidfd_open_proc(target.fd));
-}
-static long act_timer(void) {
-  return closed(pidguard_pidfd_terminate_start(target.fd, 1000, 0));
-}
-static long act_signal(void) {
-  return pidguard_pidfd_send_signal(target.fd, 0, 0);
-}
-static long act_signal_self(void) {
-  return pidguard_pidfd_send_signal(PIDGUARD_SELF_PROCESS, 0, 0);
-}
-static long act_wait(void) {
-  return pidguard_pidfd_wait(target.fd, NULL, 0);
-}
-static long act_child(void) {
-  return pidguard_pidfd_is_child(target.fd);
-}
+static long act_open(void) { return closed(pidguard_pidfd_open(target.pid, 0)); }
+static long act_nonblock(void) { return closed(pidguard_pidfd_open(target.pid, PIDGUARD_OPEN_NONBLOCK)); }
+static long act_thread(void) { return closed(pidguard_pidfd_open(target.pid, PIDGUARD_OPEN_THREAD)); }
+static long act_self(void) { return closed(pidguard_pidfd_open(getpid(), 0)); }
+static long act_parent(void) { return closed(pidguard_pidfd_open_parent()); }
+static long act_set(void) { return closed(pidguard_set_create()); }
+static long act_peer(void) { return closed(pidguard_socket_peer(connection)); }
+static long act_pid(void) { return pidguard_pidfd_get_pid(target.fd); }
+static long act_ppid(void) { return ppid_of(target.fd); }
+static long act_state(void) { return pidguard_pidfd_get_state(target.fd); }
+static long act_same(void) { return pidguard_pidfd_is_same(target.fd, twin); }
+static long act_ns(void) { return closed(pidguard_pidfd_open_namespace(target.fd, PIDGUARD_NAMESPACE_UTS)); }
+static long act_same_ns(void) { return same_namespace(target.fd, PIDGUARD_NAMESPACE_UTS); }
+static long act_getfd(void) { return closed(pidguard_pidfd_getfd(target.fd, target.fd)); }
+static long act_proc_dir(void) { return closed(pidguard_pidfd_open_proc(target.fd)); }
+static long act_timer(void) { return closed(pidguard_pidfd_terminate_start(target.fd, 1000, 0)); }
+static long act_signal(void) { return pidguard_pidfd_send_signal(target.fd, 0, 0); }
+static long act_signal_self(void) { return pidguard_pidfd_send_signal(PIDGUARD_SELF_PROCESS, 0, 0); }
+static long act_wait(void) { return pidguard_pidfd_wait(target.fd, NULL, 0); }
+static long act_child(void) { return pidguard_pidfd_is_child(target.fd); }
 
 static long act_creds(void) {
   struct pidguard_creds creds;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Programs started with a pidfd: what they are born with, failures, and children that nobody else can take first. */
 #include "pidfd_support.h"
 #include "refuse.h"

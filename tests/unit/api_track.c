@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tracked children by the functions of the API, with libpidguard in each of its forms. Argument: "api" (the functions
  * alone), "preload" (linked with the preload object), "both" (linked with the functions, and preloaded: one table), or
  * "off" (PIDGUARD_MODE=off: all is libc's). */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the two files of the test of tracked children share. */
 #ifndef API_TRACK_H
 #define API_TRACK_H

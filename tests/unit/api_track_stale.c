@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A number that is retired, and that a stranger has. */
 #include "../programs/raw.h"
 #include "api_track.h"
@@ -182,7 +183,7 @@ void spawned_number(void) {
 }
 
 /* The first process of a new pid namespace adopts a child before it calls anything else: what it owes as a forked child
- * must not come after that, and wipe it. Exits with the step that went wrong; 0: none, 77: numbers cannot be arranged. */
+ * must not come after that, and wipe it. Exits with the step that went wrong; 0: none, 77: PIDs cannot be set. */
 static int adopting_first(void) {
   int status;
   pid_t child = (pid_t)raw_call(SYS_clone, SIGCHLD, 0, 0, 0, 0);

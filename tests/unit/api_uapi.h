@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Constants by name, as the kernel's headers have them. */
 #ifndef API_UAPI_H
 #define API_UAPI_H

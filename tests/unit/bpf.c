@@ -1,6 +1,7 @@
-/* What is said of a seccomp program against what the kernel does with it: random programs, each installed by a child that
- * then makes the call. "Lets pass" must never be said of one that does anything else; and where the program looks at
- * nothing but what is known, the answer must be the right one both ways. */
+/* SPDX-License-Identifier: MIT */
+/* What is said of a seccomp program against what the kernel does with it: random programs, each installed by a child
+ * that then makes the call. "Lets pass" must never be said of one that does anything else; and where the program looks
+ * at nothing but what is known, the answer must be the right one both ways. */
 #include "kernel/bpf.h"
 
 #include "pg_test.h"
@@ -40,9 +41,17 @@ static uint32_t constant(void) {
 }
 
 static uint32_t answer(void) {
-  static const uint32_t some[] = {SECCOMP_RET_ALLOW, SECCOMP_RET_ALLOW, SECCOMP_RET_ALLOW, SECCOMP_RET_ALLOW,
-                                  SECCOMP_RET_ERRNO | EPERM, SECCOMP_RET_ERRNO | ENOSYS, SECCOMP_RET_ERRNO,
-                                  SECCOMP_RET_ERRNO | ESRCH, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_TRAP, 0};
+  static const uint32_t some[] = {SECCOMP_RET_ALLOW,
+                                  SECCOMP_RET_ALLOW,
+                                  SECCOMP_RET_ALLOW,
+                                  SECCOMP_RET_ALLOW,
+                                  SECCOMP_RET_ERRNO | EPERM,
+                                  SECCOMP_RET_ERRNO | ENOSYS,
+                                  SECCOMP_RET_ERRNO,
+                                  SECCOMP_RET_ERRNO | ESRCH,
+                                  SECCOMP_RET_KILL_PROCESS,
+                                  SECCOMP_RET_TRAP,
+                                  0};
   return some[roll(sizeof some / sizeof *some)];
 }
 
@@ -158,13 +167,13 @@ static void answers(void) {
     uint32_t answer;
     bool good;
   } table[] = {
-      {SECCOMP_RET_ALLOW, true},          {SECCOMP_RET_LOG, true},
-      {SECCOMP_RET_ERRNO | EPERM, true},  {SECCOMP_RET_ERRNO | ENOSYS, true},
-      {SECCOMP_RET_ERRNO | EINVAL, true}, {SECCOMP_RET_ERRNO | EACCES, true},
-      {SECCOMP_RET_ERRNO, false},         {SECCOMP_RET_ERRNO | ESRCH, false},
+      {SECCOMP_RET_ALLOW, true},           {SECCOMP_RET_LOG, true},
+      {SECCOMP_RET_ERRNO | EPERM, true},   {SECCOMP_RET_ERRNO | ENOSYS, true},
+      {SECCOMP_RET_ERRNO | EINVAL, true},  {SECCOMP_RET_ERRNO | EACCES, true},
+      {SECCOMP_RET_ERRNO, false},          {SECCOMP_RET_ERRNO | ESRCH, false},
       {SECCOMP_RET_ERRNO | ECHILD, false}, {SECCOMP_RET_KILL_PROCESS, false},
-      {SECCOMP_RET_KILL_THREAD, false},   {SECCOMP_RET_TRAP, false},
-      {SECCOMP_RET_TRACE, false},         {0x7fc00000 /* SECCOMP_RET_USER_NOTIF */, false},
+      {SECCOMP_RET_KILL_THREAD, false},    {SECCOMP_RET_TRAP, false},
+      {SECCOMP_RET_TRACE, false},          {0x7fc00000 /* SECCOMP_RET_USER_NOTIF */, false},
   };
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
     struct pg_bpf_step code[] = {{BPF_RET | BPF_K, 0, 0, table[i].answer}};
@@ -172,7 +181,8 @@ static void answers(void) {
     struct pg_bpf_call call = {CALL, 0, {0}};
     bool allowed = (table[i].answer & 0xffff0000) >= SECCOMP_RET_LOG && table[i].good;
     PG_CHECK(pg_bpf_lets_pass(&program, &call, true, &room) == table[i].good, "answer %#x", table[i].answer);
-    PG_CHECK(pg_bpf_lets_pass(&program, &call, false, &room) == allowed, "answer %#x, not to be borne", table[i].answer);
+    PG_CHECK(pg_bpf_lets_pass(&program, &call, false, &room) == allowed, "answer %#x, not to be borne",
+             table[i].answer);
   }
 }
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Unit tests of the core: each builds the sources that it tests, so that it can run them alone, or is linked with all.
 set(pg_src ${PROJECT_SOURCE_DIR}/src)
 

@@ -1,5 +1,6 @@
-/* The cache of pidfds: what is kept, when it goes, and that a number never becomes another child's while it is in use. Links
- * the static library, whose insides are tested. */
+/* SPDX-License-Identifier: MIT */
+/* The cache of pidfds: what is kept, when it goes, and that a number never becomes another child's while it is in use.
+ * Links the static library, whose insides are tested. */
 #include "child/held.h"
 #include "child/reach.h"
 #include "child/self.h"
@@ -64,7 +65,7 @@ static void second_use_keeps(void) {
   pg_number_forget(pid);
 }
 
-/* The program closes it, and puts something else there: nothing of its own is closed, and the child is still reached. */
+/* The program closes it, and puts something else there: nothing of its own is closed, and the child is reached. */
 static void hands_win(void) {
   begin();
   uint64_t ino;
@@ -102,7 +103,8 @@ static void hazard(void) {
   struct pg_hazard hazard = pg_hazard_publish(fd);
   pg_held_let_go(true, false);
   for (int i = 0; i < 5; i++)
-    PG_CHECK(pg_reach(other_id, other_ino, &probe, false) == 0 && pg_held_for(other_id) != fd, "the number is another's");
+    PG_CHECK(pg_reach(other_id, other_ino, &probe, false) == 0 && pg_held_for(other_id) != fd,
+             "the number is another's");
   PG_CHECK(hazard.at && pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -EBADF, "the late use meets nobody");
   pg_hazard_clear(hazard);
   for (int i = 0; i < 3; i++)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The number table against a model that is too simple to be wrong: many random steps, compared after each. */
 #include "child/number.h"
 
@@ -127,7 +128,8 @@ static void many_live(void) {
     pg_number_forget(pid * 7);
 }
 
-/* As many as are promised are remembered, in a row and at regular distances, and the next one makes the first forgotten. */
+/* As many as are promised are remembered, in a row and at regular distances, and the next one makes the first
+ * forgotten. */
 static void the_latest(void) {
   static const int distances[] = {1, 2, 16, 64, 255, 1024, 4096};
   for (size_t d = 0; d < sizeof distances / sizeof *distances; d++) {
@@ -153,7 +155,8 @@ static void bounds(void) {
   pg_id id = pg_number_born(PG_PID_LIMIT - 1, 7, 0);
   PG_CHECK(id && pg_number_find(PG_PID_LIMIT - 1, &ino) == id && ino == 7, "the last PID");
   pg_number_set_retired_max(0);
-  PG_CHECK(pg_number_retire(id, false) && !pg_number_find(PG_PID_LIMIT - 1, &ino), "with a bound of 0 it is forgotten at once");
+  PG_CHECK(pg_number_retire(id, false) && !pg_number_find(PG_PID_LIMIT - 1, &ino),
+           "with a bound of 0 it is forgotten at once");
   pg_number_set_retired_max(UINT32_MAX);
   PG_CHECK(pg_number_retired_max() == PG_RETIRED_MOST, "%u are kept at the most", pg_number_retired_max());
 }

@@ -1,5 +1,6 @@
-/* The number table, with threads that race through everything it can do; built with ThreadSanitizer. Each thread gives birth to
- * PIDs of its own, as the kernel gives one PID to one process; retiring and asking are for all. */
+/* SPDX-License-Identifier: MIT */
+/* The number table, with threads that race through everything it can do; built with ThreadSanitizer. Each thread gives
+ * birth to PIDs of its own, as the kernel gives one PID to one process; retiring and asking are for all. */
 #include "child/number.h"
 
 #include "pg_test.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Acting on a process: its descriptors, its memory. */
 #include "pidfd_support.h"
 
@@ -73,8 +74,7 @@ static void remote_descriptor(void) {
   child_done(&c);
 }
 
-/* Who may: the kernel asks as for ptrace. Another user may not, and nobody without privilege once it is not dumpable.
- */
+/* The kernel checks as for ptrace. Another user may not, and without privilege nobody once it is not dumpable. */
 static int body_stranger(void *arg) {
   struct child c = *(struct child *)arg;
   if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))

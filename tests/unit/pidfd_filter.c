@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Under filters that do not know the calls for pidfds, as containers and sandboxes have them: whether a filter says
  * ENOSYS or EPERM, the call is not there, and what an older kernel gets is what is got. */
 #include "pidfd_support.h"
@@ -107,18 +108,10 @@ static void under(int (*body)(void *)) {
   child_done(&s.reaped);
 }
 
-static void questions(void) {
-  under(body_questions);
-}
-static void waits(void) {
-  under(body_waits);
-}
-static void release(void) {
-  under(body_release);
-}
-static void opening(void) {
-  under(body_opening);
-}
+static void questions(void) { under(body_questions); }
+static void waits(void) { under(body_waits); }
+static void release(void) { under(body_release); }
+static void opening(void) { under(body_opening); }
 
 void pg_test_plan(int argc, char **argv) {
   (void)argc;

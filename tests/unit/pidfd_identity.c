@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Ids, text and file handles: the same process, and nobody else after it. */
 #include "pidfd_support.h"
 #include "refuse.h"
@@ -230,9 +231,7 @@ static void text(void) {
     text_in(false);
 }
 
-static void text_by_start(void) {
-  text_in(true);
-}
+static void text_by_start(void) { text_in(true); }
 
 static void same(void) {
   const unsigned ways[] = {0, PG_FEATURE_PIDFS};

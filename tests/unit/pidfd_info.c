@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Questions: each answered by the running kernel, and again with each feature hidden, as an older kernel would. */
 #include "pidfd_support.h"
 
@@ -23,9 +24,7 @@ struct answers {
   int status;
 };
 
-static long long value(long long r) {
-  return r == -1 ? -errno : r;
-}
+static long long value(long long r) { return r == -1 ? -errno : r; }
 
 static struct answers ask(int fd) {
   struct answers a;

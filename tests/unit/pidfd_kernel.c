@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the kernel itself does with pidfds, and what the library builds on: raw system calls first, then our words for
  * it. */
 #include "pidfd_support.h"
@@ -13,9 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static bool have_pidfs(int fd) {
-  return pg_sys_fstatfs_type(fd) == PG_PIDFS_MAGIC;
-}
+static bool have_pidfs(int fd) { return pg_sys_fstatfs_type(fd) == PG_PIDFS_MAGIC; }
 
 static short poll_events(int fd, int ms) {
   struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -238,8 +237,7 @@ static int body_thread_execs(void *unused) {
   return 0;
 }
 
-/* A thread other than the main one execs: the others end, it takes over the process's number, and the process goes on.
- */
+/* A thread other than the main one execs: the others end, it takes over the process's PID, and goes on. */
 static void thread_exec(void) {
   make_pipes();
   struct child c = child_running(body_thread_execs, NULL);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Namespaces: ten kinds, natively and as an older kernel would; entering them. */
 #include "pidfd_support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Obtaining pidfds, and telling what a descriptor is. */
 #include "pidfd_support.h"
 #include "refuse.h"

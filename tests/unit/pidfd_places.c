@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Questions asked from odd places: other cgroups and cgroup namespaces, other pid namespaces, without /proc, with
  * somebody else's. */
 #include "pidfd_support.h"

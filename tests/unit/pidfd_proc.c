@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* /proc through a pidfd: the right process throughout, or an error. */
 #include "pidfd_support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sets: whichever of many ends first. */
 #include "pidfd_support.h"
 
@@ -161,9 +162,7 @@ static void deadlines(void) {
   PG_CHECK(late - soon >= 99990000000 && late - soon < 200000000000, "%lld ns", (long long)(late - soon));
 }
 
-static void on_alarm(int sig) {
-  (void)sig;
-}
+static void on_alarm(int sig) { (void)sig; }
 
 static void interrupted(void) {
   int ready;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Signals: plain, with a value, to groups and threads, and the way from SIGTERM to SIGKILL. */
 #include "pidfd_support.h"
 
@@ -316,9 +317,7 @@ static struct child child_stubborn(void) {
   return c;
 }
 
-static void interrupt(int sig) {
-  (void)sig;
-}
+static void interrupt(int sig) { (void)sig; }
 
 static void terminate(void) {
   int status = 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pidfds over UNIX sockets: peers, cargo, senders. */
 #include "pidfd_support.h"
 
@@ -259,9 +260,7 @@ static void send_message(int sock, size_t size, const int *fds, size_t count) {
     abort();
 }
 
-static void send_fds(int sock, const int *fds, size_t count) {
-  send_message(sock, 1, fds, count);
-}
+static void send_fds(int sock, const int *fds, size_t count) { send_message(sock, 1, fds, count); }
 
 /* Anything but exactly one pidfd is refused, and none of it stays open (every test checks that). */
 static void bad_cargo(void) {
@@ -341,9 +340,7 @@ static void bad_data(void) {
   child_done(&c);
 }
 
-static int body_say(void *sock) {
-  return send(*(int *)sock, "hello", 5, 0) == 5 ? 0 : 1;
-}
+static int body_say(void *sock) { return send(*(int *)sock, "hello", 5, 0) == 5 ? 0 : 1; }
 
 static void senders(void) {
   const int types[] = {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM};

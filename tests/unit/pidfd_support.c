@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "pidfd_support.h"
 #include "api/internal.h"
 
@@ -28,9 +29,7 @@ static int raw_pidfd_open(pid_t pid) {
   return fd;
 }
 
-static void raw_kill(int fd, int sig) {
-  syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0);
-}
+static void raw_kill(int fd, int sig) { syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0); }
 
 struct child child_running(int (*body)(void *), void *arg) {
   struct child c;
@@ -57,9 +56,7 @@ static int body_pause(void *unused) {
   return 0;
 }
 
-static int body_exit(void *code) {
-  return *(int *)code;
-}
+static int body_exit(void *code) { return *(int *)code; }
 
 static int body_raise(void *sig) {
   struct rlimit none = {0, 0};
@@ -217,9 +214,7 @@ int same_namespace(int fd, int kind) {
   return r;
 }
 
-void hide(unsigned features) {
-  pg_feature_mask = features;
-}
+void hide(unsigned features) { pg_feature_mask = features; }
 
 #define F(name)                                                                                                        \
   { PG_FEATURE_##name, #name }
@@ -297,17 +292,11 @@ static int64_t clock_ms(clockid_t id) {
   return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-int64_t now_ms(void) {
-  return clock_ms(CLOCK_MONOTONIC);
-}
+int64_t now_ms(void) { return clock_ms(CLOCK_MONOTONIC); }
 
-int64_t cpu_ms(void) {
-  return clock_ms(CLOCK_PROCESS_CPUTIME_ID);
-}
+int64_t cpu_ms(void) { return clock_ms(CLOCK_PROCESS_CPUTIME_ID); }
 
-void sleep_ms(int ms) {
-  poll(NULL, 0, ms);
-}
+void sleep_ms(int ms) { poll(NULL, 0, ms); }
 
 /* CUnit knows no arguments: the test behind a name is looked up again. */
 static struct {
@@ -339,6 +328,4 @@ void add(const char *name, void (*run)(void)) {
 }
 
 /* The table of children is not there in these tests. */
-void pg_api_born(pid_t pid) {
-  (void)pid;
-}
+void pg_api_born(pid_t pid) { (void)pid; }

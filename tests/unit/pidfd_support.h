@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Processes in every state, hidden kernel features and descriptor leaks, for the tests of src/pidfd and src/api.
  * Built on pg_test.h: everything runs in a pid namespace of its own. */
 #ifndef PIDFD_SUPPORT_H
@@ -19,8 +20,7 @@ struct child {
   int fd;
 };
 
-/* Children that do nothing until they are killed; that have ended with this code, or by this signal, and are zombies.
- */
+/* Children that wait to be killed; children that have ended by this code or signal, and are zombies. */
 struct child child_paused(void);
 struct child child_exited(int code);
 struct child child_killed(int sig);

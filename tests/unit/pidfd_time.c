@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Time limits, the smallest and the largest, and signal handlers while there is none. */
 #include "pidfd_support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Ending whole trees: by walking and by cgroup; who is spared, and what is promised. */
 #include "pidfd_support.h"
 

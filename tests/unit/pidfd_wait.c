@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Waiting: children and strangers, with and without a time limit, and what the kernel keeps afterwards. */
 #include "pidfd_support.h"
 
@@ -294,9 +295,7 @@ static void wait_status(void) {
   child_done(&alive);
 }
 
-static void on_alarm(int sig) {
-  (void)sig;
-}
+static void on_alarm(int sig) { (void)sig; }
 
 static void interrupted(void) {
   struct child c = child_paused();

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A forked child that two threads find unsettled in the same instant: the second settles it when the first has children
  * already. Links the static library, whose insides are tested. */
 #include "child/child.h"

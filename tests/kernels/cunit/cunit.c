@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The stand-in for CUnit on targets that have none: lists of suites and tests, run in order, failures counted and
  * printed in CUnit's words. Suites with init functions and fatal assertions are refused: nothing here uses them. */
 #include <CUnit/Basic.h>
@@ -10,9 +11,7 @@ static CU_pSuite suites;
 static CU_pTest current;
 static unsigned failures;
 
-CU_ErrorCode CU_initialize_registry(void) {
-  return CUE_SUCCESS;
-}
+CU_ErrorCode CU_initialize_registry(void) { return CUE_SUCCESS; }
 
 void CU_cleanup_registry(void) {
   while (suites) {
@@ -55,13 +54,9 @@ CU_pTest CU_add_test(CU_pSuite suite, const char *name, CU_TestFunc run) {
   return *end = test;
 }
 
-CU_pTest CU_get_current_test(void) {
-  return current;
-}
+CU_pTest CU_get_current_test(void) { return current; }
 
-const char *CU_get_error_msg(void) {
-  return "no memory, or a use that the stand-in does not know";
-}
+const char *CU_get_error_msg(void) { return "no memory, or a use that the stand-in does not know"; }
 
 CU_BOOL CU_assertImplementation(CU_BOOL value, unsigned line, const char *condition, const char *file,
                                 const char *function, CU_BOOL fatal) {
@@ -76,17 +71,11 @@ CU_BOOL CU_assertImplementation(CU_BOOL value, unsigned line, const char *condit
   return CU_FALSE;
 }
 
-unsigned CU_get_number_of_failures(void) {
-  return failures;
-}
+unsigned CU_get_number_of_failures(void) { return failures; }
 
-unsigned CU_get_number_of_suites_failed(void) {
-  return 0;
-}
+unsigned CU_get_number_of_suites_failed(void) { return 0; }
 
-void CU_basic_set_mode(CU_BasicRunMode mode) {
-  (void)mode;
-}
+void CU_basic_set_mode(CU_BasicRunMode mode) { (void)mode; }
 
 CU_ErrorCode CU_basic_run_tests(void) {
   unsigned ran = 0, failed = 0;

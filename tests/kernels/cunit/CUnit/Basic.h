@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See CUnit.h beside this file. */
 #ifndef PG_PORT_CUNIT_BASIC_H
 #define PG_PORT_CUNIT_BASIC_H

@@ -1,5 +1,6 @@
-/* The few functions of CUnit that tests/support/main.c calls, with CUnit's names: for targets that have no CUnit (another
- * libc, another architecture). Written for this project; only as much as is used. */
+/* SPDX-License-Identifier: MIT */
+/* The few functions of CUnit that tests/support/main.c calls, with CUnit's names: for targets that have no CUnit
+ * (another libc, another architecture). Written for this project; only as much as is used. */
 #ifndef PG_PORT_CUNIT_H
 #define PG_PORT_CUNIT_H
 

@@ -1,11 +1,12 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Checks what the built objects show to the outside: header, version scripts and objects must agree, the list of names
 # that the preload object takes from libc is the one below, and both are linked as code for signal handlers must be.
-# Usage: check-exports BUILD_DIRECTORY [C-COMPILER]
+# Usage: exports.sh BUILD_DIRECTORY [C-COMPILER]
 set -u
 export LC_ALL=C
-root=$(cd -- "${BASH_SOURCE[0]%/*}/.." && pwd -P) || exit 1
-build=${1:?usage: check-exports BUILD_DIRECTORY [C-COMPILER]}
+root=$(cd -- "${BASH_SOURCE[0]%/*}/../.." && pwd -P) || exit 1
+build=${1:?usage: exports.sh BUILD_DIRECTORY [C-COMPILER]}
 cc=${2:-cc}
 
 # Every name that is taken from libc, for people to look over: whoever adds a wrapper adds its name here. Those that the
@@ -24,8 +25,8 @@ interposed='
 # Only where there is a trampoline for this machine, in NAME_<arch>.S; and there whether this libc has the name or not,
 # since an assembler does not know.
 trampolines=' vfork __vfork syscall dlopen '
-# System calls without more, which glibc got late (_Fork, close_range and closefrom: 2.34, pidfd_open: 2.36): an object that
-# was built with an older one meets programs that were built with a newer one.
+# System calls without more, which glibc got late (_Fork, close_range and closefrom: 2.34, pidfd_open: 2.36): an object
+# that was built with an older one meets programs that were built with a newer one.
 glibc_always=' _Fork close_range closefrom tgkill pidfd_open pidfd_getfd '
 # musl has them for the linker alone: its headers make other names of them.
 glibc_only=' prlimit64 setrlimit64 '
@@ -87,9 +88,9 @@ machine=$(readelf -hW "$preload" | sed -n 's/^ *Machine: *//p')
 needed=$(readelf -dW "$preload" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
 libc=$("$cc" -print-file-name="$(grep '^libc\.' <<<"$needed" | head -n1)")
 if ! readelf -hW "$libc" >/dev/null 2>&1; then
-  libc=$(echo 'int main(void) { return 0; }' | "$cc" -x c - -o "$build/check-exports.tmp" &&
-    readelf -lW "$build/check-exports.tmp" | sed -n 's/.*interpreter: \(.*\)\]/\1/p')
-  rm -f "$build/check-exports.tmp"
+  libc=$(echo 'int main(void) { return 0; }' | "$cc" -x c - -o "$build/exports.tmp" &&
+    readelf -lW "$build/exports.tmp" | sed -n 's/.*interpreter: \(.*\)\]/\1/p')
+  rm -f "$build/exports.tmp"
 fi
 of_libc=$(exported "$libc")
 holds "libc has functions ($libc)" grep -qE '^fork(@|$)' <<<"$of_libc"

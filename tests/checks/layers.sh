@@ -1,10 +1,11 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Checks the walls of the house: which folder of src/ may use which, by the #include graph and by the symbols of the
-# objects that were built. Says each breach with its place. Usage: check-layers BUILD_DIRECTORY
+# objects that were built. Says each breach with its place. Usage: layers.sh BUILD_DIRECTORY
 set -uf
 export LC_ALL=C
-root=$(cd -- "${BASH_SOURCE[0]%/*}/.." && pwd -P) || exit 1
-build=${1:?usage: check-layers BUILD_DIRECTORY}
+root=$(cd -- "${BASH_SOURCE[0]%/*}/../.." && pwd -P) || exit 1
+build=${1:?usage: layers.sh BUILD_DIRECTORY}
 
 # ---- The plan ----
 

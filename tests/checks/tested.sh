@@ -1,9 +1,10 @@
 #!/bin/bash
-# Checks that a unit test calls each public function, and that the table of them beside the tests names each, with a test
-# that is there. Usage: check-tested C-COMPILER
+# SPDX-License-Identifier: MIT
+# Checks that a unit test calls each public function, and that the table of them beside the tests names each, with a
+# test that is there. Usage: tested.sh C-COMPILER
 set -uf
 export LC_ALL=C
-root=$(cd -- "${BASH_SOURCE[0]%/*}/.." && pwd -P) || exit 1
+root=$(cd -- "${BASH_SOURCE[0]%/*}/../.." && pwd -P) || exit 1
 cc=${1:-cc}
 table=$root/tests/unit/README.md
 failures=0

@@ -1,11 +1,12 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Checks the manual beside header and sources: each public function is documented on exactly one page, with the
 # prototype that the header has, and no page names one that does not exist; variables of the environment and events of
 # the log are in pidguard(7). Has the pages formatted by whatever is there, warnings being errors.
-# Usage: check-manual [C-COMPILER]
+# Usage: manual.sh [C-COMPILER]
 set -uf
 export LC_ALL=C
-root=$(cd -- "${BASH_SOURCE[0]%/*}/.." && pwd -P) || exit 1
+root=$(cd -- "${BASH_SOURCE[0]%/*}/../.." && pwd -P) || exit 1
 cc=${1:-cc}
 set +f
 pages=("$root"/src/man/*.[1-9])

@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Checks the form of every file: the licence line at its top, lines of at most 120 columns, and the layout of C by
+# clang-format. Usage: form.sh
+set -uf
+export LC_ALL=C.UTF-8
+root=$(cd -- "${BASH_SOURCE[0]%/*}/../.." && pwd -P) || exit 1
+cd "$root" || exit 1
+layout=14 # the version of clang-format that laid the sources out: others do it a little differently
+
+failures=0
+fail() {
+  failures=$((failures + 1))
+  printf 'FAILED: %s\n' "$*"
+}
+
+mapfile -t files < <(find .ci .clang-format CMakeLists.txt README.md include scripts src tests -type f | sort)
+((${#files[@]} > 400)) || fail "only ${#files[@]} files were found"
+sources=()
+for file in "${files[@]}"; do
+  case $file in
+  *.md | *.svg | .clang-format | src/package/copyright | src/package/changelog | src/package/symbols) ;; # these have no place for it
+  *) head -n 3 "$file" | grep -q 'SPDX-License-Identifier: MIT' || fail "$file: no SPDX-License-Identifier in its first three lines" ;;
+  esac
+  case $file in
+  *.c | *.h | *.cc) sources+=("$file") ;;
+  esac
+  case $file in
+  *.svg | *.md | *.table | src/package/*) ;; # tables cannot be broken
+  *) awk -v file="$file" 'length($0) > 120 { print "FAILED: " file ":" FNR ": " length($0) " columns"; bad = 1 } END { exit bad }' "$file" ||
+    failures=$((failures + 1)) ;;
+  esac
+done
+
+if ! type -P clang-format >/dev/null; then
+  echo 'SKIP: the layout: clang-format is not installed'
+elif have=$(clang-format --version | sed -E 's/.*version ([0-9]+).*/\1/') && ((have != layout)); then
+  echo "SKIP: the layout: it is that of clang-format $layout, and version $have is here"
+else
+  while IFS= read -r line; do
+    fail "$line"
+  done < <(clang-format --dry-run "${sources[@]}" 2>&1 | grep 'warning: code should' | cut -d' ' -f1 | cut -d: -f1,2 | sort -u)
+fi
+printf '%s files, %s of them in C, %s failed\n' "${#files[@]}" "${#sources[@]}" "$failures"
+((failures == 0))
