@@ -7,7 +7,7 @@
 /* Twice as many entries as are kept at the most, so that a set of eight holds four on the average. Pages that are never
  * touched cost nothing. */
 #define SECOND_SETS (2 * PG_RETIRED_MOST / PG_WAYS)
-static struct pg_set second[SECOND_SETS] __attribute__((aligned(4096)));
+static struct pg_set second[2 * SECOND_SETS] __attribute__((aligned(4096)));
 
 struct pg_sets pg_number_levels[PG_LEVELS]; /* from the second on */
 
@@ -35,13 +35,26 @@ uint32_t pg_number_retired_max(void) {
 
 static uint32_t level_count(void) { return atomic_load_explicit(&pg_hot.levels, memory_order_acquire) + 1; }
 
+static struct pg_set *sets_at(uint32_t level) { return level ? pg_number_levels[level - 1].sets : pg_hot.sets; }
+static uint32_t mask_of(uint32_t level) { return level ? pg_number_levels[level - 1].mask : PG_HOT_SETS - 1; }
+
 /* PIDs in a row lie in sets in a row, for the sake of the cache and of page faults; PIDs at a regular distance do not
  * meet. */
-static struct pg_set *set_of(uint32_t level, pid_t pid) {
-  uint32_t mask = level ? pg_number_levels[level - 1].mask : PG_HOT_SETS - 1;
-  uint32_t n = (uint32_t)pid, spread = n / (mask + 1) * 0x9e3779b1u;
-  struct pg_set *sets = level ? pg_number_levels[level - 1].sets : pg_hot.sets;
-  return &sets[(n + (spread >> 7)) & mask];
+static uint32_t set_of(uint32_t mask, pid_t pid) {
+  uint32_t n = (uint32_t)pid, spread = (n >> (32 - __builtin_clz(mask))) * 0x9e3779b1u;
+  return (n + (spread >> 7)) & mask;
+}
+
+/* A place for an entry: where its id is, and its identity. */
+struct place {
+  _Atomic uint64_t *at, *ino;
+  pg_id id;
+};
+
+static struct place place_at(uint32_t level, uint32_t set, int way) {
+  struct pg_set *sets = sets_at(level);
+  _Atomic uint64_t *at = &sets[set].word[way];
+  return (struct place){at, &sets[mask_of(level) + 1 + set].word[way], atomic_load_explicit(at, memory_order_acquire)};
 }
 
 static uint32_t age(pg_id id) { return atomic_load_explicit(&pg_hot.tickets, memory_order_relaxed) - pg_id_stamp(id); }
@@ -54,19 +67,15 @@ static bool is_forgotten(pg_id id) {
   return !kept && n > pg_number_retired_max();
 }
 
-struct place {
-  struct pg_set *set;
-  int way;
-  pg_id id;
-};
-
 static bool look(pid_t pid, struct place *ret) {
   for (uint32_t level = 0, n = level_count(); level < n; level++) {
-    struct pg_set *set = set_of(level, pid);
+    uint32_t mask = mask_of(level), set = set_of(mask, pid);
+    struct pg_set *sets = sets_at(level), *here = &sets[set];
+#pragma GCC unroll 8
     for (int way = 0; way < PG_WAYS; way++) {
-      pg_id id = atomic_load_explicit(&set->id[way], memory_order_acquire);
-      if (pg_id_pid(id) == pid && pg_id_state(id) > PG_MAKING) {
-        *ret = (struct place){set, way, id};
+      pg_id id = atomic_load_explicit(&here->word[way], memory_order_acquire);
+      if (PG_UNLIKELY(pg_id_pid(id) == pid) && pg_id_state(id) > PG_MAKING) {
+        *ret = (struct place){&here->word[way], &here[mask + 1].word[way], id};
         return true;
       }
     }
@@ -82,8 +91,8 @@ pg_id pg_number_find(pid_t pid, uint64_t *ret_ino) {
   do {
     if (!is_possible(pid) || !look(pid, &at) || is_forgotten(at.id))
       return 0;
-    ino = atomic_load_explicit(&at.set->ino[at.way], memory_order_acquire);
-  } while (atomic_load_explicit(&at.set->id[at.way], memory_order_acquire) != at.id);
+    ino = pg_id_is_live(at.id) ? atomic_load_explicit(at.ino, memory_order_acquire) : 0;
+  } while (atomic_load_explicit(at.at, memory_order_acquire) != at.id);
   *ret_ino = ino;
   return at.id;
 }
@@ -97,8 +106,7 @@ bool pg_number_is(pg_id id) {
 
 static bool swap(const struct place *at, pg_id to) {
   pg_id from = at->id;
-  return atomic_compare_exchange_strong_explicit(&at->set->id[at->way], &from, to, memory_order_acq_rel,
-                                                 memory_order_relaxed);
+  return atomic_compare_exchange_strong_explicit(at->at, &from, to, memory_order_acq_rel, memory_order_relaxed);
 }
 
 /* The second level needs no memory, further ones are eight times as large as the one before. False: there is none. */
@@ -109,7 +117,7 @@ static bool add_level(uint32_t have) {
     uint64_t sets = 8 * ((uint64_t)next.mask + 1);
     if (have > PG_LEVELS || sets > PG_PID_LIMIT || !pg_filter_can(PG_CAN_MAP))
       return false;
-    next = (struct pg_sets){pg_sys_map(sets * sizeof *next.sets, MAP_PRIVATE), (uint32_t)sets - 1};
+    next = (struct pg_sets){pg_sys_map(2 * sets * sizeof *next.sets, MAP_PRIVATE), (uint32_t)sets - 1};
     if (!next.sets)
       return false;
   } else {
@@ -122,7 +130,7 @@ static bool add_level(uint32_t have) {
   if (!atomic_compare_exchange_strong_explicit(&claimed[have - 1], &none, next.sets, memory_order_acq_rel,
                                                memory_order_relaxed)) {
     if (next.sets != second)
-      pg_sys2(SYS_munmap, next.sets, ((size_t)next.mask + 1) * sizeof *next.sets);
+      pg_sys2(SYS_munmap, next.sets, 2 * ((size_t)next.mask + 1) * sizeof *next.sets);
     return level_count() > have;
   }
   pg_number_levels[have - 1] = next;
@@ -130,48 +138,68 @@ static bool add_level(uint32_t have) {
   return true;
 }
 
-/* The best place in a set: an empty one, or one that is forgotten by now. *oldest: what retired first so far. */
-static bool has_room(struct pg_set *set, struct place *ret, struct place *oldest) {
+/* The best place for a PID in a level: an empty one, or one that is forgotten by now. *oldest: what retired first so
+ * far. */
+static bool has_room(uint32_t level, pid_t pid, struct place *ret, struct place *oldest) {
+  uint32_t set = set_of(mask_of(level), pid);
   for (int way = 0; way < PG_WAYS; way++) {
-    pg_id id = atomic_load_explicit(&set->id[way], memory_order_acquire);
-    struct place here = {set, way, id};
-    if (!id || is_forgotten(id)) {
+    struct place here = place_at(level, set, way);
+    if (!here.id || is_forgotten(here.id)) {
       *ret = here;
       return true;
     }
-    if (pg_id_state(id) >= PG_GONE && (!oldest->set || age(id) > age(oldest->id)))
+    if (pg_id_state(here.id) >= PG_GONE && (!oldest->at || age(here.id) > age(oldest->id)))
       *oldest = here;
   }
   return false;
 }
 
-/* A place for a PID that is not in the table. More retired PIDs than are kept never need another level than the second;
- * where their sets are full, the one that retired first is forgotten a little early. */
-static bool find_room(pid_t pid, struct place *ret) {
-  struct place oldest = {NULL, 0, 0};
-  for (uint32_t level = 0;; level++) {
-    if (level == level_count() && (level < 2 || !oldest.set) && !add_level(level))
+/* A place, from the second level on. More retired PIDs than are kept never need another level than the second. If their
+ * sets are full, the one that retired first is forgotten a little early. */
+static bool find_room_below(pid_t pid, struct place *ret) {
+  struct place oldest = {NULL, NULL, 0};
+  for (uint32_t level = 1;; level++) {
+    if (level == level_count() && ((level > 1 && oldest.at) || !add_level(level)))
       break;
-    if (level == level_count())
-      break;
-    if (has_room(set_of(level, pid), ret, &oldest))
+    if (has_room(level, pid, ret, &oldest))
       return true;
   }
   *ret = oldest;
-  return oldest.set;
+  return oldest.at;
+}
+
+/* A place for a PID that is not in the table. *copy: where the retired PID that is there now was copied to. Until the
+ * place is taken, that PID has two entries that are the same. */
+static bool find_room(pid_t pid, struct place *ret, struct place *copy) {
+  struct place oldest = {NULL, NULL, 0};
+  if (has_room(0, pid, ret, &oldest))
+    return true;
+  if (!oldest.at)
+    return find_room_below(pid, ret);
+  *ret = oldest;
+  if (find_room_below(pg_id_pid(oldest.id), copy)) {
+    bool copied = swap(copy, oldest.id);
+    copy->id = oldest.id;
+    if (!copied)
+      copy->at = NULL;
+  }
+  return true;
 }
 
 static bool enter(pid_t pid, pg_id id, uint64_t ino) {
-  struct place at;
   const pg_id making = pg_id_make(pid, PG_MAKING, pg_id_stamp(id));
   for (;;) {
-    if (!look(pid, &at) && !find_room(pid, &at))
+    struct place at, copy = {NULL, NULL, 0};
+    if (!look(pid, &at) && !find_room(pid, &at, &copy))
       return false;
-    if (!swap(&at, making))
-      continue;
-    atomic_store_explicit(&at.set->ino[at.way], ino, memory_order_release);
-    atomic_store_explicit(&at.set->id[at.way], id, memory_order_release);
-    return true;
+    if (swap(&at, making)) {
+      if (pg_id_is_live(id)) /* a retired PID has no identity, and what its page would cost is saved */
+        atomic_store_explicit(at.ino, ino, memory_order_release);
+      atomic_store_explicit(at.at, id, memory_order_release);
+      return true;
+    }
+    if (copy.at) /* another thread was faster: it may have forgotten that PID */
+      swap(&copy, 0);
   }
 }
 
@@ -186,7 +214,7 @@ pg_id pg_number_born(pid_t pid, uint64_t ino, uint64_t flags) {
 void pg_number_identify(pg_id id, uint64_t ino) {
   struct place at;
   if (look(pg_id_pid(id), &at) && at.id == id)
-    atomic_store_explicit(&at.set->ino[at.way], ino, memory_order_release);
+    atomic_store_explicit(at.ino, ino, memory_order_release);
 }
 
 static pg_id next_gone(pid_t pid, bool group) {
@@ -209,8 +237,8 @@ void pg_number_bury(pid_t pid, bool group) {
 
 void pg_number_forget(pid_t pid) {
   struct place at;
-  while (is_possible(pid) && look(pid, &at) && !swap(&at, 0)) {
-  }
+  while (is_possible(pid) && look(pid, &at)) /* there may be a copy, see find_room() */
+    swap(&at, 0);
 }
 
 bool pg_number_forget_id(pg_id id) {
@@ -220,23 +248,20 @@ bool pg_number_forget_id(pg_id id) {
 
 /* ---- Walks ---- */
 
-static uint32_t sets_of(uint32_t level) { return level ? pg_number_levels[level - 1].mask + 1 : PG_HOT_SETS; }
-static struct pg_set *set_at(uint32_t level, uint32_t n) {
-  return level ? &pg_number_levels[level - 1].sets[n] : &pg_hot.sets[n];
+/* The n-th place of a level, if it is in use; *ret_ino belongs to the id. */
+static pg_id read_entry(uint32_t level, uint32_t n, uint64_t *ret_ino) {
+  struct place at = place_at(level, n / PG_WAYS, (int)(n % PG_WAYS));
+  *ret_ino = pg_id_is_live(at.id) ? atomic_load_explicit(at.ino, memory_order_acquire) : 0;
+  return pg_id_state(at.id) > PG_MAKING && atomic_load_explicit(at.at, memory_order_acquire) == at.id ? at.id : 0;
 }
 
-/* Entries that are in use; *ret_ino belongs to the id. */
-static pg_id read_entry(struct pg_set *set, int way, uint64_t *ret_ino) {
-  pg_id id = atomic_load_explicit(&set->id[way], memory_order_acquire);
-  *ret_ino = atomic_load_explicit(&set->ino[way], memory_order_acquire);
-  return pg_id_state(id) > PG_MAKING && atomic_load_explicit(&set->id[way], memory_order_acquire) == id ? id : 0;
-}
+static uint32_t places_of(uint32_t level) { return (mask_of(level) + 1) * PG_WAYS; }
 
 void pg_number_each(void (*fn)(pg_id id, uint64_t ino, void *arg), void *arg) {
   for (uint32_t level = 0, levels_now = level_count(); level < levels_now; level++)
-    for (uint32_t n = 0; n < sets_of(level) * PG_WAYS; n++) {
+    for (uint32_t n = 0; n < places_of(level); n++) {
       uint64_t ino;
-      pg_id id = read_entry(set_at(level, n / PG_WAYS), (int)(n % PG_WAYS), &ino);
+      pg_id id = read_entry(level, n, &ino);
       if (id)
         fn(id, ino, arg);
     }
@@ -246,14 +271,14 @@ pg_id pg_number_next_live(uint32_t steps, uint64_t *ret_ino) {
   uint32_t at = atomic_load_explicit(&pg_hot.hand, memory_order_relaxed);
   pg_id found = 0;
   for (; steps && !found; steps--, at++) {
-    uint32_t level = 0, n = at / PG_WAYS, levels_now = level_count();
-    while (level < levels_now && n >= sets_of(level))
-      n -= sets_of(level++);
+    uint32_t level = 0, n = at, levels_now = level_count();
+    while (level < levels_now && n >= places_of(level))
+      n -= places_of(level++);
     if (level == levels_now) {
       at = UINT32_MAX; /* once round: the next step is the first */
       continue;
     }
-    pg_id id = read_entry(set_at(level, n), (int)(at % PG_WAYS), ret_ino);
+    pg_id id = read_entry(level, n, ret_ino);
     if (pg_id_is_live(id))
       found = id;
   }

@@ -14,8 +14,11 @@
  *   any          pg_number_forget, pg_number_born   -, LIVE
  *   GONE(_GROUP) as many later tickets as are kept  -            by itself: find() ignores it
  *
- * Entries live in sets of eight. The first level of sets is on the hot page. The second follows from the bound. Further
- * ones are mapped when more children live than that. A look-up reads one cache line a level. */
+ * Entries live in sets of eight. The first level of sets is on the hot page. A birth that finds its set there full
+ * moves the entry that retired first to the second level, which follows from the bound. Further levels are mapped if
+ * more children live than that. A retired PID has no identity, so a level has its identities apart: the pages that they
+ * would lie on stay untouched, and each page that is touched makes every later fork dearer. A look-up reads one cache
+ * line a level. */
 #ifndef PG_CHILD_NUMBER_H
 #define PG_CHILD_NUMBER_H
 
@@ -28,8 +31,8 @@
 #define PG_RETIRED_MOST 16384u
 
 struct pg_sets {
-  struct pg_set *sets;
-  uint32_t mask; /* their number - 1 */
+  struct pg_set *sets; /* of ids; as many follow with the pidfs inodes of the children, or 0 */
+  uint32_t mask;       /* their number - 1 */
 };
 extern struct pg_sets pg_number_levels[PG_LEVELS] PG_HIDDEN;
 
@@ -58,7 +61,7 @@ void pg_number_set_retired_max(uint32_t n);
 void pg_number_set_pid_max_source(int64_t (*pid_max)(void));
 uint32_t pg_number_retired_max(void);
 
-/* What is known of the PID, and the identity of a child: *ret_ino, 0 where it has none. */
+/* What is known of the PID, and the identity of a living child: *ret_ino, 0 if it has none. */
 pg_id pg_number_find(pid_t pid, uint64_t *ret_ino);
 /* Does the entry with this id still stand? */
 bool pg_number_is(pg_id id);

@@ -174,14 +174,14 @@ static int send_proven(int fd, pg_id id, const struct pg_signal *s) {
 }
 
 /* -EBADF: nothing is held. */
-static int reach_held(pg_id id, uint64_t ino, const struct pg_signal *s) {
+static int reach_held(pg_id id, const struct pg_signal *s) {
   int r = -EBADF, fd = pg_held_for(id);
   if (fd < 0 || !pg_filter_can(PG_CAN_PIDFD))
     return r;
   if (pg_held_is_careful()) {
     struct pg_window window;
     pg_window_open(&window, false);
-    if (pg_held_for(id) == fd && pg_reach_is(fd, ino))
+    if (pg_held_for(id) == fd && pg_reach_is(fd, pg_held_ino(id)))
       r = send_proven(fd, id, s);
     pg_window_close(&window);
   } else {
@@ -196,7 +196,7 @@ static int reach_held(pg_id id, uint64_t ino, const struct pg_signal *s) {
 }
 
 int pg_reach(pg_id id, uint64_t ino, const struct pg_signal *s, bool guest) {
-  int r = guest ? -EBADF : reach_held(id, ino, s);
+  int r = guest ? -EBADF : reach_held(id, s);
   if (r != -EBADF)
     return r;
   if (!pg_id_is_live(id)) /* only a pidfd from before names it */

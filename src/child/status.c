@@ -30,8 +30,6 @@ const struct pg_status_layout pg_status_layout = {.size = sizeof pg_status_layou
                                                   .level_mask = offsetof(struct pg_sets, mask),
                                                   .set_size = sizeof(struct pg_set),
                                                   .ways = PG_WAYS,
-                                                  .set_ids = offsetof(struct pg_set, id),
-                                                  .set_inos = offsetof(struct pg_set, ino),
                                                   .pid_bits = 22,
                                                   .state_bits = 3,
                                                   .state_live = PG_LIVE,

@@ -30,7 +30,7 @@ struct pg_status_layout {
   uint32_t stripes, stripe_size, stripe_count; /* more of the second counter, 64 bits */
   uint32_t sets, set_count, level_count;       /* the first sets; how many further levels there are */
   uint32_t level_size, level_sets, level_mask; /* a level: a pointer to its sets, and their number - 1 */
-  uint32_t set_size, ways, set_ids, set_inos;  /* a set: as many ids and inodes, 64 bits each */
+  uint32_t set_size, ways;                     /* a set: as many ids, 64 bits each; all sets of inodes follow */
   uint32_t pid_bits, state_bits;               /* an id: its lowest bits, and those above */
   uint32_t state_live, state_gone_group;
   uint32_t cell_count, cell_size, cell_id, cell_fd; /* a held pidfd: for which id, and its number + 1 */

@@ -12,11 +12,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A set of the number table, see child/number.h. */
+/* A set of the number table, see child/number.h: one cache line. */
 #define PG_WAYS 8
 struct pg_set {
-  _Atomic uint64_t id[PG_WAYS];  /* what is known of a PID; one cache line */
-  _Atomic uint64_t ino[PG_WAYS]; /* the pidfs inode of that process, or 0 */
+  _Atomic uint64_t word[PG_WAYS];
 };
 #define PG_HOT_SETS 16
 #define PG_LEVELS 8
@@ -57,7 +56,7 @@ struct pg_hot {
         signals; /* more of that counter: threads that signal different children write to different lines */
     char apart[56];
   } stripes[PG_HOT_STRIPES] __attribute__((aligned(64)));
-  struct pg_set sets[PG_HOT_SETS] __attribute__((aligned(64)));
+  struct pg_set sets[2 * PG_HOT_SETS] __attribute__((aligned(64)));
 };
 
 _Static_assert(offsetof(struct pg_hot, births) == 64, "what is read often has a cache line of its own");

@@ -97,12 +97,14 @@ static int held_for(const struct seen *s, uint64_t id) {
   return -1;
 }
 
-static void take_set(struct seen *s, const unsigned char *set) {
+/* A level: its sets of ids, and then as many of inodes. */
+static void take_set(struct seen *s, const unsigned char *sets, uint32_t number, uint32_t count) {
   const struct pg_status_layout *l = &s->layout;
+  const unsigned char *set = sets + (size_t)number * l->set_size, *inos = set + (size_t)count * l->set_size;
   for (uint32_t way = 0; way < l->ways; way++) {
     uint64_t id, ino;
-    memcpy(&id, set + l->set_ids + 8 * way, sizeof id);
-    memcpy(&ino, set + l->set_inos + 8 * way, sizeof ino);
+    memcpy(&id, set + 8 * way, sizeof id);
+    memcpy(&ino, inos + 8 * way, sizeof ino);
     uint32_t state = (uint32_t)(id >> l->pid_bits) & ((1u << l->state_bits) - 1);
     struct known k = {(int32_t)(id & (((uint64_t)1 << l->pid_bits) - 1)), -1, state == l->state_live,
                       state == l->state_gone_group, ino};
@@ -117,12 +119,11 @@ static void take_set(struct seen *s, const unsigned char *set) {
 
 static bool is_sane(const struct pg_status_layout *l) {
   return l->size >= sizeof *l && l->pointer_size == sizeof(void *) && l->set_size && l->set_size <= 4096 && l->ways &&
-         l->ways <= 64 && l->set_ids <= l->set_size - 8 * l->ways && l->set_inos <= l->set_size - 8 * l->ways &&
-         l->set_count <= 64 && l->level_size >= 12 && l->level_size <= 64 && l->level_sets <= l->level_size - 8 &&
-         l->level_mask <= l->level_size - 4 && l->pid_bits < 32 && l->state_bits < 8 && l->cell_count <= 4096 &&
-         l->cell_size >= 12 && l->cell_size <= 4096 && l->cell_id <= l->cell_size - 8 &&
-         l->cell_fd <= l->cell_size - 4 && l->counter_count <= PG_STATUS_COUNTERS && l->counter_count > 1 &&
-         l->stripe_count <= 64;
+         l->ways <= 64 && 8 * l->ways <= l->set_size && l->set_count <= 64 && l->level_size >= 12 &&
+         l->level_size <= 64 && l->level_sets <= l->level_size - 8 && l->level_mask <= l->level_size - 4 &&
+         l->pid_bits < 32 && l->state_bits < 8 && l->cell_count <= 4096 && l->cell_size >= 12 && l->cell_size <= 4096 &&
+         l->cell_id <= l->cell_size - 8 && l->cell_fd <= l->cell_size - 4 && l->counter_count <= PG_STATUS_COUNTERS &&
+         l->counter_count > 1 && l->stripe_count <= 64;
 }
 
 static int by_pid(const void *a, const void *b) {
@@ -142,11 +143,11 @@ static bool read_level(const struct process *p, struct seen *s, uint32_t level) 
   memcpy(&mask, entry + l->level_mask, sizeof mask);
   if (!at || mask >= SETS_SANE)
     return false;
-  size_t size = ((size_t)mask + 1) * l->set_size;
+  size_t size = 2 * ((size_t)mask + 1) * l->set_size;
   sets = must_alloc(NULL, size);
   bool read = process_read(p, at, sets, size);
   for (uint32_t i = 0; read && i <= mask; i++)
-    take_set(s, sets + (size_t)i * l->set_size);
+    take_set(s, sets, i, mask + 1);
   free(sets);
   return read;
 }
@@ -154,14 +155,14 @@ static bool read_level(const struct process *p, struct seen *s, uint32_t level) 
 static bool read_numbers(const struct process *p, struct seen *s) {
   const struct pg_status_layout *l = &s->layout;
   uint32_t levels = page32(s, l->level_count);
-  if (levels > 16 || l->sets + (uint64_t)l->set_count * l->set_size > s->page_size)
+  if (levels > 16 || l->sets + 2 * (uint64_t)l->set_count * l->set_size > s->page_size)
     return false;
   size_t size = (size_t)l->cell_count * l->cell_size;
   s->cells = must_alloc(NULL, size + 1);
   if (!process_read(p, s->cells_at, s->cells, size))
     return false;
   for (uint32_t i = 0; i < l->set_count; i++)
-    take_set(s, s->page + l->sets + (size_t)i * l->set_size);
+    take_set(s, s->page + l->sets, i, l->set_count);
   for (uint32_t level = 0; level < levels; level++)
     read_level(p, s, level);
   if (s->knowns)
