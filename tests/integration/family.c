@@ -48,6 +48,12 @@ static const struct story {
      "-eval\nP = string:trim(os:cmd(\"sh -c 'sleep 0 & wait $!; echo $!'\")), io:format(\"ready ~s~n\", [P]), "
      "io:get_line(\"\"), io:format(\"result ~s~n\", [string:trim(os:cmd(\"kill \" ++ P ++ \" 2>/dev/null; echo "
      "$?\"))]), halt()."},
+    {"java", "javac", "bash", "-c",
+     "d=$(mktemp -d) && trap 'rm -r $d' EXIT && echo 'class F { public static void main(String[] a) throws Exception {"
+     " Process p = new ProcessBuilder(\"sleep\", \"0\").start(); p.waitFor(); System.out.println(\"ready \" + p.pid());"
+     " System.in.read(); System.out.println(\"result \" + new ProcessBuilder(\"kill\", \"\" + "
+     "p.pid()).start().waitFor());"
+     "}}' >$d/F.java && java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC $d/F.java"},
 };
 
 static bool play(const struct story *story, const char *preload, bool family, bool *ret_hit) {
