@@ -235,8 +235,22 @@ static void busy(void) {
   go_round(script, 3 * 4 * (unsigned)rounds);
 }
 
+/* A member has a child with a PID while another member still notes that PID's death. */
+static const char *heirs;
+static void births_during_a_reap(void) {
+  const char *const argv[] = {heirs, "50", NULL};
+  struct pg_test_command command = {.argv = argv, .preload = pg_test_preload(), .env = on, .limit_ms = 120000};
+  struct pg_test_outcome outcome;
+  remove_segment();
+  pg_test_run(&command, &outcome);
+  PG_CHECK(pg_test_exited(&outcome, 0) && strcmp(outcome.out, "rounds 50 refused 0\n") == 0,
+           "status %#x, \"%s\" \"%s\"", (unsigned)outcome.status, outcome.out, outcome.err);
+  pg_test_outcome_free(&outcome);
+  remove_segment();
+}
+
 void pg_test_plan(int argc, char **argv) {
-  (void)argc, (void)argv;
+  heirs = argc > 1 ? argv[1] : NULL;
   pg_test_need_take_pid();
   if (unshare(CLONE_NEWIPC) != 0)
     pg_test_skip_all("no namespace for System V memory: %s", strerror(errno));
@@ -251,5 +265,7 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("family", "ignored", ignored);
   pg_test_add("family", "hostile", hostile);
   pg_test_add("family", "no-strangers", no_strangers);
+  if (heirs)
+    pg_test_add("family", "births-during-a-reap", births_during_a_reap);
   pg_test_add("family", "busy", busy);
 }
