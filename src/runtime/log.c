@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/log.h"
 
+#include "runtime/window.h"
+
 #include "kernel/sys.h"
 #include "runtime/hot.h"
 #include "runtime/lift.h"
@@ -114,6 +116,8 @@ static int open_path(const char **ret_why) {
 
 /* A negative value: the path cannot be opened. */
 static int open_out(const char **ret_why) {
+  struct pg_window window;
+  pg_window_open(&window, false);
   int low = pg_config.log_path[0] ? open_path(ret_why) : STDERR_FILENO;
   int fd = low < 0 ? low : pg_lift(low);
   if (pg_config.log_path[0] && low >= 0)
@@ -122,6 +126,7 @@ static int open_out(const char **ret_why) {
     pg_sys_close(fd);
     fd = -1;
   }
+  pg_window_close(&window);
   if (fd < 0)
     pg_count(log_failures);
   atomic_store_explicit(&out.fd, fd < 0 ? -1 : fd, memory_order_release);
@@ -129,7 +134,7 @@ static int open_out(const char **ret_why) {
 }
 
 static void read_comm(void) {
-  ssize_t n = pg_sys_read_file(AT_FDCWD, "/proc/self/comm", out.comm, sizeof out.comm);
+  ssize_t n = pg_window_read_file("/proc/self/comm", out.comm, sizeof out.comm);
   while (n > 0 && out.comm[n - 1] == '\n')
     out.comm[--n] = '\0';
 }
@@ -271,7 +276,7 @@ void pg_line_now(struct pg_line *line, pid_t pid) {
   pg_buf_str(&b, "/proc/");
   pg_buf_dec(&b, pid);
   pg_buf_str(&b, "/comm");
-  ssize_t n = pg_sys_read_file(AT_FDCWD, path, comm, sizeof comm);
+  ssize_t n = pg_window_read_file(path, comm, sizeof comm);
   while (n > 0 && comm[n - 1] == '\n')
     comm[--n] = '\0';
   pg_line_str(line, "now", n > 0 ? comm : "nobody");
@@ -308,7 +313,8 @@ static bool maps_line(struct pg_line *line, const char *text, uint64_t address) 
 }
 
 void pg_line_caller(struct pg_line *line, const void *address) {
-  int fd = pg_sys_openat(AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+  struct pg_window window;
+  int fd = pg_window_open_file(&window, "/proc/self/maps");
   char chunk[512], text[512];
   size_t len = 0;
   bool found = false;
@@ -324,8 +330,7 @@ void pg_line_caller(struct pg_line *line, const void *address) {
       }
     }
   }
-  if (fd >= 0)
-    pg_sys_close(fd);
+  pg_window_close_file(&window, fd);
   if (!found) {
     pg_buf_str(&line->buf, " caller=");
     pg_buf_hex(&line->buf, (uint64_t)(uintptr_t)address);
