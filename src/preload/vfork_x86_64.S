@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* vfork. The child returns first, on the same stack, and may write over our return address: it is kept in %r9 meanwhile, which
- * the kernel preserves for each of the two. What the first half did is in %rdx for the same reason. */
+/* vfork. The child returns first, on the same stack, and may write over the parent's return address. The kernel
+ * preserves registers for parent and child. So %r9 keeps the return address, and %rdx keeps what pg_vfork_prepare
+ * returned. */
 #define SYS_vfork 58
 
 	.section .text.hot, "ax", @progbits

@@ -70,6 +70,7 @@ END {
   finish()
   if (!sentences)
     exit 2
-  printf "%s: %d sentences, %.1f words on the average, %d the longest\n", FILENAME, sentences, total / sentences, longest
+  printf "%s: %d sentences, %.1f words on the average, %d the longest\n",
+    FILENAME, sentences, total / sentences, longest
   exit bad || total / sentences > average
 }

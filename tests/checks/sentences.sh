@@ -36,6 +36,7 @@ lines=$(wc -l <README.md)
 # shellcheck disable=SC2016
 sed -n '/^```c$/,/^```$/{/^```/d;p}' README.md >"$tmp/hello.c"
 [[ -s $tmp/hello.c ]] || fail 'README.md shows no program'
-"$cc" -Wall -Wextra -Wpedantic -Werror -fsyntax-only -Iinclude "$tmp/hello.c" || fail 'the program of README.md does not compile'
+"$cc" -Wall -Wextra -Wpedantic -Werror -fsyntax-only -Iinclude "$tmp/hello.c" ||
+  fail 'the program of README.md does not compile'
 echo "$# documents, $failures failed"
 ((failures == 0))
