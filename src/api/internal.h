@@ -27,8 +27,12 @@ static inline int pg_given(int fd) {
 /* 1 and 0 are answers. */
 static inline bool pg_ret_bool(int r) { return pg_ret(r) > 0; }
 
-/* 1: it happened; 0: time was over. */
-static inline int pg_ret_in_time(int r) { return pg_ret(r == 0 ? -ETIMEDOUT : r < 0 ? r : 0); }
+/* 1: it happened; 0: the time-out expired. */
+static inline int pg_ret_in_time(int r) {
+  if (r == 0)
+    return pg_ret(-ETIMEDOUT);
+  return pg_ret(r < 0 ? r : 0);
+}
 
 /* A child was started: the table learns of its number. */
 void pg_api_born(pid_t pid) PG_HIDDEN;

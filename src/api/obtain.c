@@ -36,7 +36,9 @@ bool pidguard_pidfd_is_child(int pidfd) {
   int r = pg_pidfd_check(pidfd);
   if (!r)
     r = pg_pidfd_verify_child(pidfd);
-  return pg_ret_bool(r == -ECHILD ? 0 : r ? r : 1);
+  if (r == -ECHILD)
+    return false;
+  return pg_ret_bool(r ? r : 1);
 }
 
 bool pidguard_pidfd_is_same(int a, int b) { return pg_ret_bool(pg_pidfd_same(a, b)); }

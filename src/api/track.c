@@ -32,35 +32,30 @@ static int new_pidfd(pid_t pid) {
   int fd = pg_mode() == PG_MODE_OFF ? -EOPNOTSUPP : pg_child_pidfd(pid);
   if (fd != -EOPNOTSUPP)
     return fd == PG_PASS ? -ECHILD : fd;
-  fd = pg_pidfd_open(pid, 0);
-  if (fd >= 0 && pg_pidfd_verify_child(fd)) {
-    pg_sys_close(fd);
+  PG_AUTO_CLOSE int opened = pg_pidfd_open(pid, 0);
+  if (opened >= 0 && pg_pidfd_verify_child(opened))
     return -ECHILD;
-  }
-  return fd;
+  return pg_take(&opened);
 }
 
 pid_t pidguard_fork_pidfd(int *ret_pidfd) {
-  /* What would fail afterwards fails before there is a child. */
-  int reserve = pg_pidfd_open_self();
+  /* Descriptors that are missing make the call fail before there is a child. */
+  PG_AUTO_CLOSE int reserve = pg_pidfd_open_self();
   if (reserve < 0)
     return (pid_t)pg_ret(reserve);
-  int gate = pg_sys_event_create();
-  if (gate < 0) {
-    pg_sys_close(reserve);
+  PG_AUTO_CLOSE int gate = pg_sys_event_create();
+  if (gate < 0)
     return (pid_t)pg_ret(gate);
-  }
   pid_t pid = pidguard_fork();
-  if (pid == 0)
+  if (pid == 0) {
     await_parent(gate, reserve);
-  pg_sys_close(reserve);
-  if (pid > 0) {
+  } else if (pid > 0) {
+    pg_sys_close(pg_take(&reserve)); /* its number is free for the pidfd of the child */
     int fd = new_pidfd(pid);
     *ret_pidfd = fd < 0 ? -1 : pg_given(fd);
     const uint64_t open = 1;
     pg_sys_write(gate, &open, sizeof open);
   }
-  pg_sys_close(gate);
   return pid;
 }
 

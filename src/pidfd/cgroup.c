@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pidfd/cgroup.h"
 
+#include "base/errors.h"
 #include "kernel/sys.h"
 
 #include <stdbool.h>
@@ -8,8 +9,8 @@
 
 #define NAME_CAP 256 /* NAME_MAX, and the NUL */
 
-/* Failures that say nothing about the kernel: they are passed on as they are. */
-static int is_scarcity(int r) { return r == -EMFILE || r == -ENFILE || r == -ENOMEM; }
+/* What has run out is passed on. Every other failure means that the cgroup cannot be found. */
+static int or_scarce(int r) { return pg_is_scarce(r) ? r : -EOPNOTSUPP; }
 
 /* Reads a text file byte by byte, in little memory: callers may be on the stack of a signal handler. */
 struct stream {
@@ -66,7 +67,7 @@ static int walk(int dir, struct stream *s, int end) {
         removed || outside || all != n ? -EOPNOTSUPP : pg_sys_openat(dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     pg_sys_close(dir);
     if (next < 0)
-      return is_scarcity(next) ? next : -EOPNOTSUPP;
+      return or_scarce(next);
     dir = next;
   }
   return dir;
@@ -104,9 +105,10 @@ static int open_mount(void) {
   static const char path[] = "/proc/thread-self/mountinfo";
   int line = 0, c = 0, root;
   for (int pass = 0; pass < 2; pass++) {
-    struct stream s = {.fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0)};
-    if (s.fd < 0)
-      return is_scarcity(s.fd) ? s.fd : -EOPNOTSUPP;
+    PG_AUTO_CLOSE int fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+      return or_scarce(fd);
+    struct stream s = {.fd = fd};
     if (pass == 0) {
       line = find_mount(&s);
       root = line ? 0 : -EOPNOTSUPP;
@@ -121,7 +123,6 @@ static int open_mount(void) {
       if (root >= 0)
         root = walk(root, &s, ' ');
     }
-    pg_sys_close(s.fd);
     if (root)
       break;
   }
@@ -145,20 +146,19 @@ static int find_path(struct stream *s) {
 }
 
 int pg_cgroup_open(int procdir) {
-  struct stream s = {.fd = pg_sys_openat(procdir, "cgroup", O_RDONLY | O_CLOEXEC, 0)};
-  if (s.fd < 0)
-    return s.fd == -ENOENT ? -EOPNOTSUPP : s.fd;
+  PG_AUTO_CLOSE int fd = pg_sys_openat(procdir, "cgroup", O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0)
+    return fd == -ENOENT ? -EOPNOTSUPP : fd;
+  struct stream s = {.fd = fd};
   int r = find_path(&s);
   if (!r)
     r = open_mount();
   if (r >= 0)
     r = walk(r, &s, '\n');
-  pg_sys_close(s.fd);
-  if (r >= 0 && pg_sys_fstatfs_type(r) != PG_CGROUP2_SUPER_MAGIC) {
-    pg_sys_close(r);
-    r = -EOPNOTSUPP;
-  }
-  return r;
+  PG_AUTO_CLOSE int dir = r;
+  if (dir >= 0 && pg_sys_fstatfs_type(dir) != PG_CGROUP2_SUPER_MAGIC)
+    return -EOPNOTSUPP;
+  return dir < 0 ? dir : pg_take(&dir);
 }
 
 /* The handle is the id on every kernel; the inode number is only where inode numbers have 64 bits. */
@@ -182,10 +182,9 @@ int pg_cgroup_id_of(int dir, uint64_t *ret) {
 }
 
 int pg_cgroup_id(int procdir, uint64_t *ret) {
-  int dir = pg_cgroup_open(procdir);
+  PG_AUTO_CLOSE int dir = pg_cgroup_open(procdir);
   if (dir < 0)
     return dir;
   int r = pg_cgroup_id_of(dir, ret);
-  pg_sys_close(dir);
   return r == -EINVAL ? -EOPNOTSUPP : r;
 }

@@ -6,8 +6,8 @@
 #define PG_PIDFD_FEATURE_H
 
 #include "base/attr.h"
+#include "base/errors.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 
 enum pg_feature {
@@ -42,8 +42,7 @@ static inline int pg_feature_hidden(enum pg_feature f) {
   return PG_UNLIKELY(atomic_load_explicit(&pg_feature_mask, memory_order_relaxed) & (unsigned)f);
 }
 
-/* The result of a call that asks nobody for permission: EPERM is then a filter's way of saying that the call is not
- * there, as ENOSYS is. */
-static inline int pg_or_unsupported(int r) { return r == -ENOSYS || r == -EPERM ? -EOPNOTSUPP : r; }
+/* As r, but a missing call is -EOPNOTSUPP. pre: as pg_call_is_missing. */
+static inline int pg_or_unsupported(int r) { return pg_call_is_missing(r) ? -EOPNOTSUPP : r; }
 
 #endif

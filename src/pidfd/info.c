@@ -29,11 +29,9 @@ static int native_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
   if (pg_feature_hidden(PG_FEATURE_INFO_COREDUMP))
     ask &= ~PG_PIDFD_INFO_COREDUMP;
   int r = pg_feature_hidden(PG_FEATURE_INFO_SIZES) ? -ENOTTY : get_info(fd, ask, sizeof *ret, ret);
-  if (r == -ENOTTY || r == -EINVAL)
+  if (pg_ioctl_is_missing(r))
     r = get_info(fd, ask & ~PG_PIDFD_INFO_COREDUMP, PG_PIDFD_INFO_SIZE_VER0, ret); /* there is no room for it */
-  if (r == -ENOTTY || r == -EINVAL) /* EINVAL: 6.11 and 6.12 know namespace ioctls only, which take no argument */
-    return -EOPNOTSUPP;
-  return r;
+  return pg_ioctl_is_missing(r) ? -EOPNOTSUPP : r;
 }
 
 /* Why none of the wanted items came with an otherwise good answer. */
@@ -53,8 +51,10 @@ int pg_pidfd_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
   if (r == -EOPNOTSUPP || r == -ESRCH) {
     int native = r;
     r = pg_proc_info(fd, want, ret);
-    if (r == -EOPNOTSUPP)
-      r = native == -ESRCH ? -ESRCH : pg_pidfd_check(fd) ? -EBADF : -EOPNOTSUPP;
+    if (r == -EOPNOTSUPP && native == -ESRCH)
+      r = -ESRCH;
+    if (r == -EOPNOTSUPP && pg_pidfd_check(fd))
+      r = -EBADF;
     if (!r && !(ret->mask & want))
       r = -EOPNOTSUPP;
   }

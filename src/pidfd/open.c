@@ -51,11 +51,9 @@ int pg_pidfd_open_parent(void) {
       return -EREMOTE;
     /* Still the parent afterwards, so it was there meanwhile, and had the number: a parent that dies is followed by one
      * that had a number of its own all the time. */
-    int fd = pg_pidfd_open(pid, 0);
+    PG_AUTO_CLOSE int fd = pg_pidfd_open(pid, 0);
     if (pg_sys_getppid() == pid)
-      return fd;
-    if (fd >= 0)
-      pg_sys_close(fd);
+      return fd < 0 ? fd : pg_take(&fd);
   }
 }
 
@@ -92,7 +90,9 @@ int pg_pidfd_check(int fd) {
 int pg_pidfd_verify_child(int fd) {
   siginfo_t si;
   int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL);
-  return r == -EINVAL ? (fd < 0 ? -EBADF : -EOPNOTSUPP) : pg_or_unsupported(r);
+  if (r == -EINVAL)
+    return fd < 0 ? -EBADF : -EOPNOTSUPP;
+  return pg_or_unsupported(r);
 }
 
 int pg_pidfd_set_inherit(int fd, int inherit) {

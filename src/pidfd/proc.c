@@ -85,14 +85,14 @@ int pg_proc_dir(int fd) {
   pg_buf_init(&b, path, sizeof path);
   pg_buf_str(&b, "/proc/");
   pg_buf_dec(&b, pid);
-  int dir = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-  /* The process had the number before the open; if it has it still, it had it throughout, and the directory is its. */
+  PG_AUTO_CLOSE int dir = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  /* The process had this PID before the open. If it still has the PID now, the directory is that of this process. */
   int after = pg_proc_number(fd);
-  if (after == pid)
-    return dir == -ENOENT ? -EACCES : dir;
-  if (dir >= 0)
-    pg_sys_close(dir);
-  return after < 0 ? after : -ESRCH;
+  if (after != pid)
+    return after < 0 ? after : -ESRCH;
+  if (dir == -ENOENT)
+    return -EACCES;
+  return dir < 0 ? dir : pg_take(&dir);
 }
 
 static int status_info(int dir, struct pg_pidfd_info *ret) {
@@ -117,7 +117,7 @@ int pg_proc_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
   int own = pg_proc_pid(fd);
   if (own < 0 && own != -EOPNOTSUPP)
     return own;
-  int dir = pg_proc_dir(fd);
+  PG_AUTO_CLOSE int dir = pg_proc_dir(fd);
   if (dir < 0)
     return dir;
   int r = status_info(dir, ret);
@@ -130,17 +130,15 @@ int pg_proc_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
     else if (cg == -ESRCH)
       r = cg;
   }
-  pg_sys_close(dir);
   return r;
 }
 
 int pg_proc_start_time(int fd, uint64_t *ret) {
   char text[1024];
-  int dir = pg_proc_dir(fd);
+  PG_AUTO_CLOSE int dir = pg_proc_dir(fd);
   if (dir < 0)
     return dir;
   ssize_t n = pg_sys_read_file(dir, "stat", text, sizeof text);
-  pg_sys_close(dir);
   if (n <= 0)
     return n == -ENOENT || n == 0 ? -ESRCH : (int)n;
   const char *p = strrchr(text, ')'); /* a name may have blanks and brackets in it; behind it come fields 3 to 52 */

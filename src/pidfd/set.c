@@ -67,13 +67,22 @@ static bool tell(int set, uint64_t data, uint32_t events) {
   return !control(set, EPOLL_CTL_MOD, data | TOLD);
 }
 
+/* For epoll_wait(): milliseconds, rounded up, and as many as fit an int. */
+static int timeout_until(int64_t deadline) {
+  int64_t left = pg_deadline_left(deadline);
+  if (left < 0)
+    return -1;
+  if (left > (int64_t)INT32_MAX * 1000000)
+    return INT32_MAX;
+  return (int)((left + 999999) / 1000000);
+}
+
 int pg_set_wait(int set, int *ready, int max, int64_t deadline) {
   struct epoll_event events[BATCH];
   if (max < 1)
     return -EINVAL;
   for (;;) {
-    int64_t left = pg_deadline_left(deadline);
-    int ms = left < 0 ? -1 : left > (int64_t)INT32_MAX * 1000000 ? INT32_MAX : (int)((left + 999999) / 1000000);
+    int ms = timeout_until(deadline);
     int n = pg_sys_epoll_wait(set, events, max < BATCH ? max : BATCH, ms), told = 0;
     for (int i = 0; i < n; i++)
       if (tell(set, events[i].data.u64, events[i].events))

@@ -23,12 +23,8 @@ static int raw_send(int fd, int sig, const siginfo_t *info, unsigned scope) {
 static int send_self(int fd, int sig, siginfo_t *info, unsigned scope) {
   pid_t pid = pg_sys_getpid();
   if (scope == PG_PIDFD_SIGNAL_PROCESS_GROUP) {
-    long self = pg_sys_pidfd_open(pid, 0);
-    if (self < 0)
-      return (int)self;
-    int r = raw_send((int)self, sig, info, scope);
-    pg_sys_close((int)self);
-    return r;
+    PG_AUTO_CLOSE int self = pg_sys_pidfd_open(pid, 0);
+    return self < 0 ? self : raw_send(self, sig, info, scope);
   }
   if (scope == PG_PIDFD_SIGNAL_THREAD || (!scope && fd == PG_PIDFD_SELF_THREAD)) {
     long tid = fd == PG_PIDFD_SELF_THREAD ? pg_sys0(SYS_gettid) : pid;
@@ -83,19 +79,21 @@ int pg_pidfd_terminate(int fd, int64_t deadline, bool go_on) {
   if (r)
     return r < 0 ? r : 0;
   r = pg_pidfd_signal(fd, SIGKILL, 0);
-  return r == -ESRCH ? 0 : r ? r : 1; /* ESRCH: it ended, and was reaped, in the last moment */
+  if (r == -ESRCH) /* it ended and was reaped at the last moment */
+    return 0;
+  return r ? r : 1;
 }
 
 int pg_pidfd_terminate_start(int fd, int64_t deadline, bool go_on) {
   int r = pg_pidfd_check(fd);
   if (r)
     return r;
-  int timer = pg_sys_timer_create(deadline == PG_NO_DEADLINE ? 0 : deadline > 0 ? deadline : 1);
+  int64_t at = deadline > 0 ? deadline : 1;
+  if (deadline == PG_NO_DEADLINE)
+    at = 0;
+  PG_AUTO_CLOSE int timer = pg_sys_timer_create(at);
   if (timer < 0)
     return timer;
   r = ask_to_end(fd, go_on);
-  if (!r)
-    return timer;
-  pg_sys_close(timer);
-  return r;
+  return r ? r : pg_take(&timer);
 }

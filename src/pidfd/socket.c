@@ -52,14 +52,11 @@ static int peer_by_number(int sock) {
     return r == -ENOPROTOOPT ? -ENODATA : r;
   if (cred.pid <= 0)
     return cred.uid == UINT32_MAX ? -ENODATA : -EREMOTE;
-  int fd = pg_pidfd_open(cred.pid, 0);
+  PG_AUTO_CLOSE int fd = pg_pidfd_open(cred.pid, 0);
   if (fd < 0)
-    return fd == -ENOENT ? -ESRCH : fd;
+    return pg_no_entry_no_process(fd);
   r = verify_peer(sock, fd, &cred);
-  if (!r)
-    return fd;
-  pg_sys_close(fd);
-  return r;
+  return r ? r : pg_take(&fd);
 }
 
 int pg_socket_peer(int sock) {
@@ -69,7 +66,9 @@ int pg_socket_peer(int sock) {
                                                   : pg_sys_getsockopt(sock, SOL_SOCKET, PG_SO_PEERPIDFD, &fd, &len);
   if (r == -ENOPROTOOPT)
     return peer_by_number(sock);
-  return r == -EINVAL ? -ESRCH : r ? r : fd; /* EINVAL: before 6.16, reaped */
+  if (r == -EINVAL) /* the peer was reaped (before 6.16) */
+    return -ESRCH;
+  return r ? r : fd;
 }
 
 int pg_socket_peer_creds(int sock, uid_t *ret_uid, gid_t *ret_gid) {
@@ -172,12 +171,9 @@ int pg_socket_receive(int sock) {
   ssize_t n = receive(sock, &byte, 1, 0, &cargo);
   if (n < 0)
     return (int)n;
-  if (cargo.sender >= 0)
-    pg_sys_close(cargo.sender);
-  if (n == 1 && !cargo.cut && cargo.count == 1 && !pg_pidfd_check(cargo.first))
-    return cargo.first;
-  if (cargo.first >= 0)
-    pg_sys_close(cargo.first);
+  PG_AUTO_CLOSE int sender = cargo.sender, first = cargo.first;
+  if (n == 1 && !cargo.cut && cargo.count == 1 && !pg_pidfd_check(first))
+    return pg_take(&first);
   /* Nothing at all is the end, or an empty message. */
   struct pollfd p = {.fd = sock, .events = POLLRDHUP};
   bool end = n == 0 && cargo.count == 0 && pg_sys_ppoll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP));
@@ -197,8 +193,7 @@ ssize_t pg_socket_receive_from(int sock, void *data, size_t size, int flags, int
   ssize_t n = receive(sock, data, size, flags, &cargo);
   if (n < 0)
     return n;
-  if (cargo.first >= 0)
-    pg_sys_close(cargo.first);
+  pg_close_at_end(&cargo.first);
   *ret_fd = cargo.sender;
   return n;
 }

@@ -45,11 +45,10 @@ IN_CHILD static void reset_signals(bool keep_ignored) {
 }
 
 IN_CHILD static int enter_cgroup(int cgroup) {
-  int procs = pg_sys_openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC, 0);
+  PG_AUTO_CLOSE int procs = pg_sys_openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC, 0);
   if (procs < 0)
     return procs == -ENOENT ? -EBADF : procs;
   int r = (int)pg_sys_write(procs, "0", 1);
-  pg_sys_close(procs);
   return r < 0 ? r : 0;
 }
 
@@ -81,7 +80,12 @@ IN_CHILD static int execute(struct shared *s, const char *path) {
   return (int)pg_sys3(SYS_execve, path, s->spawn->argv, s->spawn->envp);
 }
 
-/* As execvp(3): a file that may not be executed is remembered, and the search goes on. */
+/* The search goes on in the next directory, as that of glibc's execvpe (posix/execvpe.c) does. */
+IN_CHILD static bool is_not_here(int r) {
+  return r == -ENOENT || r == -ENOTDIR || r == -ENAMETOOLONG || r == -ESTALE || r == -ENODEV || r == -ETIMEDOUT;
+}
+
+/* As execvp(3): the search goes on past a file that may not be executed, and reports EACCES in the end. */
 IN_CHILD static int search(struct shared *s) {
   const char *file = s->spawn->file;
   int error = -ENOENT;
@@ -101,7 +105,7 @@ IN_CHILD static int search(struct shared *s) {
     int r = b.len + 1 < sizeof s->path ? execute(s, s->path) : -ENAMETOOLONG; /* it may have been cut */
     if (r == -EACCES)
       error = r;
-    else if (r != -ENOENT && r != -ENOTDIR && r != -ENAMETOOLONG && r != -ESTALE && r != -ENODEV && r != -ETIMEDOUT)
+    else if (!is_not_here(r))
       return r;
   }
   return error;
@@ -152,7 +156,7 @@ static pid_t make_child(struct shared *s, uint64_t flags) {
   pid_t pid = -ENOSYS;
   if (!flags || !pg_feature_hidden(PG_FEATURE_CLONE3))
     pid = pg_sys_clone_child(&start);
-  if (!flags || (pid != -ENOSYS && pid != -EPERM && pid != -EINVAL && pid != -E2BIG))
+  if (!flags || !pg_clone3_is_missing(pid))
     return pid;
   if (flags != PG_CLONE_INTO_CGROUP)
     return -EOPNOTSUPP;
@@ -208,16 +212,12 @@ int pg_spawn(const struct pg_spawn *spawn) {
     s->mask = before;
   pid_t pid = make_child(s, clone_flags(spawn->flags));
   r = pid < 0 ? pid : s->error;
-  int fd = pid > 0 ? s->pidfd : -1;
+  PG_AUTO_CLOSE int fd = pid > 0 ? s->pidfd : -1;
   if (pid > 0 && r < 0)
     collect(pid, fd);
   else if (pid > 0)
     spawn->born(pid);
   pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGSET_BYTES);
   pg_sys2(SYS_munmap, s, sizeof *s);
-  if (r >= 0)
-    return fd;
-  if (fd >= 0)
-    pg_sys_close(fd);
-  return r;
+  return r < 0 ? r : pg_take(&fd);
 }

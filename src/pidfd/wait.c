@@ -51,8 +51,10 @@ static int wait_once(int fd, siginfo_t *info, int options, struct rusage *usage)
   struct rusage ru;
   memset(&si, 0, sizeof si);
   int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, options, usage ? &ru : NULL);
+  if (r == -EINVAL && fd < 0)
+    return -EBADF;
   if (r == -EINVAL)
-    return fd < 0 ? -EBADF : valid(options) ? -EOPNOTSUPP : -EINVAL;
+    return valid(options) ? -EOPNOTSUPP : -EINVAL;
   if (r)
     return pg_or_unsupported(r);
   if (!si.si_pid)
@@ -133,10 +135,14 @@ int pg_pidfd_wait(int fd, int *status, int64_t deadline) {
 int pg_pidfd_exit_status(int fd, int *status) {
   siginfo_t si = {0};
   int r = pg_pidfd_waitid(fd, &si, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL, PG_NO_DEADLINE);
-  if (r == 1)
+  if (r == 1) {
     *status = pg_status_from_siginfo(&si);
+    return 0;
+  }
+  if (r == 0)
+    return -EAGAIN;
   if (r != -ECHILD)
-    return r == 1 ? 0 : r ? r : -EAGAIN;
+    return r;
   r = kept_status(fd, status);
   if (r == -EOPNOTSUPP && pg_pidfd_state(fd) != PG_STATE_REAPED)
     return -EAGAIN;

@@ -32,8 +32,11 @@ static bool kernel_reaps(void) {
 void pg_gone_note(pid_t pid, const char *how) {
   if (pid <= 0)
     return;
-  bool waited = is(how, "wait") || is(how, "reaped");
-  pid_t by = waited ? (pid_t)pg_sys0(SYS_gettid) : kernel_reaps() ? 0 : -1;
+  pid_t by = -1;
+  if (is(how, "wait") || is(how, "reaped"))
+    by = (pid_t)pg_sys0(SYS_gettid);
+  else if (kernel_reaps())
+    by = 0;
   size_t i = (uint32_t)pid % GRAVES;
   atomic_store_explicit(&graves[i].pid, 0, memory_order_release);
   atomic_store_explicit(&graves[i].by, by, memory_order_release);
