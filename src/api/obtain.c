@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Obtaining pidfds: by number, of a thread, by identity, from a text; and telling what one is. */
+/* Obtaining pidfds: by PID, of a thread, by id, from a text; and telling what a descriptor is. */
 #include "api/internal.h"
 #include "pidfd/identity.h"
 #include "pidfd/open.h"

@@ -13,7 +13,7 @@ int pg_pidfd_getfd(int fd, int target) {
   return r == -ENOSYS ? -EOPNOTSUPP : r;
 }
 
-/* The kernel finds no process behind a thread's pidfd, and says ESRCH although it is there. */
+/* The kernel finds no process behind the pidfd of a thread, and answers ESRCH although the thread is alive. */
 static int explain(int fd, int r) {
   struct pg_pidfd_info info;
   if (r == -ESRCH && !pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) && info.pid != info.tgid)

@@ -12,7 +12,7 @@
 /* What has run out is passed on. Every other failure means that the cgroup cannot be found. */
 static int or_scarce(int r) { return pg_is_scarce(r) ? r : -EOPNOTSUPP; }
 
-/* Reads a text file byte by byte, in little memory: callers may be on the stack of a signal handler. */
+/* Reads a text file byte by byte. It needs little memory, because callers may run on the stack of a signal handler. */
 struct stream {
   int fd, at, end;
   char buf[512];
@@ -22,7 +22,7 @@ static int next_byte(struct stream *s) {
   if (s->at == s->end) {
     s->at = 0;
     s->end = (int)pg_sys_read(s->fd, s->buf, sizeof s->buf);
-    if (s->end <= 0) { /* no signal interrupts such a read */
+    if (s->end <= 0) { /* no signal interrupts a read of /proc or of a cgroup file */
       s->end = 0;
       return -1;
     }
@@ -30,7 +30,8 @@ static int next_byte(struct stream *s) {
   return (unsigned char)s->buf[s->at++];
 }
 
-/* A blank-separated word of a line, cut to what there is room for: what follows it, a blank, a newline or -1. */
+/* Reads a word up to a blank or a newline, and cuts it to the room that there is. Returns what follows the word: a
+ * blank, a newline, or -1 at the end of the file. */
 static int next_word(struct stream *s, char *word, size_t cap) {
   size_t n = 0;
   int c;
@@ -47,7 +48,8 @@ static int skip_line(struct stream *s, int last) {
   return last;
 }
 
-/* Follows a path, read up to `end` (or the end of the file), from one directory to the next. `dir` is closed. */
+/* Follows a path from one directory to the next. The path is read up to `end`, or to the end of the file. Closes
+ * `dir`. */
 static int walk(int dir, struct stream *s, int end) {
   static const char gone[] = " (deleted)";
   char name[NAME_CAP];
@@ -62,7 +64,7 @@ static int walk(int dir, struct stream *s, int end) {
     if (!n)
       continue;
     bool removed = !more && n >= sizeof gone && !strcmp(name + n - (sizeof gone - 1), gone);
-    bool outside = !strcmp(name, ".."); /* of our cgroup namespace */
+    bool outside = !strcmp(name, ".."); /* of the caller's cgroup namespace */
     int next =
         removed || outside || all != n ? -EOPNOTSUPP : pg_sys_openat(dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     pg_sys_close(dir);
@@ -73,16 +75,16 @@ static int walk(int dir, struct stream *s, int end) {
   return dir;
 }
 
-/* The line of mountinfo, counted from 1, with a cgroup2 hierarchy whose root is the root of the caller's cgroup
- * namespace: paths in /proc/PID/cgroup start there. Others, say the host's hierarchy bound into a container, would give
- * a wrong answer. 0: there is none. */
+/* Finds the line of mountinfo with the cgroup2 hierarchy whose root is the root of the caller's cgroup namespace. Paths
+ * in /proc/PID/cgroup start at that root (cgroup_namespaces(7)). Another hierarchy would give a wrong answer: a
+ * container may have the host's mounted. Returns the number of the line from 1, or 0. */
 static int find_mount(struct stream *s) {
   char word[16];
   for (int line = 1, c = 0; c >= 0; line++) {
     bool rooted = false, after_dash = false, found = false, escaped = false;
     c = ' ';
     for (int field = 1; c == ' '; field++) {
-      if (field == 5) { /* the mount point: only whether it can be followed as it stands */
+      if (field == 5) { /* the mount point; a path with an escaped character cannot be followed */
         while ((c = next_byte(s)) > ' ')
           escaped |= c == '\\';
         continue;
@@ -100,7 +102,7 @@ static int find_mount(struct stream *s) {
   return 0;
 }
 
-/* The directory where that hierarchy is mounted. */
+/* Opens the directory where that hierarchy is mounted. */
 static int open_mount(void) {
   static const char path[] = "/proc/thread-self/mountinfo";
   int line = 0, c = 0, root;
@@ -129,7 +131,7 @@ static int open_mount(void) {
   return root;
 }
 
-/* The stream stands behind "0::" of the process's line afterwards. */
+/* Afterwards the stream stands behind "0::" in the line of the process. */
 static int find_path(struct stream *s) {
   int seen = 0;
   for (int c = 0; c >= 0;) {
@@ -142,7 +144,7 @@ static int find_path(struct stream *s) {
       return 0;
     c = skip_line(s, c);
   }
-  return seen ? -EOPNOTSUPP : -ESRCH; /* an empty file is what a reaped process leaves */
+  return seen ? -EOPNOTSUPP : -ESRCH; /* a reaped process leaves an empty file */
 }
 
 int pg_cgroup_open(int procdir) {
@@ -161,7 +163,7 @@ int pg_cgroup_open(int procdir) {
   return dir < 0 ? dir : pg_take(&dir);
 }
 
-/* The handle is the id on every kernel; the inode number is only where inode numbers have 64 bits. */
+/* The file handle is the id on every kernel. The inode number is the id only where inode numbers have 64 bits. */
 int pg_cgroup_id_of(int dir, uint64_t *ret) {
   struct {
     uint32_t bytes;

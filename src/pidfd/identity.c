@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-/* struct file_handle with the eight bytes that pidfs puts into it. */
+/* struct file_handle with the eight bytes that pidfs stores in it. */
 struct handle {
   uint32_t bytes;
   int32_t type;
@@ -42,7 +42,7 @@ int pg_pidfd_id(int fd, uint64_t *ret) {
     r = pg_sys_fstat_ids(fd, &dev, &ino);
   if (r)
     return r;
-  if (sizeof(long) < sizeof ino) { /* there the inode number is only the lower half of the id */
+  if (sizeof(long) < sizeof ino) { /* on 32 bits the inode number is only the lower half of the id */
     struct handle h;
     r = get_handle(fd, &h);
     if (r)
@@ -53,8 +53,8 @@ int pg_pidfd_id(int fd, uint64_t *ret) {
   return 0;
 }
 
-/* Threads have ids, too, and the kernel opens them: what comes is neither a pidfd of the process nor one of a thread
- * (it signals the one, and polls for the end of the other). */
+/* Threads have ids, too, and the kernel opens them. The result is neither a pidfd of the process nor one of a thread:
+ * it signals the process, and polls for the end of the thread. */
 static int process_only(int opened) {
   struct pg_pidfd_info info;
   PG_AUTO_CLOSE int fd = opened;
@@ -75,7 +75,8 @@ int pg_pidfd_open_id(uint64_t id, unsigned flags) {
     return process_only(fd);
   if (fd != -EBADF && fd != -ESTALE)
     return pg_or_unsupported(fd);
-  /* Before 6.17 any pidfd stands for the file system. A kernel that gives no handle for ours has none at all. */
+  /* Before 6.17 any pidfd stands for the file system. A kernel that gives no handle for the caller's pidfd has none at
+   * all. */
   PG_AUTO_CLOSE int self = pg_pidfd_open_self();
   if (self < 0)
     return self;
@@ -104,8 +105,8 @@ int pg_pidfd_same(int a, int b) {
     return -EBADF;
   if (!ra && !rb)
     return ia == ib;
-  /* By number. All three are numbers or, as long as the process is there and for ever after, one of two reasons why
-   * there is none; anything else is a failure. */
+  /* Compares by PID. Each of the three is a PID, or one of two lasting reasons why there is no PID. Every other error
+   * is a failure. */
   int first = pg_proc_number(a), other = pg_proc_number(b), last = pg_proc_number(a);
   const int all[] = {first, other, last};
   for (size_t i = 0; i < PG_ARRAY_LEN(all); i++)

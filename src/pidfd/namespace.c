@@ -30,7 +30,7 @@ static int open_mine_in_proc(enum pg_ns kind) {
 }
 
 static int open_in_proc(int fd, enum pg_ns kind) {
-  /* A zombie keeps some of its links; the ioctl refuses them all. */
+  /* /proc keeps some links of a zombie. The ioctl refuses all of them, so this does, too. */
   int r = pg_pidfd_state(fd);
   if (r != PG_STATE_ALIVE)
     return r < 0 ? r : -ESRCH;
@@ -43,20 +43,21 @@ static int open_in_proc(int fd, enum pg_ns kind) {
   PG_AUTO_CLOSE int mine = open_mine_in_proc(kind);
   if (mine < 0)
     return mine;
-  /* There is such a kind. So the process is on its way out; or its next child will be the first process of a new pid
-   * namespace, which /proc does not show until then. */
+  /* The kernel has this kind of namespace, so the process is ending. Or its next child will be the first process of a
+   * new pid namespace, which /proc does not show until then. */
   return kind == PG_NS_PID_FOR_CHILDREN ? -EOPNOTSUPP : -ESRCH;
 }
 
 int pg_ns_open(int fd, enum pg_ns kind) {
   if (kind < PG_NS_CGROUP || kind > PG_NS_UTS)
     return -EINVAL;
-  int r = pg_pidfd_check(fd); /* the request means something else to other files */
+  int r = pg_pidfd_check(fd); /* other files may understand the request in another way */
   if (r)
     return r;
   if (pg_feature_hidden(PG_FEATURE_NS_IOCTL))
     return open_in_proc(fd, kind);
-  r = pg_or_unsupported(pg_sys_ioctl(fd, PG_PIDFD_GET_NS(kind), NULL)); /* who may not look is told EACCES */
+  r = pg_or_unsupported(pg_sys_ioctl(fd, PG_PIDFD_GET_NS(kind),
+                                     NULL)); /* the kernel answers EACCES, not EPERM, to a caller without the right */
   return pg_ioctl_is_missing(r) || r == -EOPNOTSUPP ? open_in_proc(fd, kind) : r;
 }
 
@@ -67,7 +68,7 @@ static int open_mine(enum pg_ns kind) {
   return self < 0 ? self : pg_ns_open(self, kind);
 }
 
-/* 1 if that is the calling thread's namespace of this kind. */
+/* 1 if the calling thread is in this namespace of this kind. */
 static int is_mine(int theirs, enum pg_ns kind) {
   uint64_t dev[2], ino[2];
   PG_AUTO_CLOSE int mine = open_mine(kind);
@@ -82,8 +83,8 @@ int pg_ns_is_mine(int fd, enum pg_ns kind) {
   return theirs < 0 ? theirs : is_mine(theirs, kind);
 }
 
-/* Whoever must be entered before others comes first: a user namespace gives the rights for the rest. The mount
- * namespace comes last, because it changes what paths mean. */
+/* A user namespace comes first, because it gives the rights to enter the others. The mount namespace comes last,
+ * because it changes what paths mean. */
 static const struct {
   int flag;
   enum pg_ns kind;
@@ -108,13 +109,13 @@ static int enter_one_by_one(int fd, int flags) {
   return r < 0 ? r : 0;
 }
 
-/* EINVAL may also be a lack of pidfd support: entering the own UTS namespace changes nothing and would be let through,
- * or refused for want of rights. */
+/* EINVAL may also mean that setns() does not know pidfds. To enter the own UTS namespace changes nothing: a kernel that
+ * knows pidfds allows it, or answers EPERM. */
 static int knows_pidfds(void) {
   PG_AUTO_CLOSE int self = pg_pidfd_open_self();
   if (self < 0)
     return 1;
-  /* The process is its main thread here: another thread may be in another one, and would be moved. */
+  /* The pidfd names the main thread. If the caller is another thread, in another namespace, this call would move it. */
   int r = pg_ns_is_mine(self, PG_NS_UTS) == 1 ? pg_sys_setns(self, CLONE_NEWUTS) : 0;
   return r != -EINVAL;
 }
@@ -135,15 +136,16 @@ static enum pg_ns entered_kind(enum pg_ns kind) {
   return kind == PG_NS_TIME ? PG_NS_TIME_FOR_CHILDREN : kind;
 }
 
-/* Those of the flags whose namespaces differ. The kernel refuses to enter the own user namespace, and asks for rights
- * for others that would change nothing. The pid and time namespaces of our next children are what is entered. */
+/* Returns those of the flags whose namespaces differ. The kernel refuses to enter the own user namespace, and wants
+ * rights also for namespaces that would not change (setns(2)). */
 static int differing(int fd, int flags) {
   for (size_t i = 0; i < PG_ARRAY_LEN(order); i++) {
     if (!(flags & order[i].flag))
       continue;
     PG_AUTO_CLOSE int theirs = pg_ns_open(fd, order[i].kind);
     int same = theirs < 0 ? theirs : is_mine(theirs, entered_kind(order[i].kind));
-    if (same == 1 || (same == -EOPNOTSUPP && theirs < 0)) /* or the kernel knows no such namespaces: there is but one */
+    if (same == 1 || (same == -EOPNOTSUPP &&
+                      theirs < 0)) /* EOPNOTSUPP: the kernel knows no such namespaces, so all processes share one */
       flags &= ~order[i].flag;
     else if (same < 0 && same != -EOPNOTSUPP)
       return same;
@@ -157,7 +159,7 @@ int pg_ns_enter(int fd, int flags) {
     all |= order[i].flag;
   if (!flags || (flags & ~all))
     return -EINVAL;
-  int r = pg_pidfd_check(fd); /* setns takes other descriptors as well */
+  int r = pg_pidfd_check(fd); /* setns() takes other descriptors as well */
   if (!r)
     r = differing(fd, flags);
   if (r <= 0)

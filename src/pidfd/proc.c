@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* The text behind "NAME:" and white space at the start of a line, or NULL. */
+/* The text behind "NAME:" and blanks at the start of a line, or NULL. */
 static const char *field(const char *text, const char *name) {
   size_t n = strlen(name);
   for (const char *line = text; line; line = strchr(line, '\n')) {
@@ -40,7 +40,7 @@ int pg_proc_number(int fd) {
   int r = pg_sys_fcntl(fd, F_GETFD, 0);
   if (r < 0)
     return r;
-  /* thread-self: this thread may have a descriptor table of its own, and /proc/self is empty once the main thread
+  /* thread-self: this thread may have a descriptor table of its own. And /proc/self is empty once the main thread has
    * ended. */
   char path[64], text[512];
   struct pg_buf b;
@@ -60,7 +60,7 @@ int pg_proc_number(int fd) {
     return -EOPNOTSUPP;
   if (pid == 0)
     return -EREMOTE;
-  /* Before 5.5 the number stays there when the process was reaped; signal 0 asks for the process itself. */
+  /* Before 5.5 fdinfo keeps the PID of a reaped process. Signal 0 asks the kernel for the process itself. */
   return pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH ? -ESRCH : (int)pid;
 }
 
@@ -96,9 +96,9 @@ int pg_proc_dir(int fd) {
 }
 
 static int status_info(int dir, struct pg_pidfd_info *ret) {
-  char text[1024]; /* what is wanted stands in the first lines: callers may be on the stack of a signal handler */
+  char text[1024]; /* the wanted lines come first, and a small buffer suits the stack of a signal handler */
   ssize_t n = pg_sys_read_file(dir, "status", text, sizeof text);
-  if (n == -ENOENT || n == 0) /* nothing is left in the directory of a process that was reaped */
+  if (n == -ENOENT || n == 0) /* the directory of a reaped process has nothing left */
     return -ESRCH;
   if (n < 0)
     return (int)n;
@@ -141,7 +141,8 @@ int pg_proc_start_time(int fd, uint64_t *ret) {
   ssize_t n = pg_sys_read_file(dir, "stat", text, sizeof text);
   if (n <= 0)
     return n == -ENOENT || n == 0 ? -ESRCH : (int)n;
-  const char *p = strrchr(text, ')'); /* a name may have blanks and brackets in it; behind it come fields 3 to 52 */
+  const char *p =
+      strrchr(text, ')'); /* the name may contain blanks and brackets; fields 3 to 52 follow its last bracket */
   for (int field = 2; p && field < 22; field++)
     if ((p = strchr(p, ' ')))
       p++;

@@ -18,8 +18,8 @@ static int raw_send(int fd, int sig, const siginfo_t *info, unsigned scope) {
   return pg_sys_pidfd_send_signal(fd, sig, info, scope);
 }
 
-/* Before 6.15 (and for the process in 6.15 and 6.16, where it had another number) the kernel does not know these names.
- * The caller is alive, so its own numbers are as good. */
+/* Kernels before 6.15 do not know these names. 6.15 and 6.16 have another value for the process. The caller is alive,
+ * so its own PID is safe. */
 static int send_self(int fd, int sig, siginfo_t *info, unsigned scope) {
   pid_t pid = pg_sys_getpid();
   if (scope == PG_PIDFD_SIGNAL_PROCESS_GROUP) {
@@ -41,7 +41,7 @@ static int send_signal(int fd, int sig, siginfo_t *info, unsigned scope) {
     return -EOPNOTSUPP;
   if (r != -EINVAL)
     return r;
-  /* EINVAL has three reasons; signal 0 tells them apart. */
+  /* EINVAL has three reasons. Signal 0 tells which of them. */
   if (!is_self(fd) && raw_send(fd, 0, NULL, 0) == -EINVAL)
     return -EREMOTE;
   return scope && raw_send(fd, 0, NULL, scope) == -EINVAL ? -EOPNOTSUPP : -EINVAL;
@@ -68,7 +68,7 @@ static int ask_to_end(int fd, bool go_on) {
 }
 
 int pg_pidfd_terminate(int fd, int64_t deadline, bool go_on) {
-  int r = pg_pidfd_check(fd); /* a directory of /proc takes signals too, but its end could not be waited for */
+  int r = pg_pidfd_check(fd); /* a directory of /proc takes signals, too, but cannot be waited for */
   if (!r)
     r = ask_to_end(fd, go_on);
   if (r)

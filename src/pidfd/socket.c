@@ -12,17 +12,17 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define PG_SCM_MAX_FD 253 /* net/scm.h */
+#define PG_SCM_MAX_FD 253 /* SCM_MAX_FD in include/net/scm.h */
 
-/* struct ucred, which libcs show only with _GNU_SOURCE. */
+/* struct ucred: the headers of libc declare it only with _GNU_SOURCE. */
 struct peer_cred {
   int32_t pid;
   uint32_t uid, gid;
 };
 
-/* SO_PEERCRED records a number, and the number may be somebody else's by now. As long as the connection stands,
- * somebody holds its other end: in all ordinary cases the peer, and then nobody else has the number. The recorded
- * credentials guard against a peer that left its end to a child and died. */
+/* SO_PEERCRED records a PID, which may belong to another process by now. While the connection stands, a process holds
+ * its other end. In all ordinary cases that process is the peer, so its PID is not free. A peer may also leave its end
+ * to a child and die: the recorded credentials guard against that. */
 static int verify_peer(int sock, int fd, const struct peer_cred *cred) {
   struct pg_pidfd_info info;
   int type = 0;
@@ -30,7 +30,7 @@ static int verify_peer(int sock, int fd, const struct peer_cred *cred) {
   int r = pg_sys_getsockopt(sock, SOL_SOCKET, SO_TYPE, &type, &len);
   if (r)
     return r;
-  if (type != SOCK_STREAM && type != SOCK_SEQPACKET) /* the others do not notice that their peer is gone */
+  if (type != SOCK_STREAM && type != SOCK_SEQPACKET) /* other types do not notice that their peer is gone */
     return -EOPNOTSUPP;
   r = pg_pidfd_info(fd, PG_PIDFD_INFO_CREDS, &info);
   if (r)
@@ -77,7 +77,7 @@ int pg_socket_peer_creds(int sock, uid_t *ret_uid, gid_t *ret_gid) {
   int r = pg_sys_getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len);
   if (r)
     return r == -ENOPROTOOPT ? -ENODATA : r;
-  if (cred.uid == UINT32_MAX) /* what the kernel says where nobody connected */
+  if (cred.uid == UINT32_MAX) /* the kernel's answer if no process has connected */
     return -ENODATA;
   *ret_uid = cred.uid;
   *ret_gid = cred.gid;
@@ -92,7 +92,7 @@ int pg_socket_send(int sock, int fd) {
     r = pg_sys_getsockopt(sock, SOL_SOCKET, SO_DOMAIN, &domain, &len);
   if (r)
     return r;
-  if (domain != AF_UNIX) /* others take the message, and lose what it carries without a word */
+  if (domain != AF_UNIX) /* other sockets take the message, and silently drop the descriptor */
     return -EPROTOTYPE;
   char byte = 0;
   struct iovec iov = {.iov_base = &byte, .iov_len = 1};
@@ -115,10 +115,10 @@ int pg_socket_send(int sock, int fd) {
   return n < 0 ? (int)n : 0;
 }
 
-/* Takes every descriptor out of a message: the sender's pidfd, the first one sent, and how many were sent. */
+/* The descriptors of a message: the sender's pidfd, the first one sent, and how many were sent. */
 struct cargo {
   int sender, first, count;
-  bool cut; /* there was more data than room for it */
+  bool cut; /* the data was longer than the buffer */
 };
 
 static void unload(struct msghdr *msg, struct cargo *ret) {
@@ -131,7 +131,7 @@ static void unload(struct msghdr *msg, struct cargo *ret) {
       int fd;
       memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
       if (c->cmsg_type == PG_SCM_PIDFD && i == 0) {
-        ret->sender = fd >= 0 ? fd : -1; /* before 6.16 an errno stands here if the sender was reaped */
+        ret->sender = fd >= 0 ? fd : -1; /* before 6.16 the kernel puts an errno here if the sender was reaped */
       } else if (c->cmsg_type == SCM_RIGHTS) {
         if (ret->count++ == 0)
           ret->first = fd;
@@ -144,7 +144,7 @@ static void unload(struct msghdr *msg, struct cargo *ret) {
 
 static ssize_t receive(int sock, void *data, size_t size, int flags, struct cargo *cargo) {
   struct iovec iov = {.iov_base = data, .iov_len = size};
-  union { /* all that a message can carry: who fills it with cargo must not get rid of his own pidfd by that */
+  union { /* room for all that a message can carry: a sender must not push its own pidfd out by other cargo */
     struct cmsghdr head;
     char space[CMSG_SPACE(PG_SCM_MAX_FD * sizeof(int)) + CMSG_SPACE(sizeof(struct peer_cred)) +
                CMSG_SPACE(sizeof(int)) + 512];
@@ -174,7 +174,7 @@ int pg_socket_receive(int sock) {
   PG_AUTO_CLOSE int sender = cargo.sender, first = cargo.first;
   if (n == 1 && !cargo.cut && cargo.count == 1 && !pg_pidfd_check(first))
     return pg_take(&first);
-  /* Nothing at all is the end, or an empty message. */
+  /* An empty message without cargo looks like the end. */
   struct pollfd p = {.fd = sock, .events = POLLRDHUP};
   bool end = n == 0 && cargo.count == 0 && pg_sys_ppoll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP));
   return end ? -EPIPE : -EBADMSG;

@@ -17,7 +17,7 @@
 
 static bool is_hex_digit(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 
-/* This boot's id, without the dashes that the kernel writes. */
+/* The id of this boot, without the dashes of the kernel's text. */
 static int boot_id(char *ret) {
   char text[64];
   ssize_t n = pg_sys_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", text, sizeof text);
@@ -30,7 +30,7 @@ static int boot_id(char *ret) {
   return digits == BOOT_DIGITS ? 0 : -EOPNOTSUPP;
 }
 
-/* What tells the process from others that had or will have its number. */
+/* What tells this process from all others with the same PID. */
 static int mark_of(int fd, bool by_start, uint64_t *ret) {
   return by_start ? pg_proc_start_time(fd, ret) : pg_pidfd_id(fd, ret);
 }
@@ -64,7 +64,7 @@ int pg_text_write(int fd, char *text, size_t size) {
   return (int)b.len;
 }
 
-/* A decimal number from 1 to max at *s, advanced behind it also if it is out of range. */
+/* Reads a decimal number from 1 to max at *s, and advances behind it, also if it is out of range. */
 static int parse_number(const char **s, uint64_t max, uint64_t *ret) {
   const char *p = *s;
   uint64_t v = 0;
@@ -89,7 +89,7 @@ struct parsed {
 };
 
 static int parse(const char *s, struct parsed *ret) {
-  int first = parse_number(&s, INT32_MAX, &ret->pid); /* that it is no such text comes before what is out of range */
+  int first = parse_number(&s, INT32_MAX, &ret->pid); /* EINVAL for another text comes before ERANGE for a number */
   if (first == -EINVAL || *s++ != ':')
     return -EINVAL;
   ret->by_start = *s == 's';

@@ -15,11 +15,11 @@
 #include <string.h>
 
 #define GENERATIONS 64
-#define PAUSE 1000000 /* 1 ms: the kernel stops a process in less, unless it is busy in the kernel */
+#define PAUSE 1000000 /* 1 ms: the kernel stops a process sooner, unless the process is busy in the kernel */
 
-/* State and parent from a stat file, as of processes and threads. */
+/* Reads state and parent from the stat file of a process or thread. */
 static int read_stat(int dir, const char *path, char *ret_state, pid_t *ret_parent) {
-  char text[256]; /* the first fields; a name has at most 64 bytes */
+  char text[256]; /* the first fields; the name has at most 64 bytes */
   ssize_t n = pg_sys_read_file(dir, path, text, sizeof text);
   if (n < 0)
     return n == -ENOENT ? -ESRCH : (int)n;
@@ -48,7 +48,7 @@ static int parent_of(pid_t pid) {
   return r ? r : parent;
 }
 
-/* Is the caller the process, or one of its descendants? A /proc may hide processes of other users. */
+/* Is the caller this process, or one of its descendants? /proc may hide processes of other users. */
 static bool is_inside(pid_t pid) {
   int at = pg_sys_getpid();
   while (at > 1 && at != pid)
@@ -58,7 +58,7 @@ static bool is_inside(pid_t pid) {
 
 /* ---- By cgroup ---- */
 
-/* Numbers in a file, separated by anything. */
+/* The numbers in a file, separated by any other characters. */
 struct numbers {
   int fd, at, end;
   char buf[128];
@@ -83,9 +83,9 @@ static int64_t next_number(struct numbers *s) {
   }
 }
 
-/* Is everybody in the cgroup of this tree? Who has put a process there that is not the tree's would have made it a
- * child of the same parent, or the parent is in there, too. Then it is no cgroup of its own, and nor is one with the
- * caller. */
+/* Does every member of the cgroup belong to this tree? A process that puts other members there has made them as
+ * children of the same parent, or is a member itself. Such a cgroup does not belong to the tree alone, and nor does one
+ * with the caller in it. */
 static bool is_its_own(int cgroup, pid_t pid, pid_t parent) {
   PG_AUTO_CLOSE int stat = pg_sys_openat(cgroup, "cgroup.stat", O_RDONLY | O_CLOEXEC, 0);
   PG_AUTO_CLOSE int procs = pg_sys_openat(cgroup, "cgroup.procs", O_RDONLY | O_CLOEXEC, 0);
@@ -98,13 +98,13 @@ static bool is_its_own(int cgroup, pid_t pid, pid_t parent) {
     seen |= member == pid;
     if (member == pid)
       continue;
-    int theirs = member > 0 ? parent_of((pid_t)member) : -ESRCH; /* 0: it has no number here */
+    int theirs = member > 0 ? parent_of((pid_t)member) : -ESRCH; /* 0: the member has no PID here */
     own = theirs >= 0 && theirs != parent && member != parent && member != pg_sys_getpid();
   }
   return own && seen;
 }
 
-/* 1 done, 0 not to be done that way. */
+/* True if the kernel has killed the whole cgroup. */
 static int kill_cgroup(int fd, int procdir, pid_t pid, pid_t parent) {
   PG_AUTO_CLOSE int cgroup = pg_feature_hidden(PG_FEATURE_CGROUP_KILL) ? -EOPNOTSUPP : pg_cgroup_open(procdir);
   if (cgroup < 0 || !is_its_own(cgroup, pid, parent))
@@ -117,7 +117,7 @@ static int kill_cgroup(int fd, int procdir, pid_t pid, pid_t parent) {
 
 struct walk {
   int64_t deadline;
-  int error; /* the first */
+  int error; /* the first error */
 };
 
 static void note(struct walk *w, int r) {
@@ -127,8 +127,9 @@ static void note(struct walk *w, int r) {
 
 static void kill_below(struct walk *w, int fd, pid_t pid, int generation);
 
-/* One that was in the list of a parent's children. Between then and the open the number may have changed hands, so the
- * parent is asked for, who has his number as long as he was not reaped. True: he lived. */
+/* Kills one process of the list of a parent's children. The PID may have changed hands between the list and the open.
+ * So the parent of the opened process is compared; the parent keeps its own PID until it is reaped. True: the child was
+ * alive. */
 static bool kill_child(struct walk *w, int parent_fd, pid_t parent, pid_t pid, int generation) {
   struct pg_pidfd_info info;
   /* The caller moved into the tree after all, and must not kill itself. */
@@ -144,7 +145,7 @@ static bool kill_child(struct walk *w, int parent_fd, pid_t parent, pid_t pid, i
   return lives;
 }
 
-/* The children of one thread. Returns whether any was alive. */
+/* Kills the children of one thread. True: at least one was alive. */
 static bool kill_children_of(struct walk *w, int fd, pid_t pid, int children, int generation) {
   struct numbers s = {.fd = children};
   bool found = false;
@@ -153,7 +154,7 @@ static bool kill_children_of(struct walk *w, int fd, pid_t pid, int children, in
   return found;
 }
 
-/* What getdents64(2) gives. */
+/* struct linux_dirent64, see getdents64(2). */
 struct entry {
   uint64_t ino;
   int64_t offset;
@@ -162,8 +163,8 @@ struct entry {
   char name[];
 };
 
-/* One look at all threads of a process and their children. True if all of them stood still before their lists were
- * read, and nobody on them was alive: then nobody new can come. */
+/* Looks once at all threads of a process and their children. True if all threads stood still before their lists were
+ * read, and no listed child was alive: then no new child can come. */
 static bool look(struct walk *w, int fd, pid_t pid, int tasks, int generation) {
   char buf[256] __attribute__((aligned(8))), path[32];
   bool settled = true;
@@ -214,7 +215,7 @@ static void kill_below(struct walk *w, int fd, pid_t pid, int generation) {
   note(w, pg_pidfd_signal(fd, SIGKILL, 0));
 }
 
-/* 1 done, 0 not to be done that way, or -errno: nor by walking. */
+/* 1 it killed the cgroup, 0 this tree has no cgroup of its own, or -errno: the tree cannot be walked, either. */
 static int try_cgroup(int fd, pid_t pid, pid_t parent) {
   PG_AUTO_CLOSE int lists = pg_sys_openat(AT_FDCWD, "/proc/thread-self/children", O_RDONLY | O_CLOEXEC, 0);
   PG_AUTO_CLOSE int dir = lists < 0 ? lists : pg_proc_dir(fd);
@@ -228,7 +229,7 @@ int pg_tree_kill(int fd, int64_t deadline) {
   int r = pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info);
   if (r)
     return r;
-  int pid = pg_proc_pid(fd); /* and not where /proc shows another pid namespace's numbers */
+  int pid = pg_proc_pid(fd); /* -EOPNOTSUPP if /proc shows PIDs of another pid namespace */
   if (info.pid != info.tgid || pid == 1)
     return -EINVAL;
   if (pid < 0 || is_inside(pid))

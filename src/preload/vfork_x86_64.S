@@ -31,7 +31,8 @@ vfork:
 	jmp	pg_vfork_parent
 	.cfi_adjust_cfa_offset -8
 	.cfi_register %rip, %r9
-	/* The child. A shadow stack is shared too: leave its entry for the parent, and go back past it. */
+	/* The child. It shares the shadow stack, so it must leave the entry there for the parent. It jumps back instead of
+	 * returning. */
 4:	xorl	%ecx, %ecx
 	rdsspq	%rcx
 	testq	%rcx, %rcx
