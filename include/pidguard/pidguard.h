@@ -48,9 +48,8 @@
  *                   descriptor, or reads /proc instead)
  *   - "Kernel:" tells the first Linux version that has the feature, and what older ones get. No function asks for a
  *     version: it tries the feature, and uses a substitute if the kernel lacks it. Linux 5.4 is the oldest kernel
- *     that serves every part of this library; before it every function fails with EOPNOTSUPP. Substitutes read
- *     /proc, which must be mounted. They never look at another process by mistake, because the pidfd is checked before
- * and after.
+ *     that can wait for a child by pidfd. Before 5.3 nearly every function fails with EOPNOTSUPP. Substitutes read
+ *     /proc, which must be mounted. They check the pidfd before and after, so they never look at another process.
  *
  * READ ON in pidfd_open(2), pidfd_send_signal(2), waitid(2), pid_namespaces(7), and pidguard(7).
  *
@@ -100,7 +99,7 @@ enum pidguard_spawn_flag {
   PIDGUARD_SPAWN_CGROUP = 1 << 5,       /* the child is born in `cgroup`. Kernel: 5.7; before, it enters it first */
   PIDGUARD_SPAWN_AUTOREAP = 1 << 6,     /* no zombie is left, no SIGCHLD sent. Kernel: 7.1; before, EOPNOTSUPP */
   PIDGUARD_SPAWN_AUTOKILL = 1 << 7      /* AUTOREAP; and the kernel kills the child when the last copy of its pidfd is
-                                           closed. Needs NO_NEW_PRIVS, or CAP_SYS_ADMIN. Kernel: 7.1; before, EOPNOTSUPP */
+                                           closed. Needs NO_NEW_PRIVS, or CAP_SYS_ADMIN. Kernel: as AUTOREAP */
 };
 
 /* The caller's descriptor `from` becomes the program's `to`. */

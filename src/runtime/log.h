@@ -38,7 +38,7 @@ void pg_log_take(unsigned first, unsigned last);
 
 /* Reads the name of this process, for the lines to come. */
 void pg_line_read_comm(void);
-/* level=… event=… pid=… comm=… time=… mono=…: time in seconds since 1970, and in seconds of CLOCK_MONOTONIC. */
+/* level= event= pid= comm= time= (seconds since 1970) mono= (seconds of CLOCK_MONOTONIC). */
 void pg_line_begin(struct pg_line *line, enum pg_level level, const char *event);
 void pg_line_str(struct pg_line *line, const char *key, const char *value);
 void pg_line_int(struct pg_line *line, const char *key, int64_t value);
