@@ -21,8 +21,8 @@ for file; do
   awk -v most=35 -v average=16 -f tests/checks/sentences.awk "$file" || fail "$file: sentences are too long"
 done
 # shellcheck disable=SC2046
-awk -v most=0 -v average=16 -v name='comments of src/' -f tests/checks/sentences.awk $(find src -name '*.[chS]' | sort) ||
-  fail 'the sentences of the comments have more than 16 words on average'
+awk -v most=0 -v average=16 -v name='comments of src/' -f tests/checks/sentences.awk \
+  $(find src -name '*.[chS]' | sort) || fail 'the sentences of the comments have more than 16 words on average'
 
 # The counter itself: one sentence of 36 words, one average of 17.
 count() { awk -v most=35 -v average=16 -f tests/checks/sentences.awk "$tmp/$1" >"$tmp/out"; }
