@@ -157,6 +157,16 @@ for name in $interposed; do
       <(sed -n '/^static int signal_child/,/^static void bare(void)/p' "$root/tests/programs/moment.c")
 done
 
+# Each call of preload/numbers.h has hit a stranger without the shim.
+for row in $(sed -n 's/^  X(\([a-z0-9_]*\), PG_AT.*/\1/p' "$root/src/preload/numbers.h"); do
+  case $row in
+  prctl) case=set_ptracer ;; # one of its options
+  *) case=${row%64} ;;
+  esac
+  holds "tests/integration/stale.c has no case of $row" \
+    grep -qE "\"(syscall-)?$case[\"-]" "$root/tests/integration/stale.c"
+done
+
 # What the version script names must be there, under that version; and nothing else has one.
 scripted=
 [[ $machine != *X86-64* || $needed != *libc.so.6* ]] || scripted=$(awk '
