@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions about a process, one by one and several at once. */
+/* Questions about a process, one item or several at once. */
 #include "api/internal.h"
 #include "kernel/sys.h"
 #include "pidfd/cgroup.h"
@@ -47,8 +47,8 @@ int pidguard_pidfd_get_state(int pidfd) { return pg_ret(pg_pidfd_state(pidfd)); 
 
 int pidguard_pidfd_get_wait_status(int pidfd, int *status) { return pg_ret(pg_pidfd_exit_status(pidfd, status)); }
 
-/* The kernel keeps a record only of dumps that a program or a socket took, see core(5); but the wait status tells every
- * one, and of which signal. */
+/* The kernel records only dumps that a program or a socket took (core(5)). The wait status tells of every dump, and of
+ * its signal. */
 static int get_coredump(int pidfd, struct pidguard_coredump *ret) {
   struct pg_pidfd_info info;
   struct pidguard_coredump d = {.flags = 0, .signal = PIDGUARD_COREDUMP_UNKNOWN, .code = PIDGUARD_COREDUMP_UNKNOWN};
@@ -89,7 +89,7 @@ static void copy_kernel(const struct pg_pidfd_info *from, uint64_t want, struct 
     to->wait_status = from->exit_code;
 }
 
-/* Notes one item's outcome; the error that stays is the first one. */
+/* Notes the result for one item. The first error stays. */
 static void note(struct pidguard_info *to, uint64_t item, int r, int *error) {
   if (r >= 0)
     to->mask |= item;
@@ -107,7 +107,7 @@ static int get_info(int pidfd, uint64_t want, struct pidguard_info *to) {
     else if (want & KERNEL_BITS & ~PIDGUARD_INFO_WAIT_STATUS)
       error = r;
   }
-  if (want & ~to->mask & PIDGUARD_INFO_WAIT_STATUS) /* a zombie child's is not in the kernel's answer */
+  if (want & ~to->mask & PIDGUARD_INFO_WAIT_STATUS) /* the kernel's answer lacks the status of a zombie child */
     note(to, PIDGUARD_INFO_WAIT_STATUS, pg_pidfd_exit_status(pidfd, &to->wait_status), &error);
   if (want & PIDGUARD_INFO_COREDUMP)
     note(to, PIDGUARD_INFO_COREDUMP, get_coredump(pidfd, &to->coredump), &error);
@@ -139,10 +139,6 @@ int pidguard_pidfd_get_info(int pidfd, struct pidguard_info *info, size_t size) 
 }
 
 int pidguard_cgroupid_from_path(const char *path, uint64_t *ret) {
-  int dir = pg_sys_openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
-  if (dir < 0)
-    return pg_ret(dir);
-  int r = pg_cgroup_id_of(dir, ret);
-  pg_sys_close(dir);
-  return pg_ret(r);
+  PG_AUTO_CLOSE int dir = pg_sys_openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
+  return pg_ret(dir < 0 ? dir : pg_cgroup_id_of(dir, ret));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Obtaining pidfds: by number, of a thread, by identity, from a text; and telling what one is. */
+/* Obtaining pidfds: by PID, of a thread, by id, from a text; and telling what a descriptor is. */
 #include "api/internal.h"
 #include "pidfd/identity.h"
 #include "pidfd/open.h"
@@ -36,7 +36,9 @@ bool pidguard_pidfd_is_child(int pidfd) {
   int r = pg_pidfd_check(pidfd);
   if (!r)
     r = pg_pidfd_verify_child(pidfd);
-  return pg_ret_bool(r == -ECHILD ? 0 : r ? r : 1);
+  if (r == -ECHILD)
+    return false;
+  return pg_ret_bool(r ? r : 1);
 }
 
 bool pidguard_pidfd_is_same(int a, int b) { return pg_ret_bool(pg_pidfd_same(a, b)); }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Starting programs that are named by a pidfd from the start. */
+/* Starting programs that have a pidfd from the start. */
 #include "pidfd/spawn.h"
 #include "api/internal.h"
 
@@ -15,7 +15,8 @@ _Static_assert(sizeof(struct pidguard_spawn_fd) == sizeof(struct pg_spawn_fd) &&
 
 #define SIZE_VER0 (offsetof(struct pidguard_spawn_options, cgroup) + sizeof(int)) /* the first published one */
 
-/* The options in the shape that we know: what is missing is zero, and what is more must be. */
+/* Copies the options into the structure that this library knows. Members that the caller's structure lacks are zero.
+ * Members that this library does not know must be zero. */
 static int read_options(const struct pidguard_spawn_options *options, size_t size, struct pidguard_spawn_options *ret) {
   memset(ret, 0, sizeof *ret);
   if (!options)
@@ -29,7 +30,7 @@ static int read_options(const struct pidguard_spawn_options *options, size_t siz
   return ret->flags & ~(uint64_t)PG_SPAWN_ALL ? -EINVAL : 0;
 }
 
-/* Of the caller's environment, as execvp(3) takes it; this and the default are libc's. */
+/* PATH from the caller's environment. The default is that of execvp(3). */
 static const char *search_path(void) {
   extern char **environ;
   for (char **e = environ; e && *e; e++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The shim's services, called directly: children by PID, protected as the preload object protects them. */
+/* The services of the shim, called directly: children by PID, protected as by the preload object. */
 #include "api/internal.h"
 
 #include "child/call.h"
@@ -18,53 +18,50 @@ pid_t pidguard_fork(void) {
   return pg_call_after_fork(pg_next.fork(), on, PG_BIRTH_CLONE, "pidguard_fork");
 }
 
-/* In the child, until the parent has its pidfd: it could end before, and be reaped. That the parent is gone ends it,
- * too. `parent` is a pidfd of the parent's. */
+/* Runs in the child until the parent has the pidfd. Otherwise the child could end and be reaped before. The child also
+ * goes on if the parent is gone; `parent` is a pidfd of it. */
 static void await_parent(int gate, int parent) {
   struct pollfd p[] = {{.fd = gate, .events = POLLIN}, {.fd = parent, .events = POLLIN}};
   while (pg_sys_ppoll(p, PG_ARRAY_LEN(p), -1) == -EINTR)
     ;
 }
 
-/* The pidfd of a child that was just forked, for the caller. Where the table knows it by number only, or nothing, the
- * number is opened; who that is is asked, as somebody may have killed the child and taken it. */
+/* The pidfd of a child that was just forked, for the caller. If the table knows only the PID, or nothing, the PID is
+ * opened. Another process may have killed and reaped the child, so the kernel is asked whether the pidfd names a
+ * child. */
 static int new_pidfd(pid_t pid) {
   int fd = pg_mode() == PG_MODE_OFF ? -EOPNOTSUPP : pg_child_pidfd(pid);
   if (fd != -EOPNOTSUPP)
     return fd == PG_PASS ? -ECHILD : fd;
-  fd = pg_pidfd_open(pid, 0);
-  if (fd >= 0 && pg_pidfd_verify_child(fd)) {
-    pg_sys_close(fd);
+  PG_AUTO_CLOSE int opened = pg_pidfd_open(pid, 0);
+  if (opened >= 0 && pg_pidfd_verify_child(opened))
     return -ECHILD;
-  }
-  return fd;
+  return pg_take(&opened);
 }
 
 pid_t pidguard_fork_pidfd(int *ret_pidfd) {
-  /* What would fail afterwards fails before there is a child. */
-  int reserve = pg_pidfd_open_self();
+  /* Descriptors that are missing make the call fail before there is a child. */
+  PG_AUTO_CLOSE int reserve = pg_pidfd_open_self();
   if (reserve < 0)
     return (pid_t)pg_ret(reserve);
-  int gate = pg_sys_event_create();
-  if (gate < 0) {
-    pg_sys_close(reserve);
+  PG_AUTO_CLOSE int gate = pg_sys_event_create();
+  if (gate < 0)
     return (pid_t)pg_ret(gate);
-  }
   pid_t pid = pidguard_fork();
-  if (pid == 0)
+  if (pid == 0) {
     await_parent(gate, reserve);
-  pg_sys_close(reserve);
-  if (pid > 0) {
+  } else if (pid > 0) {
+    pg_sys_close(pg_take(&reserve)); /* its number is free for the pidfd of the child */
     int fd = new_pidfd(pid);
     *ret_pidfd = fd < 0 ? -1 : pg_given(fd);
     const uint64_t open = 1;
     pg_sys_write(gate, &open, sizeof open);
   }
-  pg_sys_close(gate);
   return pid;
 }
 
-/* Whatever was known of the number was of somebody else. With the API alone that is all, as spawn gives a pidfd. */
+/* What the table knew of this PID was about another process. With the API alone that is enough, because spawn returns a
+ * pidfd. */
 void pg_api_born(pid_t pid) {
   pg_child_forget(pid);
 #ifdef PG_PRELOAD
@@ -105,7 +102,7 @@ int pidguard_adopt(pid_t pid) { return pg_ret(pg_mode() == PG_MODE_OFF ? -EOPNOT
 int pidguard_forget(pid_t pid) { return pg_ret(pg_mode() == PG_MODE_OFF ? -ESRCH : pg_child_forget(pid)); }
 
 int pidguard_get_counters(struct pidguard_counters *ret, size_t size) {
-  pg_is_guest(); /* a forked child begins anew */
+  pg_is_guest(); /* in a forked child the counters begin at zero */
   struct pidguard_counters now = {
       .births = pg_counter(births),
       .signals = pg_counter(signals),
@@ -121,7 +118,7 @@ int pidguard_get_counters(struct pidguard_counters *ret, size_t size) {
   };
   char *to = (char *)ret;
   const char *from = (const char *)&now;
-  for (size_t i = 0; i < size; i++) /* a caller built against another version has more of them, or fewer */
+  for (size_t i = 0; i < size; i++) /* a caller built with another version has more counters, or fewer */
     to[i] = i < sizeof now ? from[i] : 0;
   return 0;
 }

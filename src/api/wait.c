@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting, for one process and for sets of them. */
+/* Waiting for one process, and for sets of processes. */
 #include "pidfd/wait.h"
 #include "api/internal.h"
 #include "kernel/status.h"
@@ -26,7 +26,7 @@ int pidguard_set_add(int set, int fd) { return pg_ret(pg_set_add(set, fd)); }
 
 int pidguard_set_remove(int set, int fd) { return pg_ret(pg_set_remove(set, fd)); }
 
-#define FIRST_SECOND 1000000000 /* in nanoseconds: milliseconds by mistake lie there, deadlines do not */
+#define FIRST_SECOND 1000000000 /* in nanoseconds; a number of milliseconds by mistake is below, a deadline is not */
 
 int pidguard_set_wait(int set, int *ready, int max, int64_t deadline) {
   if (deadline > 0 && deadline < FIRST_SECOND)

@@ -5,15 +5,15 @@
 
 #define PG_EXPORT __attribute__((visibility("default")))
 #define PG_EXPORT_HOT __attribute__((visibility("default"), hot))
-/* For declarations: without it the compiler goes through the GOT, which is not there before relocation. */
+/* For declarations. Without it the compiler goes through the GOT, which is not filled before relocation. */
 #define PG_HIDDEN __attribute__((visibility("hidden")))
 #define PG_LIKELY(x) __builtin_expect(!!(x), 1)
 #define PG_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PG_NOINLINE __attribute__((noinline))
 #define PG_COLD __attribute__((cold, noinline))
-/* On the paths that a program takes often, or a forked child first of all: they share a few pages. */
+/* For the paths that a program takes often, and for what a forked child runs first: they share a few pages. */
 #define PG_HOT __attribute__((hot))
-/* Initial-exec: one instruction, no allocation, so it is safe in a signal handler and in a vfork child. */
+/* Initial-exec: one instruction and no allocation, so it is safe in a signal handler and in a vfork child. */
 #define PG_TLS __thread __attribute__((tls_model("initial-exec")))
 #define PG_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The border between -errno (inside) and errno (outside): the one way in which a public function or an interposer
- * fails. A success leaves errno alone. Calls nothing. */
+/* The border between -errno (inside) and errno (outside). Public functions and wrappers fail in this one way. A success
+ * leaves errno alone. Calls nothing. */
 #ifndef PG_BASE_ERRNO_H
 #define PG_BASE_ERRNO_H
 

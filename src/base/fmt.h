@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Text into a fixed buffer: async-signal-safe, no locale, no allocation, cut rather than failed. Calls nothing. */
+/* Text into a fixed buffer: async-signal-safe, no locale, no allocation. Text that is too long is cut. Calls
+ * nothing. */
 #ifndef PG_BASE_FMT_H
 #define PG_BASE_FMT_H
 
@@ -19,10 +20,10 @@ void pg_buf_mem(struct pg_buf *b, const char *s, size_t n);
 void pg_buf_dec(struct pg_buf *b, int64_t v);
 void pg_buf_udec(struct pg_buf *b, uint64_t v);
 void pg_buf_hex(struct pg_buf *b, uint64_t v); /* with 0x */
-/* A logfmt value: quoted, with control characters escaped, when it is not one plain word. */
+/* A logfmt value. It is quoted, with control characters escaped, unless it is one plain word. */
 void pg_buf_value(struct pg_buf *b, const char *s, size_t n);
 
-/* A decimal number at *s, advanced behind it; -1 where there is none or it does not fit an int64_t. */
+/* Reads a decimal number at *s, and advances behind it. -1: there is no number, or it does not fit an int64_t. */
 int64_t pg_parse_dec(const char **s);
 
 #endif

@@ -88,11 +88,11 @@ static int entered(pg_id id, pid_t pid, uint64_t ino, int known, const char *how
   pg_family_born(pid);
   if (!id) {
     pg_number_forget(pid);
-    pg_degraded("track", pid, -ENOMEM);
+    pg_degraded("track", pid, -ENOMEM, "child-not-protected");
     return -ENOMEM;
   }
   if (known < 0 && !ino)
-    pg_degraded("number-only", pid, known);
+    pg_degraded("number-only", pid, known, "known-by-pid");
   if (pg_log_on(PG_LOG_INFO))
     log_birth(pid, how);
   return 0;
@@ -234,7 +234,7 @@ PG_COLD void pg_child_adopt_all(void) {
     found = read_children(path);
   }
   if (found < 0)
-    pg_degraded("adopt", 0, found);
+    pg_degraded("adopt", 0, found, "older-children-not-protected");
   pg_hot.adopted = 1;
 }
 

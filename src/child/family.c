@@ -145,7 +145,7 @@ static PG_NOINLINE struct family *find_out(pid_t self, bool again) {
     int r = attach(user);
     if (r < 0) {
       cover();
-      pg_degraded("family", 0, r);
+      pg_degraded("family", 0, r, "own-children-only");
     }
     atomic_store(&known.user, user);
     atomic_store(&known.usable, r == 0);
@@ -203,7 +203,15 @@ static void sweep(struct family *family, struct set *set) {
   }
 }
 
-/* Into the place of the number itself, of nothing, or of the oldest. Others may do the same: a few tries. */
+/* How good a place for the key this entry is. The best is an entry of the same key, then an empty one, then the oldest.
+ */
+static uint32_t weight_of(struct family *family, uint64_t there, uint64_t key) {
+  if (key_of(there) == key)
+    return UINT32_MAX;
+  return there ? age_of(family, there) : TICKET_MASK + 1;
+}
+
+/* Other processes may write to the same set at the same time, so it takes a few tries. */
 static void enter(struct family *family, pid_t pid, uint32_t ticket) {
   struct set *set = set_of(family, pid);
   uint64_t entry = entry_key(pid) | (uint64_t)ticket << (NUMBER_BITS + SPACE_BITS);
@@ -212,7 +220,7 @@ static void enter(struct family *family, pid_t pid, uint32_t ticket) {
     uint64_t was = 0;
     for (uint32_t i = 0; i < WAYS; i++) {
       uint64_t there = atomic_load_explicit(&set->entry[i], memory_order_relaxed);
-      uint32_t weight = key_of(there) == key_of(entry) ? UINT32_MAX : there ? age_of(family, there) : TICKET_MASK + 1;
+      uint32_t weight = weight_of(family, there, key_of(entry));
       if (weight > most)
         most = weight, place = i, was = there;
     }

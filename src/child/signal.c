@@ -69,7 +69,7 @@ static int ask_family(pid_t target, int sig, struct pg_call call) {
 /* What reaching a child came to, as the call's result. */
 static int answer(int r, pid_t target, int sig, struct pg_call call) {
   if (r == -EOPNOTSUPP) {
-    pg_degraded(call.name, target, r);
+    pg_degraded(call.name, target, r, "sent-by-pid");
     return PG_PASS;
   }
   if (pg_mode() == PG_MODE_AUDIT)

@@ -103,6 +103,18 @@ static inline pid_t pg_sys_getpid(void) { return (pid_t)pg_sys0(SYS_getpid); }
 static inline pid_t pg_sys_getppid(void) { return (pid_t)pg_sys0(SYS_getppid); }
 static inline int pg_sys_kill(pid_t pid, int sig) { return (int)pg_sys2(SYS_kill, pid, sig); }
 static inline int pg_sys_close(int fd) { return (int)pg_sys1(SYS_close, fd); }
+/* PG_AUTO_CLOSE int fd = ...; : the descriptor is closed where its scope ends, whichever way. A negative value (an
+ * error) is left alone. pg_take() hands the descriptor on instead. */
+static inline void pg_close_at_end(const int *fd) {
+  if (*fd >= 0)
+    pg_sys_close(*fd);
+}
+#define PG_AUTO_CLOSE __attribute__((cleanup(pg_close_at_end)))
+static inline int pg_take(int *fd) {
+  int taken = *fd;
+  *fd = -1;
+  return taken;
+}
 static inline ssize_t pg_sys_read(int fd, void *buf, size_t n) { return (ssize_t)pg_sys3(SYS_read, fd, buf, n); }
 static inline ssize_t pg_sys_write(int fd, const void *buf, size_t n) {
   return (ssize_t)pg_sys3(SYS_write, fd, buf, n);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pidfd/cgroup.h"
 
+#include "base/errors.h"
 #include "kernel/sys.h"
 
 #include <stdbool.h>
@@ -8,10 +9,10 @@
 
 #define NAME_CAP 256 /* NAME_MAX, and the NUL */
 
-/* Failures that say nothing about the kernel: they are passed on as they are. */
-static int is_scarcity(int r) { return r == -EMFILE || r == -ENFILE || r == -ENOMEM; }
+/* What has run out is passed on. Every other failure means that the cgroup cannot be found. */
+static int or_scarce(int r) { return pg_is_scarce(r) ? r : -EOPNOTSUPP; }
 
-/* Reads a text file byte by byte, in little memory: callers may be on the stack of a signal handler. */
+/* Reads a text file byte by byte. It needs little memory, because callers may run on the stack of a signal handler. */
 struct stream {
   int fd, at, end;
   char buf[512];
@@ -21,7 +22,7 @@ static int next_byte(struct stream *s) {
   if (s->at == s->end) {
     s->at = 0;
     s->end = (int)pg_sys_read(s->fd, s->buf, sizeof s->buf);
-    if (s->end <= 0) { /* no signal interrupts such a read */
+    if (s->end <= 0) { /* no signal interrupts a read of /proc or of a cgroup file */
       s->end = 0;
       return -1;
     }
@@ -29,7 +30,8 @@ static int next_byte(struct stream *s) {
   return (unsigned char)s->buf[s->at++];
 }
 
-/* A blank-separated word of a line, cut to what there is room for: what follows it, a blank, a newline or -1. */
+/* Reads a word up to a blank or a newline, and cuts it to the room that there is. Returns what follows the word: a
+ * blank, a newline, or -1 at the end of the file. */
 static int next_word(struct stream *s, char *word, size_t cap) {
   size_t n = 0;
   int c;
@@ -46,7 +48,8 @@ static int skip_line(struct stream *s, int last) {
   return last;
 }
 
-/* Follows a path, read up to `end` (or the end of the file), from one directory to the next. `dir` is closed. */
+/* Follows a path from one directory to the next. The path is read up to `end`, or to the end of the file. Closes
+ * `dir`. */
 static int walk(int dir, struct stream *s, int end) {
   static const char gone[] = " (deleted)";
   char name[NAME_CAP];
@@ -61,27 +64,27 @@ static int walk(int dir, struct stream *s, int end) {
     if (!n)
       continue;
     bool removed = !more && n >= sizeof gone && !strcmp(name + n - (sizeof gone - 1), gone);
-    bool outside = !strcmp(name, ".."); /* of our cgroup namespace */
+    bool outside = !strcmp(name, ".."); /* of the caller's cgroup namespace */
     int next =
         removed || outside || all != n ? -EOPNOTSUPP : pg_sys_openat(dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     pg_sys_close(dir);
     if (next < 0)
-      return is_scarcity(next) ? next : -EOPNOTSUPP;
+      return or_scarce(next);
     dir = next;
   }
   return dir;
 }
 
-/* The line of mountinfo, counted from 1, with a cgroup2 hierarchy whose root is the root of the caller's cgroup
- * namespace: paths in /proc/PID/cgroup start there. Others, say the host's hierarchy bound into a container, would give
- * a wrong answer. 0: there is none. */
+/* Finds the line of mountinfo with the cgroup2 hierarchy whose root is the root of the caller's cgroup namespace. Paths
+ * in /proc/PID/cgroup start at that root (cgroup_namespaces(7)). Another hierarchy would give a wrong answer: a
+ * container may have the host's mounted. Returns the number of the line from 1, or 0. */
 static int find_mount(struct stream *s) {
   char word[16];
   for (int line = 1, c = 0; c >= 0; line++) {
     bool rooted = false, after_dash = false, found = false, escaped = false;
     c = ' ';
     for (int field = 1; c == ' '; field++) {
-      if (field == 5) { /* the mount point: only whether it can be followed as it stands */
+      if (field == 5) { /* the mount point; a path with an escaped character cannot be followed */
         while ((c = next_byte(s)) > ' ')
           escaped |= c == '\\';
         continue;
@@ -99,14 +102,15 @@ static int find_mount(struct stream *s) {
   return 0;
 }
 
-/* The directory where that hierarchy is mounted. */
+/* Opens the directory where that hierarchy is mounted. */
 static int open_mount(void) {
   static const char path[] = "/proc/thread-self/mountinfo";
   int line = 0, c = 0, root;
   for (int pass = 0; pass < 2; pass++) {
-    struct stream s = {.fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0)};
-    if (s.fd < 0)
-      return is_scarcity(s.fd) ? s.fd : -EOPNOTSUPP;
+    PG_AUTO_CLOSE int fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+      return or_scarce(fd);
+    struct stream s = {.fd = fd};
     if (pass == 0) {
       line = find_mount(&s);
       root = line ? 0 : -EOPNOTSUPP;
@@ -121,14 +125,13 @@ static int open_mount(void) {
       if (root >= 0)
         root = walk(root, &s, ' ');
     }
-    pg_sys_close(s.fd);
     if (root)
       break;
   }
   return root;
 }
 
-/* The stream stands behind "0::" of the process's line afterwards. */
+/* Afterwards the stream stands behind "0::" in the line of the process. */
 static int find_path(struct stream *s) {
   int seen = 0;
   for (int c = 0; c >= 0;) {
@@ -141,27 +144,26 @@ static int find_path(struct stream *s) {
       return 0;
     c = skip_line(s, c);
   }
-  return seen ? -EOPNOTSUPP : -ESRCH; /* an empty file is what a reaped process leaves */
+  return seen ? -EOPNOTSUPP : -ESRCH; /* a reaped process leaves an empty file */
 }
 
 int pg_cgroup_open(int procdir) {
-  struct stream s = {.fd = pg_sys_openat(procdir, "cgroup", O_RDONLY | O_CLOEXEC, 0)};
-  if (s.fd < 0)
-    return s.fd == -ENOENT ? -EOPNOTSUPP : s.fd;
+  PG_AUTO_CLOSE int fd = pg_sys_openat(procdir, "cgroup", O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0)
+    return fd == -ENOENT ? -EOPNOTSUPP : fd;
+  struct stream s = {.fd = fd};
   int r = find_path(&s);
   if (!r)
     r = open_mount();
   if (r >= 0)
     r = walk(r, &s, '\n');
-  pg_sys_close(s.fd);
-  if (r >= 0 && pg_sys_fstatfs_type(r) != PG_CGROUP2_SUPER_MAGIC) {
-    pg_sys_close(r);
-    r = -EOPNOTSUPP;
-  }
-  return r;
+  PG_AUTO_CLOSE int dir = r;
+  if (dir >= 0 && pg_sys_fstatfs_type(dir) != PG_CGROUP2_SUPER_MAGIC)
+    return -EOPNOTSUPP;
+  return dir < 0 ? dir : pg_take(&dir);
 }
 
-/* The handle is the id on every kernel; the inode number is only where inode numbers have 64 bits. */
+/* The file handle is the id on every kernel. The inode number is the id only where inode numbers have 64 bits. */
 int pg_cgroup_id_of(int dir, uint64_t *ret) {
   struct {
     uint32_t bytes;
@@ -182,10 +184,9 @@ int pg_cgroup_id_of(int dir, uint64_t *ret) {
 }
 
 int pg_cgroup_id(int procdir, uint64_t *ret) {
-  int dir = pg_cgroup_open(procdir);
+  PG_AUTO_CLOSE int dir = pg_cgroup_open(procdir);
   if (dir < 0)
     return dir;
   int r = pg_cgroup_id_of(dir, ret);
-  pg_sys_close(dir);
   return r == -EINVAL ? -EOPNOTSUPP : r;
 }

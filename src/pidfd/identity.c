@@ -8,7 +8,9 @@
 #include "pidfd/open.h"
 #include "pidfd/proc.h"
 
-/* struct file_handle with the eight bytes that pidfs puts into it. */
+#include <stdbool.h>
+
+/* struct file_handle with the eight bytes that pidfs stores in it. */
 struct handle {
   uint32_t bytes;
   int32_t type;
@@ -40,7 +42,7 @@ int pg_pidfd_id(int fd, uint64_t *ret) {
     r = pg_sys_fstat_ids(fd, &dev, &ino);
   if (r)
     return r;
-  if (sizeof(long) < sizeof ino) { /* there the inode number is only the lower half of the id */
+  if (sizeof(long) < sizeof ino) { /* on 32 bits the inode number is only the lower half of the id */
     struct handle h;
     r = get_handle(fd, &h);
     if (r)
@@ -51,14 +53,15 @@ int pg_pidfd_id(int fd, uint64_t *ret) {
   return 0;
 }
 
-/* Threads have ids, too, and the kernel opens them: what comes is neither a pidfd of the process nor one of a thread
- * (it signals the one, and polls for the end of the other). */
-static int process_only(int fd) {
+/* Threads have ids, too, and the kernel opens them. The result is neither a pidfd of the process nor one of a thread:
+ * it signals the process, and polls for the end of the thread. */
+static int process_only(int opened) {
   struct pg_pidfd_info info;
-  if (fd < 0 || pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) || info.pid == info.tgid)
-    return fd;
-  pg_sys_close(fd);
-  return -ESRCH;
+  PG_AUTO_CLOSE int fd = opened;
+  bool thread = fd >= 0 && !pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) && info.pid != info.tgid;
+  if (thread)
+    return -ESRCH;
+  return fd < 0 ? fd : pg_take(&fd);
 }
 
 int pg_pidfd_open_id(uint64_t id, unsigned flags) {
@@ -72,28 +75,27 @@ int pg_pidfd_open_id(uint64_t id, unsigned flags) {
     return process_only(fd);
   if (fd != -EBADF && fd != -ESTALE)
     return pg_or_unsupported(fd);
-  /* Before 6.17 any pidfd stands for the file system. A kernel that gives no handle for ours has none at all. */
-  int self = pg_pidfd_open_self();
+  /* Before 6.17 any pidfd stands for the file system. A kernel that gives no handle for the caller's pidfd has none at
+   * all. */
+  PG_AUTO_CLOSE int self = pg_pidfd_open_self();
   if (self < 0)
     return self;
   struct handle mine;
   int r = get_handle(self, &mine);
   if (!r)
     r = fd == -ESTALE ? fd : pg_sys_pidfs_open(self, id, (int)flags | O_CLOEXEC);
-  pg_sys_close(self);
   return r == -ESTALE ? -ESRCH : pg_or_unsupported(process_only(r));
 }
 
 int pg_pidfd_open_pid_id(pid_t pid, uint64_t id, unsigned flags) {
   uint64_t now;
-  int fd = pg_pidfd_open(pid, flags);
+  PG_AUTO_CLOSE int fd = pg_pidfd_open(pid, flags);
   if (fd < 0)
-    return fd == -ENOENT ? -ESRCH : fd;
+    return pg_no_entry_no_process(fd);
   int r = pg_pidfd_id(fd, &now);
-  if (!r && now == id)
-    return fd;
-  pg_sys_close(fd);
-  return r ? r : -ESRCH;
+  if (r)
+    return r;
+  return now == id ? pg_take(&fd) : -ESRCH;
 }
 
 int pg_pidfd_same(int a, int b) {
@@ -103,15 +105,18 @@ int pg_pidfd_same(int a, int b) {
     return -EBADF;
   if (!ra && !rb)
     return ia == ib;
-  /* By number. All three are numbers or, as long as the process is there and for ever after, one of two reasons why
-   * there is none; anything else is a failure. */
+  /* Compares by PID. Each of the three is a PID, or one of two lasting reasons why there is no PID. Every other error
+   * is a failure. */
   int first = pg_proc_number(a), other = pg_proc_number(b), last = pg_proc_number(a);
   const int all[] = {first, other, last};
   for (size_t i = 0; i < PG_ARRAY_LEN(all); i++)
     if (all[i] < 0 && all[i] != -ESRCH && all[i] != -EREMOTE)
       return all[i];
-  if (first == last) /* so a had it throughout, and also when b was looked at */
-    return first != other ? 0 : first > 0 ? 1 : first;
-  /* a was reaped meanwhile. Who has a's former number now may be somebody else. */
+  if (first == last) { /* a had this PID all the time, also when b was read */
+    if (first != other)
+      return 0;
+    return first > 0 ? 1 : first;
+  }
+  /* a was reaped meanwhile, so another process may have its former PID by now. */
   return other != -ESRCH && other != first ? 0 : -ESRCH;
 }

@@ -18,25 +18,25 @@ static int get_info(int fd, uint32_t ask, unsigned size, struct pg_pidfd_info *r
   return pg_or_unsupported(pg_sys_ioctl(fd, PG_PIDFD_GET_INFO(size), ret));
 }
 
-/* -EOPNOTSUPP where the ioctl is not there. */
+/* -EOPNOTSUPP if the kernel lacks the ioctl. */
 static int native_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
   if (pg_feature_hidden(PG_FEATURE_INFO))
     return -EOPNOTSUPP;
-  /* EXIT is asked for always: its presence in the answer tells a reaped process from an old kernel's ESRCH. */
+  /* The kernel always gets a request for EXIT. The answer contains it only for a reaped process, so a reaped process
+   * differs from the ESRCH of an old kernel. */
   uint32_t ask = (want & COREDUMP_BITS ? PG_PIDFD_INFO_COREDUMP : 0) | PG_PIDFD_INFO_EXIT;
   if (pg_feature_hidden(PG_FEATURE_INFO_EXIT))
     ask &= ~PG_PIDFD_INFO_EXIT;
   if (pg_feature_hidden(PG_FEATURE_INFO_COREDUMP))
     ask &= ~PG_PIDFD_INFO_COREDUMP;
   int r = pg_feature_hidden(PG_FEATURE_INFO_SIZES) ? -ENOTTY : get_info(fd, ask, sizeof *ret, ret);
-  if (r == -ENOTTY || r == -EINVAL)
-    r = get_info(fd, ask & ~PG_PIDFD_INFO_COREDUMP, PG_PIDFD_INFO_SIZE_VER0, ret); /* there is no room for it */
-  if (r == -ENOTTY || r == -EINVAL) /* EINVAL: 6.11 and 6.12 know namespace ioctls only, which take no argument */
-    return -EOPNOTSUPP;
-  return r;
+  if (pg_ioctl_is_missing(r))
+    r = get_info(fd, ask & ~PG_PIDFD_INFO_COREDUMP, PG_PIDFD_INFO_SIZE_VER0,
+                 ret); /* the smaller structure has no room for it */
+  return pg_ioctl_is_missing(r) ? -EOPNOTSUPP : r;
 }
 
-/* Why none of the wanted items came with an otherwise good answer. */
+/* Why an otherwise good answer contains none of the wanted items. */
 static int missing(uint32_t want, uint64_t got) {
   if (!(got & PG_PIDFD_INFO_PID) && (want & TASK_BITS))
     return -ESRCH;
@@ -49,19 +49,21 @@ static int missing(uint32_t want, uint64_t got) {
 
 int pg_pidfd_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
   int r = native_info(fd, want, ret);
-  /* 6.13 and 6.14 say ESRCH also for a process of another pid namespace, and for one whose parent lives in another. */
+  /* 6.13 and 6.14 answer ESRCH also for a process of another pid namespace, and for one with a parent in another. */
   if (r == -EOPNOTSUPP || r == -ESRCH) {
     int native = r;
     r = pg_proc_info(fd, want, ret);
-    if (r == -EOPNOTSUPP)
-      r = native == -ESRCH ? -ESRCH : pg_pidfd_check(fd) ? -EBADF : -EOPNOTSUPP;
+    if (r == -EOPNOTSUPP && native == -ESRCH)
+      r = -ESRCH;
+    if (r == -EOPNOTSUPP && pg_pidfd_check(fd))
+      r = -EBADF;
     if (!r && !(ret->mask & want))
       r = -EOPNOTSUPP;
   }
   if (r)
     return r;
   uint64_t got = ret->mask;
-  if (!ret->coredump_mask) /* 6.16 to 6.18 set the bit also when there is nothing to say */
+  if (!ret->coredump_mask) /* 6.16 to 6.18 set the bit also when there is no record */
     ret->mask &= ~(uint64_t)COREDUMP_BITS;
   ret->mask &= want;
   return ret->mask ? 0 : missing(want, got);
@@ -73,14 +75,14 @@ uint64_t pg_info_supported_in(const void *answer) {
   if (!(mask & PG_PIDFD_INFO_SUPPORTED_MASK))
     return 0;
   memcpy(&supported, (const char *)answer + PG_PIDFD_INFO_SUPPORTED_LATER, sizeof supported);
-  if (!supported) /* 6.19 fills up with zeros behind what it has */
+  if (!supported) /* 6.19 fills the rest of the buffer with zeros */
     memcpy(&supported, (const char *)answer + PG_PIDFD_INFO_SUPPORTED_FIRST, sizeof supported);
   return supported;
 }
 
 int pg_pidfd_info_supported(int fd, uint64_t *ret) {
   uint64_t answer[PG_PIDFD_INFO_SIZE_LATEST / sizeof(uint64_t)] = {PG_PIDFD_INFO_SUPPORTED_MASK};
-  int r = pg_pidfd_check(fd); /* the request means something else to other files */
+  int r = pg_pidfd_check(fd); /* other files may understand the request in another way */
   if (r)
     return r;
   if (pg_feature_hidden(PG_FEATURE_INFO) || pg_sys_ioctl(fd, PG_PIDFD_GET_INFO(sizeof answer), answer))
@@ -106,11 +108,11 @@ int pg_pidfd_state(int fd) {
     return PG_STATE_ALIVE;
   if ((p.revents & POLLHUP) && !pg_feature_hidden(PG_FEATURE_HANGUP))
     return PG_STATE_REAPED;
-  /* Signal 0 finds a zombie, and nobody once it was reaped; a refused permission has found somebody too. */
+  /* Signal 0 finds a zombie, but no reaped process. EPERM also means that the process is there. */
   r = pg_sys_pidfd_send_signal(fd, 0, NULL, 0);
   if (r == -ESRCH)
     return PG_STATE_REAPED;
-  if (r == -EINVAL) /* it has no number here, so no signal reaches it; POLLHUP came with pidfs */
+  if (r == -EINVAL) /* the process has no PID here, so no signal reaches it; POLLHUP came with pidfs (6.9) */
     return pg_sys_fstatfs_type(fd) == PG_PIDFS_MAGIC && !pg_feature_hidden(PG_FEATURE_HANGUP) ? PG_STATE_ZOMBIE
                                                                                               : -EREMOTE;
   return PG_STATE_ZOMBIE;

@@ -30,72 +30,61 @@ static int open_mine_in_proc(enum pg_ns kind) {
 }
 
 static int open_in_proc(int fd, enum pg_ns kind) {
-  /* A zombie keeps some of its links; the ioctl refuses them all. */
+  /* /proc keeps some links of a zombie. The ioctl refuses all of them, so this does, too. */
   int r = pg_pidfd_state(fd);
   if (r != PG_STATE_ALIVE)
     return r < 0 ? r : -ESRCH;
-  int dir = pg_proc_dir(fd);
+  PG_AUTO_CLOSE int dir = pg_proc_dir(fd);
   if (dir < 0)
     return dir;
   int ns = open_link(dir, "ns/", kind);
-  pg_sys_close(dir);
   if (ns != -ENOENT)
     return ns;
-  int mine = open_mine_in_proc(kind);
+  PG_AUTO_CLOSE int mine = open_mine_in_proc(kind);
   if (mine < 0)
     return mine;
-  pg_sys_close(mine);
-  /* There is such a kind. So the process is on its way out; or its next child will be the first process of a new pid
-   * namespace, which /proc does not show until then. */
+  /* The kernel has this kind of namespace, so the process is ending. Or its next child will be the first process of a
+   * new pid namespace, which /proc does not show until then. */
   return kind == PG_NS_PID_FOR_CHILDREN ? -EOPNOTSUPP : -ESRCH;
 }
 
 int pg_ns_open(int fd, enum pg_ns kind) {
   if (kind < PG_NS_CGROUP || kind > PG_NS_UTS)
     return -EINVAL;
-  int r = pg_pidfd_check(fd); /* the request means something else to other files */
+  int r = pg_pidfd_check(fd); /* other files may understand the request in another way */
   if (r)
     return r;
   if (pg_feature_hidden(PG_FEATURE_NS_IOCTL))
     return open_in_proc(fd, kind);
-  r = pg_or_unsupported(pg_sys_ioctl(fd, PG_PIDFD_GET_NS(kind), NULL)); /* who may not look is told EACCES */
-  return r == -ENOTTY || r == -EINVAL || r == -EOPNOTSUPP ? open_in_proc(fd, kind) : r;
+  r = pg_or_unsupported(pg_sys_ioctl(fd, PG_PIDFD_GET_NS(kind),
+                                     NULL)); /* the kernel answers EACCES, not EPERM, to a caller without the right */
+  return pg_ioctl_is_missing(r) || r == -EOPNOTSUPP ? open_in_proc(fd, kind) : r;
 }
 
 static int open_mine(enum pg_ns kind) {
-  int self = pg_pidfd_open_thread((pid_t)pg_sys0(SYS_gettid), 0);
+  PG_AUTO_CLOSE int self = pg_pidfd_open_thread((pid_t)pg_sys0(SYS_gettid), 0);
   if (self == -EOPNOTSUPP)
     return open_mine_in_proc(kind);
-  if (self < 0)
-    return self;
-  int ns = pg_ns_open(self, kind);
-  pg_sys_close(self);
-  return ns;
+  return self < 0 ? self : pg_ns_open(self, kind);
 }
 
-/* 1 if that is the calling thread's namespace of this kind. */
+/* 1 if the calling thread is in this namespace of this kind. */
 static int is_mine(int theirs, enum pg_ns kind) {
   uint64_t dev[2], ino[2];
-  int mine = open_mine(kind);
+  PG_AUTO_CLOSE int mine = open_mine(kind);
   int r = mine < 0 ? mine : pg_sys_fstat_ids(theirs, &dev[0], &ino[0]);
   if (!r)
     r = pg_sys_fstat_ids(mine, &dev[1], &ino[1]);
-  if (mine >= 0)
-    pg_sys_close(mine);
   return r < 0 ? r : dev[0] == dev[1] && ino[0] == ino[1];
 }
 
 int pg_ns_is_mine(int fd, enum pg_ns kind) {
-  int theirs = pg_ns_open(fd, kind);
-  if (theirs < 0)
-    return theirs;
-  int r = is_mine(theirs, kind);
-  pg_sys_close(theirs);
-  return r;
+  PG_AUTO_CLOSE int theirs = pg_ns_open(fd, kind);
+  return theirs < 0 ? theirs : is_mine(theirs, kind);
 }
 
-/* Whoever must be entered before others comes first: a user namespace gives the rights for the rest. The mount
- * namespace comes last, because it changes what paths mean. */
+/* A user namespace comes first, because it gives the rights to enter the others. The mount namespace comes last,
+ * because it changes what paths mean. */
 static const struct {
   int flag;
   enum pg_ns kind;
@@ -120,15 +109,14 @@ static int enter_one_by_one(int fd, int flags) {
   return r < 0 ? r : 0;
 }
 
-/* EINVAL may also be a lack of pidfd support: entering the own UTS namespace changes nothing and would be let through,
- * or refused for want of rights. */
+/* EINVAL may also mean that setns() does not know pidfds. To enter the own UTS namespace changes nothing: a kernel that
+ * knows pidfds allows it, or answers EPERM. */
 static int knows_pidfds(void) {
-  int self = pg_pidfd_open_self();
+  PG_AUTO_CLOSE int self = pg_pidfd_open_self();
   if (self < 0)
     return 1;
-  /* The process is its main thread here: another thread may be in another one, and would be moved. */
+  /* The pidfd names the main thread. If the caller is another thread, in another namespace, this call would move it. */
   int r = pg_ns_is_mine(self, PG_NS_UTS) == 1 ? pg_sys_setns(self, CLONE_NEWUTS) : 0;
-  pg_sys_close(self);
   return r != -EINVAL;
 }
 
@@ -136,24 +124,28 @@ int pg_ns_flag(enum pg_ns kind) {
   for (size_t i = 0; i < PG_ARRAY_LEN(order); i++)
     if (order[i].kind == kind)
       return order[i].flag;
-  return kind == PG_NS_PID_FOR_CHILDREN ? CLONE_NEWPID : kind == PG_NS_TIME_FOR_CHILDREN ? CLONE_NEWTIME : -EINVAL;
+  if (kind == PG_NS_PID_FOR_CHILDREN)
+    return CLONE_NEWPID;
+  return kind == PG_NS_TIME_FOR_CHILDREN ? CLONE_NEWTIME : -EINVAL;
 }
 
-/* Those of the flags whose namespaces differ. The kernel refuses to enter the own user namespace, and asks for rights
- * for others that would change nothing. The pid and time namespaces of our next children are what is entered. */
+/* The kind of the caller's own that setns() changes. It changes the pid and time namespaces of future children. */
+static enum pg_ns entered_kind(enum pg_ns kind) {
+  if (kind == PG_NS_PID)
+    return PG_NS_PID_FOR_CHILDREN;
+  return kind == PG_NS_TIME ? PG_NS_TIME_FOR_CHILDREN : kind;
+}
+
+/* Returns those of the flags whose namespaces differ. The kernel refuses to enter the own user namespace, and wants
+ * rights also for namespaces that would not change (setns(2)). */
 static int differing(int fd, int flags) {
   for (size_t i = 0; i < PG_ARRAY_LEN(order); i++) {
     if (!(flags & order[i].flag))
       continue;
-    int theirs = pg_ns_open(fd, order[i].kind), same = theirs;
-    if (theirs >= 0) {
-      enum pg_ns mine = order[i].kind == PG_NS_PID    ? PG_NS_PID_FOR_CHILDREN
-                        : order[i].kind == PG_NS_TIME ? PG_NS_TIME_FOR_CHILDREN
-                                                      : order[i].kind;
-      same = is_mine(theirs, mine);
-      pg_sys_close(theirs);
-    }
-    if (same == 1 || (same == -EOPNOTSUPP && theirs < 0)) /* or the kernel knows no such namespaces: there is but one */
+    PG_AUTO_CLOSE int theirs = pg_ns_open(fd, order[i].kind);
+    int same = theirs < 0 ? theirs : is_mine(theirs, entered_kind(order[i].kind));
+    if (same == 1 || (same == -EOPNOTSUPP &&
+                      theirs < 0)) /* EOPNOTSUPP: the kernel knows no such namespaces, so all processes share one */
       flags &= ~order[i].flag;
     else if (same < 0 && same != -EOPNOTSUPP)
       return same;
@@ -167,7 +159,7 @@ int pg_ns_enter(int fd, int flags) {
     all |= order[i].flag;
   if (!flags || (flags & ~all))
     return -EINVAL;
-  int r = pg_pidfd_check(fd); /* setns takes other descriptors as well */
+  int r = pg_pidfd_check(fd); /* setns() takes other descriptors as well */
   if (!r)
     r = differing(fd, flags);
   if (r <= 0)

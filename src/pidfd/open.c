@@ -16,12 +16,12 @@ int pg_pidfd_open(pid_t pid, unsigned flags) {
   if (fd != -EINVAL)
     return pg_or_unsupported(fd);
   if (!flags)
-    return -ESRCH; /* before 6.16: a thread, or a process that is just being reaped */
+    return -ESRCH; /* before 6.16: the PID is a thread's, or the process is being reaped */
   fd = pg_sys_pidfd_open(pid, 0);
   if (fd < 0)
     return fd == -EINVAL ? -ESRCH : pg_or_unsupported(fd);
   pg_sys_close(fd);
-  return -EOPNOTSUPP; /* the flag is what the kernel did not know */
+  return -EOPNOTSUPP; /* the kernel does not know the flag */
 }
 
 int pg_pidfd_open_thread(pid_t tid, unsigned flags) {
@@ -32,7 +32,7 @@ int pg_pidfd_open_thread(pid_t tid, unsigned flags) {
   int fd = pg_sys_pidfd_open(tid, flags | PG_PIDFD_THREAD);
   if (fd != -EINVAL)
     return pg_or_unsupported(fd);
-  /* The flag is unknown; or (before 6.16) nobody has the number any more, and it is only kept for a process group. */
+  /* The kernel does not know the flag. Or, before 6.16, a process group still uses the number, but no thread has it. */
   fd = pg_sys_pidfd_open((pid_t)pg_sys0(SYS_gettid), PG_PIDFD_THREAD);
   if (fd == -EINVAL)
     return -EOPNOTSUPP;
@@ -49,17 +49,15 @@ int pg_pidfd_open_parent(void) {
     pid_t pid = pg_sys_getppid();
     if (!pid)
       return -EREMOTE;
-    /* Still the parent afterwards, so it was there meanwhile, and had the number: a parent that dies is followed by one
-     * that had a number of its own all the time. */
-    int fd = pg_pidfd_open(pid, 0);
+    /* If the parent is still the same, it had this PID all the time. A parent that dies is replaced by a process that
+     * had a PID of its own all the time. */
+    PG_AUTO_CLOSE int fd = pg_pidfd_open(pid, 0);
     if (pg_sys_getppid() == pid)
-      return fd;
-    if (fd >= 0)
-      pg_sys_close(fd);
+      return fd < 0 ? fd : pg_take(&fd);
   }
 }
 
-/* What /proc calls it; where there is no /proc, nobody can say that it is anything else. */
+/* Compares the name that /proc shows. Without /proc nothing contradicts, so the answer is yes. */
 static bool has_pidfd_name(int fd) {
   static const char want[] = "anon_inode:[pidfd]";
   char path[40], name[sizeof want];
@@ -73,18 +71,18 @@ static bool has_pidfd_name(int fd) {
 
 int pg_pidfd_check(int fd) {
   long type = pg_sys_fstatfs_type(fd);
-  if (type == PG_PIDFS_MAGIC) { /* an O_PATH descriptor of a pidfd is there as well, and good for nothing */
+  if (type == PG_PIDFS_MAGIC) { /* an O_PATH descriptor of a pidfd is on pidfs, too, but takes no request */
     int flags = pg_sys_fcntl(fd, F_GETFL, 0);
     return flags >= 0 && (flags & O_PATH) ? -EBADF : 0;
   }
   if (type != PG_ANON_INODE_FS_MAGIC)
     return -EBADF;
-  /* Before 6.9 pidfds share one inode with eventfds and the like; only a pidfd takes a signal. EPERM is the process's
-   * answer, or a filter's, which does not even look at the descriptor: then only a pidfd can be waited for. */
+  /* Before 6.9 pidfds share one inode with eventfds and others, and only a pidfd takes a signal. EPERM comes from the
+   * process, or from a seccomp filter that has not looked at the descriptor. Then only a pidfd can be waited for. */
   int r = pg_sys_pidfd_send_signal(fd, 0, NULL, 0);
   if (r == -EPERM || r == -ENOSYS)
     r = pg_pidfd_verify_child(fd);
-  if (r == -EOPNOTSUPP) /* before 5.4, or filtered, too */
+  if (r == -EOPNOTSUPP) /* before 5.4, or with a seccomp filter */
     return has_pidfd_name(fd) ? 0 : -EBADF;
   return r == -EBADF ? -EBADF : 0;
 }
@@ -92,7 +90,9 @@ int pg_pidfd_check(int fd) {
 int pg_pidfd_verify_child(int fd) {
   siginfo_t si;
   int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL);
-  return r == -EINVAL ? (fd < 0 ? -EBADF : -EOPNOTSUPP) : pg_or_unsupported(r);
+  if (r == -EINVAL)
+    return fd < 0 ? -EBADF : -EOPNOTSUPP;
+  return pg_or_unsupported(r);
 }
 
 int pg_pidfd_set_inherit(int fd, int inherit) {

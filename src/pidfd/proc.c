@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* The text behind "NAME:" and white space at the start of a line, or NULL. */
+/* The text behind "NAME:" and blanks at the start of a line, or NULL. */
 static const char *field(const char *text, const char *name) {
   size_t n = strlen(name);
   for (const char *line = text; line; line = strchr(line, '\n')) {
@@ -40,7 +40,7 @@ int pg_proc_number(int fd) {
   int r = pg_sys_fcntl(fd, F_GETFD, 0);
   if (r < 0)
     return r;
-  /* thread-self: this thread may have a descriptor table of its own, and /proc/self is empty once the main thread
+  /* thread-self: this thread may have a descriptor table of its own. And /proc/self is empty once the main thread has
    * ended. */
   char path[64], text[512];
   struct pg_buf b;
@@ -60,7 +60,7 @@ int pg_proc_number(int fd) {
     return -EOPNOTSUPP;
   if (pid == 0)
     return -EREMOTE;
-  /* Before 5.5 the number stays there when the process was reaped; signal 0 asks for the process itself. */
+  /* Before 5.5 fdinfo keeps the PID of a reaped process. Signal 0 asks the kernel for the process itself. */
   return pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH ? -ESRCH : (int)pid;
 }
 
@@ -85,20 +85,20 @@ int pg_proc_dir(int fd) {
   pg_buf_init(&b, path, sizeof path);
   pg_buf_str(&b, "/proc/");
   pg_buf_dec(&b, pid);
-  int dir = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-  /* The process had the number before the open; if it has it still, it had it throughout, and the directory is its. */
+  PG_AUTO_CLOSE int dir = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  /* The process had this PID before the open. If it still has the PID now, the directory is that of this process. */
   int after = pg_proc_number(fd);
-  if (after == pid)
-    return dir == -ENOENT ? -EACCES : dir;
-  if (dir >= 0)
-    pg_sys_close(dir);
-  return after < 0 ? after : -ESRCH;
+  if (after != pid)
+    return after < 0 ? after : -ESRCH;
+  if (dir == -ENOENT)
+    return -EACCES;
+  return dir < 0 ? dir : pg_take(&dir);
 }
 
 static int status_info(int dir, struct pg_pidfd_info *ret) {
-  char text[1024]; /* what is wanted stands in the first lines: callers may be on the stack of a signal handler */
+  char text[1024]; /* the wanted lines come first, and a small buffer suits the stack of a signal handler */
   ssize_t n = pg_sys_read_file(dir, "status", text, sizeof text);
-  if (n == -ENOENT || n == 0) /* nothing is left in the directory of a process that was reaped */
+  if (n == -ENOENT || n == 0) /* the directory of a reaped process has nothing left */
     return -ESRCH;
   if (n < 0)
     return (int)n;
@@ -117,7 +117,7 @@ int pg_proc_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
   int own = pg_proc_pid(fd);
   if (own < 0 && own != -EOPNOTSUPP)
     return own;
-  int dir = pg_proc_dir(fd);
+  PG_AUTO_CLOSE int dir = pg_proc_dir(fd);
   if (dir < 0)
     return dir;
   int r = status_info(dir, ret);
@@ -130,20 +130,19 @@ int pg_proc_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
     else if (cg == -ESRCH)
       r = cg;
   }
-  pg_sys_close(dir);
   return r;
 }
 
 int pg_proc_start_time(int fd, uint64_t *ret) {
   char text[1024];
-  int dir = pg_proc_dir(fd);
+  PG_AUTO_CLOSE int dir = pg_proc_dir(fd);
   if (dir < 0)
     return dir;
   ssize_t n = pg_sys_read_file(dir, "stat", text, sizeof text);
-  pg_sys_close(dir);
   if (n <= 0)
     return n == -ENOENT || n == 0 ? -ESRCH : (int)n;
-  const char *p = strrchr(text, ')'); /* a name may have blanks and brackets in it; behind it come fields 3 to 52 */
+  const char *p =
+      strrchr(text, ')'); /* the name may contain blanks and brackets; fields 3 to 52 follow its last bracket */
   for (int field = 2; p && field < 22; field++)
     if ((p = strchr(p, ' ')))
       p++;

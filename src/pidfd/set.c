@@ -11,8 +11,8 @@
 
 #define BATCH 64
 
-/* What the kernel keeps for us with each member: the descriptor, whether it is a pidfd, whether its end was told, and
- * what the kernel has of the file's inode number, where files have one of their own. */
+/* What epoll keeps for each member: the descriptor, whether it is a pidfd, whether its end was reported, and a part of
+ * the inode number. */
 #define NUMBER 0x7fffffffu
 #define PROCESS (UINT64_C(1) << 31)
 #define TOLD (UINT64_C(1) << 32)
@@ -25,8 +25,9 @@ static uint64_t member(int fd, bool process) {
 }
 
 static int control(int set, int op, uint64_t data) {
-  /* Edge-triggered: a member is news again only if we say so (`tell` does), or if something happens to it. So what is
-   * left of a member whose number was closed, while somebody else has a copy of the descriptor, wakes nobody twice. */
+  /* Edge-triggered: the kernel reports a member again only after pg_set_wait() has armed it again, or after a new
+   * event. The program may close a member while another process has a copy of the descriptor. Then the rest of the
+   * member wakes no waiter twice. */
   struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.u64 = data}};
   return pg_sys_epoll_ctl(set, op, (int)(data & NUMBER), &event);
 }
@@ -37,7 +38,7 @@ int pg_set_add(int set, int fd) {
   if (fd < 0)
     return -EBADF;
   int r = control(set, EPOLL_CTL_ADD, member(fd, !pg_pidfd_check(fd)));
-  return r == -EPERM ? -EBADF : r; /* a kind of file that cannot be waited for */
+  return r == -EPERM ? -EBADF : r; /* epoll refuses this kind of file */
 }
 
 int pg_set_remove(int set, int fd) {
@@ -53,13 +54,13 @@ static bool is_reaped(int fd, uint32_t events) {
   return pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH; /* before 6.9 */
 }
 
-/* Is there something to tell of this member? It will be told again by the next call, unless it is removed, or the
- * process is reaped: that is told too, but only to who did not know of the end. */
+/* Should the caller learn of this event? The next call reports the member again, unless it was removed. A reaped
+ * process is reported only to a caller that has not learned of its end yet. */
 static bool tell(int set, uint64_t data, uint32_t events) {
   int fd = (int)(data & NUMBER);
   uint64_t now = member(fd, data & PROCESS);
   if (now != (data & ~TOLD))
-    return false; /* the number is another descriptor's by now */
+    return false; /* the number belongs to another descriptor by now */
   if ((data & PROCESS) && (data & TOLD) && is_reaped(fd, events)) {
     control(set, EPOLL_CTL_DEL, data);
     return false;
@@ -67,13 +68,22 @@ static bool tell(int set, uint64_t data, uint32_t events) {
   return !control(set, EPOLL_CTL_MOD, data | TOLD);
 }
 
+/* For epoll_wait(): milliseconds, rounded up, and as many as fit an int. */
+static int timeout_until(int64_t deadline) {
+  int64_t left = pg_deadline_left(deadline);
+  if (left < 0)
+    return -1;
+  if (left > (int64_t)INT32_MAX * 1000000)
+    return INT32_MAX;
+  return (int)((left + 999999) / 1000000);
+}
+
 int pg_set_wait(int set, int *ready, int max, int64_t deadline) {
   struct epoll_event events[BATCH];
   if (max < 1)
     return -EINVAL;
   for (;;) {
-    int64_t left = pg_deadline_left(deadline);
-    int ms = left < 0 ? -1 : left > (int64_t)INT32_MAX * 1000000 ? INT32_MAX : (int)((left + 999999) / 1000000);
+    int ms = timeout_until(deadline);
     int n = pg_sys_epoll_wait(set, events, max < BATCH ? max : BATCH, ms), told = 0;
     for (int i = 0; i < n; i++)
       if (tell(set, events[i].data.u64, events[i].events))

@@ -18,17 +18,13 @@ static int raw_send(int fd, int sig, const siginfo_t *info, unsigned scope) {
   return pg_sys_pidfd_send_signal(fd, sig, info, scope);
 }
 
-/* Before 6.15 (and for the process in 6.15 and 6.16, where it had another number) the kernel does not know these names.
- * The caller is alive, so its own numbers are as good. */
+/* Kernels before 6.15 do not know these names. 6.15 and 6.16 have another value for the process. The caller is alive,
+ * so its own PID is safe. */
 static int send_self(int fd, int sig, siginfo_t *info, unsigned scope) {
   pid_t pid = pg_sys_getpid();
   if (scope == PG_PIDFD_SIGNAL_PROCESS_GROUP) {
-    long self = pg_sys_pidfd_open(pid, 0);
-    if (self < 0)
-      return (int)self;
-    int r = raw_send((int)self, sig, info, scope);
-    pg_sys_close((int)self);
-    return r;
+    PG_AUTO_CLOSE int self = pg_sys_pidfd_open(pid, 0);
+    return self < 0 ? self : raw_send(self, sig, info, scope);
   }
   if (scope == PG_PIDFD_SIGNAL_THREAD || (!scope && fd == PG_PIDFD_SELF_THREAD)) {
     long tid = fd == PG_PIDFD_SELF_THREAD ? pg_sys0(SYS_gettid) : pid;
@@ -45,7 +41,7 @@ static int send_signal(int fd, int sig, siginfo_t *info, unsigned scope) {
     return -EOPNOTSUPP;
   if (r != -EINVAL)
     return r;
-  /* EINVAL has three reasons; signal 0 tells them apart. */
+  /* EINVAL has three reasons. Signal 0 tells which of them. */
   if (!is_self(fd) && raw_send(fd, 0, NULL, 0) == -EINVAL)
     return -EREMOTE;
   return scope && raw_send(fd, 0, NULL, scope) == -EINVAL ? -EOPNOTSUPP : -EINVAL;
@@ -72,7 +68,7 @@ static int ask_to_end(int fd, bool go_on) {
 }
 
 int pg_pidfd_terminate(int fd, int64_t deadline, bool go_on) {
-  int r = pg_pidfd_check(fd); /* a directory of /proc takes signals too, but its end could not be waited for */
+  int r = pg_pidfd_check(fd); /* a directory of /proc takes signals, too, but cannot be waited for */
   if (!r)
     r = ask_to_end(fd, go_on);
   if (r)
@@ -83,19 +79,21 @@ int pg_pidfd_terminate(int fd, int64_t deadline, bool go_on) {
   if (r)
     return r < 0 ? r : 0;
   r = pg_pidfd_signal(fd, SIGKILL, 0);
-  return r == -ESRCH ? 0 : r ? r : 1; /* ESRCH: it ended, and was reaped, in the last moment */
+  if (r == -ESRCH) /* it ended and was reaped at the last moment */
+    return 0;
+  return r ? r : 1;
 }
 
 int pg_pidfd_terminate_start(int fd, int64_t deadline, bool go_on) {
   int r = pg_pidfd_check(fd);
   if (r)
     return r;
-  int timer = pg_sys_timer_create(deadline == PG_NO_DEADLINE ? 0 : deadline > 0 ? deadline : 1);
+  int64_t at = deadline > 0 ? deadline : 1;
+  if (deadline == PG_NO_DEADLINE)
+    at = 0;
+  PG_AUTO_CLOSE int timer = pg_sys_timer_create(at);
   if (timer < 0)
     return timer;
   r = ask_to_end(fd, go_on);
-  if (!r)
-    return timer;
-  pg_sys_close(timer);
-  return r;
+  return r ? r : pg_take(&timer);
 }

@@ -12,17 +12,17 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define PG_SCM_MAX_FD 253 /* net/scm.h */
+#define PG_SCM_MAX_FD 253 /* SCM_MAX_FD in include/net/scm.h */
 
-/* struct ucred, which libcs show only with _GNU_SOURCE. */
+/* struct ucred: the headers of libc declare it only with _GNU_SOURCE. */
 struct peer_cred {
   int32_t pid;
   uint32_t uid, gid;
 };
 
-/* SO_PEERCRED records a number, and the number may be somebody else's by now. As long as the connection stands,
- * somebody holds its other end: in all ordinary cases the peer, and then nobody else has the number. The recorded
- * credentials guard against a peer that left its end to a child and died. */
+/* SO_PEERCRED records a PID, which may belong to another process by now. While the connection stands, a process holds
+ * its other end. In all ordinary cases that process is the peer, so its PID is not free. A peer may also leave its end
+ * to a child and die: the recorded credentials guard against that. */
 static int verify_peer(int sock, int fd, const struct peer_cred *cred) {
   struct pg_pidfd_info info;
   int type = 0;
@@ -30,7 +30,7 @@ static int verify_peer(int sock, int fd, const struct peer_cred *cred) {
   int r = pg_sys_getsockopt(sock, SOL_SOCKET, SO_TYPE, &type, &len);
   if (r)
     return r;
-  if (type != SOCK_STREAM && type != SOCK_SEQPACKET) /* the others do not notice that their peer is gone */
+  if (type != SOCK_STREAM && type != SOCK_SEQPACKET) /* other types do not notice that their peer is gone */
     return -EOPNOTSUPP;
   r = pg_pidfd_info(fd, PG_PIDFD_INFO_CREDS, &info);
   if (r)
@@ -52,14 +52,11 @@ static int peer_by_number(int sock) {
     return r == -ENOPROTOOPT ? -ENODATA : r;
   if (cred.pid <= 0)
     return cred.uid == UINT32_MAX ? -ENODATA : -EREMOTE;
-  int fd = pg_pidfd_open(cred.pid, 0);
+  PG_AUTO_CLOSE int fd = pg_pidfd_open(cred.pid, 0);
   if (fd < 0)
-    return fd == -ENOENT ? -ESRCH : fd;
+    return pg_no_entry_no_process(fd);
   r = verify_peer(sock, fd, &cred);
-  if (!r)
-    return fd;
-  pg_sys_close(fd);
-  return r;
+  return r ? r : pg_take(&fd);
 }
 
 int pg_socket_peer(int sock) {
@@ -69,7 +66,9 @@ int pg_socket_peer(int sock) {
                                                   : pg_sys_getsockopt(sock, SOL_SOCKET, PG_SO_PEERPIDFD, &fd, &len);
   if (r == -ENOPROTOOPT)
     return peer_by_number(sock);
-  return r == -EINVAL ? -ESRCH : r ? r : fd; /* EINVAL: before 6.16, reaped */
+  if (r == -EINVAL) /* the peer was reaped (before 6.16) */
+    return -ESRCH;
+  return r ? r : fd;
 }
 
 int pg_socket_peer_creds(int sock, uid_t *ret_uid, gid_t *ret_gid) {
@@ -78,7 +77,7 @@ int pg_socket_peer_creds(int sock, uid_t *ret_uid, gid_t *ret_gid) {
   int r = pg_sys_getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len);
   if (r)
     return r == -ENOPROTOOPT ? -ENODATA : r;
-  if (cred.uid == UINT32_MAX) /* what the kernel says where nobody connected */
+  if (cred.uid == UINT32_MAX) /* the kernel's answer if no process has connected */
     return -ENODATA;
   *ret_uid = cred.uid;
   *ret_gid = cred.gid;
@@ -93,7 +92,7 @@ int pg_socket_send(int sock, int fd) {
     r = pg_sys_getsockopt(sock, SOL_SOCKET, SO_DOMAIN, &domain, &len);
   if (r)
     return r;
-  if (domain != AF_UNIX) /* others take the message, and lose what it carries without a word */
+  if (domain != AF_UNIX) /* other sockets take the message, and silently drop the descriptor */
     return -EPROTOTYPE;
   char byte = 0;
   struct iovec iov = {.iov_base = &byte, .iov_len = 1};
@@ -116,10 +115,10 @@ int pg_socket_send(int sock, int fd) {
   return n < 0 ? (int)n : 0;
 }
 
-/* Takes every descriptor out of a message: the sender's pidfd, the first one sent, and how many were sent. */
+/* The descriptors of a message: the sender's pidfd, the first one sent, and how many were sent. */
 struct cargo {
   int sender, first, count;
-  bool cut; /* there was more data than room for it */
+  bool cut; /* the data was longer than the buffer */
 };
 
 static void unload(struct msghdr *msg, struct cargo *ret) {
@@ -132,7 +131,7 @@ static void unload(struct msghdr *msg, struct cargo *ret) {
       int fd;
       memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
       if (c->cmsg_type == PG_SCM_PIDFD && i == 0) {
-        ret->sender = fd >= 0 ? fd : -1; /* before 6.16 an errno stands here if the sender was reaped */
+        ret->sender = fd >= 0 ? fd : -1; /* before 6.16 the kernel puts an errno here if the sender was reaped */
       } else if (c->cmsg_type == SCM_RIGHTS) {
         if (ret->count++ == 0)
           ret->first = fd;
@@ -145,7 +144,7 @@ static void unload(struct msghdr *msg, struct cargo *ret) {
 
 static ssize_t receive(int sock, void *data, size_t size, int flags, struct cargo *cargo) {
   struct iovec iov = {.iov_base = data, .iov_len = size};
-  union { /* all that a message can carry: who fills it with cargo must not get rid of his own pidfd by that */
+  union { /* room for all that a message can carry: a sender must not push its own pidfd out by other cargo */
     struct cmsghdr head;
     char space[CMSG_SPACE(PG_SCM_MAX_FD * sizeof(int)) + CMSG_SPACE(sizeof(struct peer_cred)) +
                CMSG_SPACE(sizeof(int)) + 512];
@@ -172,13 +171,10 @@ int pg_socket_receive(int sock) {
   ssize_t n = receive(sock, &byte, 1, 0, &cargo);
   if (n < 0)
     return (int)n;
-  if (cargo.sender >= 0)
-    pg_sys_close(cargo.sender);
-  if (n == 1 && !cargo.cut && cargo.count == 1 && !pg_pidfd_check(cargo.first))
-    return cargo.first;
-  if (cargo.first >= 0)
-    pg_sys_close(cargo.first);
-  /* Nothing at all is the end, or an empty message. */
+  PG_AUTO_CLOSE int sender = cargo.sender, first = cargo.first;
+  if (n == 1 && !cargo.cut && cargo.count == 1 && !pg_pidfd_check(first))
+    return pg_take(&first);
+  /* An empty message without cargo looks like the end. */
   struct pollfd p = {.fd = sock, .events = POLLRDHUP};
   bool end = n == 0 && cargo.count == 0 && pg_sys_ppoll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP));
   return end ? -EPIPE : -EBADMSG;
@@ -197,8 +193,7 @@ ssize_t pg_socket_receive_from(int sock, void *data, size_t size, int flags, int
   ssize_t n = receive(sock, data, size, flags, &cargo);
   if (n < 0)
     return n;
-  if (cargo.first >= 0)
-    pg_sys_close(cargo.first);
+  pg_close_at_end(&cargo.first);
   *ret_fd = cargo.sender;
   return n;
 }

@@ -15,7 +15,7 @@
 #define SIGNALS 64
 #define PR_SET_NO_NEW_PRIVS_ 38
 
-/* What parent and child share, whether they share all memory or this mapping only. */
+/* What parent and child share. They share either all memory, or this mapping only. */
 struct shared {
   const struct pg_spawn *spawn;
   uint64_t mask; /* the program's */
@@ -28,12 +28,12 @@ struct shared {
 
 /* ---- In the child: system calls and this memory only ---- */
 
-/* A sanitizer would enter calls that never return into what it keeps of the parent. */
+/* A sanitizer would count calls that never return in the memory of the parent. */
 #define IN_CHILD __attribute__((no_sanitize_address, no_sanitize_thread))
 
-/* Handlers must not run here, on the parent's memory; the program starts without any, and ignores nothing. */
+/* Handlers of the parent must not run in the child, on shared memory. The program starts with default actions. */
 IN_CHILD static void reset_signals(bool keep_ignored) {
-  unsigned long action[20]; /* the handler comes first; large enough on every architecture */
+  unsigned long action[20]; /* the handler is the first member; the size suits every architecture */
   for (int sig = 1; sig <= SIGNALS; sig++) {
     memset(action, 0, sizeof action);
     if (keep_ignored && !pg_sys4(SYS_rt_sigaction, sig, NULL, action, SIGSET_BYTES) &&
@@ -45,15 +45,14 @@ IN_CHILD static void reset_signals(bool keep_ignored) {
 }
 
 IN_CHILD static int enter_cgroup(int cgroup) {
-  int procs = pg_sys_openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC, 0);
+  PG_AUTO_CLOSE int procs = pg_sys_openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC, 0);
   if (procs < 0)
     return procs == -ENOENT ? -EBADF : procs;
   int r = (int)pg_sys_write(procs, "0", 1);
-  pg_sys_close(procs);
   return r < 0 ? r : 0;
 }
 
-/* As if all were moved at once: who would be overwritten before its turn is put aside first. */
+/* Moves as if all at once: a descriptor that would be overwritten before its turn is duplicated first. */
 IN_CHILD static int move_descriptors(struct shared *s) {
   const struct pg_spawn_fd *fds = s->spawn->fds;
   size_t n = s->spawn->fd_count;
@@ -81,7 +80,12 @@ IN_CHILD static int execute(struct shared *s, const char *path) {
   return (int)pg_sys3(SYS_execve, path, s->spawn->argv, s->spawn->envp);
 }
 
-/* As execvp(3): a file that may not be executed is remembered, and the search goes on. */
+/* The search goes on in the next directory, as that of glibc's execvpe (posix/execvpe.c) does. */
+IN_CHILD static bool is_not_here(int r) {
+  return r == -ENOENT || r == -ENOTDIR || r == -ENAMETOOLONG || r == -ESTALE || r == -ENODEV || r == -ETIMEDOUT;
+}
+
+/* As execvp(3): the search goes on past a file that may not be executed, and reports EACCES in the end. */
 IN_CHILD static int search(struct shared *s) {
   const char *file = s->spawn->file;
   int error = -ENOENT;
@@ -98,10 +102,10 @@ IN_CHILD static int search(struct shared *s) {
     if (end > at)
       pg_buf_char(&b, '/');
     pg_buf_str(&b, file);
-    int r = b.len + 1 < sizeof s->path ? execute(s, s->path) : -ENAMETOOLONG; /* it may have been cut */
+    int r = b.len + 1 < sizeof s->path ? execute(s, s->path) : -ENAMETOOLONG; /* the path was cut */
     if (r == -EACCES)
       error = r;
-    else if (r != -ENOENT && r != -ENOTDIR && r != -ENAMETOOLONG && r != -ESTALE && r != -ENODEV && r != -ETIMEDOUT)
+    else if (!is_not_here(r))
       return r;
   }
   return error;
@@ -109,7 +113,7 @@ IN_CHILD static int search(struct shared *s) {
 
 IN_CHILD static int prepare(struct shared *s) {
   const struct pg_spawn *p = s->spawn;
-  int r = s->pidfd < 0 ? -EOPNOTSUPP : 0; /* before 5.2 the kernel has no CLONE_PIDFD, and says nothing */
+  int r = s->pidfd < 0 ? -EOPNOTSUPP : 0; /* kernels before 5.2 ignore CLONE_PIDFD */
   reset_signals(p->flags & PG_SPAWN_KEEP_IGNORED);
   if (!r && s->enter_cgroup)
     r = enter_cgroup(p->cgroup);
@@ -140,7 +144,8 @@ IN_CHILD static void child(void *arg) {
 
 /* ---- In the parent ---- */
 
-/* clone3 where it is needed. A cgroup can be entered by the child, too, if that is not to be had; the rest cannot. */
+/* Uses clone3() if a flag needs it. Without clone3() the child can still enter a cgroup by itself; the other flags have
+ * no substitute. */
 static pid_t make_child(struct shared *s, uint64_t flags) {
   struct pg_child_start start = {.run = child,
                                  .arg = s,
@@ -152,7 +157,7 @@ static pid_t make_child(struct shared *s, uint64_t flags) {
   pid_t pid = -ENOSYS;
   if (!flags || !pg_feature_hidden(PG_FEATURE_CLONE3))
     pid = pg_sys_clone_child(&start);
-  if (!flags || (pid != -ENOSYS && pid != -EPERM && pid != -EINVAL && pid != -E2BIG))
+  if (!flags || !pg_clone3_is_missing(pid))
     return pid;
   if (flags != PG_CLONE_INTO_CGROUP)
     return -EOPNOTSUPP;
@@ -166,14 +171,14 @@ static uint64_t clone_flags(unsigned flags) {
   uint64_t f = 0;
   if (flags & PG_SPAWN_CGROUP)
     f |= PG_CLONE_INTO_CGROUP;
-  if (flags & (PG_SPAWN_AUTOREAP | PG_SPAWN_AUTOKILL)) /* who is killed with its pidfd has nobody to reap it */
+  if (flags & (PG_SPAWN_AUTOREAP | PG_SPAWN_AUTOKILL)) /* a process that dies with its pidfd has no parent to reap it */
     f |= PG_CLONE_AUTOREAP;
   if (flags & PG_SPAWN_AUTOKILL)
     f |= PG_CLONE_PIDFD_AUTOKILL | (flags & PG_SPAWN_NO_NEW_PRIVS ? PG_CLONE_NNP : 0);
   return f;
 }
 
-/* A child that executed nothing is collected, unless somebody else did, or the kernel does. */
+/* Reaps a child that executed no program, unless another wait or the kernel has reaped it. */
 static void collect(pid_t pid, int pidfd) {
   siginfo_t si;
   int type = pidfd >= 0 ? PG_P_PIDFD : P_PID;
@@ -208,16 +213,12 @@ int pg_spawn(const struct pg_spawn *spawn) {
     s->mask = before;
   pid_t pid = make_child(s, clone_flags(spawn->flags));
   r = pid < 0 ? pid : s->error;
-  int fd = pid > 0 ? s->pidfd : -1;
+  PG_AUTO_CLOSE int fd = pid > 0 ? s->pidfd : -1;
   if (pid > 0 && r < 0)
     collect(pid, fd);
   else if (pid > 0)
     spawn->born(pid);
   pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGSET_BYTES);
   pg_sys2(SYS_munmap, s, sizeof *s);
-  if (r >= 0)
-    return fd;
-  if (fd >= 0)
-    pg_sys_close(fd);
-  return r;
+  return r < 0 ? r : pg_take(&fd);
 }

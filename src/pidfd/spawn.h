@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Starting a program whose pidfd comes from the kernel, with the child: nobody can be faster. Stateless; not for signal
- * handlers. Calls kernel. */
+/* Starts a program. The kernel makes its pidfd together with the child, so the pidfd is never racy. Stateless; not for
+ * signal handlers. Calls kernel. */
 #ifndef PG_PIDFD_SPAWN_H
 #define PG_PIDFD_SPAWN_H
 
@@ -28,20 +28,21 @@ struct pg_spawn_fd {
 };
 
 struct pg_spawn {
-  const char *file; /* with a slash a path, else looked for in `path` */
+  const char *file; /* a path if it contains a slash, else a name to look for in `path` */
   const char *path; /* directories, as in PATH */
   char *const *argv, *const *envp;
   unsigned flags; /* PG_SPAWN_* */
   const char *directory;
-  const struct pg_spawn_fd *fds; /* what the child gets under other numbers, all at once */
+  const struct pg_spawn_fd *fds; /* the descriptors that the child gets under other numbers, all at once */
   size_t fd_count;
   const sigset_t *mask; /* NULL: nothing is blocked */
   int cgroup;
-  /* In the parent, as soon as there is a child that runs the program, and before a signal handler can run. */
+  /* Called in the parent as soon as the child runs the program, before a signal handler can run. */
   void (*born)(pid_t pid);
 };
 
-/* The pidfd, or -errno; then no program runs, and no child is left. */
+/* Returns the pidfd, or -errno: then no program runs, and no child is left. pre: `argv` and `envp` end with NULL;
+ * `born` is not NULL. */
 int pg_spawn(const struct pg_spawn *spawn);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pidfd/text.h"
 
+#include "base/errors.h"
 #include "base/fmt.h"
 #include "kernel/sys.h"
 #include "pidfd/identity.h"
@@ -14,22 +15,22 @@
 #define BOOT_DIGITS 32
 #define TEXT_CAP 80
 
-static int hex_digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+static bool is_hex_digit(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 
-/* This boot's id, without the dashes that the kernel writes. */
+/* The id of this boot, without the dashes of the kernel's text. */
 static int boot_id(char *ret) {
   char text[64];
   ssize_t n = pg_sys_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", text, sizeof text);
-  if (n == -EMFILE || n == -ENFILE || n == -ENOMEM)
+  if (pg_is_scarce(n))
     return (int)n;
   size_t digits = 0;
   for (ssize_t i = 0; i < n; i++)
-    if (hex_digit(text[i]) >= 0 && digits < BOOT_DIGITS)
+    if (is_hex_digit(text[i]) && digits < BOOT_DIGITS)
       ret[digits++] = text[i];
   return digits == BOOT_DIGITS ? 0 : -EOPNOTSUPP;
 }
 
-/* What tells the process from others that had or will have its number. */
+/* What tells this process from all others with the same PID. */
 static int mark_of(int fd, bool by_start, uint64_t *ret) {
   return by_start ? pg_proc_start_time(fd, ret) : pg_pidfd_id(fd, ret);
 }
@@ -63,7 +64,7 @@ int pg_text_write(int fd, char *text, size_t size) {
   return (int)b.len;
 }
 
-/* A decimal number from 1 to max at *s, advanced behind it also if it is out of range. */
+/* Reads a decimal number from 1 to max at *s, and advances behind it, also if it is out of range. */
 static int parse_number(const char **s, uint64_t max, uint64_t *ret) {
   const char *p = *s;
   uint64_t v = 0;
@@ -88,7 +89,7 @@ struct parsed {
 };
 
 static int parse(const char *s, struct parsed *ret) {
-  int first = parse_number(&s, INT32_MAX, &ret->pid); /* that it is no such text comes before what is out of range */
+  int first = parse_number(&s, INT32_MAX, &ret->pid); /* EINVAL for another text comes before ERANGE for a number */
   if (first == -EINVAL || *s++ != ':')
     return -EINVAL;
   ret->by_start = *s == 's';
@@ -97,12 +98,14 @@ static int parse(const char *s, struct parsed *ret) {
   if (second == -EINVAL || *s++ != ':')
     return -EINVAL;
   for (int i = 0; i < BOOT_DIGITS; i++, s++) {
-    if (hex_digit(*s) < 0)
+    if (!is_hex_digit(*s))
       return -EINVAL;
     ret->boot[i] = *s;
   }
   s += *s == '\n';
-  return *s ? -EINVAL : first ? first : second;
+  if (*s)
+    return -EINVAL;
+  return first ? first : second;
 }
 
 int pg_text_open(const char *text, unsigned flags) {
@@ -117,13 +120,12 @@ int pg_text_open(const char *text, unsigned flags) {
     return -ESRCH;
   if (!p.by_start)
     return pg_pidfd_open_pid_id((pid_t)p.pid, p.mark, flags);
-  int fd = pg_pidfd_open((pid_t)p.pid, flags);
+  PG_AUTO_CLOSE int fd = pg_pidfd_open((pid_t)p.pid, flags);
   if (fd < 0)
-    return fd == -ENOENT ? -ESRCH : fd;
+    return pg_no_entry_no_process(fd);
   uint64_t now;
   r = mark_of(fd, true, &now);
-  if (!r && now == p.mark)
-    return fd;
-  pg_sys_close(fd);
-  return r ? r : -ESRCH;
+  if (r)
+    return r;
+  return now == p.mark ? pg_take(&fd) : -ESRCH;
 }

@@ -15,11 +15,11 @@
 #include <string.h>
 
 #define GENERATIONS 64
-#define PAUSE 1000000 /* 1 ms: the kernel stops a process in less, unless it is busy in the kernel */
+#define PAUSE 1000000 /* 1 ms: the kernel stops a process sooner, unless the process is busy in the kernel */
 
-/* State and parent from a stat file, as of processes and threads. */
+/* Reads state and parent from the stat file of a process or thread. */
 static int read_stat(int dir, const char *path, char *ret_state, pid_t *ret_parent) {
-  char text[256]; /* the first fields; a name has at most 64 bytes */
+  char text[256]; /* the first fields; the name has at most 64 bytes */
   ssize_t n = pg_sys_read_file(dir, path, text, sizeof text);
   if (n < 0)
     return n == -ENOENT ? -ESRCH : (int)n;
@@ -48,7 +48,7 @@ static int parent_of(pid_t pid) {
   return r ? r : parent;
 }
 
-/* Is the caller the process, or one of its descendants? A /proc may hide processes of other users. */
+/* Is the caller this process, or one of its descendants? /proc may hide processes of other users. */
 static bool is_inside(pid_t pid) {
   int at = pg_sys_getpid();
   while (at > 1 && at != pid)
@@ -58,7 +58,7 @@ static bool is_inside(pid_t pid) {
 
 /* ---- By cgroup ---- */
 
-/* Numbers in a file, separated by anything. */
+/* The numbers in a file, separated by any other characters. */
 struct numbers {
   int fd, at, end;
   char buf[128];
@@ -83,49 +83,41 @@ static int64_t next_number(struct numbers *s) {
   }
 }
 
-/* Is everybody in the cgroup of this tree? Who has put a process there that is not the tree's would have made it a
- * child of the same parent, or the parent is in there, too. Then it is no cgroup of its own, and nor is one with the
- * caller. */
+/* Does every member of the cgroup belong to this tree? A process that puts other members there has made them as
+ * children of the same parent, or is a member itself. Such a cgroup does not belong to the tree alone, and nor does one
+ * with the caller in it. */
 static bool is_its_own(int cgroup, pid_t pid, pid_t parent) {
-  struct numbers s = {.fd = pg_sys_openat(cgroup, "cgroup.stat", O_RDONLY | O_CLOEXEC, 0)};
-  if (s.fd < 0)
+  PG_AUTO_CLOSE int stat = pg_sys_openat(cgroup, "cgroup.stat", O_RDONLY | O_CLOEXEC, 0);
+  PG_AUTO_CLOSE int procs = pg_sys_openat(cgroup, "cgroup.procs", O_RDONLY | O_CLOEXEC, 0);
+  if (stat < 0 || procs < 0)
     return false;
-  bool own = next_number(&s) == 0; /* nr_descendants: it has no cgroups below it */
-  pg_sys_close(s.fd);
-  s = (struct numbers){.fd = pg_sys_openat(cgroup, "cgroup.procs", O_RDONLY | O_CLOEXEC, 0)};
-  if (s.fd < 0)
-    return false;
-  bool seen = false;
+  struct numbers s = {.fd = stat};
+  bool own = next_number(&s) == 0, seen = false; /* nr_descendants: it has no cgroups below it */
+  s = (struct numbers){.fd = procs};
   for (int64_t member; own && (member = next_number(&s)) >= 0;) {
     seen |= member == pid;
     if (member == pid)
       continue;
-    int theirs = member > 0 ? parent_of((pid_t)member) : -ESRCH; /* 0: it has no number here */
+    int theirs = member > 0 ? parent_of((pid_t)member) : -ESRCH; /* 0: the member has no PID here */
     own = theirs >= 0 && theirs != parent && member != parent && member != pg_sys_getpid();
   }
-  pg_sys_close(s.fd);
   return own && seen;
 }
 
-/* 1 done, 0 not to be done that way. */
+/* True if the kernel has killed the whole cgroup. */
 static int kill_cgroup(int fd, int procdir, pid_t pid, pid_t parent) {
-  int cgroup = pg_feature_hidden(PG_FEATURE_CGROUP_KILL) ? -EOPNOTSUPP : pg_cgroup_open(procdir);
-  if (cgroup < 0)
+  PG_AUTO_CLOSE int cgroup = pg_feature_hidden(PG_FEATURE_CGROUP_KILL) ? -EOPNOTSUPP : pg_cgroup_open(procdir);
+  if (cgroup < 0 || !is_its_own(cgroup, pid, parent))
     return 0;
-  int file = is_its_own(cgroup, pid, parent) ? pg_sys_openat(cgroup, "cgroup.kill", O_WRONLY | O_CLOEXEC, 0) : -ENOENT;
-  pg_sys_close(cgroup);
-  if (file < 0)
-    return 0;
-  int r = pg_pidfd_signal(fd, 0, 0) == -ESRCH ? 0 : (int)pg_sys_write(file, "1", 1);
-  pg_sys_close(file);
-  return r == 1;
+  PG_AUTO_CLOSE int file = pg_sys_openat(cgroup, "cgroup.kill", O_WRONLY | O_CLOEXEC, 0);
+  return file >= 0 && pg_pidfd_signal(fd, 0, 0) != -ESRCH && pg_sys_write(file, "1", 1) == 1;
 }
 
 /* ---- By walking ---- */
 
 struct walk {
   int64_t deadline;
-  int error; /* the first */
+  int error; /* the first error */
 };
 
 static void note(struct walk *w, int r) {
@@ -135,24 +127,25 @@ static void note(struct walk *w, int r) {
 
 static void kill_below(struct walk *w, int fd, pid_t pid, int generation);
 
-/* One that was in the list of a parent's children. Between then and the open the number may have changed hands, so the
- * parent is asked for, who has his number as long as he was not reaped. True: he lived. */
+/* Kills one process of the list of a parent's children. The PID may have changed hands between the list and the open.
+ * So the parent of the opened process is compared; the parent keeps its own PID until it is reaped. True: the child was
+ * alive. */
 static bool kill_child(struct walk *w, int parent_fd, pid_t parent, pid_t pid, int generation) {
   struct pg_pidfd_info info;
-  int fd = pid == pg_sys_getpid() ? -EINVAL : pg_pidfd_open(pid, 0); /* we are in it after all, and spare ourselves */
+  /* The caller moved into the tree after all, and must not kill itself. */
+  PG_AUTO_CLOSE int fd = pid == pg_sys_getpid() ? -EINVAL : pg_pidfd_open(pid, 0);
   if (fd < 0) {
-    note(w, fd == -ENOENT ? -ESRCH : fd);
+    note(w, pg_no_entry_no_process(fd));
     return false;
   }
   bool lives = pg_pidfd_state(fd) == PG_STATE_ALIVE && !pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) &&
                info.ppid == (uint32_t)parent && pg_pidfd_signal(parent_fd, 0, 0) != -ESRCH;
   if (lives)
     kill_below(w, fd, pid, generation);
-  pg_sys_close(fd);
   return lives;
 }
 
-/* The children of one thread. Returns whether any was alive. */
+/* Kills the children of one thread. True: at least one was alive. */
 static bool kill_children_of(struct walk *w, int fd, pid_t pid, int children, int generation) {
   struct numbers s = {.fd = children};
   bool found = false;
@@ -161,7 +154,7 @@ static bool kill_children_of(struct walk *w, int fd, pid_t pid, int children, in
   return found;
 }
 
-/* What getdents64(2) gives. */
+/* struct linux_dirent64, see getdents64(2). */
 struct entry {
   uint64_t ino;
   int64_t offset;
@@ -170,8 +163,8 @@ struct entry {
   char name[];
 };
 
-/* One look at all threads of a process and their children. True if all of them stood still before their lists were
- * read, and nobody on them was alive: then nobody new can come. */
+/* Looks once at all threads of a process and their children. True if all threads stood still before their lists were
+ * read, and no listed child was alive: then no new child can come. */
 static bool look(struct walk *w, int fd, pid_t pid, int tasks, int generation) {
   char buf[256] __attribute__((aligned(8))), path[32];
   bool settled = true;
@@ -191,38 +184,44 @@ static bool look(struct walk *w, int fd, pid_t pid, int tasks, int generation) {
       if (!read_stat(tasks, path, &state, &unused) && !strchr("TtZXx", state))
         settled = false;
       path_of(path, sizeof path, "", (pid_t)tid, "/children");
-      int children = pg_sys_openat(tasks, path, O_RDONLY | O_CLOEXEC, 0);
-      if (children < 0) {
-        note(w, children == -ENOENT ? -ESRCH : children);
-        continue;
-      }
-      if (kill_children_of(w, fd, pid, children, generation + 1))
+      PG_AUTO_CLOSE int children = pg_sys_openat(tasks, path, O_RDONLY | O_CLOEXEC, 0);
+      if (children < 0)
+        note(w, pg_no_entry_no_process(children));
+      else if (kill_children_of(w, fd, pid, children, generation + 1))
         settled = false;
-      pg_sys_close(children);
     }
   }
   return settled;
 }
 
+static int open_tasks(int fd, int generation) {
+  if (generation > GENERATIONS)
+    return -ELOOP;
+  PG_AUTO_CLOSE int dir = pg_proc_dir(fd);
+  return dir < 0 ? dir : pg_sys_openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+}
+
 static void kill_below(struct walk *w, int fd, pid_t pid, int generation) {
   int r = pg_pidfd_signal(fd, SIGSTOP, 0);
-  note(w, r);
-  int dir = r ? r : generation > GENERATIONS ? -ELOOP : pg_proc_dir(fd);
-  int tasks = dir < 0 ? dir : pg_sys_openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-  if (dir >= 0)
-    pg_sys_close(dir);
-  note(w, tasks == -ENOENT ? -ESRCH : tasks);
-  if (tasks >= 0) {
-    while (!look(w, fd, pid, tasks, generation)) {
-      if (!pg_deadline_left(w->deadline)) {
-        note(w, -ETIMEDOUT);
-        break;
-      }
-      pg_sys_ppoll(NULL, 0, PAUSE);
+  PG_AUTO_CLOSE int tasks = r ? r : open_tasks(fd, generation);
+  note(w, pg_no_entry_no_process(tasks));
+  while (tasks >= 0 && !look(w, fd, pid, tasks, generation)) {
+    if (!pg_deadline_left(w->deadline)) {
+      note(w, -ETIMEDOUT);
+      break;
     }
-    pg_sys_close(tasks);
+    pg_sys_ppoll(NULL, 0, PAUSE);
   }
   note(w, pg_pidfd_signal(fd, SIGKILL, 0));
+}
+
+/* 1 it killed the cgroup, 0 this tree has no cgroup of its own, or -errno: the tree cannot be walked, either. */
+static int try_cgroup(int fd, pid_t pid, pid_t parent) {
+  PG_AUTO_CLOSE int lists = pg_sys_openat(AT_FDCWD, "/proc/thread-self/children", O_RDONLY | O_CLOEXEC, 0);
+  PG_AUTO_CLOSE int dir = lists < 0 ? lists : pg_proc_dir(fd);
+  if (dir == -ENOENT)
+    return -EOPNOTSUPP;
+  return dir < 0 ? dir : kill_cgroup(fd, dir, pid, parent);
 }
 
 int pg_tree_kill(int fd, int64_t deadline) {
@@ -230,21 +229,14 @@ int pg_tree_kill(int fd, int64_t deadline) {
   int r = pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info);
   if (r)
     return r;
-  int pid = pg_proc_pid(fd); /* and not where /proc shows another pid namespace's numbers */
+  int pid = pg_proc_pid(fd); /* -EOPNOTSUPP if /proc shows PIDs of another pid namespace */
   if (info.pid != info.tgid || pid == 1)
     return -EINVAL;
   if (pid < 0 || is_inside(pid))
     return pid < 0 ? pid : -EINVAL;
-  int lists = pg_sys_openat(AT_FDCWD, "/proc/thread-self/children", O_RDONLY | O_CLOEXEC, 0);
-  int dir = lists < 0 ? lists : pg_proc_dir(fd);
-  if (lists >= 0)
-    pg_sys_close(lists);
-  if (dir < 0)
-    return dir == -ENOENT ? -EOPNOTSUPP : dir;
-  bool done = kill_cgroup(fd, dir, pid, (pid_t)info.ppid);
-  pg_sys_close(dir);
-  if (done)
-    return PG_TREE_CGROUP;
+  r = try_cgroup(fd, pid, (pid_t)info.ppid);
+  if (r)
+    return r < 0 ? r : PG_TREE_CGROUP;
   struct walk w = {deadline, 0};
   kill_below(&w, fd, pid, 0);
   return w.error ? w.error : PG_TREE_WALK;

@@ -29,10 +29,10 @@ int64_t pg_deadline_left(int64_t deadline) {
   return left > 0 ? left : 0;
 }
 
-/* Waits for any of the events (or a hang-up). 1, 0, -EINTR, -EBADF. */
+/* Waits for one of the events, or for a hang-up. 1, 0, -EINTR, -EBADF. */
 static int poll_for(int fd, short events, int64_t deadline) {
   struct pollfd p = {.fd = fd, .events = events};
-  int r = pg_pidfd_check(fd); /* a descriptor of another kind would answer, but not what was asked */
+  int r = pg_pidfd_check(fd); /* a descriptor of another kind would give an answer to another question */
   if (!r)
     r = pg_sys_ppoll(&p, 1, pg_deadline_left(deadline));
   return r > 0 && (p.revents & POLLNVAL) ? -EBADF : r;
@@ -51,8 +51,10 @@ static int wait_once(int fd, siginfo_t *info, int options, struct rusage *usage)
   struct rusage ru;
   memset(&si, 0, sizeof si);
   int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, options, usage ? &ru : NULL);
+  if (r == -EINVAL && fd < 0)
+    return -EBADF;
   if (r == -EINVAL)
-    return fd < 0 ? -EBADF : valid(options) ? -EOPNOTSUPP : -EINVAL;
+    return valid(options) ? -EOPNOTSUPP : -EINVAL;
   if (r)
     return pg_or_unsupported(r);
   if (!si.si_pid)
@@ -64,8 +66,8 @@ static int wait_once(int fd, siginfo_t *info, int options, struct rusage *usage)
   return 1;
 }
 
-/* Takes the end of a process that has ended. It may not be to be had yet: somebody traces the process, and takes it
- * first. Nothing reliable tells when he lets go, so it is looked at again, in growing pauses. */
+/* Reaps a process that has ended. A tracer may hold the process and take its end first. No event tells reliably when
+ * the tracer lets go, so this looks again, in growing pauses. */
 static int take_end(int fd, siginfo_t *info, int options, struct rusage *usage, int64_t deadline) {
   for (int64_t pause = PAUSE_MIN;; pause = pause < PAUSE_MAX / 2 ? 2 * pause : PAUSE_MAX) {
     int r = wait_once(fd, info, options | WNOHANG, usage);
@@ -81,7 +83,7 @@ static int take_end(int fd, siginfo_t *info, int options, struct rusage *usage, 
 int pg_pidfd_waitid(int fd, siginfo_t *info, int options, struct rusage *usage, int64_t deadline) {
   if (deadline == PG_NO_DEADLINE || (options & WNOHANG))
     return wait_once(fd, info, options, usage);
-  /* Asked first: a caller should learn it at the first call, and not only when there is no news. */
+  /* The options are checked first, so that every call refuses them, not only one without news. */
   if ((options & (WSTOPPED | WCONTINUED)) && pg_deadline_left(deadline))
     return fd < 0 ? -EBADF : -EINVAL;
   int r = wait_once(fd, info, options | WNOHANG, usage);
@@ -91,7 +93,8 @@ int pg_pidfd_waitid(int fd, siginfo_t *info, int options, struct rusage *usage, 
   return r > 0 ? take_end(fd, info, options, usage, deadline) : r;
 }
 
-/* The status that the kernel keeps of a reaped process: 0, -ENODATA while it was not reaped, or why there is none. */
+/* The status that the kernel keeps of a reaped process. 0, -ENODATA while it is not reaped, or the reason why there is
+ * no status. */
 static int kept_status(int fd, int *status) {
   struct pg_pidfd_info info;
   int r = pg_pidfd_info(fd, PG_PIDFD_INFO_EXIT, &info);
@@ -107,7 +110,8 @@ static int wait_stranger(int fd, int *status, int64_t deadline) {
   r = kept_status(fd, status);
   if (r != -ENODATA)
     return r ? r : 1;
-  /* A zombie. The kernel that could tell us so (6.13) also hangs up when it is reaped (6.9). */
+  /* The process is a zombie. A kernel that answers ENODATA (6.13) also sends POLLHUP when the process is reaped
+   * (6.9). */
   r = poll_for(fd, 0, deadline);
   if (r <= 0)
     return r;
@@ -118,7 +122,8 @@ static int wait_stranger(int fd, int *status, int64_t deadline) {
 int pg_pidfd_wait(int fd, int *status, int64_t deadline) {
   siginfo_t si = {0};
   int r = pg_pidfd_waitid(fd, &si, WEXITED | __WALL, NULL, deadline);
-  if (r == -EAGAIN) { /* O_NONBLOCK belongs to the open file, and whoever has a copy can set it: we were told to wait */
+  if (r == -EAGAIN) { /* another process with a copy of the open file may have set O_NONBLOCK; this call waits
+                         nevertheless */
     r = poll_for(fd, POLLIN, deadline);
     if (r > 0)
       r = take_end(fd, &si, WEXITED | __WALL, NULL, deadline);
@@ -133,10 +138,14 @@ int pg_pidfd_wait(int fd, int *status, int64_t deadline) {
 int pg_pidfd_exit_status(int fd, int *status) {
   siginfo_t si = {0};
   int r = pg_pidfd_waitid(fd, &si, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL, PG_NO_DEADLINE);
-  if (r == 1)
+  if (r == 1) {
     *status = pg_status_from_siginfo(&si);
+    return 0;
+  }
+  if (r == 0)
+    return -EAGAIN;
   if (r != -ECHILD)
-    return r == 1 ? 0 : r ? r : -EAGAIN;
+    return r;
   r = kept_status(fd, status);
   if (r == -EOPNOTSUPP && pg_pidfd_state(fd) != PG_STATE_REAPED)
     return -EAGAIN;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What every interposer shares: the errno border, and how a call is named. */
+/* What every wrapper shares: the errno border, and the name of a call. */
 #ifndef PG_PRELOAD_BORDER_H
 #define PG_PRELOAD_BORDER_H
 
@@ -11,11 +11,11 @@
 
 #define PG_CALL(name) ((struct pg_call){name, __builtin_return_address(0)})
 
-/* The first thing in every wrapper. The loader relocates an object after those that it needs, and asks a library for
- * the addresses of its indirect functions while it relocates it: what such a resolver calls comes here too early.
- * Nothing of ours that is reached by an address in memory may be used then, which is every name of another object
- * (errno is one), every thread-local variable and every table of pointers; what a compiler does with those is its own
- * affair, so no such code is reached. The system call itself is made. A failure is -1, and errno stays as it is. */
+/* The first line of every wrapper. The loader relocates an object after those that it needs. While it relocates a
+ * library, it calls the resolvers of that library's indirect functions. What such a resolver calls comes here too
+ * early. The wrapper must then use nothing that it reaches by an address in memory: no name of another object (errno is
+ * one), no thread-local variable, no table of pointers. A compiler decides by itself when it uses those, so the early
+ * path is only this: make the system call, and return -1 for a failure. errno stays as it is. */
 #if PG_HAVE_RAW_SYSCALLS
 static inline long pg_early(long r) { return r < 0 ? -1 : r; }
 #else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* clone(): the flags are the caller's. A child that is a process is tracked as well, a thread is not our business. */
+/* clone(): the flags are the caller's. A child that is a process is tracked. A thread is not. */
 #include "preload/border.h"
 
 #include <sched.h>
@@ -11,7 +11,7 @@ struct start {
   int flags;
 };
 
-/* Runs in a child with a memory of its own, so its parent's stack, where `start` lies, is there as a copy. */
+/* Runs in a child with its own memory, so `start` is there as a copy, like the whole stack of the parent. */
 static int child(void *p) {
   struct start start = *(struct start *)p;
   pg_child_forked(start.flags);
@@ -37,7 +37,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
     pg_self_know();
   if (marked)
     pg_self_marks++;
-  else if (can && vm) /* it goes on beside us, or with thread-local memory of its own, where no mark is */
+  else if (can && vm) /* the child runs beside its parent, or has thread-local memory of its own, without the mark */
     pg_state_set(PG_STATE_VM_SHARED);
   /* A child with other thread-local memory finds out by itself that it is another process: pg_is_guest(). */
   bool plain = vm || (flags & CLONE_SETTLS);

@@ -32,9 +32,11 @@ static PG_COLD int dup2_slowly(int from, int to) {
   return pg_ret(pg_call_dup(from, to, 0, by_dup2));
 }
 
-/* Early: not every machine has the system call, and dup3 refuses to do nothing. */
+/* Not every architecture has the system call dup2, and dup3 refuses equal numbers (dup(2)). */
 static PG_COLD long dup2_early(int from, int to) {
-  return from == to ? pg_sys_fcntl(from, F_GETFD, 0) < 0 ? -EBADF : to : pg_sys3(SYS_dup3, from, to, 0);
+  if (from != to)
+    return pg_sys3(SYS_dup3, from, to, 0);
+  return pg_sys_fcntl(from, F_GETFD, 0) < 0 ? -EBADF : to;
 }
 
 PG_EXPORT_HOT int dup2(int from, int to) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* dlopen(): an object that is opened with RTLD_DEEPBIND calls libc's functions past whoever is preloaded. The flag is
- * taken out if that is asked for; else it is said. The way in is in dlopen_<arch>.S, which ends in a jump: for libc the
- * caller must stay the caller, whose RUNPATH and namespace count. */
+/* dlopen(): an object that is opened with RTLD_DEEPBIND calls libc directly, and goes past every preload object. The
+ * shim takes the flag out if PIDGUARD_DEEPBIND says so, and else logs it. The entry is in dlopen_<arch>.S, and ends in
+ * a jump. For libc the caller must stay the caller, because its RUNPATH and its namespace count (dlopen(3)). */
 #include "preload/border.h"
 
 #include "runtime/log.h"
@@ -13,7 +13,7 @@ int pg_dlopen_flags(const char *path, int flags) PG_HIDDEN;
 
 static void *none(const char *path, int flags) { return (void)path, (void)flags, NULL; }
 
-/* When the flag is there, or the first time. Returns the flags to use; pg_dlopen_next is there then. */
+/* Called if the flag is there, or the first time. Returns the flags to use. Afterwards pg_dlopen_next is set. */
 int pg_dlopen_flags(const char *path, int flags) {
   bool on = pg_mode() != PG_MODE_OFF, clear = on && pg_config.deepbind_clear;
   void *no = (void *)(uintptr_t)none;

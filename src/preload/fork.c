@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fork and the calls that fork inside libc: the child is tracked before its number is returned. */
+/* fork and the functions of libc that fork: the child is tracked before the program learns its PID. */
 #include "preload/border.h"
 
 #include <pty.h>
@@ -40,7 +40,7 @@ __asm__(".symver pg_forkpty_old, forkpty@GLIBC_2.2.5");
 FORKPTY(forkpty)
 #endif
 
-/* Returns in the child alone, also when it fails after the fork. */
+/* Returns in the child alone, also if it fails after the fork. */
 PG_EXPORT int daemon(int nochdir, int noclose) {
   PG_EARLY(-ENOSYS);
   bool asks = pg_mode() != PG_MODE_OFF && pg_filter_can(PG_CAN_PIDFD); /* binds the next names */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The object's one constructor and one destructor. Wrappers get ready by themselves when they are called earlier. */
+/* The one constructor and the one destructor of the object. A wrapper that is called earlier gets ready by itself. */
 #include "preload/border.h"
 
 #include "runtime/log.h"

@@ -6,8 +6,8 @@ static PG_NOINLINE int kill_slowly(pid_t pid, int sig, struct pg_call call) {
   return pg_ret(pg_call_kill(pid, sig, call));
 }
 
-/* One frame around the system call, or none: where the processor forgets its predicted returns on the way into the
- * kernel and back, every frame that is left afterwards costs about 8 ns. So this is a leaf that ends in jumps. */
+/* A leaf function that ends in jumps: it has one frame around the system call, or none. Some processors forget their
+ * predicted returns on the way into the kernel and back. Each further frame then costs about 8 ns (scripts/bench). */
 PG_EXPORT_HOT int kill(pid_t pid, int sig) {
   PG_EARLY(pg_sys_kill(pid, sig));
   if (PG_LIKELY(pid >= -1) && pg_is_usual()) {
@@ -28,7 +28,7 @@ PG_EXPORT int killpg(pid_t pgrp, int sig) {
 static PG_COLD long queue_early(pid_t pid, int sig, union sigval value) {
   siginfo_t si;
   for (size_t i = 0; i < sizeof si; i++)
-    ((volatile char *)&si)[i] = 0; /* no memset(), which is libc's */
+    ((volatile char *)&si)[i] = 0; /* not memset(), which is a name of libc: see PG_EARLY */
   si.si_signo = sig;
   si.si_code = SI_QUEUE;
   si.si_pid = pg_sys_getpid();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* unshare, setns: to know that children may live in another pid namespace, where our numbers mean others, and that a
- * thread may have descriptors of its own, where a number of ours may be another child's. */
+/* unshare, setns. After them children may live in another pid namespace, in which a PID of the parent means another
+ * process. And a thread may have its own descriptors, in which a number of the shim is another file. */
 #include "preload/border.h"
 
 #include <sched.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the calls of libc and of the kernel have the number of a process or of a group: one table, which the wrappers
- * and syscall() work from, and the manual page is checked against (tests/checks/manual.sh).
+/* Which argument of a call is a PID, or the number of a process group. The wrappers and syscall() use this one table.
+ * tests/checks/manual.sh compares the manual page with it.
  *
- * A number that is known to be stale is replaced by one that no process can have, and the call is made: so its errors
- * are the kernel's own, in the kernel's own order. */
+ * A stale PID is replaced by one that no process can have, and then the call is made. So the kernel itself returns its
+ * own errors, in its own order. */
 #ifndef PG_PRELOAD_NUMBERS_H
 #define PG_PRELOAD_NUMBERS_H
 
@@ -21,12 +21,12 @@ enum pg_number {
   PG_NUMBER_PID,
   PG_NUMBER_GROUP,
   PG_NUMBER_EITHER, /* positive: a process, below -1: a group */
-  PG_NUMBER_HEADER, /* the second int at this address is a PID; looked at when the kernel has read it */
+  PG_NUMBER_HEADER, /* the second int at this address is a PID; read after the kernel has read it */
 };
 
 struct pg_place {
   uint8_t kind, arg; /* arguments are counted from 0 */
-  struct {           /* it is one if these bits of another argument are these */
+  struct {           /* it is one if another argument, masked, has this value */
     uint32_t mask, value;
     uint8_t arg;
   } when[2];
@@ -34,7 +34,7 @@ struct pg_place {
 
 /* clang-format off */
 #define PG_AT(kind, arg) {PG_NUMBER_##kind, arg, {{0, 0, 0}, {0, 0, 0}}}
-/* If argument i is v; and argument j is w; if argument i has none of the bits. */
+/* If argument i is v; if also argument j is w; if argument i has none of the bits. */
 #define PG_AT_IF(kind, arg, i, v) {PG_NUMBER_##kind, arg, {{~0u, v, i}, {0, 0, 0}}}
 #define PG_AT_IF_BOTH(kind, arg, i, v, j, w) {PG_NUMBER_##kind, arg, {{~0u, v, i}, {~0u, w, j}}}
 #define PG_AT_UNLESS(kind, arg, i, bits) {PG_NUMBER_##kind, arg, {{bits, 0, i}, {0, 0, 0}}}
@@ -45,11 +45,11 @@ struct pg_place {
 #define PR_SET_PTRACER 0x59616d61
 #endif
 #ifndef PR_SCHED_CORE
-#define PR_SCHED_CORE 62 /* 5.14; the fourth argument says what the third one is: thread, process, group */
+#define PR_SCHED_CORE 62 /* 5.14; the fourth argument tells the kind of the third: thread, process, group */
 #endif
 #define PG_PERF_FLAG_PID_CGROUP 4
 
-/* X(name, places): calls of the kernel; those of libc of the same name have the same arguments. */
+/* X(name, places): calls of the kernel. Functions of libc with the same name have the same arguments. */
 #define PG_NUMBERS(X)                                                                                                  \
   X(kill, PG_AT(EITHER, 0))                                                                                            \
   X(tkill, PG_AT(PID, 0))                                                                                              \
@@ -88,8 +88,8 @@ struct pg_place {
   X(prctl, PG_AT_IF(PID, 1, 0, PR_SET_PTRACER), PG_AT_IF_BOTH(PID, 2, 0, PR_SCHED_CORE, 3, 0),                         \
     PG_AT_IF_BOTH(PID, 2, 0, PR_SCHED_CORE, 3, 1), PG_AT_IF_BOTH(GROUP, 2, 0, PR_SCHED_CORE, 3, 2))
 
-/* The same for calls that are libc's alone. Not here: posix_spawn and its like, which have a group in their attributes
- * (preload/spawn_group.h). */
+/* The same for functions that only libc has. posix_spawn and its variants are missing here: their attributes contain
+ * the group (preload/spawn_group.h). */
 #define PG_NUMBERS_LIBC(X)                                                                                             \
   X(killpg, PG_AT(GROUP, 0))                                                                                           \
   X(sigqueue, PG_AT(PID, 0))                                                                                           \
@@ -109,7 +109,8 @@ static const struct pg_place pg_places[][PG_PLACES] = {
 #undef X
 };
 
-/* One that no process, no thread and no group can have: the kernel's numbers are below. */
+/* A number that no process, thread or group can have: the kernel's are lower (PID_MAX_LIMIT,
+ * include/linux/threads.h). */
 #define PG_NOBODY PG_PID_LIMIT
 
 static inline bool pg_place_holds(const struct pg_place *place, const long *args) {
@@ -119,7 +120,7 @@ static inline bool pg_place_holds(const struct pg_place *place, const long *args
   return true;
 }
 
-/* 0, or what a call with this number gets: -ESRCH. */
+/* 0, or the result of a call with this number: -ESRCH. */
 static inline int pg_number_check(enum pg_number kind, pid_t number, struct pg_call call) {
   if (kind == PG_NUMBER_GROUP)
     return number > 1 ? pg_call_check_group(number, call) : 0;
@@ -128,22 +129,22 @@ static inline int pg_number_check(enum pg_number kind, pid_t number, struct pg_c
   return number > 0 ? pg_call_check(number, call) : 0;
 }
 
-/* Before the call: stale numbers among its arguments become nobody's. Folded to a few comparisons where the row is a
- * constant. */
+/* Before the call: replaces stale numbers among its arguments. The compiler folds this into a few comparisons if the
+ * row is a constant. pre: `args` has every argument that the row names. */
 static inline void pg_numbers_replace(enum pg_row row, long *args, struct pg_call call) {
   for (int i = 0; i < PG_PLACES; i++) {
     const struct pg_place *place = &pg_places[row][i];
     if (place->kind == PG_NUMBER_NONE || place->kind == PG_NUMBER_HEADER || !pg_place_holds(place, args))
       continue;
     pid_t number = (pid_t)args[place->arg];
-    /* the leader of a group that is being made */
+    /* the leader of a new group */
     bool new_group = row == PG_ROW_setpgid && place->kind == PG_NUMBER_GROUP && number == (pid_t)args[0];
     if (!new_group && PG_UNLIKELY(pg_number_check((enum pg_number)place->kind, number, call) < 0))
       args[place->arg] = number < 0 ? -PG_NOBODY : PG_NOBODY;
   }
 }
 
-/* After a call that has returned this: what it returns. */
+/* After the call: what the wrapper returns. `result` is what the kernel returned. */
 static inline long pg_numbers_after(enum pg_row row, const long *args, long result, struct pg_call call) {
   if (pg_places[row][0].kind == PG_NUMBER_HEADER && result == 0) {
     int refused = pg_number_check(PG_NUMBER_PID, ((const int *)args[pg_places[row][0].arg])[1], call);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The other calls that take a PID or the number of a group: for one that is gone they say what they say where nobody
- * has it; for every other number they are what libc has. They are raw system calls where libc adds nothing to those. */
+/* The other calls that take a PID or the number of a process group. For a retired PID they return the error that the
+ * kernel returns if no process has the PID. For every other PID they do the same as libc. They are raw system calls if
+ * libc's function adds nothing to the system call. */
 #include "preload/numbers.h"
 
 #include <limits.h>
@@ -12,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The arguments of a call that has a row in preload/numbers.h, in `args`, stale numbers replaced. */
+/* Defines `args`: the arguments of a call with a row in preload/numbers.h, with stale numbers replaced. */
 #define NUMBERS(name, ...) NUMBERS_AS(name, #name, __VA_ARGS__)
 #define NUMBERS_AS(row, said, ...)                                                                                     \
   long args[] = {__VA_ARGS__};                                                                                         \
@@ -61,11 +62,12 @@ PG_EXPORT int getpriority(WHICH_T which, id_t who) {
   }
   NUMBERS(getpriority, (int)which, (pid_t)who);
   int r = (int)pg_sys2(SYS_getpriority, args[0], args[1]);
-  return r < 0 ? pg_ret(r) : 20 - r; /* the kernel keeps clear of negative values */
+  return r < 0 ? pg_ret(r)
+               : 20 - r; /* the kernel returns 20 - priority, so that no result is negative (getpriority(2)) */
 }
 
-/* glibc's are system calls. musl's deliberately are not, some of them, so they are asked; their look-up takes no lock
- * that is held while constructors run. */
+/* glibc's functions are system calls. Some of musl's are not, on purpose (src/sched), so musl's are called. Their
+ * look-up takes no lock that is held while constructors run. */
 #ifdef __GLIBC__
 #define SCHED(args, name, ...) pg_ret((int)pg_sys##args(SYS_##name, __VA_ARGS__))
 #else
@@ -103,11 +105,12 @@ PG_EXPORT int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set) {
 }
 
 #ifdef __GLIBC__
-/* The kernel takes an int, writes no more than it has processors for, and says how much that was. */
+/* The kernel takes an int, and writes only as much as it has processors. It returns that length
+ * (sched_setaffinity(2)). */
 static int get_affinity(pid_t pid, size_t size, cpu_set_t *set) {
   int r = (int)pg_sys3(SYS_sched_getaffinity, pid, size < INT_MAX ? size : INT_MAX, set);
   for (size_t i = (size_t)r; r >= 0 && i < size; i++)
-    ((volatile char *)set)[i] = 0; /* no memset(), which is libc's: see PG_EARLY */
+    ((volatile char *)set)[i] = 0; /* not memset(), which is a name of libc: see PG_EARLY */
   return r < 0 ? r : 0;
 }
 #endif
@@ -154,7 +157,7 @@ PG_EXPORT int sched_getattr(pid_t pid, struct sched_attr *attr, unsigned size, u
 }
 #endif
 
-/* No header has it but libcap's; a structure of this form is what both arguments point to. */
+/* Only libcap's header declares it. Both arguments point to a structure of this form. */
 int capget(void *header, void *data);
 PG_EXPORT int capget(void *header, void *data) {
   PG_EARLY(pg_sys2(SYS_capget, header, data));
@@ -170,7 +173,7 @@ PG_EXPORT int tcsetpgrp(int fd, pid_t group) {
   return pg_ret((int)pg_sys3(SYS_ioctl, fd, TIOCSPGRP, &group));
 }
 
-/* It returns what errno would be. */
+/* It returns the errno value. */
 static int cpu_clock(pid_t pid, clockid_t *ret, struct pg_call call) {
   long args[] = {pid};
   pg_numbers_replace(PG_ROW_clock_getcpuclockid, args, call);
@@ -281,7 +284,7 @@ PG_EXPORT long ptrace(REQUEST_T request, ...) {
 #endif
 }
 
-#ifdef PG_HAVE_PIDFD_OPEN /* and in the same version of libc, this one: of whatever kind it is */
+#ifdef PG_HAVE_PIDFD_OPEN /* the same version of libc has pidfd_getfd; the descriptor may be a pidfd */
 PG_EXPORT int pidfd_getfd(int fd, int target, unsigned flags) {
   PG_EARLY(pg_sys3(SYS_pidfd_getfd, fd, target, flags));
   int r = (int)pg_sys3(SYS_pidfd_getfd, fd, target, flags);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pidfd_spawn and pidfd_spawnp (glibc 2.39): the child is tracked by the pidfd that they return. The program may learn
- * its number from that. */
+/* pidfd_spawn and pidfd_spawnp (glibc 2.39): the child is tracked by the pidfd that they return, because the program
+ * may learn the PID from that pidfd. */
 #include "preload/spawn_group.h"
 
 #ifdef PG_HAVE_PIDFD_SPAWN

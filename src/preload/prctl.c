@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* prctl: to know when the program installs a seccomp filter, and for the numbers that some of its options take. */
+/* prctl: the shim must know when the program installs a seccomp filter. Some options take a PID. */
 #include "preload/numbers.h"
 
 #include "runtime/filter.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* posix_spawn and posix_spawnp, in both of glibc's versions: the old one runs a script without #! through the shell.
- * The caller's pid pointer goes to libc as it is: libc sets it before it lets signals through, and a SIGCHLD handler
- * may rely on that. */
+/* posix_spawn and posix_spawnp, in both versions of glibc. The old version runs a script without #! through the shell.
+ * libc gets the caller's own pid pointer. libc stores the PID before it unblocks signals, and a SIGCHLD handler may
+ * rely on that (sysdeps/unix/sysv/linux/spawni.c). */
 #include "preload/spawn_group.h"
 
 typedef int spawn_fn(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,

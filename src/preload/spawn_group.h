@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The group that a spawn's attributes name. */
+/* The process group that the attributes of a spawn name. */
 #ifndef PG_PRELOAD_SPAWN_GROUP_H
 #define PG_PRELOAD_SPAWN_GROUP_H
 
@@ -7,8 +7,8 @@
 
 #include <spawn.h>
 
-/* The attributes as they are; or, where they name a stale group, a copy in `ret` that names nobody's: so the spawn
- * fails with what setpgid() would have said. */
+/* Returns the attributes as they are, unless they name a stale group. Then it returns the copy `ret`, with a group that
+ * no process can have. So the spawn fails with the error of setpgid(). */
 static inline const posix_spawnattr_t *pg_spawn_group(const posix_spawnattr_t *attr, posix_spawnattr_t *ret,
                                                       struct pg_call call) {
   short flags = 0;

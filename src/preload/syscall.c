@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Raw system calls that a program makes through libc's syscall(): those that touch processes or descriptors get the
- * same care as the functions of libc. The entry is in syscall_<arch>.S. */
+/* Raw system calls that a program makes through libc's syscall(). The shim treats those that concern processes or
+ * descriptors like the functions of libc. The entry is in syscall_<arch>.S. */
 #include "preload/numbers.h"
 
 #include "child/family.h"
@@ -48,12 +48,13 @@ long pg_syscall_fail(long r) {
   return pg_retl(r);
 }
 
-/* Where it cannot be asked, only what can be nobody's address is told. */
+/* If a seccomp filter forbids the question, only impossible addresses are told apart. */
 static bool is_readable(const void *at, size_t size) {
   return pg_filter_can(PG_CAN_PIDFD) ? pg_sys_is_readable(at, size) : (uintptr_t)at >= 4096 && (intptr_t)at > 0;
 }
 
-/* What clone3's structure says, as far as it is there. Structures of a program's may lie anywhere: they are copied. */
+/* Reads the flags and the stack from the structure of clone3(), as far as it is there. The structure may lie at any
+ * address, so it is copied. */
 static bool clone3_args(const void *at, size_t size, uint64_t *ret_flags, uint64_t *ret_stack) {
   uint64_t args[6];
   if (size < 64 || !is_readable(at, sizeof args))
@@ -64,7 +65,7 @@ static bool clone3_args(const void *at, size_t size, uint64_t *ret_flags, uint64
   return true;
 }
 
-/* Before such a call. A clone whose child goes on with a copy of this memory, on this stack, is a fork: it can return
+/* Called before a call of clone. A child with a copy of the memory, on the same stack, is a plain fork: it can return
  * through C. */
 int pg_syscall_forks_plainly(long n, long a, long b);
 int pg_syscall_forks_plainly(long n, long a, long b) {
@@ -76,7 +77,7 @@ int pg_syscall_forks_plainly(long n, long a, long b) {
   return !(flags & CLONE_VM) && !stack;
 }
 
-/* The child of such a call; siblings (CLONE_PARENT) are no children of ours. */
+/* The end of a call that forks. A sibling (CLONE_PARENT) is no child of this process. */
 static long forked(long r, uint64_t flags, bool on, enum pg_birth birth) {
   if (r == 0) {
     pg_child_forked((int)flags);
@@ -88,7 +89,8 @@ static long forked(long r, uint64_t flags, bool on, enum pg_birth birth) {
   return r;
 }
 
-/* The number in it is put right by the kernel here, and must be right there. */
+/* rt_sigqueueinfo() overwrites si_signo with the number of the signal. pidfd_send_signal() refuses another number
+ * (both in kernel/signal.c). */
 static PG_NOINLINE int queue_corrected(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
   union {
     siginfo_t si;
@@ -102,7 +104,7 @@ static PG_NOINLINE int queue_corrected(pid_t pid, int sig, const siginfo_t *info
 static long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
   int r = PG_PASS, number;
   bool asks = pid > 0 && (pg_number_used() || pg_family_is_on());
-  if (asks && !pg_filter_can(PG_CAN_PIDFD)) { /* which looks at nothing but the PID */
+  if (asks && !pg_filter_can(PG_CAN_PIDFD)) { /* the kernel reads nothing else then */
     r = pg_child_signal(pid, sig, info, call);
   } else if (asks && is_readable(info, PG_SIGINFO_READ)) {
     memcpy(&number, info, sizeof number);
@@ -155,7 +157,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     return pg_call_dup((int)a, (int)b, (int)c, raw_dup3);
   case SYS_close_range:
     return pg_call_close_range((unsigned)a, (unsigned)b, (unsigned)c);
-  case SYS_pidfd_getfd: /* of whatever kind it is */
+  case SYS_pidfd_getfd: /* the descriptor may be a pidfd */
     if (pg_mode() != PG_MODE_OFF)
       pg_held_be_careful();
     return pg_sys6(n, a, b, c, d, e, f);
@@ -199,7 +201,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     if ((n == SYS_tkill || (int)a == (int)b) && pg_child_signal_leader((pid_t)a, (int)(n == SYS_tkill ? b : c), call))
       return 0;
     __attribute__((fallthrough));
-  default: { /* the rest has numbers, and neither signals a process nor waits */
+  default: { /* the remaining calls take a PID, and neither signal a process nor wait */
     enum pg_row row = (enum pg_row)(pg_syscall_kinds[n] - PG_SYSCALL_NUMBERS);
     long args[] = {a, b, c, d, e, f};
     pg_numbers_replace(row, args, call);

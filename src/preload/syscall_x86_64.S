@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* syscall(): numbers that are none of our business are passed on in a few instructions, without a frame of our own, as
- * some of those calls return twice. */
+/* syscall(): passes on all system calls that the shim does not treat. It does so in a few instructions and without a
+ * frame, because some of those calls return twice. */
 #include "preload/syscall.h"
 
 	.section .text.hot, "ax", @progbits

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The two halves in C of vfork_<arch>.S, which is the rest. Both run in the parent, on a stack that the child can not
- * touch; what must outlive the child is in registers. */
+/* The two halves in C around vfork_<arch>.S. Both run in the parent, on a stack that the child cannot touch. Registers
+ * keep what must outlive the child. */
 #include "preload/border.h"
 
 enum { ON = 1, MARKED = 2 };
 
-/* Before the system call. The mark is seen by the child, which shares our memory. */
+/* Before the system call. The child shares this memory, so it sees the mark. */
 int pg_vfork_prepare(void);
 PG_HOT int pg_vfork_prepare(void) {
   if (pg_is_early() || !pg_call_before_fork())
@@ -17,7 +17,7 @@ PG_HOT int pg_vfork_prepare(void) {
   return ON | MARKED;
 }
 
-/* After it. ret: what the kernel returned; state: what the first half did. */
+/* After the system call. ret: what the kernel returned; state: what pg_vfork_prepare() returned. */
 pid_t pg_vfork_parent(long ret, int state);
 PG_HOT pid_t pg_vfork_parent(long ret, int state) {
   PG_EARLY(ret);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* vfork: clone(CLONE_VM|CLONE_VFORK|SIGCHLD), as libc makes it. The return address stays in x30 and what the first half did in
- * x9: the kernel preserves registers for each of the two, but the child writes over the shared stack. */
+/* vfork, made by clone(CLONE_VM|CLONE_VFORK|SIGCHLD), as glibc makes it. The child writes over the shared stack,
+ * but the kernel preserves registers for parent and child. So x30 keeps the return address, and x9 keeps what
+ * pg_vfork_prepare returned. */
 #define SYS_clone 220
 #define FLAGS 0x4111      /* CLONE_VM | CLONE_VFORK | SIGCHLD */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* vfork. The child returns first, on the same stack, and may write over our return address: it is kept in %r9 meanwhile, which
- * the kernel preserves for each of the two. What the first half did is in %rdx for the same reason. */
+/* vfork. The child returns first, on the same stack, and may write over the parent's return address. The kernel
+ * preserves registers for parent and child. So %r9 keeps the return address, and %rdx keeps what pg_vfork_prepare
+ * returned. */
 #define SYS_vfork 58
 
 	.section .text.hot, "ax", @progbits
@@ -30,7 +31,8 @@ vfork:
 	jmp	pg_vfork_parent
 	.cfi_adjust_cfa_offset -8
 	.cfi_register %rip, %r9
-	/* The child. A shadow stack is shared too: leave its entry for the parent, and go back past it. */
+	/* The child. It shares the shadow stack, so it must leave the entry there for the parent. It jumps back instead of
+	 * returning. */
 4:	xorl	%ecx, %ecx
 	rdsspq	%rcx
 	testq	%rcx, %rcx

@@ -4,7 +4,7 @@
 
 #include "runtime/log.h"
 
-/* It is jumped to, so that its caller is the program. */
+/* The wrappers jump here, so the return address is that of the program. */
 static PG_NOINLINE pid_t wait_for(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru) {
   pid_t r = pg_call_wait(which, pid, status, options, ru);
   if (PG_UNLIKELY(r == -ECHILD) && pid > 0 && pg_log_on(PG_LOG_WARN))

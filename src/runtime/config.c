@@ -29,7 +29,7 @@ static int64_t number_of(const char *value, int64_t max) {
   return *value || n > max ? -1 : n;
 }
 
-/* Each reader says whether it could use the value. */
+/* Each reader returns whether the value is usable. */
 static bool read_mode(const char *value) {
   int m = word_of(value, modes, PG_ARRAY_LEN(modes));
   if (m > 0)
@@ -94,7 +94,7 @@ static struct {
   const char *name; /* behind PIDGUARD_ */
   bool (*read)(const char *value);
   const char *fallback;
-  const char *unusable; /* the value, where it was */
+  const char *unusable; /* the value, if it is unusable */
 } variables[] = {
     {"MODE", read_mode, "enforce", NULL}, {"DEBUG", read_debug, "off", NULL},
     {"LOG", read_log, "stderr", NULL},    {"RETIRED_MAX", read_retired_max, "pid_max/256", NULL},
@@ -109,7 +109,7 @@ static const char *behind(const char *text, const char *prefix) {
   return text;
 }
 
-/* The value if `entry` is PIDGUARD_name=value. */
+/* Returns the value if `entry` is PIDGUARD_name=value, else NULL. */
 static const char *value_of(const char *entry, const char *name) {
   const char *at = behind(entry, "PIDGUARD_");
   at = at ? behind(at, name) : NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What happened, counted. Relaxed atomics; a forked child starts at zero. Calls nothing. */
+/* Counters of what happened. Relaxed atomics. In a forked child they start at zero. Calls nothing. */
 #ifndef PG_RUNTIME_COUNTERS_H
 #define PG_RUNTIME_COUNTERS_H
 
@@ -8,15 +8,15 @@
 
 #define PG_COUNTERS(X)                                                                                                 \
   X(births)       /* children tracked */                                                                               \
-  X(signals)      /* signals routed through a pidfd */                                                                 \
-  X(refused)      /* signals and calls to a retired number that were refused (audit: would have been) */               \
-  X(reaped)       /* children that a wait of the program took */                                                       \
-  X(silent)       /* children found reaped without any wait of the program */                                          \
-  X(reopened)     /* uses of a child for which a pidfd had to be opened */                                             \
-  X(evicted)      /* times that held pidfds were given up as the program had used all numbers */                       \
-  X(adopted)      /* children found after exec, or handed over by pidguard_adopt() */                                  \
+  X(signals)      /* signals sent through a pidfd */                                                                   \
+  X(refused)      /* signals and calls to a retired PID that were refused (audit: that would be) */                    \
+  X(reaped)       /* children that a wait of the program reaped */                                                     \
+  X(silent)       /* children found reaped without a wait of the program */                                            \
+  X(reopened)     /* uses of a child for which the shim had to open a pidfd */                                         \
+  X(evicted)      /* times that the shim gave up its held pidfds, because the program had used all numbers */          \
+  X(adopted)      /* children found after an exec, or handed over by pidguard_adopt() */                               \
   X(lost)         /* held pidfds that the program closed or replaced */                                                \
-  X(degraded)     /* calls that could not be protected and were passed on as libc makes them */                        \
+  X(degraded)     /* calls that the shim could not protect, and made as libc makes them */                             \
   X(log_failures) /* log lines that could not be written */
 
 enum pg_counter {
@@ -26,7 +26,7 @@ enum pg_counter {
       PG_COUNTER_COUNT
 };
 
-/* The counters are in runtime/hot.h, which every file that counts includes. */
+/* The counters themselves are in runtime/hot.h, which every file that counts includes. */
 #define pg_count(name) ((void)atomic_fetch_add_explicit(&pg_hot.counters[PG_COUNT_##name], 1, memory_order_relaxed))
 #define pg_counter(name) pg_counter_value(PG_COUNT_##name)
 

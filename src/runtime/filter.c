@@ -18,9 +18,9 @@
 _Atomic int pg_filter_cans;
 _Atomic pid_t pg_filter_unreaped;
 
-/* There is a filter from before the exec, and it was not tried. */
+/* A filter is there from before the exec, and has not been tried. */
 static _Atomic bool untried;
-/* The program is installing one at this moment: what there was before, to be put back. */
+/* The program is installing a filter right now. This is what was allowed before, to be restored if it fails. */
 static _Atomic int before;
 
 static void cans_are(int cans) {
@@ -31,14 +31,14 @@ static void cans_are(int cans) {
   atomic_store_explicit(&pg_filter_cans, cans | PG_CAN_KNOWN, memory_order_relaxed);
 }
 
-/* /proc/self/status as far as it matters. Opening, reading and closing a file is what the loader has done in every
- * dynamic program, so a filter from before the exec lets it pass. */
+/* The interesting part of /proc/self/status. The loader has opened, read and closed files in every dynamic program, so
+ * a filter from before the exec allows that. */
 struct status {
-  int seccomp; /* 0: no filter; 1: strict mode; 2: a filter; -1: no way to know */
-  bool quiet;  /* the program would not notice a SIGCHLD: it has no handler and is not blocked */
+  int seccomp; /* 0: no filter; 1: strict mode; 2: a filter; -1: unknown */
+  bool quiet;  /* the program would not notice a SIGCHLD: it neither handles nor blocks it */
 };
 
-/* What follows the field's name, if the line begins with it. */
+/* The text behind the field's name, if the line begins with that name. */
 static const char *value_of(const char *line, const char *field) {
   while (*field && *line == *field)
     line++, field++;
@@ -52,17 +52,17 @@ static bool has_sigchld(const char *mask) {
   return bits & (uint64_t)1 << (SIGCHLD - 1);
 }
 
-/* In small pieces: the first fork of a program may be made by a handler, on a small stack. Whether signals may be
- * blocked is what this is about, so there is no window, but only its lock. */
+/* Reads in small pieces: a signal handler on a small stack may make the first fork of a program. It is not known yet
+ * whether the shim may block signals, so there is no window, but only its lock. */
 static struct status read_status(void) {
   char chunk[256], line[64];
   size_t len = 0;
-  int unseen = 2;                   /* of the masks */
-  struct status status = {0, true}; /* a kernel without seccomp does not have the line */
+  int unseen = 2;                   /* masks not seen yet */
+  struct status status = {0, true}; /* a kernel without seccomp does not write the line */
   bool locked = !pg_is_single_threaded() && pg_window_lock();
   int fd = pg_sys_openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
   ssize_t n = -1;
-  bool seen = false; /* the line on filters is behind those on signals */
+  bool seen = false; /* the line on filters follows those on signals */
   while (fd >= 0 && !seen && (n = pg_sys_read(fd, chunk, sizeof chunk)) > 0)
     for (ssize_t i = 0; i < n; i++) {
       if (chunk[i] != '\n') {
@@ -89,8 +89,8 @@ static struct status read_status(void) {
   return n >= 0 ? status : (struct status){-1, false};
 }
 
-/* Shared with the throw-away process, which writes there what it has survived. A forked child has the page, too: so
- * each process has an entry of its own, of which the throw-away process knows the number. */
+/* A page that the throw-away process shares, to write which calls it has survived. A forked child has the same page. So
+ * each process uses an entry of its own, and the throw-away process knows its number. */
 #define CELLS 1024
 static _Atomic(_Atomic uint64_t *) page;
 
@@ -100,8 +100,7 @@ static void map_page(void) {
                           memory_order_relaxed);
 }
 
-/* Under a filter from before the exec, what the loader has done by itself is allowed: it opens, reads and closes files,
- * and maps memory. */
+/* A filter from before the exec allows what the loader itself has done: open, read and close files, and map memory. */
 PG_COLD bool pg_filter_look(int needed) {
   if (!(atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & PG_CAN_KNOWN)) {
     int seccomp = read_status().seccomp;
@@ -109,7 +108,7 @@ PG_COLD bool pg_filter_look(int needed) {
       cans_are(PG_CAN_ALL | PG_CAN_SHARE);
     } else if (seccomp == 1) {
       cans_are(0);
-    } else { /* or it is not known: no /proc, no descriptor to read it with */
+    } else { /* unknown if there is no /proc, or no free descriptor to read it */
       map_page();
       atomic_store_explicit(&untried, true, memory_order_relaxed);
       cans_are(PG_CAN_READ | PG_CAN_MAP);
@@ -131,7 +130,8 @@ static bool libc_since(int minor) {
 
 /* ---- The throw-away process ---- */
 
-/* Each group's calls, harmlessly. Descriptors are made free, in this process alone: all may be in use. */
+/* Makes the calls of each group without an effect. All descriptors may be in use, so this process closes some; it
+ * shares none. */
 static void try_pidfd(pid_t pid) {
   uint64_t dev, ino, all = ~(uint64_t)0, mask;
   pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof all);
@@ -174,14 +174,15 @@ static const struct {
 } tries[] = {{PG_CAN_CHILD, try_child},   {PG_CAN_ASK, try_ask},   {PG_CAN_THREAD, try_thread},
              {PG_CAN_PARENT, try_parent}, {PG_CAN_HOLD, try_hold}, {PG_CAN_PIDFD, try_pidfd}};
 
-/* What the throw-away process is to leave out, as an earlier one has died of it. */
+/* Groups that the throw-away process leaves out, because an earlier one has died of them. */
 static _Atomic int deadly;
 
-/* The child that was just born: each throw-away process of a program has another one, and needs no call to know it. */
+/* The child that was just born. Each throw-away process of a program has another newborn child, and needs no system
+ * call to know it. */
 static pid_t newborn;
 
-/* No core of this process is wanted: with a limit of 1 byte none is written, nor piped to a program. In the entry: the
- * newborn child's PID, and the groups that were begun and ended. */
+/* This process must leave no core. With a limit of 1 byte the kernel writes none, and starts no program for one
+ * (core(5)). The entry holds the PID of the newborn child, and the groups that were begun and ended. */
 static void be_probe(void) {
   uint64_t core[2], said = (uint64_t)(uint32_t)newborn << 32;
   int skipped = atomic_load_explicit(&deadly, memory_order_relaxed);
@@ -203,9 +204,9 @@ static void be_probe(void) {
     pg_sys1(SYS_exit_group, 0);
 }
 
-/* With a memory of its own: when a filter kills it and a core is dumped, older kernels take everybody who shares its
- * memory. Without a signal at its end, so that no wait of the program finds it unless it asks for such children. We go
- * on when it has ended. */
+/* The throw-away process has its own memory. Older kernels, when they dump a core, kill every process that shares the
+ * memory. It ends without a signal, so a wait of the program finds it only with __WCLONE or __WALL. CLONE_VFORK: the
+ * caller goes on when it has ended. */
 static long by_clone(void) {
   long pid = pg_sys6(SYS_clone, CLONE_VFORK, 0, 0, 0, 0, 0);
   if (pid == 0)
@@ -226,8 +227,8 @@ static bool spawns_by_clone3(void) { return libc_since(34); }
 
 #if defined(SYS_vfork) && defined(__x86_64__) && !defined(__ILP32__)
 #define PG_HAVE_PROBE_BY_VFORK 1
-/* Before 5.16 a core dump takes those who share the memory (commit 0258b5fd7c71 in kernel/signal.c). A question of
- * safety, which can not be tried. */
+/* Before 5.16 a core dump kills all processes that share the memory (commit 0258b5fd7c71 in kernel/signal.c). To try
+ * that would not be safe, so the version decides. */
 static bool dumps_alone(void) {
   char text[32];
   const char *at = text;
@@ -237,10 +238,11 @@ static bool dumps_alone(void) {
   return *at++ == '.' && (major > 5 || (major == 5 && pg_parse_dec(&at) >= 16));
 }
 
-/* The child never comes back to this frame: it only calls below it. It is a child like others, with a SIGCHLD. */
+/* The child never returns to this frame. It only makes calls below it. It is a normal child, with a SIGCHLD at its
+ * end. */
 static long by_vfork(void) {
   long pid;
-  __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t" /* the red zone is the frame's, too */
+  __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t" /* the red zone belongs to the frame, too */
                    "syscall\n\t"
                    "testq %%rax, %%rax\n\t"
                    "jnz 1f\n\t"
@@ -254,7 +256,8 @@ static long by_vfork(void) {
 }
 #endif
 
-/* The throw-away process by the call that the program is about to make: its pid, or < 0. */
+/* Makes the throw-away process by the same system call as the program is about to use. Returns its PID, or a value <
+ * 0. */
 static long make_probe(enum pg_birth birth) {
   switch (birth) {
   case PG_BIRTH_VFORK:
@@ -274,10 +277,10 @@ static long make_probe(enum pg_birth birth) {
   }
 }
 
-/* One that died when it asked about children, which cannot be taken away by that call. */
+/* A throw-away process that died when it asked about children. That call cannot reap it. */
 static _Atomic pid_t also_unreaped;
 
-/* It has given up its memory already, else we would not be here, and is a zombie in a moment: that is waited for. */
+/* The process has given up its memory already, so it becomes a zombie in a moment. The wait is short. */
 static void reap_one(pid_t pid, bool by_waitid) {
   siginfo_t si;
   int status;
@@ -296,8 +299,8 @@ PG_COLD void pg_filter_reap_late(bool by_waitid) {
   reap_one(atomic_exchange_explicit(&also_unreaped, 0, memory_order_relaxed), by_waitid);
 }
 
-/* One throw-away process: the groups that it survived. *ret_died: the group that it died of, 0 if it came to its end.
- * -1: there was none. */
+/* Runs one throw-away process, and returns the groups that it survived. *ret_died: the group that it died of, or 0. -1:
+ * no process could be made. */
 static int try_once(enum pg_birth birth, int *ret_died) {
   _Atomic uint64_t *cells = atomic_load_explicit(&page, memory_order_relaxed);
   long pid = make_probe(birth);
@@ -317,10 +320,10 @@ static int try_once(enum pg_birth birth, int *ret_died) {
   return ended;
 }
 
-/* The child that the program has just made is there, or a zombie: so ours is not the first process of a new pid
- * namespace, which would end with it. Where the first child has ended already, none can be made. */
+/* The program's newborn child exists, alive or as a zombie. So the throw-away process is not the first of a new pid
+ * namespace, which would end with it. If that first process has ended already, the kernel makes no other. */
 PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
-  static _Atomic int busy; /* one thread at a time; the others go on by PID */
+  static _Atomic int busy; /* one thread at a time; other threads go on by PID */
   int died = 0, survived = 0;
   if (!atomic_load_explicit(&untried, memory_order_relaxed) || !atomic_load_explicit(&page, memory_order_relaxed) ||
       atomic_exchange_explicit(&busy, 1, memory_order_acquire))
@@ -380,14 +383,14 @@ static const struct {
     {PG_CAN_MAP, {SYS_munmap, 0, {0}}},
 };
 
-/* A call of the program's for which we make another: what refuses it must not be passed by. */
+/* A call of the program that the shim replaces by another one. A filter that refuses it must not be bypassed. */
 static const struct pg_bpf_call replaced = {SYS_kill, 0, {0}};
 
 static int let_pass(const struct pg_bpf_program *program) {
   static _Atomic int busy;
   static struct pg_bpf_room room;
   int cans = PG_CAN_ALL;
-  if (atomic_exchange_explicit(&busy, 1, memory_order_acquire)) /* another thread installs one, too */
+  if (atomic_exchange_explicit(&busy, 1, memory_order_acquire)) /* another thread installs a filter at the same time */
     return 0;
   for (size_t i = 0; i < PG_ARRAY_LEN(needed); i++)
     if ((cans & needed[i].group) && !pg_bpf_lets_pass(program, &needed[i].call, true, &room))
@@ -398,8 +401,7 @@ static int let_pass(const struct pg_bpf_program *program) {
   return cans;
 }
 
-/* What was there from the start is another matter, and is looked at first. A child that is born meanwhile stays known
- * by PID. */
+/* A filter from before the exec is looked at first. A child that is born meanwhile stays known by PID. */
 PG_COLD void pg_filter_comes(void) {
   pg_filter_can(0);
   pg_filter_look(0);
@@ -411,7 +413,7 @@ PG_COLD void pg_filter_came(bool installed, const void *program) {
   int cans = atomic_load_explicit(&before, memory_order_relaxed);
   if (installed) {
     cans &= program ? let_pass(program) : 0;
-    atomic_store_explicit(&untried, false, memory_order_relaxed); /* a throw-away process could hang in this one */
+    atomic_store_explicit(&untried, false, memory_order_relaxed); /* a throw-away process could hang in this filter */
   }
   cans_are(cans);
 }

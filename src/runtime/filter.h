@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Which system calls may we make that the program itself does not make? A seccomp filter may kill for them. A filter
- * that the program installs is evaluated, group of calls by group. One that was there before the exec cannot be read,
- * only tried: a throw-away process makes the calls and may die of it. Calls kernel. */
+/* Which system calls may the shim make that the program itself does not make? A seccomp filter may kill the program for
+ * them. If the program installs a filter, the shim evaluates it for each group of calls. A filter from before the exec
+ * cannot be read. Then a throw-away process makes the calls, and may die of it. Calls kernel. */
 #ifndef PG_RUNTIME_FILTER_H
 #define PG_RUNTIME_FILTER_H
 
@@ -11,29 +11,29 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Groups of calls: what needs one asks for it, and does without where it is not to be had. */
+/* Groups of calls. Code that needs a group asks for it, and does without if it is not allowed. */
 enum {
   PG_CAN_PIDFD =
-      1,           /* open, prove and signal a child by pidfd, in a window. Without it children are known by PID only */
+      1,           /* open, prove and signal a child by pidfd, in a window; without it children are known by PID only */
   PG_CAN_HOLD = 2, /* keep a pidfd open, on a high number */
   PG_CAN_ASK = 4,  /* signal 0 by PID */
-  PG_CAN_THREAD = 8,  /* the same for a thread of ours */
-  PG_CAN_PARENT = 16, /* ask for our parent's PID */
-  PG_CAN_CHILD = 32,  /* ask the kernel whether a process is an unreaped child of ours */
+  PG_CAN_THREAD = 8,  /* the same for a thread of this process */
+  PG_CAN_PARENT = 16, /* ask for the PID of the parent */
+  PG_CAN_CHILD = 32,  /* ask the kernel whether a process is an unreaped child */
   PG_CAN_READ = 64,   /* read a file of /proc */
   PG_CAN_MAP = 128,   /* map memory */
   PG_CAN_ALL = 255,
-  PG_CAN_SHARE = 256, /* map memory that processes share: only where there is no filter at all */
-  PG_CAN_KNOWN = 512, /* it was looked whether there is a filter */
+  PG_CAN_SHARE = 256, /* map memory that processes share: only if there is no filter at all */
+  PG_CAN_KNOWN = 512, /* the shim has looked whether there is a filter */
 };
 extern _Atomic int pg_filter_cans;
 
-/* The system call by which the program has just made a child, so that a filter must allow it. */
+/* The system call by which the program has just made a child. So a filter allows that call. */
 enum pg_birth {
   PG_BIRTH_CLONE,
   PG_BIRTH_SPAWN, /* libc's posix_spawn: clone3, or clone */
   PG_BIRTH_VFORK,
-  PG_BIRTH_OTHER, /* one that tells nothing of those */
+  PG_BIRTH_OTHER, /* a call that tells nothing of those */
 };
 
 bool pg_filter_look(int needed);
@@ -47,16 +47,18 @@ static inline bool pg_filter_can_now(int needed) {
   return (atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & needed) == needed;
 }
 
-/* After the birth of this child: finds out by trying, where that is still to be done. True: children can be reached by
- * pidfd. */
+/* After the birth of this child: finds out by a throw-away process, if that is still necessary. True: children can be
+ * reached by pidfd. */
 bool pg_filter_find_out(enum pg_birth birth, pid_t pid);
 
-/* Around a call by which the program installs a filter, for whichever threads: a handler may come between that and our
- * look at it. installed: whether it did; program: its struct sock_fprog, or NULL (strict mode). */
+/* Around a call by which the program installs a filter, for any of its threads. A signal handler may run between the
+ * call and the shim's look at it. installed: the call succeeded; program: its struct sock_fprog, or NULL (strict
+ * mode). */
 void pg_filter_comes(void);
 void pg_filter_came(bool installed, const void *program);
 
-/* Before a wait of the program: takes away a throw-away process that is still there, by the same system call. */
+/* Before a wait of the program: reaps a throw-away process that is still there, by the same system call as the
+ * program's. */
 extern _Atomic pid_t pg_filter_unreaped;
 void pg_filter_reap_late(bool by_waitid);
 static inline void pg_filter_reap(bool by_waitid) {

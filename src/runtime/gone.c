@@ -9,11 +9,11 @@
 #define GRAVES 1024u
 
 static struct {
-  _Atomic pid_t pid; /* 0: free, or just being written */
-  _Atomic pid_t by;  /* a thread; 0: the kernel by itself; -1: not known */
+  _Atomic pid_t pid; /* 0: free, or being written right now */
+  _Atomic pid_t by;  /* a thread; 0: the kernel itself; -1: unknown */
   const char *_Atomic how;
   _Atomic int64_t when;
-} graves[GRAVES]; /* untouched, and so no memory, without a log */
+} graves[GRAVES]; /* not touched without a log, and so not in memory */
 
 static bool is(const char *how, const char *word) {
   while (*how && *how == *word)
@@ -21,7 +21,8 @@ static bool is(const char *how, const char *word) {
   return *how == *word;
 }
 
-/* Does the kernel reap this process's children by itself? Its structure begins with the handler and the flags. */
+/* Does the kernel itself reap the children of this process? The kernel's structure begins with the handler and the
+ * flags. */
 static bool kernel_reaps(void) {
   unsigned long action[24] = {0};
   if (pg_sys4(SYS_rt_sigaction, SIGCHLD, NULL, action, 8) < 0)
@@ -32,8 +33,11 @@ static bool kernel_reaps(void) {
 void pg_gone_note(pid_t pid, const char *how) {
   if (pid <= 0)
     return;
-  bool waited = is(how, "wait") || is(how, "reaped");
-  pid_t by = waited ? (pid_t)pg_sys0(SYS_gettid) : kernel_reaps() ? 0 : -1;
+  pid_t by = -1;
+  if (is(how, "wait") || is(how, "reaped"))
+    by = (pid_t)pg_sys0(SYS_gettid);
+  else if (kernel_reaps())
+    by = 0;
   size_t i = (uint32_t)pid % GRAVES;
   atomic_store_explicit(&graves[i].pid, 0, memory_order_release);
   atomic_store_explicit(&graves[i].by, by, memory_order_release);

@@ -4,12 +4,13 @@
 #include "kernel/sys.h"
 #include "runtime/hot.h"
 
-/* Where our numbers begin, while the limit allows it: no number that select() can take is ours. Every fork copies the
- * descriptor table up to its highest number (a descriptor at 4,095 costs a fork 10 us), so they are no higher. */
+/* The lowest number of the shim, while the limit allows it. select() cannot take such a number (FD_SETSIZE), so no
+ * program expects one there. It is no higher, because every fork copies the descriptor table up to its highest number.
+ * A descriptor at 4,095 costs a fork 10 us. */
 #define HIGHEST_BASE 1024
 static _Atomic int32_t base;
 
-/* Ours end where the numbers end, so that the program meets EMFILE there and no gap. */
+/* The highest numbers are the shim's, so the program meets EMFILE there, and no gap. */
 static int32_t place(void) {
   int64_t limit = pg_sys_nofile_soft();
   if (limit < 0)
@@ -35,7 +36,7 @@ int pg_lift(int fd) {
   if (!at)
     at = place();
   int r = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, at);
-  if (r == -EINVAL) /* the limit is lower than it was */
+  if (r == -EINVAL) /* the limit is lower than before */
     r = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, place());
   if (r >= 0)
     lower_floor((uint32_t)r);

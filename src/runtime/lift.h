@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors of ours above the numbers that the program gets. Calls hot, kernel. */
+/* Moves descriptors of the shim above the numbers that the program gets. Calls hot, kernel. */
 #ifndef PG_RUNTIME_LIFT_H
 #define PG_RUNTIME_LIFT_H
 
@@ -7,16 +7,16 @@
 
 #include <stdbool.h>
 
-/* How many numbers below the limit we may use at the most, and a quarter of the limit at the most. */
+/* The shim uses at most this many numbers below the limit, and at most a quarter of the limit. */
 #define PG_LIFT_ROOM 64
 
-/* A duplicate with a high number, close-on-exec; -errno. */
+/* A duplicate with a high number, close-on-exec; -errno. pre: fd is open, and belongs to the shim. */
 int pg_lift(int fd);
-/* Was a number as high ever one of ours? Nearly always the whole answer to "is it ours?". */
+/* Has the shim ever had a number as high as this? Nearly always that answers whether the descriptor is the shim's. */
 static inline bool pg_lift_was_near(int fd) {
   return PG_UNLIKELY((uint32_t)fd >= ~atomic_load_explicit(&pg_hot.unfloor, memory_order_relaxed)) && fd >= 0;
 }
-/* The soft limit has changed. */
+/* The soft limit has changed: the next pg_lift() looks at it again. */
 void pg_lift_anew(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The debug log: logfmt, one write a line, to a descriptor of our own; nothing that goes wrong with it reaches the
- * program. Async-signal-safe. Calls config, counters, lift, kernel, base. */
+/* The debug log: logfmt, one write a line, to a descriptor of the shim's own. A failure of the log never reaches the
+ * program. Async-signal-safe. log.c begins and ends the log, log_line.c makes a line, log_file.c writes it.
+ * Calls config, counters, lift, kernel, base. */
 #ifndef PG_RUNTIME_LOG_H
 #define PG_RUNTIME_LOG_H
 
@@ -29,31 +30,35 @@ void pg_log_forked(void);
 
 /* Does this descriptor lead to the log's file? */
 bool pg_log_is_at(int fd);
-/* Is it the log's own? */
+/* Is this the log's own descriptor? */
 bool pg_log_is_on(int fd);
-/* The program takes the numbers from first to last: they are not the log's any more. */
+/* The program takes the descriptors from first to last. The log goes on by its path, or on standard error if that is
+ * the same file. */
 void pg_log_take(unsigned first, unsigned last);
 
-/* level=… event=… pid=… comm=… time=… mono=…: seconds since 1970, and of the clock that nobody sets. */
+/* Reads the name of this process, for the lines to come. */
+void pg_line_read_comm(void);
+/* level= event= pid= comm= time= (seconds since 1970) mono= (seconds of CLOCK_MONOTONIC). */
 void pg_line_begin(struct pg_line *line, enum pg_level level, const char *event);
 void pg_line_str(struct pg_line *line, const char *key, const char *value);
 void pg_line_int(struct pg_line *line, const char *key, int64_t value);
 /* Nanoseconds as seconds with six places. */
 void pg_line_time(struct pg_line *line, const char *key, int64_t ns);
-/* The monotonic clock, nanoseconds; 0: there is none. */
+/* CLOCK_MONOTONIC in nanoseconds; 0: the kernel refuses to tell. */
 int64_t pg_log_now(void);
 /* The name of an errno (negative), or the number itself. */
 void pg_line_result(struct pg_line *line, int64_t result);
-/* now=COMM: the process that has the number at this moment. */
+/* now=COMM: the process that has the PID at this moment, or "nobody". */
 void pg_line_now(struct pg_line *line, pid_t pid);
 /* caller=OBJECT+0xOFFSET */
 void pg_line_caller(struct pg_line *line, const void *address);
+/* pre: pg_line_begin() has begun the line, and the line has not ended. */
 void pg_line_end(struct pg_line *line);
 
-/* At the end of the program: event=summary with all counters, if it was asked for, and that lines were lost. unwaited:
- * children that were not waited for; forgotten: retired PIDs that made room for others. */
+/* At the end of the program: event=summary with all counters, if the user wants it, or event=log-lost if lines were
+ * lost. unwaited: children that were not waited for; forgotten: retired PIDs that made room for others. */
 PG_COLD void pg_log_end(int64_t unwaited, int64_t forgotten);
-/* Something could not be protected: counted, and logged at level warn. */
-PG_COLD void pg_degraded(const char *what, pid_t target, int err);
+/* The shim cannot protect something: counted, and logged at level warn. effect: one word for what happens instead. */
+PG_COLD void pg_degraded(const char *what, pid_t target, int err, const char *effect);
 
 #endif

@@ -16,7 +16,7 @@ struct pg_next pg_next;
 
 #ifdef PG_PRELOAD
 
-/* Arrays, not pointers, which would have to be relocated at each start. */
+/* Arrays instead of pointers, because the loader would have to relocate pointers at each start. */
 static const struct {
   char symbol[16], version[12];
 } names[] = {
@@ -25,12 +25,12 @@ static const struct {
 #undef X
 };
 
-/* errno is left alone. */
+/* Leaves errno alone. */
 static void *find(const char *symbol, const char *version) {
   int saved = errno;
   void *found = dlsym(RTLD_NEXT, symbol);
 #ifdef __GLIBC__
-  /* The version matters if libc is the next object. Another preload between us and libc may know no versions. */
+  /* The version matters if libc is the next object. Another preload object in between may have no versions. */
   Dl_info next, libc;
   void *versioned = version && *version ? dlvsym(RTLD_NEXT, symbol, version) : NULL;
   if (versioned && versioned != found &&
@@ -43,11 +43,11 @@ static void *find(const char *symbol, const char *version) {
   return found;
 }
 
-/* Only the loader puts anything here: the last kind of relocation but that of what is called. */
+/* Only the loader stores a value here. Relocations of called functions alone come later. */
 void *(*const volatile pg_next_mark)(void *restrict, const char *restrict) = dlsym;
 
-/* A name that the next libc lacks must not be asked for: before 2.34 the loader ends a program for that as long as it
- * has not relocated the program itself, whose resolvers may call us. _Fork came with 2.34. */
+/* The shim must not ask for a name that the next libc lacks. Before 2.34 the loader ends the program for such a
+ * question, as long as it has not relocated the program itself. Resolvers of the program may call the shim by then. */
 static bool has__Fork(void) {
 #ifdef __GLIBC__
   const char *version = gnu_get_libc_version(); /* "2.31" */
@@ -75,7 +75,7 @@ void *pg_next_find(_Atomic(void *) *cache, const char *symbol, const char *versi
   return found;
 }
 
-#else /* the API alone interposes nothing: libc's own names are the next ones */
+#else /* the API alone interposes nothing, so libc's names are the next ones */
 
 void pg_next_bind(void) {
   pg_next = (struct pg_next){.fork = fork, .kill = kill, .waitpid = waitpid, .wait4 = wait4, .waitid = waitid};

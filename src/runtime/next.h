@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What libc, or the preload object behind us, has under the names that we interpose: one table, bound eagerly, because
- * dlsym() may not be called where most of these may. The only user of dlsym. */
+/* The functions of libc, or of the next preload object, under the names that the shim interposes. One table, bound
+ * eagerly, because most wrappers run where dlsym() may not be called. The only user of dlsym. */
 #ifndef PG_RUNTIME_NEXT_H
 #define PG_RUNTIME_NEXT_H
 
@@ -15,7 +15,7 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 
-/* Two versions of one name, as glibc on x86-64 has them. */
+/* Two versions of one name, as in glibc on x86-64. */
 #if defined(__GLIBC__) && defined(__x86_64__) && !defined(__ILP32__)
 #define PG_VERSIONED 1
 #define PG_SPAWN_VERSION "GLIBC_2.15"
@@ -33,9 +33,9 @@
 #define PG_SPAWN_ARGS                                                                                                  \
   (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[], char *const[])
 
-/* X(type, name, version, arguments): those that may be called first in a signal handler, between vfork and exec, or by
- * a thread that a constructor waits for: one that dlopen() runs has the loader's lock, which dlsym() wants. The version
- * is "" where libc has but one. */
+/* X(type, name, version, arguments): functions that may be called first in a signal handler, between vfork and exec, or
+ * by a thread that a constructor waits for. A constructor that dlopen() runs holds the loader's lock, which dlsym()
+ * needs. The version is "" if libc has only one. */
 #define PG_NEXT(X)                                                                                                     \
   X(pid_t, fork, "", (void))                                                                                           \
   X(pid_t, _Fork, "", (void))                                                                                          \
@@ -50,7 +50,7 @@
   X(int, posix_spawnp, PG_SPAWN_VERSION, PG_SPAWN_ARGS)                                                                \
   PG_NEXT_NARROW(X)
 
-/* Where these are more than a system call. */
+/* Functions that are more than a system call on 32 bits. */
 #ifdef __LP64__
 #define PG_NEXT_NARROW(X)
 #else
@@ -67,11 +67,11 @@ struct pg_next {
 
 extern struct pg_next pg_next PG_HIDDEN;
 
-/* Fills pg_next; idempotent. errno is left alone. */
+/* Fills pg_next; may be called again. Leaves errno alone. */
 void pg_next_bind(void);
 
-/* True: the loader has not relocated this object yet, see PG_EARLY. A hidden variable is reached by its distance from
- * the code, and what is in it before is 0, whatever the compiler. */
+/* True: the loader has not relocated this object yet, see PG_EARLY. The code reaches a hidden variable by its distance,
+ * with every compiler. Before relocation its value is 0. */
 #ifdef PG_PRELOAD
 extern void *(*const volatile pg_next_mark)(void *restrict, const char *restrict)PG_HIDDEN;
 #define pg_is_early() PG_UNLIKELY(!pg_next_mark)
@@ -79,8 +79,8 @@ extern void *(*const volatile pg_next_mark)(void *restrict, const char *restrict
 #define pg_is_early() false
 #endif
 
-/* Names that are not async-signal-safe in libc either, and rare: looked up when they are first used, so that a start
- * does not pay for them. `name` is a function that a header declares; a version is asked for first. */
+/* Names that are rare, and not async-signal-safe in libc either. The first use looks them up, so a start does not pay
+ * for them. `name` is a function that a header declares. A version is asked for first. */
 void *pg_next_find(_Atomic(void *) *cache, const char *symbol, const char *version);
 #define pg_next_late_version(name, version)                                                                            \
   (__extension__({                                                                                                     \

@@ -89,7 +89,9 @@ static void check_file(const char *file) {
   char why[sizeof j.text];
   struct code code;
   bool looked = false;
-  enum degree degree = j.verdict == JUDGED_UNREADABLE ? UNKNOWN : verdict_protects(j.verdict) ? FULLY : NOT;
+  enum degree degree = verdict_protects(j.verdict) ? FULLY : NOT;
+  if (j.verdict == JUDGED_UNREADABLE)
+    degree = UNKNOWN;
   snprintf(why, sizeof why, "%s", j.text);
   if (j.verdict == JUDGED_FINE || j.verdict == JUDGED_LIBRARY) {
     struct elf e;
@@ -200,5 +202,7 @@ int tool_check(int argc, char **argv) {
   else
     printf("%lu in full, %lu in part, %lu not, %lu not known\n", sum.fully, sum.partly, sum.not, sum.unknown);
   flush_or_die(PG_EXIT_BAD);
-  return sum.unknown ? PG_EXIT_BAD : sum.partly || sum.not ? PG_EXIT_FINDINGS : 0;
+  if (sum.unknown)
+    return PG_EXIT_BAD;
+  return sum.partly || sum.not ? PG_EXIT_FINDINGS : 0;
 }

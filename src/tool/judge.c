@@ -214,6 +214,8 @@ static void judge_script(const char *file, struct elf *e, const struct object *o
   free(interpreter);
 }
 
+static bool is_text(const struct elf *e) { return !memchr(e->head, '\0', e->head_size < 80 ? e->head_size : 80); }
+
 static void judge_at(const char *file, const struct object *o, enum judge_for whom, int depth, struct judgement *j) {
   struct elf e;
   int state = elf_open(&e, file);
@@ -232,7 +234,7 @@ static void judge_at(const char *file, const struct object *o, enum judge_for wh
   else if (state == ELF_OTHER && e.head_size >= 2 && e.head[0] == '#' && e.head[1] == '!')
     judge_script(file, &e, o, whom, depth, j);
   else /* Text that the kernel does not know is a shell script, as for execvp(). */
-    j->verdict = depth == 0 && !memchr(e.head, '\0', e.head_size < 80 ? e.head_size : 80) ? JUDGED_PLAIN : JUDGED_OTHER;
+    j->verdict = depth == 0 && is_text(&e) ? JUDGED_PLAIN : JUDGED_OTHER;
   elf_close(&e);
 }
 

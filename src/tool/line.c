@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int hex_digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+static int hex_digit(char c) {
+  if (c >= '0' && c <= '9')
+    return c - '0';
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 /* Unquotes a value in its place; returns what follows its end, or NULL if it does not end. */
 static char *unquote(char *at) {

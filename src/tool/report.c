@@ -238,7 +238,9 @@ static int read_packed(int fd, const char *program) {
   close(ends[0]);
   while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  return r < 0 ? r : status ? -EIO : 0;
+  if (r < 0)
+    return r;
+  return status ? -EIO : 0;
 }
 
 static void read_file(const char *name) {

@@ -55,13 +55,20 @@ char *must_format(const char *format, ...) {
   return text;
 }
 
+/* The length that the first byte of an UTF-8 character announces, or 0. */
+static size_t utf8_announced(unsigned char first) {
+  if (first < 0x80)
+    return 1;
+  if (first >= 0xc2 && first < 0xe0)
+    return 2;
+  if ((first & 0xf0) == 0xe0)
+    return 3;
+  return first >= 0xf0 && first < 0xf5 ? 4 : 0;
+}
+
 /* The length of the UTF-8 character at `s`, or 0. */
 static size_t utf8_length(const unsigned char *s, size_t left) {
-  size_t n = s[0] < 0x80                   ? 1
-             : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-             : (s[0] & 0xf0) == 0xe0       ? 3
-             : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                           : 0;
+  size_t n = utf8_announced(s[0]);
   if (!n || n > left)
     return 0;
   for (size_t i = 1; i < n; i++)

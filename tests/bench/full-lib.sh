@@ -30,7 +30,8 @@ measure_programs() {
   section 'whole programs'
   local tree=$out/tree shells=() shell
   for shell in dash bash; do
-    ! type -P "$shell" >/dev/null || shells+=(-x "script of 2,000 commands, $shell=$(type -P "$shell") $here/commands.sh")
+    ! type -P "$shell" >/dev/null ||
+      shells+=(-x "script of 2,000 commands, $shell=$(type -P "$shell") $here/commands.sh")
   done
   run -l programs -r "$program_rounds" -s 1 -w none "${shells[@]}" \
     -x "make -j2 of a source tree=/bin/sh $here/build-tree.sh $pg_root $tree" \
@@ -72,7 +73,8 @@ measure_all() {
   done
   for n in 1 2 3 4; do
     section "$n threads"
-    run -u -l threads -t "$n" -r "$rounds" -s "$slice" -w kill-child,kill-same,kill-stranger,waitpid-child,syscall-getppid "${two[@]}"
+    run -u -l threads -t "$n" -r "$rounds" -s "$slice" \
+      -w kill-child,kill-same,kill-stranger,waitpid-child,syscall-getppid "${two[@]}"
   done
   section 'memory'
   for n in 0 1000 30000; do

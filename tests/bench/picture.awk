@@ -22,22 +22,25 @@ $1 == "memory" || $1 == "object" { next }
 
 function escape(s) { gsub(/&/, "\\&amp;", s); gsub(/</, "\\&lt;", s); gsub(/>/, "\\&gt;", s); return s }
 function text(x, y, s, anchor, size, fill) {
-  printf "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" font-size=\"%d\" fill=\"%s\">%s</text>\n", x, y, anchor ? anchor : "start",
-    size ? size : 12, fill ? fill : "#222", escape(s)
+  printf "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" font-size=\"%d\" fill=\"%s\">%s</text>\n",
+    x, y, anchor ? anchor : "start", size ? size : 12, fill ? fill : "#222", escape(s)
 }
 function stroke(x1, y1, x2, y2, colour, width, dash) {
-  printf "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" stroke-width=\"%s\"%s/>\n", x1, y1, x2, y2, colour, width,
-    dash ? " stroke-dasharray=\"4 3\"" : ""
+  printf "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" stroke-width=\"%s\"%s/>\n",
+    x1, y1, x2, y2, colour, width, dash ? " stroke-dasharray=\"4 3\"" : ""
 }
 function dot(x, y, colour, r) { printf "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" fill=\"%s\"/>\n", x, y, r, colour }
 # What lies outside is drawn at the edge; the figure beside it tells.
 function x_of(ratio) {
-  return LEFT + ((ratio > top ? top : ratio < BOTTOM ? BOTTOM : ratio) - BOTTOM) / (top - BOTTOM) * (WIDTH - LEFT - RIGHT)
+  if (ratio > top) ratio = top
+  if (ratio < BOTTOM) ratio = BOTTOM
+  return LEFT + (ratio - BOTTOM) / (top - BOTTOM) * (WIDTH - LEFT - RIGHT)
 }
 
 # A panel of lines: steps on an even axis (they grow by factors), the ratio upwards, by factors as well.
 function y_of(ratio, y0, h, least, most) { return y0 + h - log(ratio / least) / log(most / least) * h }
-function panel(x0, y0, w, h, title, steps, n, held,   i, k, v, least, most, px, py, qx, qy, key, marks, mark, legend_y) {
+function panel(x0, y0, w, h, title, steps, n, held,   i, k, v, least, most, px, py, qx, qy, key, marks, mark,
+               legend_y) {
   least = 0.98; most = 1.12
   for (i = 1; i <= lines; i++)
     for (k = 1; k <= n; k++) {
@@ -80,7 +83,8 @@ END {
     if (median[bar_label[i], 0, 1, bar_work[i], "shim"] > top) top = median[bar_label[i], 0, 1, bar_work[i], "shim"]
   top = int(top * 10 + 1.5) / 10
   height = 84 + bars * ROW + 40 + 260 + 140
-  printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\">\n", WIDTH, height, WIDTH, height
+  printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" " \
+    "font-family=\"sans-serif\">\n", WIDTH, height, WIDTH, height
   printf "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n", WIDTH, height
   text(16, 24, "Time of each operation, as a ratio to the plain program (median and quartiles)", "start", 15)
   text(16, 42, machine "; " how, "start", 11, "#666")
@@ -100,11 +104,13 @@ END {
     cy = y + (i - 0.5) * ROW
     text(LEFT - 8, cy + 4, told[bar_work[i]], "end", 12)
     for (k = ways; k >= 1; k--) {
-      if (!((bar_label[i], 0, 1, bar_work[i], way[k]) in median)) continue
-      stroke(x_of(low[bar_label[i], 0, 1, bar_work[i], way[k]]), cy, x_of(high[bar_label[i], 0, 1, bar_work[i], way[k]]), cy, color[way[k]], 2)
-      dot(x_of(median[bar_label[i], 0, 1, bar_work[i], way[k]]), cy, color[way[k]], way[k] == "shim" ? 5 : 4)
+      key = bar_label[i] SUBSEP 0 SUBSEP 1 SUBSEP bar_work[i] SUBSEP way[k]
+      if (!(key in median)) continue
+      stroke(x_of(low[key]), cy, x_of(high[key]), cy, color[way[k]], 2)
+      dot(x_of(median[key]), cy, color[way[k]], way[k] == "shim" ? 5 : 4)
     }
-    text(WIDTH - RIGHT + 8, cy + 4, sprintf("%.2f", median[bar_label[i], 0, 1, bar_work[i], "shim"]), "start", 12, color["shim"])
+    key = bar_label[i] SUBSEP 0 SUBSEP 1 SUBSEP bar_work[i] SUBSEP "shim"
+    text(WIDTH - RIGHT + 8, cy + 4, sprintf("%.2f", median[key]), "start", 12, color["shim"])
   }
   y = 84 + bars * ROW + 70
   n = split("1 10 100 1000 30000", steps, " ")

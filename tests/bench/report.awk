@@ -13,11 +13,16 @@ BEGIN {
   target["exec-start"] = 1.15; over_empty["exec-start"] = 1
   target["open-close"] = target["dup2"] = target["syscall-getppid"] = 1.01
   program_target = 1.03
-  split("kill-child kill-oldest waitpid-child fork-waitpid vfork-waitpid spawn-wait kill-each poll-each wait-each", curve, " ")
+  split("kill-child kill-oldest waitpid-child fork-waitpid vfork-waitpid spawn-wait kill-each poll-each wait-each",
+        curve, " ")
 }
 
 $1 == "machine" { machine = $2; how = $3; next }
-$1 == "memory" { weight[$2, $4] = $5; own[$2, $4] = $6; maps[$2, $4] = $7; if (!($2 in weighed)) { weighed[$2] = 1; weights[++weight_count] = $2 }; next }
+$1 == "memory" {
+  weight[$2, $4] = $5; own[$2, $4] = $6; maps[$2, $4] = $7
+  if (!($2 in weighed)) { weighed[$2] = 1; weights[++weight_count] = $2 }
+  next
+}
 $1 == "object" { object[$2, $3] = $4 "\t" $5 "\t" $6; next }
 {
   key = $1 SUBSEP $2 SUBSEP $3 SUBSEP $4
@@ -27,9 +32,16 @@ $1 == "object" { object[$2, $3] = $4 "\t" $5 "\t" $6; next }
 
 function time_of(ns) {
   if (ns < 0) return "-" time_of(-ns)
-  return ns < 1000 ? sprintf("%.0f ns", ns) : ns < 99500 ? sprintf("%.1f us", ns / 1e3) : ns < 1e6 ? sprintf("%.0f us", ns / 1e3) : ns < 99.5e6 ? sprintf("%.1f ms", ns / 1e6) : sprintf("%.2f s", ns / 1e9)
+  if (ns < 1000) return sprintf("%.0f ns", ns)
+  if (ns < 99500) return sprintf("%.1f us", ns / 1e3)
+  if (ns < 1e6) return sprintf("%.0f us", ns / 1e3)
+  if (ns < 99.5e6) return sprintf("%.1f ms", ns / 1e6)
+  return sprintf("%.2f s", ns / 1e9)
 }
-function cell(key, way) { return (key, way) in median ? sprintf("%.3f (%.3f-%.3f)", median[key, way], low[key, way], high[key, way]) : "" }
+function cell(key, way) {
+  if (!((key, way) in median)) return ""
+  return sprintf("%.3f (%.3f-%.3f)", median[key, way], low[key, way], high[key, way])
+}
 function short(key, way) { return (key, way) in median ? sprintf("%.2f", median[key, way]) : "" }
 # Whether the aim was reached; where it lies between the quartiles, that was not measured well enough to say.
 function verdict(key, work, program,   way, may) {
@@ -46,11 +58,13 @@ function works_table(label, children,   i, f, first) {
     split(keys[i], f, SUBSEP)
     if (f[1] != label || f[2] != children || f[3] != 1) continue
     if (first) {
-      print "| work | plain | shim | empty object | by hand | shim/empty | aim | reached |\n|---|---|---|---|---|---|---|---|"
+      print "| work | plain | shim | empty object | by hand | shim/empty | aim | reached |"
+      print "|---|---|---|---|---|---|---|---|"
       first = 0
     }
-    printf "| %s | %s | %s | %s | %s | %s | %s |\n", told[keys[i]], time_of(plain[keys[i]]), cell(keys[i], "shim"), cell(keys[i], "empty"),
-      cell(keys[i], "pidfd"), short(keys[i], "shim/empty"), verdict(keys[i], f[4], label == "programs")
+    printf "| %s | %s | %s | %s | %s | %s | %s |\n", told[keys[i]], time_of(plain[keys[i]]), cell(keys[i], "shim"),
+      cell(keys[i], "empty"), cell(keys[i], "pidfd"), short(keys[i], "shim/empty"),
+      verdict(keys[i], f[4], label == "programs")
   }
   print ""
 }
@@ -64,9 +78,11 @@ function curve_table(title, label, steps, n, by_label,   i, k, key, line) {
   for (i = 1; i in curve; i++) {
     line = name = ""
     for (k = 1; k <= n; k++) {
-      key = by_label ? label "=" steps[k] SUBSEP 1200 SUBSEP 1 SUBSEP curve[i] : label SUBSEP steps[k] SUBSEP 1 SUBSEP curve[i]
+      key = (by_label ? label "=" steps[k] SUBSEP 1200 : label SUBSEP steps[k]) SUBSEP 1 SUBSEP curve[i]
       if (key in told) name = told[key]
-      line = line ((key, "shim") in median ? sprintf(" +%s, %.2f |", time_of((median[key, "shim"] - 1) * plain[key]), median[key, "shim"]) : " |")
+      if ((key, "shim") in median)
+        line = line sprintf(" +%s, %.2f", time_of((median[key, "shim"] - 1) * plain[key]), median[key, "shim"])
+      line = line " |"
     }
     gsub(/\+-/, "-", line)
     if (name) print "| " name " |" line
@@ -105,11 +121,18 @@ END {
     if (name) print "| " name " |" line
   }
   print "\nMemory of a process (`own` are pages with no file behind them), in kB:\n"
-  print "| other children | plain | shim | plain, own | shim, own | mappings plain | shim |\n|---|---|---|---|---|---|---|"
+  print "| other children | plain | shim | plain, own | shim, own | mappings plain | shim |"
+  print "|---|---|---|---|---|---|---|"
   for (i = 1; i <= weight_count; i++) {
     c = weights[i]
-    printf "| %s | %s | %s | %s | %s | %s | %s |\n", c, weight[c, "plain"], weight[c, "shim"], own[c, "plain"], own[c, "shim"], maps[c, "plain"], maps[c, "shim"]
+    printf "| %s | %s | %s | %s | %s | %s | %s |\n", c, weight[c, "plain"], weight[c, "shim"],
+      own[c, "plain"], own[c, "shim"], maps[c, "plain"], maps[c, "shim"]
   }
-  split(object["shim", "relocations"], r, "\t"); split(object["plain", "start"], p, "\t"); split(object["empty", "start"], e, "\t"); split(object["shim", "start"], s, "\t")
-  printf "\nThe object has %d relative relocations and %d by symbol. From exec to exit a program of nothing takes %d page faults plain, %d with the empty object, %d with the shim; %d, %d and %d mappings.\n", r[1], r[2], p[1], e[1], s[1], p[2], e[2], s[2]
+  split(object["shim", "relocations"], r, "\t")
+  split(object["plain", "start"], p, "\t")
+  split(object["empty", "start"], e, "\t")
+  split(object["shim", "start"], s, "\t")
+  printf "\nThe object has %d relative relocations and %d by symbol. ", r[1], r[2]
+  printf "From exec to exit a program of nothing takes %d page faults plain, %d with the empty object, ", p[1], e[1]
+  printf "%d with the shim; %d, %d and %d mappings.\n", s[1], p[2], e[2], s[2]
 }

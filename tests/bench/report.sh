@@ -35,6 +35,7 @@ has svg 'a machine &lt;of ours&gt;'
 has svg '>1.40</text>'
 [[ $(head -c 4 "$tmp/svg") == '<svg' && $(tail -n 1 "$tmp/svg") == '</svg>' ]] || fail 'the picture is not whole'
 # Every element is closed: <text> by </text>, the others by />.
-awk '!/^<\/?svg/ && !/\/>$/ && !/<\/text>$/ { bad = 1; print "not closed: " $0 } /nan|inf/ { bad = 1; print } END { exit bad }' \
-  "$tmp/svg" || fail 'the picture is not well-formed'
+awk '!/^<\/?svg/ && !/\/>$/ && !/<\/text>$/ { bad = 1; print "not closed: " $0 }
+  /nan|inf/ { bad = 1; print }
+  END { exit bad }' "$tmp/svg" || fail 'the picture is not well-formed'
 echo 'tables and picture: as they should be'

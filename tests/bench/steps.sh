@@ -12,8 +12,8 @@ unset LD_PRELOAD "${!PIDGUARD_@}"
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P) || exit 1
 build=$1 what=$2
 bin=$build/bin lib=$build/lib table=$here/steps.table
-works=(kill-child kill-stranger kill-reaped waitpid-child waitpid-any fork fork-child reap reap-any vfork spawn close dup2
-  syscall start)
+works=(kill-child kill-stranger kill-reaped waitpid-child waitpid-any fork fork-child reap reap-any vfork spawn
+  close dup2 syscall start)
 
 skip() {
   echo "SKIP: $*"
@@ -29,7 +29,9 @@ fi
 
 # What the table was made with. Another compiler, or another level of optimisation, has other figures.
 cache() { sed -n "s/^$1:[^=]*=//p" "$build/CMakeCache.txt"; }
-compiler() { "$(cache CMAKE_C_COMPILER)" -dM -E - </dev/null | awk '/__clang__/ { c = 1 } END { print c ? "clang" : "gcc" }'; }
+compiler() {
+  "$(cache CMAKE_C_COMPILER)" -dM -E - </dev/null | awk '/__clang__/ { c = 1 } END { print c ? "clang" : "gcc" }'
+}
 [[ -z $(cache PIDGUARD_SANITIZE) ]] || skip 'built with a sanitizer, which adds instructions and calls of its own'
 if [[ $what == steps ]]; then
   [[ $(cache CMAKE_BUILD_TYPE) == RelWithDebInfo && -z $(cache CMAKE_C_FLAGS) &&
@@ -51,7 +53,8 @@ esac
 
 out=$(mktemp) || exit 1
 trap 'rm -f "$out"' EXIT
-for way in plain: "empty:$lib/libpg_bench_empty.so" "shim:$(readlink -f "$lib/libpidguard-preload.so")"; do # the maps name the file itself
+# The link is resolved, because the maps of a process name the file itself.
+for way in plain: "empty:$lib/libpg_bench_empty.so" "shim:$(readlink -f "$lib/libpidguard-preload.so")"; do
   [[ $what != calls || $way != empty:* ]] || continue
   preload=${way#*:} options=()
   # A start is most of the work: the instructions of a plain one are compared with nothing.
@@ -77,7 +80,8 @@ awk -F'\t' -v what="$what" -v table="$table" -v version="$("$(cache CMAKE_C_COMP
   END {
     order[++n] = "bind"
     if (what == "table") {
-      print "# Instructions within the preload object (bind: in libc and the loader, for it), the margin in per cent, and"
+      print "# Instructions within the preload object (bind: in libc and the loader, for it), the margin in per " \
+        "cent, and"
       print "# system calls more than without the shim. Made by steps.sh table; gcc " version ", -O2, x86-64."
       for (i = 1; i <= n; i++)
         printf "%-14s %6d %3d %3d\n", order[i], steps_of(order[i]), order[i] == "bind" ? 30 : 10, extra(order[i])
@@ -87,7 +91,8 @@ awk -F'\t' -v what="$what" -v table="$table" -v version="$("$(cache CMAKE_C_COMP
       printf "%-14s %8s %8s %8s %8s  %s\n", "work", "plain", "empty", "shim", "object", "system calls with the shim"
       for (i = 1; i < n; i++)
         printf "%-14s %8d %8d %8d %8d  %s\n", order[i], total["plain", order[i]], total["empty", order[i]],
-               total["shim", order[i]], object["shim", order[i]], order[i] == "start" ? extra("start") " more" : names["shim", order[i]]
+               total["shim", order[i]], object["shim", order[i]],
+               order[i] == "start" ? extra("start") " more" : names["shim", order[i]]
       printf "%-14s %8s %8s %8d\n", "bind", "", "", steps_of("bind")
       exit
     }

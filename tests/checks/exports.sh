@@ -100,7 +100,8 @@ expected=
 for name in $interposed; do
   [[ $glibc_only != *" $name "* || $needed == *libc.so.6* ]] || continue
   if [[ $trampolines == *" $name "* ]]; then
-    ! compgen -G "$build/src/CMakeFiles/pidguard_preload.dir/preload/${name#__}_*.S.*" >/dev/null || expected+=$name$'\n'
+    ! compgen -G "$build/src/CMakeFiles/pidguard_preload.dir/preload/${name#__}_*.S.*" >/dev/null ||
+      expected+=$name$'\n'
     continue
   fi
   versions=$(grep -E "^$name(@|\$)" <<<"$of_libc" | grep -v GLIBC_PRIVATE)
@@ -125,8 +126,8 @@ same 'the names that libpidguard-preload.so takes from libc' "${expected%$'\n'}"
 
 # Declared with a PID or a group. A header that another one includes is looked at there, so a few are enough.
 declared_with_numbers() {
-  printf '#include <%s>\n' unistd.h signal.h sched.h spawn.h termios.h time.h pty.h sys/wait.h sys/resource.h sys/uio.h \
-    sys/ptrace.h sys/mman.h sys/prctl.h sys/pidfd.h |
+  printf '#include <%s>\n' unistd.h signal.h sched.h spawn.h termios.h time.h pty.h sys/wait.h sys/resource.h \
+    sys/uio.h sys/ptrace.h sys/mman.h sys/prctl.h sys/pidfd.h |
     sed 's/#include <sys.pidfd.h>/#if __has_include(<sys\/pidfd.h>)\n&\n#endif/' |
     "$cc" -E -P -D_GNU_SOURCE -x c - | tr '\n' ' ' | sed 's/[;{}]/\n/g' | grep -v typedef |
     grep -E '\<(__)?(pid_t|id_t|idtype_t)\>|\<pidfd\w* *\(' | grep -oE '\w+ *\(' | tr -d ' (' | sort -u |
@@ -151,8 +152,19 @@ fi
 # Each has been called before the object was relocated.
 for name in $interposed; do
   # Not dlopen(), which libc itself does not survive there; pidfd_spawn and its like where libc has them.
-  [[ $name == __* || $name == *64 || $name == dlopen ]] || holds "tests/programs/moment.c does not call $name when it is early" \
-    grep -qE "(^|[^_a-z])$name\(" <(sed -n '/^static int signal_child/,/^static void bare(void)/p' "$root/tests/programs/moment.c")
+  [[ $name == __* || $name == *64 || $name == dlopen ]] ||
+    holds "tests/programs/moment.c does not call $name when it is early" grep -qE "(^|[^_a-z])$name\(" \
+      <(sed -n '/^static int signal_child/,/^static void bare(void)/p' "$root/tests/programs/moment.c")
+done
+
+# Each call of preload/numbers.h has hit a stranger without the shim.
+for row in $(sed -n 's/^  X(\([a-z0-9_]*\), PG_AT.*/\1/p' "$root/src/preload/numbers.h"); do
+  case $row in
+  prctl) case=set_ptracer ;; # one of its options
+  *) case=${row%64} ;;
+  esac
+  holds "tests/integration/stale.c has no case of $row" \
+    grep -qE "\"(syscall-)?$case[\"-]" "$root/tests/integration/stale.c"
 done
 
 # What the version script names must be there, under that version; and nothing else has one.
@@ -197,5 +209,6 @@ for object in "$api" "$preload"; do
   holds "$name: its SONAME" grep -qE "SONAME.*\[$name(\.0)?\]" <<<"$dynamic"
 done
 
-echo "$checks checks, $(wc -l <<<"$declared") public functions, $(grep -c . <<<"$expected") names of libc, $failures failed"
+echo "$checks checks, $(wc -l <<<"$declared") public functions, $(grep -c . <<<"$expected") names of libc," \
+  "$failures failed"
 ((failures == 0))

@@ -19,16 +19,21 @@ mapfile -t files < <(find .ci .clang-format CMakeLists.txt README.md include scr
 sources=()
 for file in "${files[@]}"; do
   case $file in
-  *.md | *.svg | .clang-format | src/package/copyright | src/package/changelog | src/package/symbols) ;; # these have no place for it
-  *) head -n 3 "$file" | grep -q 'SPDX-License-Identifier: MIT' || fail "$file: no SPDX-License-Identifier in its first three lines" ;;
+  *.md | *.svg | .clang-format | src/package/c[oh]* | src/package/symbols) ;; # they have no place for it
+  *)
+    head -n 3 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
+      fail "$file: no SPDX-License-Identifier in its first three lines"
+    ;;
   esac
   case $file in
   *.c | *.h | *.cc) sources+=("$file") ;;
   esac
   case $file in
   *.svg | *.md | *.table | src/package/*) ;; # tables cannot be broken
-  *) awk -v file="$file" 'length($0) > 120 { print "FAILED: " file ":" FNR ": " length($0) " columns"; bad = 1 } END { exit bad }' "$file" ||
-    failures=$((failures + 1)) ;;
+  *)
+    awk -v file="$file" 'length($0) > 120 { print "FAILED: " file ":" FNR ": " length($0) " columns"; bad = 1 }
+      END { exit bad }' "$file" || failures=$((failures + 1))
+    ;;
   esac
 done
 
@@ -39,7 +44,8 @@ elif have=$(clang-format --version | sed -E 's/.*version ([0-9]+).*/\1/') && ((h
 else
   while IFS= read -r line; do
     fail "$line"
-  done < <(clang-format --dry-run "${sources[@]}" 2>&1 | grep 'warning: code should' | cut -d' ' -f1 | cut -d: -f1,2 | sort -u)
+  done < <(clang-format --dry-run "${sources[@]}" 2>&1 | grep 'warning: code should' | cut -d' ' -f1 |
+    cut -d: -f1,2 | sort -u)
 fi
 printf '%s files, %s of them in C, %s failed\n' "${#files[@]}" "${#sources[@]}" "$failures"
 ((failures == 0))

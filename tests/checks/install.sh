@@ -41,7 +41,8 @@ version=$(sed -n 's/^project(pidguard VERSION \([0-9.]*\).*/\1/p' "$src/CMakeLis
 libdir=$(find "$prefix" -name libpidguard-preload.so)
 libdir=${libdir%/*}
 for file in "$libdir"/libpidguard.{so,so.0,a} "$libdir"/libpidguard-preload.so.0 \
-  "$prefix"/share/bash-completion/completions/pidguard "$prefix"/share/zsh/vendor-completions/_pidguard "$prefix"/include/pidguard/pidguard.h "$prefix"/bin/pidguard \
+  "$prefix"/share/bash-completion/completions/pidguard "$prefix"/share/zsh/vendor-completions/_pidguard \
+  "$prefix"/include/pidguard/pidguard.h "$prefix"/bin/pidguard \
   "$libdir"/pkgconfig/pidguard{,-preload}.pc; do
   expect "$file is there" "$([[ -e $file ]] && echo yes)" yes
 done
@@ -127,8 +128,8 @@ succeeds 'find_package: configure' "$cmake" -S "$tmp/project" -B "$tmp/project/b
 }
 
 # A program with names like those of our inside links with the archive.
-printf '#include <pidguard/pidguard.h>\nint pg_config, pg_count;\nint main(void) { return pidguard_version()[0] != 48; }\n' \
-  >"$tmp/namesake.c"
+printf '#include <pidguard/pidguard.h>\nint pg_config, pg_count;\n%s\n' \
+  'int main(void) { return pidguard_version()[0] != 48; }' >"$tmp/namesake.c"
 succeeds 'a program with a pg_config of its own' \
   "$cc" "$tmp/namesake.c" -I"$prefix/include" -o "$tmp/namesake" "$libdir/libpidguard.a" -ldl && "$tmp/namesake"
 expect 'it runs' $? 0
@@ -160,10 +161,11 @@ set -f
 expect 'there are pages' "$((${#pages[@]} > 60))" 1
 for page in "${pages[@]}"; do
   target=$(sed -n '1s/^\.so //p' "$page")
-  [[ -z $target ]] || expect "${page##*/} leads to a page" "$(grep -m 1 "^\.[A-Z]" "$prefix/share/man/$target" 2>&1)" '.TH *'
+  [[ -z $target ]] ||
+    expect "${page##*/} leads to a page" "$(grep -m 1 "^\.[A-Z]" "$prefix/share/man/$target" 2>&1)" '.TH *'
 done
-for name in $("$cc" -E -P -D_GNU_SOURCE -x c "$prefix/include/pidguard/pidguard.h" | grep -oE '\<pidguard_[a-z0-9_]+ *\(' |
-  tr -d ' (' | sort -u); do
+for name in $("$cc" -E -P -D_GNU_SOURCE -x c "$prefix/include/pidguard/pidguard.h" |
+  grep -oE '\<pidguard_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u); do
   expect "$name(3) is there" "$([[ -e $prefix/share/man/man3/$name.3 ]] && echo yes)" yes
 done
 if command -v man >/dev/null; then
@@ -211,7 +213,8 @@ expect 'the launcher at an odd path' "$out" "*$odd/*splits LD_PRELOAD*"
 # ---- Staged, as packages are made: nothing may know of the stage ----
 
 succeeds 'install to a stage' env DESTDIR="$tmp/stage" "$cmake" --install "$build" --prefix /opt/pg &&
-  expect 'the launcher of a package uses the object beside it' "$("$tmp/stage/opt/pg/bin/pidguard" printenv LD_PRELOAD)" \
+  expect 'the launcher of a package uses the object beside it' \
+    "$("$tmp/stage/opt/pg/bin/pidguard" printenv LD_PRELOAD)" \
     "$tmp/stage/opt/pg/${libdir#"$prefix/"}/libpidguard-preload.so.0"
 expect 'paths of this machine in what is installed' \
   "$(grep -rlIF -e "$build" -e "$tmp" "$tmp/stage" | tr '\n' ' ')" ''

@@ -29,7 +29,9 @@ same() { # WHAT EXPECTED ACTUAL: lists, one entry a line
 plain() { sed -e '/^\.\\"/d' -e 's/^\.[A-Z][A-Z]* //; s/^\.[A-Z][A-Z]*$//' -e 's/\\f[A-Z]//g; s/\\-/-/g; s/"//g' "$1"; }
 section() { awk -v s="$2" '/^\.SH / {on = ($0 == ".SH " s)} on' "$1"; }
 # Prototypes, one a line, in one form: "pidguard_kill(pid_t pid,int sig)".
-prototypes() { tr '\n' ' ' | sed 's/[;{}]/\n/g' | grep -o 'pidguard_[a-z0-9_]* *(.*)' | sed 's/  */ /g; s/ *\([*(),]\) */\1/g'; }
+prototypes() {
+  tr '\n' ' ' | sed 's/[;{}]/\n/g' | grep -o 'pidguard_[a-z0-9_]* *(.*)' | sed 's/  */ /g; s/ *\([*(),]\) */\1/g'
+}
 
 header=$("$cc" -E -P -D_GNU_SOURCE -I"$root/include" -x c "$root/include/pidguard/pidguard.h" |
   sed 's/__attribute__ *((visibility("default")))//; s/\<_Bool\>/bool/g')
@@ -74,7 +76,8 @@ done
 
 # The table of calls that take a number, and the section that lists them.
 same 'calls of preload/numbers.h, and of pidguard.7' \
-  "$(sed -n 's/^  X(\([a-z0-9_]*\), PG_AT.*/\1/p' "$root/src/preload/numbers.h"; printf '%s\n' prlimit posix_spawn{,p} pidfd_spawn{,p})" \
+  "$(sed -n 's/^  X(\([a-z0-9_]*\), PG_AT.*/\1/p' "$root/src/preload/numbers.h"
+    printf '%s\n' prlimit posix_spawn{,p} pidfd_spawn{,p})" \
   "$(awk '/^\.SS /{on = /calls that take a number/; next} on' "$root/src/man/pidguard.7" | sed -n '/^\.TP/,$p' |
     sed 's/\\-/-/g' | grep -oE '^\.(B|BR|RB) (\( )?[a-z][a-z0-9_]+' | sed 's/.* //' | sort -u)"
 
@@ -90,7 +93,8 @@ missing_in_overview() { # WHAT WORD…
 missing_in_overview variable $(sed -n 's/^ *{"\([A-Z_]*\)", read_.*/PIDGUARD_\1/p' "$root/src/runtime/config.c")
 # shellcheck disable=SC2046
 missing_in_overview event $(
-  grep -rhoE '(pg_line_begin|log_child)\(.*"' "$root/src/child" "$root/src/runtime" | grep -oE '"[a-z-]+"' | tr -d '"' | sort -u
+  grep -rhoE '(pg_line_begin|log_child)\(.*"' "$root/src/child" "$root/src/runtime" | grep -oE '"[a-z-]+"' |
+    tr -d '"' | sort -u
 )
 
 formatters=''
@@ -107,5 +111,6 @@ formatted() { # TOOL COMMAND…: the page is the last argument; whatever is said
 ! command -v mandoc >/dev/null || formatted mandoc mandoc -Tlint -Wstyle
 [[ -n $formatters ]] || echo 'SKIP: formatting: neither groff nor mandoc is installed'
 
-echo "$checks checks, ${#pages[@]} pages, $(wc -l <<<"$functions") functions, formatted by:${formatters:- nobody}; $failures failed"
+echo "$checks checks, ${#pages[@]} pages, $(wc -l <<<"$functions") functions, formatted by:${formatters:- nothing};" \
+  "$failures failed"
 ((failures == 0))

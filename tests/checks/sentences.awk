@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-# Counts the words of each sentence of a Markdown file or a manual page. Code, tables, quotes and synopses are left out.
-# Prints "FILE SENTENCES AVERAGE LONGEST", and each sentence that is longer than `most`. Status 1: one is, or the
-# average is above `average`.
+# Counts the words of each sentence of a Markdown file, of a manual page, or of the comments of C files. Code, tables,
+# quotes and synopses are left out. Prints "FILE SENTENCES AVERAGE LONGEST", and each sentence that is longer than
+# `most`; 0: any length. `name` stands for several files. Status 1: a sentence is too long, or the average is above
+# `average`.
 function finish(    words) {
   gsub(/[[:space:]]+/, " ", text)
   sub(/^ /, "", text)
@@ -13,7 +14,7 @@ function finish(    words) {
   total += words
   if (words > longest)
     longest = words
-  if (words > most) {
+  if (most && words > most) {
     printf "%s:%d: %d words: %s %s %s %s ...\n", FILENAME, FNR, words, word[1], word[2], word[3], word[4]
     bad = 1
   }
@@ -27,7 +28,7 @@ function add(line) {
   }
   text = text " " line
 }
-BEGIN { manual = ARGV[1] ~ /\.[1-9]$/ }
+BEGIN { manual = ARGV[1] ~ /\.[1-9]$/; c = ARGV[1] ~ /\.[chS]$/ }
 
 # ---- Manual pages ----
 manual && /^\.\\"/ { next }
@@ -54,6 +55,41 @@ manual {
   next
 }
 
+# ---- Comments of C ----
+# A blank line, an item of a list and a line of a table end a sentence, and so does each error of a list of errors.
+# Lines that are indented by four are an example, unless they belong to an item.
+c {
+  line = $0
+  if (!comment) {
+    if (!sub(/^.*\/\*/, "", line))
+      next
+    comment = 1
+    item = 0
+    line = " " line
+  } else {
+    sub(/^ *\*( |$)/, "", line)
+  }
+  ends = sub(/ *\*\/.*/, "", line)
+  if (line !~ /SPDX|clang-format|-----/) {
+    blank = line ~ /^ *$/
+    starts = line ~ /^ *- / || line ~ /^ +[^ ]+(, [^ ]+)*  +[^ ]/
+    if (blank || starts) {
+      finish()
+      item = starts
+    }
+    sub(/^ *- /, "", line)
+    gsub(/; (-?E[A-Z]|and )/, ".  &", line)
+    sub(/^(Errors|Kernel|Safety)/, ".  &", line)
+    if (item || line !~ /^    /)
+      add(line)
+  }
+  if (ends) {
+    finish()
+    comment = 0
+  }
+  next
+}
+
 # ---- Markdown ----
 /^```/ { finish(); code = !code; next }
 code { next }
@@ -70,6 +106,7 @@ END {
   finish()
   if (!sentences)
     exit 2
-  printf "%s: %d sentences, %.1f words on the average, %d the longest\n", FILENAME, sentences, total / sentences, longest
+  printf "%s: %d sentences, %.1f words on the average, %d the longest\n",
+    name ? name : FILENAME, sentences, total / sentences, longest
   exit bad || total / sentences > average
 }

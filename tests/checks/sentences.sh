@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The documents are to be read: their sentences have 16 words on the average, and 35 at the most. Then the program in
-# README.md, which must compile. Usage: sentences.sh SOURCE C-COMPILER [FILE…]
+# The documents are there to be read. Their sentences, and those of the public header, have at most 16 words on average,
+# and none has more than 35. The sentences of the comments in src/ are only measured. Then the program in README.md,
+# which must compile. Usage: sentences.sh SOURCE C-COMPILER [FILE…]
 set -u
 export LC_ALL=C
 src=${1:?usage: sentences.sh SOURCE C-COMPILER [FILE…]}
 cc=${2:?usage: sentences.sh SOURCE C-COMPILER [FILE…]}
 shift 2
 cd -- "$src" || exit 1
-(($#)) || set -- README.md src/README.md tests/README.md tests/bench/README.md src/man/pidguard{.1,.7,-*.7,_*.3}
+(($#)) || set -- README.md src/README.md tests/README.md tests/bench/README.md src/man/pidguard{.1,.7,-*.7,_*.3} \
+  include/pidguard/pidguard.h
 failures=0
 fail() {
   failures=$((failures + 1))
@@ -18,6 +20,9 @@ fail() {
 for file; do
   awk -v most=35 -v average=16 -f tests/checks/sentences.awk "$file" || fail "$file: sentences are too long"
 done
+# shellcheck disable=SC2046
+awk -v most=0 -v average=16 -v name='comments of src/' -f tests/checks/sentences.awk \
+  $(find src -name '*.[chS]' | sort) || fail 'the sentences of the comments have more than 16 words on average'
 
 # The counter itself: one sentence of 36 words, one average of 17.
 count() { awk -v most=35 -v average=16 -f tests/checks/sentences.awk "$tmp/$1" >"$tmp/out"; }
@@ -30,12 +35,17 @@ count a.md && fail 'a sentence of 36 words is let pass'
 count a.7 && fail 'an average of 17 words is let pass'
 { words 15; echo '.  '; printf '```\n'; words 90; printf '\n```\n'; } >"$tmp/b.md"
 count b.md || fail 'code is counted'
+{ echo '/* '; words 36; echo '. */'; echo 'int x; /* one more */'; } >"$tmp/c.h"
+count c.h && fail 'a sentence of 36 words in a comment is let pass'
+{ echo '/* This is text.'; echo ' *'; words 90 | sed 's/^/ *     /'; echo; echo ' * This is more. */'; } >"$tmp/d.h"
+count d.h || fail 'an example in a comment is counted'
 
 lines=$(wc -l <README.md)
 ((lines <= 150)) || fail "README.md has $lines lines, more than 150"
 # shellcheck disable=SC2016
 sed -n '/^```c$/,/^```$/{/^```/d;p}' README.md >"$tmp/hello.c"
 [[ -s $tmp/hello.c ]] || fail 'README.md shows no program'
-"$cc" -Wall -Wextra -Wpedantic -Werror -fsyntax-only -Iinclude "$tmp/hello.c" || fail 'the program of README.md does not compile'
+"$cc" -Wall -Wextra -Wpedantic -Werror -fsyntax-only -Iinclude "$tmp/hello.c" ||
+  fail 'the program of README.md does not compile'
 echo "$# documents, $failures failed"
 ((failures == 0))

@@ -6,7 +6,7 @@
 #   suite_wants    array: what is needed, as PACKAGE=COMMAND (or PACKAGE=HEADER.h, or PACKAGE=/FILE)
 #   suite_prepare  fills $suite_dir, where everything of the suite lies; called once, or each time if suite_always=1
 #   suite_units    prints the units, one a line
-#   conf_command   for unit $1: sets the array command, and optionally directory, environment (array) and limit (seconds)
+#   conf_command   for unit $1: sets the array command, and perhaps directory, environment (array) and limit (seconds)
 #   conf_verdicts  for unit $1: reads $2 (stdout) and $3 (stderr), prints CASE<TAB>VERDICT lines
 # shellcheck shell=bash disable=SC2154,SC2034
 
@@ -72,7 +72,10 @@ conf_compare() {
           if (!(v in seen)) { others++; if (!index(shims, v)) shims = shims (shims ? " or " : "") v }
         }
         total++
-        if (others) { different++; print c "\tplain: " plains "\tshim: " shims "\t" others " of " of " runs" >(dir "/differences") }
+        if (others) {
+          different++
+          print c "\tplain: " plains "\tshim: " shims "\t" others " of " of " runs" >(dir "/differences")
+        }
         else if (kinds > 1) { flaky++; print c "\t" plains >(dir "/flaky") }
         else good += plains ~ /^(ok|pass|PASS|status 0)/
       }

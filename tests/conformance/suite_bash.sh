@@ -38,6 +38,7 @@ conf_verdicts() {
   if [[ -z $complaint ]]; then
     printf 'output\tok\n'
   else
-    printf 'output\tcomplains (%s lines, sum %s)\n' "$(wc -l <<<"$complaint")" "$(cksum <<<"$complaint" | cut -d' ' -f1)"
+    printf 'output\tcomplains (%s lines, sum %s)\n' \
+      "$(wc -l <<<"$complaint")" "$(cksum <<<"$complaint" | cut -d' ' -f1)"
   fi
 }

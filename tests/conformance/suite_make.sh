@@ -24,7 +24,8 @@ conf_command() {
   directory=$suite_dir/tests
   limit=$((conf_limit * 2))
   local -a scripts=("${1%/}")
-  [[ $1 != */ ]] || mapfile -t scripts < <(cd "$directory/scripts" && find "$1" -type f ! -name '*~' | sed 's|//|/|' | sort)
+  [[ $1 != */ ]] ||
+    mapfile -t scripts < <(cd "$directory/scripts" && find "$1" -type f ! -name '*~' | sed 's|//|/|' | sort)
   environment=(env LC_ALL=C "TMPDIR=$work")
   mkdir -p "$work"
   command=(perl ./run_make_tests.pl -make "$(type -P make)" -srcdir "$suite_dir" -blddir "$suite_dir" "${scripts[@]}")

@@ -25,7 +25,9 @@ suite_units() {
     t/io/{fs,dup,open,closepid,fflush,inplace,print,say,socket,perlio_open,perlio_fail,tell,read,shm,sem,msg,through}.t
     t/run/*.t ext/POSIX/t/{posix,wrappers,sigset,termios,time,usage}.t
     ext/IPC-Open3/t/{IPC-Open2,fd}.t cpan/IPC-Cmd/t/*.t cpan/IPC-SysV/t/{ipcsysv,msg,sem,shm}.t
-    cpan/autodie/t/{kill,exec,open,fork,args}.t dist/IO/t/io_{dup,file,leak,multihomed,pipe,poll,sel,sock,taint,tell,unix}.t dist/threads/t/*.t cpan/Test-Harness/t/*.t
+    cpan/autodie/t/{kill,exec,open,fork,args}.t
+    dist/IO/t/io_{dup,file,leak,multihomed,pipe,poll,sel,sock,taint,tell,unix}.t
+    dist/threads/t/*.t cpan/Test-Harness/t/*.t
     cpan/Test-Simple/t/Legacy/{fork*,exit}.t cpan/Test-Simple/t/Test2/{acceptance,behavior,modules}/*.t)
   local unit
   cd "$suite_dir" || return 1

@@ -7,7 +7,9 @@ suite_wants=(gcc=cc libc6-dev=stdio.h)
 
 # An entry is "## NAME WANTS…" and the lines of shell up to the next one.
 programs_names() { sed -n 's/^## \([^ ]*\).*/\1/p' "$conf_tests/programs.table"; }
-programs_wants() { awk -v name="$1" '/^## / && $2 == name { for (i = 3; i <= NF; i++) print $i }' "$conf_tests/programs.table"; }
+programs_wants() {
+  awk -v name="$1" '/^## / && $2 == name { for (i = 3; i <= NF; i++) print $i }' "$conf_tests/programs.table"
+}
 programs_lines() { awk -v name="$1" '/^## / { on = $2 == name; next } on' "$conf_tests/programs.table"; }
 
 suite_prepare() {
@@ -34,7 +36,8 @@ conf_command() {
   directory=$(mktemp -d "$suite_dir/run.XXXXXX")
   chmod 755 "$directory"
   environment=(env -u PYTHONUNBUFFERED LC_ALL=C TERM=dumb "HOME=$directory" "TMPDIR=$directory"
-    "CHILDREN=$suite_dir/children" "CONF_TESTS=$conf_tests" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+    "CHILDREN=$suite_dir/children" "CONF_TESTS=$conf_tests"
+    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
   command=(bash -c "$(programs_lines "$1")" bash)
 }
 

@@ -30,7 +30,10 @@ conf_command() {
 conf_verdicts() {
   cat "$2" "$3" | awk '
     { line = $0 }
-    match(line, /^[A-Za-z_][A-Za-z0-9_]* \([^)]*\)/) { name = substr(line, 1, RLENGTH); rest = substr(line, RLENGTH + 1) }
+    match(line, /^[A-Za-z_][A-Za-z0-9_]* \([^)]*\)/) {
+      name = substr(line, 1, RLENGTH)
+      rest = substr(line, RLENGTH + 1)
+    }
     !match(line, /^[A-Za-z_][A-Za-z0-9_]* \([^)]*\)/) { rest = line }
     name != "" && match(rest, /(ok|FAIL|ERROR|skipped .*|expected failure|unexpected success)$/) &&
       (rest ~ /\.\.\. / || rest ~ /^(ok|FAIL|ERROR|skipped .*|expected failure)$/ || rest ~ /(ok|FAIL|ERROR)$/) {

@@ -25,9 +25,15 @@ conf_command() {
 
 conf_verdicts() {
   tr '\r' '\n' <"$2" | awk '
-    match($0, /Test[A-Za-z0-9:]*#test_[A-Za-z0-9_?!=]*/) && / = / && /^\[/ { name = substr($0, RSTART, RLENGTH); ran[name] = 1 }
+    match($0, /Test[A-Za-z0-9:]*#test_[A-Za-z0-9_?!=]*/) && / = / && /^\[/ {
+      name = substr($0, RSTART, RLENGTH)
+      ran[name] = 1
+    }
     /^ *[0-9]+\) (Failure|Error|Skipped):/ { kind = $2; next }
     kind && match($0, /Test[A-Za-z0-9:]*#test_[A-Za-z0-9_?!=]*/) { bad[substr($0, RSTART, RLENGTH)] = kind; kind = "" }
-    END { for (n in ran) print n "\t" (n in bad ? bad[n] : "ok"); for (n in bad) if (!(n in ran)) print n "\t" bad[n] }' |
+    END {
+      for (n in ran) print n "\t" (n in bad ? bad[n] : "ok")
+      for (n in bad) if (!(n in ran)) print n "\t" bad[n]
+    }' |
     sort
 }

@@ -21,7 +21,8 @@ conf_command() {
   # These two refuse to run as root.
   [[ $1 != exec && $1 != spawn ]] || ((EUID)) || environment=(setpriv --reuid=65534 --regid=65534 --clear-groups)
   limit=$((conf_seconds * 3 + 60))
-  command=(stress-ng --temp-path "$suite_dir/tmp" "--$1" 1 --timeout "${conf_seconds}s" --verify --metrics --no-rand-seed)
+  command=(stress-ng --temp-path "$suite_dir/tmp" "--$1" 1 --timeout "${conf_seconds}s" --verify --metrics
+    --no-rand-seed)
 }
 
 conf_verdicts() {
@@ -45,10 +46,16 @@ suite_after() {
   while read -r unit; do
     dir=$conf_keep/stress-ng/$unit
     awk -v unit="$unit" '
-      /metrc:/ && $0 ~ "] " unit " " { for (i = 1; i < NF; i++) if ($i == unit && $(i + 1) ~ /^[0-9]+$/ && NF >= i + 6) {
+      /metrc:/ && $0 ~ "] " unit " " {
+        for (i = 1; i < NF; i++) if ($i == unit && $(i + 1) ~ /^[0-9]+$/ && NF >= i + 6) {
           shim = FILENAME ~ /shim/; ops[shim] = $(i + 1); wall[shim] = $(i + 5); cpu[shim] = $(i + 6)
         } }
-      END { if (wall[0] > 0 && cpu[0] > 0) printf "    %-12s %10d %10d  ratio %.3f %.3f\n", unit, ops[1], ops[0], wall[1] / wall[0], cpu[1] / cpu[0]
-            else printf "    %-12s nothing measured\n", unit }' "$dir"/{plain1,shim1}.{out,err}
+      END {
+        if (wall[0] > 0 && cpu[0] > 0)
+          printf "    %-12s %10d %10d  ratio %.3f %.3f\n",
+            unit, ops[1], ops[0], wall[1] / wall[0], cpu[1] / cpu[0]
+        else
+          printf "    %-12s nothing measured\n", unit
+      }' "$dir"/{plain1,shim1}.{out,err}
   done < <(suite_units)
 }

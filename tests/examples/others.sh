@@ -40,7 +40,8 @@ for loop in glib:glib-2.0 sd_event:libsystemd libuv:libuv; do
 done
 for compiler in g++ clang++; do
   echo '#include <utility>' >"$work/probe.cc"
-  if ! command -v $compiler >/dev/null || ! $compiler -std=c++14 -c "$work/probe.cc" -o "$work/probe.o" 2>/dev/null; then
+  if ! command -v $compiler >/dev/null ||
+    ! $compiler -std=c++14 -c "$work/probe.cc" -o "$work/probe.o" 2>/dev/null; then
     echo "SKIP: owner.cc: $compiler is not installed"
     continue
   fi

@@ -43,7 +43,10 @@ function set(to, what) {
   split($3, operand, ",")
 }
 $2 ~ /^xor/ && operand[1] == operand[2] { set(whole(operand[2]), 0); next }
-$2 == "mov" && operand[1] ~ /^\$0x[0-9a-f]+$/ && operand[2] ~ /^%/ { set(whole(operand[2]), number(substr(operand[1], 2))); next }
+$2 == "mov" && operand[1] ~ /^\$0x[0-9a-f]+$/ && operand[2] ~ /^%/ {
+  set(whole(operand[2]), number(substr(operand[1], 2)))
+  next
+}
 $2 == "mov" && operand[1] ~ /^%/ && operand[2] ~ /^%/ { set(whole(operand[2]), known(whole(operand[1]))); next }
 $2 == "mov" && $3 ~ /^[xw][0-9]+,$/ { # aarch64 writes "x8, #0x2d"
   set(whole(operand[1]), $4 ~ /^#/ ? number(substr($4, 2)) : known(whole($4)))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Stale scenarios: a program signals the number of a child that is gone, after a stranger has got the number. Each way
- * to make a child × each way to have it reaped × each way to signal is run without the shim, where the stranger must be
- * hit, and with it, where it must be untouched and the call fail with ESRCH. Arguments: the program, then the ways to
- * make. */
+/* Stale scenarios: a program signals the PID of a reaped child after a stranger has got that PID. Each way to make a
+ * child x each way to reap it x each way to signal it is run twice. Without the shim the signal must hit the stranger.
+ * With it the stranger must stay untouched, and the call must fail with ESRCH. Arguments: the program, then the ways to
+ * make a child. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 #include "pidfs.h"

@@ -19,7 +19,8 @@ run() {
   shift 2
   # shellcheck disable=SC2086
   if [ -n "$EMULATOR" ]; then
-    timeout -s KILL $((60 * ${SLOW:-1})) $session $EMULATOR ${object:+-E LD_PRELOAD="$object"} "$@" >"$output" 2>/dev/null </dev/null
+    timeout -s KILL $((60 * ${SLOW:-1})) $session $EMULATOR ${object:+-E LD_PRELOAD="$object"} "$@" \
+      >"$output" 2>/dev/null </dev/null
   elif [ -n "$object" ]; then
     LD_PRELOAD=$object timeout -s KILL $((60 * ${SLOW:-1})) $session "$@" >"$output" 2>/dev/null </dev/null
   else

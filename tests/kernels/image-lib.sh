@@ -15,7 +15,8 @@ port_describe() {
   musl)
     # The kernel's headers are not musl's, and musl-gcc hides the system's: found last, they shadow nothing.
     port_cc=musl-gcc
-    port_flags=(-idirafter /usr/include -idirafter "/usr/include/$(gcc -print-multiarch)" -include "$image_files/musl/port.h")
+    port_flags=(-idirafter /usr/include -idirafter "/usr/include/$(gcc -print-multiarch)"
+      -include "$image_files/musl/port.h")
     ;;
   i386)
     port_cc=gcc port_libs=(/usr/lib32)
@@ -99,7 +100,8 @@ image_add() {
 image_make() {
   local image=$1 build=$2 busybox=$3 file from
   shift 3
-  rm -rf "$image" && mkdir -p "$image"/{bin,dev,etc,proc,sys,tmp,root,run,usr,lib} && ln -s ../bin "$image/usr/bin" || return 1
+  rm -rf "$image" && mkdir -p "$image"/{bin,dev,etc,proc,sys,tmp,root,run,usr,lib} &&
+    ln -s ../bin "$image/usr/bin" || return 1
   cp "$busybox" "$image/bin/busybox" && cp "$image_files"/{inside,compare}.sh "$image/" || return 1
   cp "$image_files/init.sh" "$image/init" && chmod +x "$image/init" || return 1
   printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n' >"$image/etc/passwd"
@@ -108,8 +110,8 @@ image_make() {
     from=$(type -P -- "$file") && image_add "$image" "$(readlink -f "$from")" "/bin/$file"
   done
   [[ -e $image/bin/dash ]] && ln -s dash "$image/bin/sh"
-  for file in sh sleep true false cat env ls cmp diff kill mount mkdir timeout id uname setsid seq echo test printf head tail \
-    grep sed awk tr chmod cp rm cut wc sort ps pwd touch expr yes poweroff; do
+  for file in sh sleep true false cat env ls cmp diff kill mount mkdir timeout id uname setsid seq echo test printf \
+    head tail grep sed awk tr chmod cp rm cut wc sort ps pwd touch expr yes poweroff; do
     [[ -e $image/bin/$file || -L $image/bin/$file ]] || ln -s busybox "$image/bin/$file"
   done
   for file in "$build"/bin/* "$build"/lib/*.so* "$build"/tests/programs/*.so; do

@@ -28,8 +28,9 @@ debian_make() {
   touch "$tree/.made"
 }
 
-# debian_enter [--chroot] TREE COMMAND…: as root, with /proc, /dev and /sys; no mount and no signal leaves it. The tree
-# becomes the root, as in a container; or with --chroot it is a plain chroot, where nobody gets a user namespace.
+# debian_enter [--chroot] TREE COMMAND…: runs the command as root, with /proc, /dev and /sys. No mount and no signal
+# leaves the tree. The tree becomes the root, as in a container. With --chroot it is a plain chroot, in which the kernel
+# refuses user namespaces.
 debian_enter() {
   local how='pivot_root . . && umount -l .'
   [[ $1 != --chroot ]] || { how=true && shift; }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Runs inside a root tree of Debian, as root, beside a copy of the source. Prints "@@KEY VALUE" lines for scripts/ports.
-#   debian.sh compilers SOURCE         every gcc from 10 and clang from 11 that the suite has: all, warnings being errors
+#   debian.sh compilers SOURCE         builds all with every gcc from 10 and clang from 11 of the suite; warnings fail
 #   debian.sh tests SOURCE [CTEST…]    the suite as root there, and as an ordinary user in a copy of his own
 #   debian.sh object SOURCE OBJECT     programs of the tree with an object that was built elsewhere
 set -u
@@ -20,10 +20,12 @@ compilers() {
   for name in $(apt-cache search --names-only '^(gcc|clang)-[0-9]+$' | awk '{ print $1 }' | sort -V); do
     version=${name##*-}
     if [[ $name == gcc-* ]]; then ((version >= 10)) || continue; else ((version >= 11)) || continue; fi
-    apt-get install -q -y --no-install-recommends "$name" >/dev/null 2>&1 || { echo "@@compiler $name cannot be installed" && continue; }
+    apt-get install -q -y --no-install-recommends "$name" >/dev/null 2>&1 ||
+      { echo "@@compiler $name cannot be installed" && continue; }
     log=/root/$name.log
     rm -rf "/root/build-$name"
-    if cmake -S . -B "/root/build-$name" "-DCMAKE_C_COMPILER=$name" -DPIDGUARD_TESTS=ON -DPIDGUARD_WERROR=ON >"$log" 2>&1 &&
+    if cmake -S . -B "/root/build-$name" "-DCMAKE_C_COMPILER=$name" -DPIDGUARD_TESTS=ON -DPIDGUARD_WERROR=ON \
+      >"$log" 2>&1 &&
       cmake --build "/root/build-$name" -- -k -j"$(nproc)" >>"$log" 2>&1; then
       echo "@@compiler $name ok"
     else
@@ -41,13 +43,15 @@ tests() {
   scripts/test "$@" >/root/tests-root.log 2>&1
   echo "@@root $? $(counts /root/tests-root.log)"
   id "$user" >/dev/null 2>&1 || useradd -m "$user"
-  rm -rf "$home/pidguard" && cp -a "$source" "$home/pidguard" && rm -rf "$home/pidguard/build" && chown -R "$user" "$home"
+  rm -rf "$home/pidguard" && cp -a "$source" "$home/pidguard" && rm -rf "$home/pidguard/build" &&
+    chown -R "$user" "$home"
   setpriv --reuid="$user" --regid="$user" --init-groups env HOME="$home" USER="$user" \
     bash -c 'cd && exec pidguard/scripts/test "$@"' bash "$@" >/root/tests-user.log 2>&1
   echo "@@user $? $(counts /root/tests-user.log)"
   local log
   for log in /root/tests-{root,user}.log; do
-    grep -hE '\*\*\*|FAILED|  - |^tests:|^skipped|: error:|cannot|missing' "$log" | cut -c1-300 | tail -n 60 | sed "s|^|${log##*-}: |"
+    grep -hE '\*\*\*|FAILED|  - |^tests:|^skipped|: error:|cannot|missing' "$log" | cut -c1-300 | tail -n 60 |
+      sed "s|^|${log##*-}: |"
   done
 }
 
@@ -55,8 +59,8 @@ tests() {
 object() {
   local status=0
   pg_build_tree -DPIDGUARD_TESTS=ON || exit 1
-  (cd "$pg_build" && PIDGUARD_PRELOAD=$1 ctest --output-on-failure -R '^(moments|same_.*|log|modes|filters|inside_libc|copies)$' \
-    -j"$(nproc)") >/root/object.log 2>&1 || status=$?
+  (cd "$pg_build" && PIDGUARD_PRELOAD=$1 ctest --output-on-failure \
+    -R '^(moments|same_.*|log|modes|filters|inside_libc|copies)$' -j"$(nproc)") >/root/object.log 2>&1 || status=$?
   echo "@@object $status $(sed -n 's/^\([0-9]*% tests passed.*\)$/\1/p' /root/object.log)"
   ((status == 0)) || grep -E '\*\*\*|FAILED|  - ' /root/object.log | cut -c1-300 | head -n 40
 }

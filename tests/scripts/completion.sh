@@ -55,7 +55,8 @@ if type -P zsh >/dev/null && zsh -fc 'zmodload zsh/zpty' 2>/dev/null; then
   cat >ask.zsh <<'END_ZSH'
 zmodload zsh/zpty
 zpty shell zsh -f -i
-zpty -w shell 'TERM=dumb; fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u -d dump; zstyle ":completion:*" list-colors; bindkey "^I" complete-word; setopt no_beep; PS1="p""g> "'
+zpty -w shell 'TERM=dumb; fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u -d dump'
+zpty -w shell 'zstyle ":completion:*" list-colors; bindkey "^I" complete-word; setopt no_beep; PS1="p""g> "'
 wait_for() {
   text=
   for i in {1..3000}; do

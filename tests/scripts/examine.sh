@@ -35,7 +35,9 @@ expect out '*none     folder/deeper/cut: is cut short*'
 run "$pidguard" check --quiet folder
 [[ $out != *folder/plain* ]] || expect out 'only those that are not protected in full'
 if type -P python3 >/dev/null; then
-  run sh -c '"$0" check --json folder | python3 -c "import json, sys; d = json.load(sys.stdin); print(d[\"full\"], [f[\"kind\"] for f in d[\"files\"] if f[\"file\"] == \"folder/deeper/cut\"])"' "$pidguard"
+  run sh -c '"$0" check --json folder | python3 -c "import json, sys
+d = json.load(sys.stdin)
+print(d[\"full\"], [f[\"kind\"] for f in d[\"files\"] if f[\"file\"] == \"folder/deeper/cut\"])"' "$pidguard"
   expect out "2 [[]'cut'[]]"
 fi
 

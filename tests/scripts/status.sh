@@ -16,7 +16,8 @@ inside 'sleep 60 & sleep 60 & mapfile -t two < <(jobs -p)
   "$1" status $$; echo "status $?"; kill %1 %2'
 expect status 0
 expect out "* bash: mode enforce, $lib *"
-expect out '* births [34] * reaped [01] *[01] retired numbers are remembered*3 children*sleep, alive, known by *sleep, alive, known by *status 0'
+expect out '* births [34] * reaped [01] *[01] retired numbers are remembered*'
+expect out '* remembered*3 children*sleep, alive, known by *sleep, alive, known by *status 0'
 
 # A zombie; a child in a group of its own that lives on; a forked child that has made none.
 inside 'set -m; (sleep 60 & exit 0) & wait $!; sleep 0.2 & "$1" status $$ | grep group; set +m
@@ -28,7 +29,8 @@ inside '"$1" status --json $$ 1 4000000; echo " $?"'
 expect out '[[]{"pid":*"protected":true,"mode":"enforce"*"counters":{"births":*}*{"pid":*]* 2'
 expect err '*4000000: there is no such process*'
 if type -P python3 >/dev/null; then
-  inside '"$1" status --json $$ | python3 -c "import json, sys; print(json.load(sys.stdin)[0][\"children\"][0][\"alive\"])"'
+  inside '"$1" status --json $$ |
+    python3 -c "import json, sys; print(json.load(sys.stdin)[0][\"children\"][0][\"alive\"])"'
   expect out True
 fi
 
@@ -47,7 +49,8 @@ done
 # Many children, more than lie on the first page; and nobody was stopped or signalled: it goes on counting meanwhile.
 inside 'for ((i = 0; i < 80; i++)); do sleep 60 & done; "$1" status --json $$ >many
   jobs -p | wc -l >jobs; kill $(jobs -p)'
-run sh -c 'grep -oE "\"program\":\"[a-z]*\",\"alive\":true,\"known_by\":\"(pidfd|identity|number)\"" many | grep -vc pidguard'
+run sh -c 'grep -oE "\"program\":\"[a-z]*\",\"alive\":true,\"known_by\":\"(pidfd|identity|number)\"" many |
+  grep -vc pidguard'
 expect out "$(<jobs)"
 inside 'n=0; trap "n=\$((n + 1))" CHLD USR1 USR2 CONT; for i in 1 2 3 4 5; do :; done
   "$1" status $$ >/dev/null; grep -E "^(TracerPid|SigPnd)" /proc/$$/status | tr -d "\t\n"'

@@ -11,8 +11,9 @@ target_include_directories(pg_unit_api PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJEC
 target_compile_definitions(pg_unit_api PUBLIC _GNU_SOURCE)
 target_link_libraries(pg_unit_api PUBLIC pg_test_support Threads::Threads)
 
-foreach(name pidfd_open pidfd_filter pidfd_identity pidfd_signal pidfd_wait pidfd_set pidfd_info pidfd_places pidfd_proc pidfd_namespace
-        pidfd_socket pidfd_act pidfd_tree pidfd_kernel pidfd_time api_spawn api_races api_border api_scarce)
+foreach(name pidfd_open pidfd_filter pidfd_identity pidfd_signal pidfd_wait pidfd_set pidfd_info pidfd_places
+        pidfd_proc pidfd_namespace pidfd_socket pidfd_act pidfd_tree pidfd_kernel pidfd_time api_spawn
+        api_races api_border api_scarce)
   add_executable(pg_unit_${name} ${name}.c)
   target_link_libraries(pg_unit_${name} PRIVATE pg_unit_api)
   pg_add_test(NAME unit-${name} EXECUTABLE pg_unit_${name} LABELS unit)

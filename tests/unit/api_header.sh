@@ -34,7 +34,8 @@ try() { # COMPILER FILE FLAG...
   compiler=$1 file=$2
   shift 2
   tried=$((tried + 1))
-  if ! "$compiler" "$@" -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wundef -Wcast-qual -Werror -I"$include" -c "$work/$file" -o "$work/out.o"; then
+  if ! "$compiler" "$@" -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wundef -Wcast-qual -Werror -I"$include" \
+    -c "$work/$file" -o "$work/out.o"; then
     echo "FAILED: $compiler $* $file"
     failed=$((failed + 1))
   fi
@@ -76,7 +77,8 @@ done
 for compiler in g++ clang++; do
   has $compiler || continue
   printf '#include <cstddef>\nint x;\n' >"$work/probe.cc"
-  $compiler -x c++ -c "$work/probe.cc" -o "$work/out.o" 2>/dev/null || { echo "SKIP: $compiler lacks its headers" && continue; }
+  $compiler -x c++ -c "$work/probe.cc" -o "$work/out.o" 2>/dev/null ||
+    { echo "SKIP: $compiler lacks its headers" && continue; }
   for standard in c++11 c++17 c++20; do
     try $compiler plain.c -x c++ -std=$standard -Wold-style-cast
     try $compiler full.c -x c++ -std=$standard
@@ -94,8 +96,8 @@ if command -v python3 >/dev/null && python3 -c 'import cffi' 2>/dev/null; then
     python3 -c '
 import cffi, sys
 ffi = cffi.FFI()
-ffi.cdef("""typedef int pid_t; typedef unsigned uid_t, gid_t, id_t; typedef int idtype_t; typedef struct siginfo siginfo_t;
-typedef struct sigset sigset_t; union sigval { int sival_int; void *sival_ptr; };""")
+ffi.cdef("""typedef int pid_t; typedef unsigned uid_t, gid_t, id_t; typedef int idtype_t;
+typedef struct siginfo siginfo_t; typedef struct sigset sigset_t; union sigval { int sival_int; void *sival_ptr; };""")
 ffi.cdef(sys.stdin.read())
 assert ffi.sizeof("struct pidguard_info") == 96 and ffi.typeof("struct pidguard_spawn_options")
 ' || {
