@@ -278,6 +278,7 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
 PG_HOT void pg_child_forked(int flags) {
   bool own_files = !(flags & CLONE_FILES), due = pg_number_used() || pg_hot.pid;
   pg_self_marks = due ? PG_FORKED : 0;
+  pg_self_forks++;
   pg_self_pid = 0;
   if (own_files)
     pg_log_forked();

@@ -28,7 +28,7 @@ first() {
 
 compilers() {
   local name version log
-  pg_require cmake make libc6-dev gcc libcunit1-dev=CUnit/CUnit.h || exit 1
+  pg_require "${pg_build_wants[@]}" libcunit1-dev=CUnit/CUnit.h || exit 1
   for name in $(apt-cache search --names-only '^(gcc|clang)-[0-9]+$' | awk '{ print $1 }' | sort -V); do
     version=${name##*-}
     if [[ $name == gcc-* ]]; then ((version >= 10)) || continue; else ((version >= 11)) || continue; fi
