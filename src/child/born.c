@@ -121,6 +121,8 @@ static void enter_by_pid(pid_t pid, int why, const char *how) {
 PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   if (pid <= 0)
     return;
+  if (PG_UNLIKELY(pg_self_marks & PG_FORKED)) /* a handler has forked within this birth, and this is the copy */
+    pg_is_guest();
   pg_count(births);
   pg_hot.forking = 0;
   if (!pg_filter_can(PG_CAN_PIDFD)) {
@@ -276,6 +278,7 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
 PG_HOT void pg_child_forked(int flags) {
   bool own_files = !(flags & CLONE_FILES), due = pg_number_used() || pg_hot.pid;
   pg_self_marks = due ? PG_FORKED : 0;
+  pg_self_forks++;
   pg_self_pid = 0;
   if (own_files)
     pg_log_forked();

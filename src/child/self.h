@@ -18,8 +18,9 @@
 #define PG_FORKED 0x40000000 /* this is a forked child, and pg_child_settle() is due */
 #define PG_NEW 0x20000000    /* this thread has not looked yet whether it is in a forked child that has not settled */
 
-extern PG_TLS int pg_self_marks; /* these + how many vforks this thread is in, on either side */
-extern PG_TLS pid_t pg_self_pid; /* 0: ask */
+extern PG_TLS int pg_self_marks;      /* these + how many vforks this thread is in, on either side */
+extern PG_TLS pid_t pg_self_pid;      /* 0: ask */
+extern PG_TLS unsigned pg_self_forks; /* how many forks lie between this process and the first one */
 
 /* Where others may run on this memory, the number that is kept is perhaps not the caller's, and the caller's not to be
  * kept; and a handler of pthread_atfork() may be in a child that we have not heard of. The API alone does not see
@@ -43,11 +44,14 @@ static inline bool pg_is_guest(void) {
   return PG_UNLIKELY(pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) && pg_is_guest_slow();
 }
 
-/* At the end of a vfork. A handler that came meanwhile may have forked, and this may be its child, which has no such
- * mark. */
+/* Around a vfork. A handler may fork at any instruction here; in its child, which goes on from the same place,
+ * PG_FORKED must not be written over, and there is no mark to take away. */
+static inline void pg_self_mark(void) { __atomic_fetch_add(&pg_self_marks, 1, __ATOMIC_RELAXED); }
 static inline void pg_self_unmark(void) {
-  if (PG_LIKELY(pg_self_marks & (PG_NEW - 1)))
-    pg_self_marks--;
+  int was = pg_self_marks;
+  while (PG_LIKELY(was & (PG_NEW - 1)) &&
+         !__atomic_compare_exchange_n(&pg_self_marks, &was, was - 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
 }
 
 /* Nothing out of the ordinary: mode enforce, no guest, no log, no filter, no pidfds of the program's own. */
