@@ -56,7 +56,7 @@ PG_COLD enum pg_mode pg_child_init(void) {
     pg_number_set_retired_max((uint32_t)pg_config.retired_max);
   if (pg_config.mode != PG_MODE_OFF || pg_config.debug > PG_LOG_OFF)
     pg_log_init();
-  if (pg_config.mode == PG_MODE_ENFORCE)
+  if (pg_config.mode != PG_MODE_OFF)
     pg_state_set(PG_STATE_ON);
   if (pg_config.mode != PG_MODE_OFF && pg_config.family)
     pg_state_set(PG_STATE_FAMILY);
