@@ -126,8 +126,8 @@ PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   if (!pg_filter_can(PG_CAN_PIDFD)) {
     if (pg_reach_ask(pid) == -ECHILD && !sibling)
       pg_child_bury(pid, how);
-    else
-      enter_by_pid(pid, -EPERM, how);
+    else /* while it is not known whether a filter is in the way, pg_call_born() finds out, and tells */
+      enter_by_pid(pid, pg_filter_is_untried() ? 0 : -EPERM, how);
     return;
   }
   pg_self_know();

@@ -45,6 +45,8 @@ static inline bool pg_filter_can(int needed) {
 /* After the birth of this child: finds out by trying, where that is still to be done. True: children can be reached by
  * pidfd. */
 bool pg_filter_find_out(enum pg_birth birth, pid_t pid);
+/* That is still to be done. */
+bool pg_filter_is_untried(void);
 
 /* Around a call by which the program installs a filter, for whichever threads: a handler may come between that and our
  * look at it. installed: whether it did; program: its struct sock_fprog, or NULL (strict mode). */

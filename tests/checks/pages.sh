@@ -6,6 +6,7 @@
 #   test: root              like run, in a root tree made for it, one after the other in the same
 #   test: image             a container file: a command in that root tree gets its variables
 #   test: bound             prints the bound of retired numbers, which must be the one that a process has
+#   test: systemd           scripts/services runs it, with a systemd that it boots
 #   test: none REASON       shown only
 #   expect: PATTERN         what it prints, with a shell's wildcards
 # Arguments: the top of the source tree, the preload object that was built.
@@ -17,27 +18,9 @@ find_namespace || {
 }
 export LD_LIBRARY_PATH=$tmp/installed/lib PATH=$tmp/installed/bin:$PATH
 
-# Each example becomes a file N.text, its comments N.test and N.expect.
 mkdir examples
 for page in services trust; do
-  awk -v stem="examples/$page-" '
-    /^\.\\" test: / { sub(/^\.\\" test: /, ""); test = $0; next }
-    /^\.\\" expect: / { sub(/^\.\\" expect: /, ""); pattern = $0; next }
-    /^\.EX$/ {
-      name = sprintf("%s%02d", stem, ++n)
-      print test >(name ".test")
-      print pattern >(name ".expect")
-      printf "" >(name ".text")
-      on = 1
-      next
-    }
-    /^\.EE$/ { on = 0; test = pattern = ""; close(name ".text") }
-    on {
-      gsub(/\\\(aq/, "\047")
-      gsub(/\\-/, "-")
-      gsub(/\\e/, "\\")
-      print >(name ".text")
-    }' "$src/src/man/pidguard-$page.7"
+  awk -v stem="examples/$page-" -f "$src/tests/checks/pages.awk" "$src/src/man/pidguard-$page.7"
 done
 
 # told STATUS...: the last command ended with one of these, and printed what the example says it does.
@@ -139,6 +122,7 @@ for example in examples/*.test; do
     expect status 0
     expect out '*/opt/pidguard/lib/libpidguard-preload.so.0*'
     ;;
+  systemd) ;;
   none) [[ -n $rest ]] || failures=$((failures + 1)) ;;
   *)
     failures=$((failures + 1))
