@@ -14,7 +14,7 @@ if [[ ${4-} != inside ]]; then
   home=$2$(sed -n 's/^0:://p' /proc/self/cgroup)
   echo 0 >"$2/$3/cgroup.procs"
   status=0
-  timeout -k 5 "${PG_SERVICES_LIMIT:-900}" unshare --mount --pid --fork --kill-child --uts --ipc --net --cgroup \
+  timeout -k 5 "${PG_SERVICES_LIMIT:-1800}" unshare --mount --pid --fork --kill-child --uts --ipc --net --cgroup \
     bash "$0" "$tree" "$2" "$3" inside || status=$?
   echo 0 >"$home/cgroup.procs"
   find "$2/$3" -depth -type d -exec rmdir {} + 2>/dev/null || true
@@ -42,7 +42,6 @@ touch run/story/ns_last_pid
 mount --bind proc/sys/kernel/ns_last_pid run/story/ns_last_pid
 mount --bind proc/sys proc/sys
 mount -o remount,bind,ro proc/sys
-hostname booted
 pivot_root . .
 umount -l .
 cd /

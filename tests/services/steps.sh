@@ -20,7 +20,7 @@ others() {
 # step NAME COMMAND: by a shell.
 step() {
   local name
-  name=$(printf '%03d %s' $((++count)) "$1")
+  printf -v name '%03d %s' $((++count)) "$1"
   bash -c "$2" >"$name.out" 2>"$name.err" </dev/null
   echo $? >"$name.status"
   type -P ps >/dev/null || return
@@ -35,7 +35,8 @@ step 'dpkg --audit' 'dpkg --audit'
 step 'apt-get install of a few' "$apt install procps less bc tree"
 step 'what has the object' '[[ -z "'"${1-}"'" ]] || grep -q "'"${1-}"'" /proc/self/maps'
 step 'bc' 'echo "2^100" | bc'
-step 'apt-get install of services' "$apt install adduser at cron logrotate nginx-light openssh-server postgresql sudo"
+step 'apt-get install of services' "$apt install adduser at cron logrotate nginx-light openssh-server openssh-sftp-server \
+  postgresql sudo"
 step 'dpkg -l' 'dpkg -l | tail -n +6 | cut -c1-60'
 step 'failed units' 'systemctl --no-pager --plain --failed'
 step 'running units' 'systemctl --no-pager --plain --no-legend --type=service --state=running | cut -d" " -f1'
@@ -59,7 +60,7 @@ step 'runuser' 'runuser -u bob -- id -un'
 step 'setpriv' 'setpriv --reuid=bob --regid=bob --clear-groups id'
 step 'sudo' 'sudo -u bob id'
 step 'sudo as somebody, not allowed' 'su bob -c "sudo -n true"'
-step 'sudo, allowed' 'echo "bob ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/bob && su bob -c "sudo -n id -u"'
+step 'sudo, allowed' 'echo "bob ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/bob && chmod 440 /etc/sudoers.d/bob && su bob -c "sudo -n id -u"'
 step 'sudo, a status' 'sudo sh -c "exit 7"'
 step 'sudo, killed' "sudo bash -c 'kill -TERM \$\$'"
 step 'sudo in the background' 'sudo sleep 60 & p=$!; sleep 0.5; kill $p; wait $p; echo $?'
@@ -127,7 +128,8 @@ step 'userdel, somebody is logged in' 'su bob -c "setsid sleep 300 >/dev/null 2>
 step 'userdel' 'pkill -u bob; sleep 0.3; userdel --remove bob'
 step 'apt-get remove' "$apt remove bc tree"
 step 'apt-get install again' "$apt install bc"
-step 'apt-get purge of services' "$apt purge nginx-light postgresql postgresql-common openssh-server at cron"
+step 'apt-get purge of services' "$apt purge nginx-light postgresql postgresql-common openssh-server openssh-sftp-server \
+  at cron"
 step 'apt-get autoremove' "$apt autoremove --purge"
 step 'a package that is not there' "$apt install no-such-package"
 step 'dpkg, a file that is none' 'dpkg -i /etc/hosts'

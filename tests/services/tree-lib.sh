@@ -4,7 +4,8 @@
 # Expects pg_root, pg_out, pg_say, and what tests/ports/debian-lib.sh defines. shellcheck shell=bash disable=SC2154
 
 # What the steps of a whole system install. It is downloaded beforehand, as a booted tree has no network.
-tree_packages=(adduser at bc cron less logrotate man-db nginx-light openssh-server postgresql procps sudo tree)
+tree_packages=(adduser at bc cron less logrotate man-db nginx-light openssh-server openssh-sftp-server postgresql
+  procps sudo tree)
 # What they install and purge over and over, to be measured.
 tree_costly=(bc less tree man-db logrotate)
 
@@ -21,7 +22,9 @@ tree_base() {
     apt-get -q update
     apt-get -q -y --no-install-recommends install systemd systemd-sysv dbus
     apt-get -q -y --no-install-recommends --download-only install "$@"
-    systemctl mask systemd-networkd-wait-online.service apt-daily.timer apt-daily-upgrade.timer' bash \
+    systemctl mask apt-daily.timer apt-daily-upgrade.timer
+    echo booted >/etc/hostname
+    echo 127.0.0.1 localhost booted >/etc/hosts' bash \
     "${tree_packages[@]}" >>"$base.log" 2>&1 || {
     tail -n 5 "$base.log" >&2
     return 1
@@ -46,13 +49,15 @@ tree_boot() {
   local tree=$1 story=$2 status=0 group mount
   shift 2
   mount=$(mktemp -d) || return 99
-  group=pidguard-services-$$
+  group=pidguard-services-$BASHPID
   mkdir -p "$tree/story" && rm -rf "${tree:?}"/story/* && cp -r "$pg_root"/tests/services/*.sh "$pg_out/examples" "$tree/story/" || return 99
   printf '%q ' "$@" >"$tree/story/arguments"
   cat >"$tree/etc/systemd/system/story.service" <<END
 [Unit]
 SuccessAction=exit
 FailureAction=exit
+Wants=multi-user.target
+After=basic.target
 [Service]
 Type=oneshot
 ExecStart=/bin/bash -c 'eval "set -- \$\$(</story/arguments)"; . /story/$story'
@@ -60,11 +65,11 @@ StandardOutput=file:/story/out
 StandardError=file:/story/out
 TimeoutStartSec=infinity
 END
-  unshare --mount --fork bash "$pg_root/tests/services/boot.sh" "$tree" "$mount" "$group" >"$pg_out/boot.log" 2>&1
+  unshare --mount --fork bash "$pg_root/tests/services/boot.sh" "$tree" "$mount" "$group" >"$tree.boot.log" 2>&1
   status=$?
   rmdir "$mount"
   [[ -e $tree/story/out ]] || {
-    tail -n 5 "$pg_out/boot.log" >&2
+    tail -n 5 "$tree.boot.log" >&2
     return 99
   }
   cat "$tree/story/out"

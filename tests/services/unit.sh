@@ -87,6 +87,10 @@ END
   said+=$'\n'$(journalctl --unit="$name" --output=cat 2>&1)
   # shellcheck disable=SC2053
   [[ $said == $pattern ]] || fail "$way: it says: ${said:0:1500}"
+  case $said in
+  *event=degraded*) [[ $name == filtered ]] || fail "$way: degraded" ;;
+  *) [[ $name != filtered ]] || fail "$way: nothing is degraded" ;;
+  esac
   printf '%-48s %-8s %-6s %s\n' "$way" "$is" "$status" "$(grep -oE "$told" <<<"$said" | sort -u | paste -sd';' |
     sed 's/;/; /g')"
   kill "$stranger" 2>/dev/null
