@@ -131,6 +131,9 @@ for example in examples/*.test; do
     in_root "eval \"\$1\" >/dev/null; eval \"\$2\"" bash "${rooted:-:}" "$text"
     told
     rooted+=$text
+    # A program with rights of its own, for which the dynamic linker does not search.
+    in_root "eval \"\$1\" >/dev/null; chage -l root 2>&1; true" bash "$rooted"
+    expect out '!(*ld.so*)'
     ;;
   image)
     ((can_root == 0)) || continue

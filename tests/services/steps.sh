@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 # A story for tests/services/boot.sh: what administrators and users do on a whole system, step by step. Each step leaves
-# its status, what it printed, and which processes there are after it, in /story/result. Argument: the object that is to
-# be in /etc/ld.so.preload, or nothing.
+# its status, what it printed, and which processes there are after it, in /story/result. Argument: "on" if everything is
+# to be protected, by the commands of pidguard-services(7).
 set -u
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive HOME=/root
 result=/story/result
 rm -rf "$result" && mkdir -p "$result" && cd "$result" || exit 1
 count=0
-[[ -z ${1-} ]] || echo "$1" >/etc/ld.so.preload || exit 1
+if [[ ${1-} == on ]]; then
+  for example in /story/examples/services-*.test; do
+    [[ $(<"$example") == root ]] && break
+  done
+  bash -e -c "$(<"${example%.test}.text")" >/story/switched-on || exit 1
+  grep -q libpidguard-preload /story/switched-on && bash -c 'grep -q libpidguard-preload /proc/self/maps' || exit 1
+fi
 
 # Everybody but this story: names, users, how many.
 others() {
@@ -33,7 +39,6 @@ export soon='soon() { local i; for i in {1..100}; do "$@" && return; sleep 0.1; 
 apt='apt-get -q -y --no-install-recommends --no-download -o Dpkg::Use-Pty=0'
 step 'dpkg --audit' 'dpkg --audit'
 step 'apt-get install of a few' "$apt install procps less bc tree"
-step 'what has the object' '[[ -z "'"${1-}"'" ]] || grep -q "'"${1-}"'" /proc/self/maps'
 step 'bc' 'echo "2^100" | bc'
 step 'apt-get install of services' "$apt install adduser at cron logrotate nginx-light openssh-server openssh-sftp-server \
   postgresql sudo"
