@@ -56,7 +56,7 @@ PG_COLD enum pg_mode pg_child_init(void) {
     pg_number_set_retired_max((uint32_t)pg_config.retired_max);
   if (pg_config.mode != PG_MODE_OFF || pg_config.debug > PG_LOG_OFF)
     pg_log_init();
-  if (pg_config.mode == PG_MODE_ENFORCE)
+  if (pg_config.mode != PG_MODE_OFF)
     pg_state_set(PG_STATE_ON);
   if (pg_config.mode != PG_MODE_OFF && pg_config.family)
     pg_state_set(PG_STATE_FAMILY);
@@ -128,8 +128,8 @@ PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   if (!pg_filter_can(PG_CAN_PIDFD)) {
     if (pg_reach_ask(pid) == -ECHILD && !sibling)
       pg_child_bury(pid, how);
-    else
-      enter_by_pid(pid, -EPERM, how);
+    else /* while it is not known whether a filter is in the way, pg_call_born() finds out, and tells */
+      enter_by_pid(pid, pg_filter_is_untried() ? 0 : -EPERM, how);
     return;
   }
   pg_self_know();

@@ -342,6 +342,8 @@ PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
   return pg_filter_can(PG_CAN_PIDFD);
 }
 
+PG_COLD bool pg_filter_is_untried(void) { return atomic_load_explicit(&untried, memory_order_relaxed); }
+
 /* ---- Filters of the program's own ---- */
 
 #ifdef __LP64__

@@ -55,14 +55,19 @@ esac
 
 out=$(mktemp) || exit 1
 trap 'rm -f "$out"' EXIT
-# The link is resolved, because the maps of a process name the file itself.
-for way in plain: "empty:$lib/libpg_bench_empty.so" "shim:$(readlink -f "$lib/libpidguard-preload.so")"; do
-  [[ $what != calls || $way != empty:* ]] || continue
-  preload=${way#*:} options=()
+shim=$(readlink -f "$lib/libpidguard-preload.so") # the maps name the file itself
+for way in plain: "empty:$lib/libpg_bench_empty.so" "shim:$shim" "audit:$shim"; do
+  case $what,$way in
+  calls,empty:*) continue ;;
+  calls,*) ;;
+  *,audit:*) continue ;;
+  esac
+  preload=${way#*:} options=() mode=()
+  [[ $way != audit:* ]] || mode=(PIDGUARD_MODE=audit)
   # A start is most of the work: the instructions of a plain one are compared with nothing.
   [[ $what != calls && ($what != steps || $way != plain:*) ]] || options=(-c)
   # An empty environment: the shim reads all of it when it starts.
-  env -i "$bin/pg_steps" ${preload:+-p "$preload"} "${options[@]}" "$bin/pg_stepped" "${works[@]}" >"$out.way"
+  env -i "${mode[@]}" "$bin/pg_steps" ${preload:+-p "$preload"} "${options[@]}" "$bin/pg_stepped" "${works[@]}" >"$out.way"
   status=$?
   ((status != 77)) || { cat "$out.way"; exit 77; }
   ((status == 0)) || exit 1
@@ -102,6 +107,10 @@ awk -F'\t' -v what="$what" -v widen="$widen" -v table="$table" -v version="$("$(
       if (line ~ /^#/ || split(line, f, " ") != 4) continue
       known[f[1]] = 1
       if (what == "calls" && f[1] == "bind") continue
+      if (what == "calls") { # in audit mode: no more, but for the signal that passes
+        audit = calls["audit", f[1]] - calls["shim", f[1]]
+        if (audit > (f[1] == "kill-reaped")) { print "FAILED " f[1] ": " audit " calls more in audit mode"; failed++ }
+      }
       is = what == "calls" ? extra(f[1]) : steps_of(f[1])
       may = what == "calls" ? f[4] : int(f[2] * (1 + widen * f[3] / 100) + 8)
       bad = is > may
