@@ -38,7 +38,7 @@ PG_HOT void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const cha
   if (pg_filter_find_out(birth, pid))
     pg_child_identify_all();
   else if (untried)
-    pg_degraded("number-only", pid, -EPERM);
+    pg_degraded("number-only", pid, -EPERM, "known-by-pid");
 }
 
 PG_HOT pid_t pg_call_after_fork(pid_t pid, bool on, enum pg_birth birth, const char *how) {
