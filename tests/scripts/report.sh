@@ -43,6 +43,16 @@ run "$pidguard" report "$tmp"
 expect status 2
 expect err '*Is a directory'
 
+# The picture in README.md, but for the function, which depends on the program.
+echo "$start pid=303 comm=bash time=9 mono=9 call=kill target=304 sig=9 result=ESRCH now=sleep gone=wait ago=1.2" \
+  'by=303 caller=/usr/bin/bash+0xa6931' >picture
+run "$pidguard" report picture
+expect status 1
+mapfile -t picture < <(sed -n '/^pidguard report/,/^```/s/^# //p' "$src/README.md")
+for said in "${picture[@]:-there is no picture}"; do
+  expect out "*${said%  kill_builtin()}*"
+done
+
 # Two programs, one of which hit somebody: it comes first, whatever it did less often.
 {
   line often nobody 1000.000001 0.5

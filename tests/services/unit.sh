@@ -95,13 +95,13 @@ END
     sed 's/;/; /g')"
   kill "$stranger" 2>/dev/null
 }
-told='mode [a-z]+|switched off|1 place used the number|event=(refused|would-refuse|degraded)|is not protected'
+told='mode [a-z]+|switched off|[0-9]+ place used|event=(refused|would-refuse|degraded)|is not protected'
 
 systemctl --version | head -n 1
 printf '%-48s %-8s %-6s %s\n' 'a service' stranger kill 'pidguard says'
 one plain 'without the drop-in' dead 0 '*' </dev/null
 drop_in | one audited 'the drop-in, which audits' dead 0 \
-  '*mode audit*1 place used*event=would-refuse*event=summary* degraded=0 *'
+  '*mode audit*1. bash: kill(*event=would-refuse*event=summary* degraded=0 *'
 drop_in | sed /PIDGUARD_MODE/d | one protected 'without its second line: protected' alive 1 '*mode enforce*'
 drop_in | sed 's/PIDGUARD_MODE=audit //' | one logged 'protected, with a log' alive 1 \
   '*mode enforce*event=refused*event=summary* degraded=0 *'
