@@ -115,7 +115,7 @@ pg_is_other_place() {
 pg_build_locked() {
   local log=$pg_build/build.log target
   if [[ ${targets[*]} == pidguard_tool ]] && pg_is_built; then
-    return 0 # somebody else was faster
+    return 0 # another process was faster
   fi
   : >"$pg_build/.stamp-new" || return 1
   if pg_is_other_place; then

@@ -33,7 +33,7 @@ static void describe(const struct code *c, char *text, size_t size) {
     before = ", ";
   }
   if (c->unnumbered && n < size)
-    ADD("%shas %u system call instructions whose call is not to be seen", n ? "; " : "", c->unnumbered);
+    ADD("%shas %u system call instructions whose call cannot be seen", n ? "; " : "", c->unnumbered);
   if (c->deepbind && n < size)
     ADD("%sopens libraries with RTLD_DEEPBIND, whose calls go past", n ? "; " : "");
   if (c->dlmopen && n < size)

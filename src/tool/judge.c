@@ -224,7 +224,7 @@ static void judge_at(const char *file, const struct object *o, enum judge_for wh
   if (state == ELF_FINE)
     judge_elf(file, &e, o, whom, j);
   else if (state < 0)
-    conclude(j, JUDGED_UNREADABLE, file, "cannot be read (%s), so nobody knows whether it can be protected",
+    conclude(j, JUDGED_UNREADABLE, file, "cannot be read (%s), so it is unknown whether it can be protected",
              strerror(-state));
   else if (state == ELF_CUT)
     conclude(j, JUDGED_CUT, file, "is cut short: it ends after %llu bytes, before what its headers name",
