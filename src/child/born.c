@@ -18,7 +18,7 @@ _Atomic int pg_child_mode = PG_MODE_UNREAD;
 static int64_t read_pid_max(void) {
   char text[24];
   const char *p = text;
-  if (!pg_filter_can(PG_CAN_READ) || pg_sys_read_file(AT_FDCWD, "/proc/sys/kernel/pid_max", text, sizeof text) <= 0)
+  if (!pg_filter_can(PG_CAN_READ) || pg_window_read_file("/proc/sys/kernel/pid_max", text, sizeof text) <= 0)
     return 32768;
   int64_t n = pg_parse_dec(&p);
   return n > 0 ? n : 32768;
@@ -191,15 +191,18 @@ static int read_children(const char *path) {
   int found = 0;
   ssize_t n = 0;
   for (int64_t from = 0;; from += n) {
-    int fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
+    struct pg_window window;
+    int fd = pg_window_open_file(&window, path);
+    if (fd < 0) {
+      pg_window_close(&window);
       return fd;
+    }
     int64_t skip = from;
     while (skip > 0 && (n = pg_sys_read(fd, text, skip < (int64_t)sizeof text ? (size_t)skip : sizeof text)) > 0)
       skip -= n;
     if (skip == 0)
       n = pg_sys_read(fd, text, sizeof text);
-    pg_sys_close(fd);
+    pg_window_close_file(&window, fd);
     while (n > 0 && text[n - 1] != ' ') /* the last number may be cut */
       n--;
     if (n <= 0)

@@ -70,7 +70,7 @@ static uint32_t read_space(void) {
     return 0;
   for (ssize_t i = 0; i < n; i++)
     hash = hash * 31 + (unsigned char)text[i];
-  n = pg_sys_read_file(AT_FDCWD, "/proc/1/stat", text, sizeof text);
+  n = pg_window_read_file("/proc/1/stat", text, sizeof text);
   ssize_t at = n;
   while (at > 0 && text[at - 1] != ')')
     at--;

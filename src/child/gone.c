@@ -65,7 +65,7 @@ static PG_NOINLINE bool is_zombie(pid_t pid) {
   pg_buf_str(&b, "/proc/");
   pg_buf_dec(&b, pid);
   pg_buf_str(&b, "/stat");
-  ssize_t n = pg_filter_can(PG_CAN_READ) ? pg_sys_read_file(AT_FDCWD, path, text, sizeof text) : -1;
+  ssize_t n = pg_filter_can(PG_CAN_READ) ? pg_window_read_file(path, text, sizeof text) : -1;
   while (n > 0 && text[n - 1] != ')')
     n--;
   return n > 0 && text[n] == ' ' && text[n + 1] == 'Z';

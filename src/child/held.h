@@ -21,8 +21,8 @@
 #define PG_CHILD_HELD_H
 
 #include "child/number.h"
-#include "child/window.h"
 #include "runtime/lift.h"
+#include "runtime/window.h"
 
 #define PG_CELLS 64
 

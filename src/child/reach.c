@@ -3,8 +3,8 @@
 
 #include "child/held.h"
 #include "child/self.h"
-#include "child/window.h"
 #include "runtime/filter.h"
+#include "runtime/window.h"
 
 /* ---- Identity ---- */
 

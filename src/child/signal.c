@@ -248,7 +248,7 @@ static pid_t process_of(pid_t tid) {
   pg_buf_str(&b, "/proc/");
   pg_buf_dec(&b, tid);
   pg_buf_str(&b, "/status");
-  if (!pg_filter_can(PG_CAN_READ) || pg_sys_read_file(AT_FDCWD, path, text, sizeof text) <= 0)
+  if (!pg_filter_can(PG_CAN_READ) || pg_window_read_file(path, text, sizeof text) <= 0)
     return 0;
   for (const char *at = text; *at; at++) {
     size_t n = 0;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/filter.h"
 
+#include "runtime/window.h"
+
 #include "base/fmt.h"
 #include "kernel/bpf.h"
 #include "kernel/sys.h"
@@ -50,12 +52,14 @@ static bool has_sigchld(const char *mask) {
   return bits & (uint64_t)1 << (SIGCHLD - 1);
 }
 
-/* Reads in small pieces: a signal handler on a small stack may make the first fork of a program. */
+/* Reads in small pieces: a signal handler on a small stack may make the first fork of a program. The question is
+ * whether signals may be blocked, so this takes the lock of a window, and opens none. */
 static struct status read_status(void) {
   char chunk[256], line[64];
   size_t len = 0;
   int unseen = 2;                   /* masks not seen yet */
   struct status status = {0, true}; /* a kernel without seccomp does not write the line */
+  bool locked = !pg_is_single_threaded() && pg_window_lock();
   int fd = pg_sys_openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
   ssize_t n = -1;
   bool seen = false; /* the line on filters follows those on signals */
@@ -79,6 +83,8 @@ static struct status read_status(void) {
     }
   if (fd >= 0)
     pg_sys_close(fd);
+  if (locked)
+    pg_window_unlock();
   status.quiet &= unseen == 0;
   return n >= 0 ? status : (struct status){-1, false};
 }
@@ -132,6 +138,7 @@ static void try_pidfd(pid_t pid) {
   for (int i = 0; i < 3; i++)
     pg_sys_close(i);
   pg_sys_getpid();
+  pg_sys0(SYS_gettid);
   int fd = pg_sys_pidfd_open(pid, 0);
   pg_sys_fstat_ids(fd, &dev, &ino);
   pg_sys_fstatfs_type(fd);
@@ -225,7 +232,7 @@ static bool spawns_by_clone3(void) { return libc_since(34); }
 static bool dumps_alone(void) {
   char text[32];
   const char *at = text;
-  if (pg_sys_read_file(AT_FDCWD, "/proc/sys/kernel/osrelease", text, sizeof text) <= 0)
+  if (pg_window_read_file("/proc/sys/kernel/osrelease", text, sizeof text) <= 0)
     return false;
   int64_t major = pg_parse_dec(&at);
   return *at++ == '.' && (major > 5 || (major == 5 && pg_parse_dec(&at) >= 16));
@@ -361,6 +368,7 @@ static const struct {
     {PG_CAN_PIDFD, {SYS_fstatfs, 0, {0}}},
     {PG_CAN_PIDFD, {SYS_close, 0, {0}}},
     {PG_CAN_PIDFD, {SYS_getpid, 0, {0}}},
+    {PG_CAN_PIDFD, {SYS_gettid, 0, {0}}},
     {PG_CAN_PIDFD, {SYS_sched_yield, 0, {0}}},
     {PG_CAN_HOLD, {SYS_fcntl, 2, {0, F_DUPFD_CLOEXEC}}},
     {PG_CAN_HOLD, {SYS_fcntl, 2, {0, F_GETFD}}},

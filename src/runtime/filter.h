@@ -42,6 +42,11 @@ static inline bool pg_filter_can(int needed) {
   return PG_LIKELY((cans & needed) == needed) || (!(cans & PG_CAN_KNOWN) && pg_filter_look(needed));
 }
 
+/* The same, but a group that has not been looked at counts as forbidden. */
+static inline bool pg_filter_can_now(int needed) {
+  return (atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & needed) == needed;
+}
+
 /* After the birth of this child: finds out by a throw-away process, if that is still necessary. True: children can be
  * reached by pidfd. */
 bool pg_filter_find_out(enum pg_birth birth, pid_t pid);

@@ -5,6 +5,7 @@
 #include "runtime/hot.h"
 #include "runtime/lift.h"
 #include "runtime/log.h"
+#include "runtime/window.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -130,6 +131,8 @@ static int open_path(const char **ret_why) {
 }
 
 int pg_log_file_open(const char **ret_why) {
+  struct pg_window window;
+  pg_window_open(&window, false);
   int low = pg_config.log_path[0] ? open_path(ret_why) : STDERR_FILENO;
   int fd = low < 0 ? low : pg_lift(low);
   if (pg_config.log_path[0] && low >= 0)
@@ -138,6 +141,7 @@ int pg_log_file_open(const char **ret_why) {
     pg_sys_close(fd);
     fd = -1;
   }
+  pg_window_close(&window);
   if (fd < 0)
     pg_count(log_failures);
   atomic_store_explicit(&out.fd, fd < 0 ? -1 : fd, memory_order_release);

@@ -3,13 +3,14 @@
 #include "kernel/sys.h"
 #include "runtime/log.h"
 #include "runtime/log_file.h"
+#include "runtime/window.h"
 
 #include <time.h>
 
 static char comm[24];
 
 void pg_line_read_comm(void) {
-  ssize_t n = pg_sys_read_file(AT_FDCWD, "/proc/self/comm", comm, sizeof comm);
+  ssize_t n = pg_window_read_file("/proc/self/comm", comm, sizeof comm);
   while (n > 0 && comm[n - 1] == '\n')
     comm[--n] = '\0';
 }
@@ -90,7 +91,7 @@ void pg_line_now(struct pg_line *line, pid_t pid) {
   pg_buf_str(&b, "/proc/");
   pg_buf_dec(&b, pid);
   pg_buf_str(&b, "/comm");
-  ssize_t n = pg_sys_read_file(AT_FDCWD, path, now, sizeof now);
+  ssize_t n = pg_window_read_file(path, now, sizeof now);
   while (n > 0 && now[n - 1] == '\n')
     now[--n] = '\0';
   pg_line_str(line, "now", n > 0 ? now : "nobody");
@@ -127,7 +128,8 @@ static bool maps_line(struct pg_line *line, const char *text, uint64_t address) 
 }
 
 void pg_line_caller(struct pg_line *line, const void *address) {
-  PG_AUTO_CLOSE int fd = pg_sys_openat(AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+  struct pg_window window;
+  int fd = pg_window_open_file(&window, "/proc/self/maps");
   char chunk[512], text[512];
   size_t len = 0;
   bool found = false;
@@ -143,6 +145,7 @@ void pg_line_caller(struct pg_line *line, const void *address) {
       }
     }
   }
+  pg_window_close_file(&window, fd);
   if (!found) {
     pg_buf_str(&line->buf, " caller=");
     pg_buf_hex(&line->buf, (uint64_t)(uintptr_t)address);

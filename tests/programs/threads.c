@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define THREADS_MAX 16
+#define THREADS_MAX PUTTERS_MAX
 #define TICK SIGALRM
 
 _Atomic unsigned long did[DIDS], bad[BADS];
@@ -156,6 +156,8 @@ static int usage(void) {
 
 int main(int argc, char **argv) {
   strangers_main(argc, argv);
+  if (argc == 2 && strcmp(argv[1], "first") == 0)
+    return be_first();
   if (argc < 3)
     return usage();
   find_scenario(argv[1]);

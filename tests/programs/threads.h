@@ -54,6 +54,7 @@ extern _Atomic unsigned long did[DIDS], bad[BADS];
 #define EXPECT(condition, name) ((condition) ? (void)0 : BAD_ONE(name))
 
 #define CHILDREN_MAX 200
+#define PUTTERS_MAX 16
 #define STALE 4
 
 /* One that makes, signals and waits for children of its own. */
@@ -91,6 +92,7 @@ extern const struct scenario scenarios[]; /* ends with NULL */
 extern const struct scenario *scenario;
 extern int lowest; /* the lowest number that the program does not use */
 
+int be_first(void); /* the program "threads first", which the scenario of that name runs */
 void parent_begin(struct parent *parent);
 void parent_end(struct parent *parent);
 void putter_begin(struct putter *putter);

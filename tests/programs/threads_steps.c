@@ -6,6 +6,8 @@
 #include "raw.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,6 +187,56 @@ void parent_end(struct parent *parent) {
     stranger_end(parent->stale[i], STRANGER_NUMBER);
 }
 
+/* ---- A process that has not called anything yet ---- */
+
+static _Atomic unsigned long puts_made, puts_bad;
+static _Atomic bool no_more;
+
+static void *put_beside(void *arg) {
+  int source = *(int *)arg, number = dup(source);
+  struct stat is, now;
+  if (fstat(source, &is) != 0)
+    return NULL;
+  while (!no_more) {
+    puts_bad += dup2(source, number) != number || fstat(number, &now) != 0 || now.st_ino != is.st_ino;
+    puts_bad += close(number) != 0;
+    puts_made++;
+  }
+  return NULL;
+}
+
+/* Whatever the first calls read about the process, they read it beside a thread that puts descriptors. 0: all good. */
+int be_first(void) {
+  pthread_t thread;
+  int source = open("/dev/null", O_RDONLY | O_CLOEXEC), bad = 0;
+  if (source < 0 || pthread_create(&thread, NULL, put_beside, &source) != 0)
+    return 2;
+  while (puts_made < 20)
+    sched_yield();
+  pid_t pid = fork();
+  if (pid == 0)
+    _exit(3);
+  int status = 0;
+  bad += pid <= 1 || waitpid(pid, &status, 0) != pid || status != 3 << 8;
+  for (int i = 0; i < 20; i++) /* nobody has the PID, or a stranger: without the shim this is a question only */
+    getpgid(pid);
+  no_more = true;
+  pthread_join(thread, NULL);
+  return bad || puts_bad ? 1 : 0;
+}
+
+static void fresh(struct parent *parent) {
+  (void)parent;
+  pid_t pid = fork();
+  if (pid == 0) {
+    execl("/proc/self/exe", "threads", "first", NULL);
+    _exit(2);
+  }
+  if (pid <= 1)
+    exit(2);
+  reap(pid, 0);
+}
+
 /* ---- Putters ---- */
 
 static void check(const struct putter *putter) {
@@ -245,16 +297,13 @@ static void put_closed(struct putter *putter) {
     put(putter, number);
     return;
   }
-  putter->at = fcntl(putter->source, F_DUPFD_CLOEXEC, number);
+  /* Above the numbers that any putter closes: one that is closed by two putters could be either's. */
+  putter->at = fcntl(putter->source, F_DUPFD_CLOEXEC, HIGH + 8 * PUTTERS_MAX);
   DID_ONE(puts);
-  if (putter->at < 0) {
+  if (putter->at < 0)
     BAD_ONE(put_failed);
-  } else if (putter->at >= HIGH + 8 * (putter->number + 1)) { /* another putter's, who would close it */
-    close(putter->at);
-    putter->at = -1;
-  } else {
+  else
     check(putter);
-  }
 }
 
 static void put_anywhere(struct putter *putter) {
@@ -322,6 +371,7 @@ const struct scenario scenarios[] = {
     {"signal-held", 32, signal_next, PUT_STRANGER, put_high, 60000, 40000, false},
     {"signal-closed", 32, signal_next, PUT_STRANGER, put_closed, 60000, 40000, false},
     {"poll-closed", 32, poll_next, PUT_ZOMBIE, put_closed, 60000, 40000, false},
+    {"first", 0, fresh, PUT_FILE, put_low, 150, 2000, false},
     {"cycle", 0, cycle, PUT_STRANGER, put_low, 500, 20000, false},
     {"poll-in-turn", 200, poll_next, PUT_ZOMBIE, put_low, 40000, 40000, false},
     {"poll-held", 32, poll_next, PUT_ZOMBIE, put_high, 60000, 40000, false},

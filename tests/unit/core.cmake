@@ -13,7 +13,8 @@ function(pg_core_test name)
   pg_add_test(NAME unit-${name} EXECUTABLE pg_unit_${name} LABELS unit)
 endfunction()
 
-set(pg_number ${pg_src}/child/number.c ${pg_src}/runtime/counters.c ${pg_src}/runtime/filter.c ${pg_src}/kernel/sys.c
+set(pg_number ${pg_src}/child/number.c ${pg_src}/runtime/counters.c ${pg_src}/runtime/filter.c
+  ${pg_src}/runtime/window.c ${pg_src}/kernel/sys.c
   ${pg_src}/kernel/bpf.c ${pg_src}/base/fmt.c)
 
 pg_core_test(bpf SOURCES ${pg_src}/kernel/bpf.c)

@@ -2,24 +2,27 @@
 /* The window: the few system calls during which a low descriptor number is ours. The kernel gives a new pidfd the
  * lowest free number, which the program could use at the same moment. So all signals are blocked meanwhile, and in a
  * program with threads a lock keeps out dup2 and dup3 onto numbers of the program's choice, and a close of this number.
- * No call within a window blocks, so waiting for its end is short, and it is bounded. Calls self, kernel. */
-#ifndef PG_CHILD_WINDOW_H
-#define PG_CHILD_WINDOW_H
+ * No call within a window blocks, so waiting for its end is short, and it is bounded. Calls filter, kernel. */
+#ifndef PG_RUNTIME_WINDOW_H
+#define PG_RUNTIME_WINDOW_H
 
 #include "runtime/hot.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Yields, of which each takes 0.1 us at the least: more than any window or use lasts, unless its thread is stopped. */
 #define PG_WINDOW_TRIES 1000000
 
 struct pg_window {
   uint64_t mask; /* of signals, as it was */
+  bool open;     /* a filter may forbid what a window needs: then there is none */
   bool locked;
 };
 
-/* A guest (see child/self.h) has descriptors of its own: its windows take no lock. */
+/* A guest (see child/self.h) has descriptors of its own: its windows take no lock. A window within a window of the same
+ * thread changes nothing. */
 void pg_window_open(struct pg_window *window, bool guest);
 void pg_window_close(struct pg_window *window);
 
@@ -41,5 +44,12 @@ static inline bool pg_window_is_at(int fd) {
 }
 /* Waits for the end of that. */
 void pg_window_wait(int fd);
+
+/* A file of /proc is open in a window only: another thread's dup2() onto its number would replace it, and our close()
+ * would then close what is the program's. A descriptor, or -errno; the window is open either way. */
+int pg_window_open_file(struct pg_window *window, const char *path);
+void pg_window_close_file(struct pg_window *window, int fd);
+/* A small file, and a zero behind it; its length, or -errno. */
+ssize_t pg_window_read_file(const char *path, char *buf, size_t cap);
 
 #endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "runtime/window.h"
+
+#include "kernel/sys.h"
+#include "runtime/filter.h"
+
+#include <fcntl.h>
+#include <signal.h>
+
+/* The thread that holds the lock: its process << 32 | itself. The lock of another process is void: that of our parent,
+ * at the moment of a fork. UNKNOWN: a thread that may not ask who it is yet. */
+#define UNKNOWN UINT32_MAX
+static _Atomic uint64_t owner;
+
+/* Thread-local memory does not tell threads apart: those that clone() makes may share it. */
+static uint64_t self_now(void) {
+  if (!pg_filter_can_now(PG_CAN_PIDFD))
+    return UNKNOWN;
+  return (uint64_t)(uint32_t)pg_sys_getpid() << 32 | (uint32_t)pg_sys0(SYS_gettid);
+}
+
+static bool take(uint64_t holder, uint64_t self) {
+  return atomic_compare_exchange_strong_explicit(&owner, &holder, self, memory_order_acq_rel, memory_order_relaxed);
+}
+
+bool pg_window_lock(void) {
+  uint64_t self = self_now(), holder = 0;
+  for (int i = 0; i < PG_WINDOW_TRIES; i++) {
+    holder = atomic_load_explicit(&owner, memory_order_relaxed);
+    bool same = holder >> 32 == self >> 32 || !(holder >> 32) || !(self >> 32);
+    if (holder && same && (uint32_t)holder == (uint32_t)self) /* a handler of this thread, or a line of the log */
+      return false;
+    if ((!holder || !same) && take(holder, self))
+      return true;
+    if (self >> 32)
+      pg_sys0(SYS_sched_yield);
+  }
+  return !(holder >> 32) && take(holder, self);
+}
+
+void pg_window_unlock(void) {
+  atomic_store_explicit(&pg_hot.low, PG_LOW_NONE, memory_order_release);
+  atomic_store_explicit(&owner, 0, memory_order_release);
+}
+
+void pg_window_open(struct pg_window *window, bool guest) {
+  const uint64_t all = UINT64_MAX;
+  *window = (struct pg_window){.open = pg_filter_can(PG_CAN_PIDFD)};
+  if (window->open && pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &window->mask, sizeof all) < 0)
+    window->mask = 0;
+  window->locked = window->open && !guest && !pg_is_single_threaded() && pg_window_lock();
+  if (window->locked)
+    atomic_store_explicit(&pg_hot.low, PG_LOW_ANY, memory_order_seq_cst);
+}
+
+void pg_window_close(struct pg_window *window) {
+  if (window->locked)
+    pg_window_unlock();
+  if (window->open)
+    pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &window->mask, NULL, sizeof window->mask);
+}
+
+PG_COLD void pg_window_wait(int fd) {
+  for (int i = 0; i < PG_WINDOW_TRIES && pg_window_is_at(fd); i++) {
+    uint64_t holder = atomic_load_explicit(&owner, memory_order_relaxed), self = self_now();
+    if (holder == self || (self >> 32 && holder >> 32 && holder >> 32 != self >> 32))
+      return;
+    if (self >> 32)
+      pg_sys0(SYS_sched_yield);
+  }
+}
+
+int pg_window_open_file(struct pg_window *window, const char *path) {
+  pg_window_open(window, false);
+  int fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
+  pg_window_works_on(window, fd >= 0 ? fd : PG_LOW_ANY);
+  return fd;
+}
+
+void pg_window_close_file(struct pg_window *window, int fd) {
+  if (fd >= 0)
+    pg_sys_close(fd);
+  pg_window_close(window);
+}
+
+PG_COLD ssize_t pg_window_read_file(const char *path, char *buf, size_t cap) {
+  struct pg_window window;
+  pg_window_open(&window, false);
+  ssize_t n = pg_sys_read_file(AT_FDCWD, path, buf, cap);
+  pg_window_close(&window);
+  return n;
+}
