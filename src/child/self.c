@@ -9,8 +9,8 @@ PG_TLS pid_t pg_self_pid;
 
 #define MARKS (PG_FORKED | PG_NEW)
 
-/* Is this process still as its parent was? Another thread may have settled it already; one that is new may be the first
- * to look, but could be a guest's as well. */
+/* Is this process still as its parent was? Another thread may have settled it already. A new thread may be the first to
+ * look, but could also belong to a guest. */
 static bool is_due(bool forked) {
   if (!pg_hot.pid || !pg_filter_can(PG_CAN_PIDFD))
     return forked;
@@ -22,9 +22,10 @@ PG_COLD bool pg_is_guest_slow(void) {
     struct pg_inherited inherited = pg_child_inherited(); /* read first: nothing of this process is entered yet */
     if (is_due(pg_self_marks & PG_FORKED))
       pg_child_settle(true, inherited);
-    pg_self_marks &= ~MARKS; /* not earlier: a handler, too, comes upon a table that is settled, by itself */
+    pg_self_marks &= ~MARKS; /* not earlier: so a signal handler settles the table itself before it uses the table */
   }
-  /* If getpid() may not be called, every process counts as the owner: all it does then is to remember dead children. */
+  /* If getpid() may not be called, every process counts as the owner. All that it then does is to remember dead
+   * children. */
   return (pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) && pg_filter_can(PG_CAN_PIDFD) &&
          pg_sys_getpid() != pg_hot.pid;
 }
