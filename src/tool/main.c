@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The program `pidguard`: which subcommand is meant. */
+/* The program `pidguard`: finds the subcommand. */
 #include "tool/tool.h"
 
 #include <stdlib.h>
@@ -33,8 +33,8 @@ static const char usage[] =
     "The status is that of the command; 127: not found, 126: cannot be run, 125: pidguard itself failed.\n"
     "A command with the name of a subcommand: pidguard run check. The manual: man pidguard.\n";
 
-/* The launcher of a source tree is a shell, which changes the environment: it hands on, as words, the one that it was
- * given. */
+/* The launcher of a source tree is a shell, which changes the environment. It passes the original environment as
+ * words. */
 static void take_environment(int *argc, char ***argv) {
   if (*argc < 3 || strcmp((*argv)[1], "--given-environment") != 0)
     return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What `pidguard report` says, for people and for programs. */
+/* What `pidguard report` prints, for people and for programs. */
 #include "tool/report.h"
 
 #include "tool/site.h"
