@@ -92,7 +92,7 @@ static int entered(pg_id id, pid_t pid, uint64_t ino, int known, const char *how
     return -ENOMEM;
   }
   if (known < 0 && !ino)
-    pg_degraded("number-only", pid, known, "known-by-pid");
+    pg_degraded("pid-only", pid, known, "known-by-pid");
   if (pg_log_on(PG_LOG_INFO))
     log_birth(pid, how);
   return 0;
