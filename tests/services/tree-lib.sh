@@ -43,14 +43,15 @@ tree_install() {
   DESTDIR=$1 cmake --install "$pg_build" --prefix /usr/local >>"$pg_out/install.log" 2>&1 && chroot "$1" ldconfig
 }
 
-# tree_boot TREE STORY [ARGUMENT…]: systemd starts, runs tests/services/STORY there as a service of root's, and ends with
-# its status. What the story prints comes out here. 99: it did not start.
+# tree_boot TREE STORY [ARGUMENT…]: systemd starts, runs tests/services/STORY there as a service of root's, and ends
+# with its status. What the story prints comes out here. 99: it did not start.
 tree_boot() {
   local tree=$1 story=$2 status=0 group mount
   shift 2
   mount=$(mktemp -d) || return 99
   group=pidguard-services-$BASHPID
-  mkdir -p "$tree/story" && rm -rf "${tree:?}"/story/* && cp -r "$pg_root"/tests/services/*.sh "$pg_out/examples" "$tree/story/" || return 99
+  mkdir -p "$tree/story" && rm -rf "${tree:?}"/story/* &&
+    cp -r "$pg_root"/tests/services/*.sh "$pg_out/examples" "$tree/story/" || return 99
   printf '%q ' "$@" >"$tree/story/arguments"
   cat >"$tree/etc/systemd/system/story.service" <<END
 [Unit]

@@ -45,8 +45,8 @@ take() { # NUMBER USER
 
 lives() { grep -q '^State:[[:space:]]*[SR]' "/proc/$1/status" 2>/dev/null; }
 
-# one NAME WAY STRANGER STATUS-OF-KILL PATTERN: a service of its own, with the drop-in that comes through standard input. What
-# pidguard says must match the pattern.
+# one NAME WAY STRANGER STATUS-OF-KILL PATTERN: a service of its own, with the drop-in that comes through standard
+# input. What pidguard says must match the pattern.
 one() {
   local name=$1 way=$2 wanted=$3 kill_says=$4 pattern=$5 state number user is=dead said status main confined
   local unit=/etc/systemd/system/$name.service
@@ -100,7 +100,8 @@ told='mode [a-z]+|switched off|1 place used the number|event=(refused|would-refu
 systemctl --version | head -n 1
 printf '%-48s %-8s %-6s %s\n' 'a service' stranger kill 'pidguard says'
 one plain 'without the drop-in' dead 0 '*' </dev/null
-drop_in | one audited 'the drop-in, which audits' dead 0 '*mode audit*1 place used*event=would-refuse*event=summary* degraded=0 *'
+drop_in | one audited 'the drop-in, which audits' dead 0 \
+  '*mode audit*1 place used*event=would-refuse*event=summary* degraded=0 *'
 drop_in | sed /PIDGUARD_MODE/d | one protected 'without its second line: protected' alive 1 '*mode enforce*'
 drop_in | sed 's/PIDGUARD_MODE=audit //' | one logged 'protected, with a log' alive 1 \
   '*mode enforce*event=refused*event=summary* degraded=0 *'
