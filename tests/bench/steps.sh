@@ -78,7 +78,8 @@ rm -f "$out.way"
 
 # Columns of $out: way, work, instructions, in the preload object, in libc, in the loader, calls, their names.
 # "bind" is made up: what libc and the loader do at the start for the object, more than for an empty one.
-awk -F'\t' -v what="$what" -v widen="$widen" -v table="$table" -v version="$("$(cache CMAKE_C_COMPILER)" -dumpfullversion 2>/dev/null)" '
+version=$("$(cache CMAKE_C_COMPILER)" -dumpfullversion 2>/dev/null)
+awk -F'\t' -v what="$what" -v widen="$widen" -v table="$table" -v version="$version" '
   $1 == "shim" && !($2 in seen) { seen[$2] = 1; order[++n] = $2 }
   { total[$1, $2] = $3; object[$1, $2] = $4; outside[$1, $2] = $5 + $6; calls[$1, $2] = $7; names[$1, $2] = $8 }
   function extra(work) { return work == "bind" ? 0 : calls["shim", work] - calls["plain", work] }
