@@ -56,7 +56,7 @@ PG_COLD enum pg_mode pg_child_init(void) {
     pg_number_set_retired_max((uint32_t)pg_config.retired_max);
   if (pg_config.mode != PG_MODE_OFF || pg_config.debug > PG_LOG_OFF)
     pg_log_init();
-  if (pg_config.mode == PG_MODE_ENFORCE)
+  if (pg_config.mode != PG_MODE_OFF)
     pg_state_set(PG_STATE_ON);
   if (pg_config.mode != PG_MODE_OFF && pg_config.family)
     pg_state_set(PG_STATE_FAMILY);
@@ -121,13 +121,15 @@ static void enter_by_pid(pid_t pid, int why, const char *how) {
 PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   if (pid <= 0)
     return;
+  if (PG_UNLIKELY(pg_self_marks & PG_FORKED)) /* a handler has forked within this birth, and this is the copy */
+    pg_is_guest();
   pg_count(births);
   pg_hot.forking = 0;
   if (!pg_filter_can(PG_CAN_PIDFD)) {
     if (pg_reach_ask(pid) == -ECHILD && !sibling)
       pg_child_bury(pid, how);
-    else
-      enter_by_pid(pid, -EPERM, how);
+    else /* while it is not known whether a filter is in the way, pg_call_born() finds out, and tells */
+      enter_by_pid(pid, pg_filter_is_untried() ? 0 : -EPERM, how);
     return;
   }
   pg_self_know();
@@ -277,6 +279,7 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
 PG_HOT void pg_child_forked(int flags) {
   bool own_files = !(flags & CLONE_FILES), due = pg_number_used() || pg_hot.pid;
   pg_self_marks = due ? PG_FORKED : 0;
+  pg_self_forks++;
   pg_self_pid = 0;
   if (own_files)
     pg_log_forked();

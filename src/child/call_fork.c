@@ -3,6 +3,7 @@
 #include "child/call.h"
 
 #include "child/self.h"
+#include "runtime/log.h"
 
 #include <sched.h>
 
@@ -30,10 +31,14 @@ void pg_call_before_clone(uint64_t flags) {
 
 /* A filter from before the exec is tried now, as the program has just made a process by this very call. */
 PG_HOT void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const char *how) {
-  bool knew = pg_filter_can(PG_CAN_PIDFD);
+  bool knew = pg_filter_can(PG_CAN_PIDFD), untried = !knew && pg_filter_is_untried();
   pg_child_born(pid, how, sibling);
-  if (PG_UNLIKELY(!knew) && pg_filter_find_out(birth, pid))
+  if (PG_LIKELY(knew))
+    return;
+  if (pg_filter_find_out(birth, pid))
     pg_child_identify_all();
+  else if (untried)
+    pg_degraded("number-only", pid, -EPERM, "known-by-pid");
 }
 
 PG_HOT pid_t pg_call_after_fork(pid_t pid, bool on, enum pg_birth birth, const char *how) {

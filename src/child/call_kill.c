@@ -88,7 +88,7 @@ void pg_call_pidfd_spawned(int fd, const char *how) {
 void pg_call_leads(pid_t pid) {
   const struct pg_signal probe = {0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP};
   uint64_t ino;
-  if (pid <= 1 || pg_mode() != PG_MODE_ENFORCE || pg_is_guest() || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
+  if (pid <= 1 || pg_mode() == PG_MODE_OFF || pg_is_guest() || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
     return;
   pg_id id = pg_number_find(pid, &ino);
   if (pg_id_is_live(id) && pg_held_for(id) < 0)

@@ -6,6 +6,7 @@
 
 PG_TLS int pg_self_marks = PG_NEW;
 PG_TLS pid_t pg_self_pid;
+PG_TLS unsigned pg_self_forks;
 
 #define MARKS (PG_FORKED | PG_NEW)
 
@@ -18,11 +19,16 @@ static bool is_due(bool forked) {
 }
 
 PG_COLD bool pg_is_guest_slow(void) {
-  if (pg_self_marks & MARKS) {
+  while (pg_self_marks & MARKS) {
+    unsigned forks = *(volatile unsigned *)&pg_self_forks;
     struct pg_inherited inherited = pg_child_inherited(); /* read first: nothing of this process is entered yet */
     if (is_due(pg_self_marks & PG_FORKED))
       pg_child_settle(true, inherited);
-    pg_self_marks &= ~MARKS; /* not earlier: so a signal handler settles the table itself before it uses the table */
+    /* not earlier: so a signal handler settles the table itself before it uses the table */
+    __atomic_fetch_and(&pg_self_marks, ~MARKS, __ATOMIC_RELAXED);
+    if (PG_UNLIKELY(*(volatile unsigned *)&pg_self_forks !=
+                    forks)) /* a handler forked meanwhile, and this is its child */
+      __atomic_fetch_or(&pg_self_marks, PG_FORKED, __ATOMIC_RELAXED);
   }
   /* If getpid() may not be called, every process counts as the owner. All that it then does is to remember dead
    * children. */

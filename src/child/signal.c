@@ -47,8 +47,9 @@ void pg_child_log_late_wait(pid_t pid, struct pg_call call) {
   pg_line_end(&line);
 }
 
-/* A stale signal is refused, or in audit mode only logged. witness: the process that saw the child's end, if it was
- * another one. */
+/* A stale signal is refused, or in audit mode logged and left to libc. The modes differ in nothing else: a signal to a
+ * living child goes through its pidfd in both, because asking first would double its cost. witness: the process that
+ * saw the child's end, if it was another one. */
 static int refuse_seen(pid_t target, int sig, pid_t witness, struct pg_call call) {
   if (pg_filter_can(PG_CAN_PIDFD) && target == pg_getpid())
     return PG_PASS; /* a parent saw the PID die, and then the kernel gave it to this process */
@@ -72,8 +73,8 @@ static int answer(int r, pid_t target, int sig, struct pg_call call) {
     pg_degraded(call.name, target, r, "sent-by-pid");
     return PG_PASS;
   }
-  if (pg_mode() == PG_MODE_AUDIT)
-    return PG_PASS;
+  if (r < 0 && pg_mode() == PG_MODE_AUDIT)
+    return PG_PASS; /* nothing was sent: libc says it in its own way */
   pg_count(signals);
   if (pg_log_on(PG_LOG_INFO))
     log_signal(target, sig, r, call);
@@ -101,14 +102,8 @@ static int signal_as_guest(pid_t pid, const struct pg_signal *s, struct pg_call 
   return r == -ESRCH ? refuse(pid, s->sig, call) : r;
 }
 
-/* Audit mode only asks whether the child is there. */
-static struct pg_signal signal_now(int sig, const siginfo_t *info, unsigned scope) {
-  bool audit = pg_mode() == PG_MODE_AUDIT;
-  return (struct pg_signal){audit ? 0 : sig, audit ? NULL : info, scope};
-}
-
 int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
-  struct pg_signal s = signal_now(sig, info, 0);
+  struct pg_signal s = {sig, info, 0};
   uint64_t ino;
   if (pg_is_guest())
     return signal_as_guest(pid, &s, call);
@@ -131,7 +126,7 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
 
 bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call) {
   uint64_t ino;
-  if (pid <= 0 || pg_mode() != PG_MODE_ENFORCE || pg_is_guest() || !pg_filter_can(PG_CAN_PIDFD))
+  if (pid <= 0 || pg_mode() == PG_MODE_OFF || pg_is_guest() || !pg_filter_can(PG_CAN_PIDFD))
     return false;
   pg_child_look_back();
   pg_id id = pg_number_find(pid, &ino);
@@ -209,7 +204,7 @@ static int reach_group(pid_t pgid, const struct pg_signal *s, bool *ret_stale) {
 }
 
 int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
-  struct pg_signal s = signal_now(sig, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP);
+  struct pg_signal s = {sig, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP};
   uint64_t ino;
   bool stale;
   if (pg_is_guest())

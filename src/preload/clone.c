@@ -36,7 +36,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   if (can && vm)
     pg_self_know();
   if (marked)
-    pg_self_marks++;
+    pg_self_mark();
   else if (can && vm) /* the child runs beside its parent, or has thread-local memory of its own, without the mark */
     pg_state_set(PG_STATE_VM_SHARED);
   /* A child with other thread-local memory finds out by itself that it is another process: pg_is_guest(). */

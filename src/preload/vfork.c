@@ -13,7 +13,7 @@ PG_HOT int pg_vfork_prepare(void) {
   if (!pg_filter_can(PG_CAN_PIDFD))
     return ON;
   pg_self_know();
-  pg_self_marks++;
+  pg_self_mark();
   return ON | MARKED;
 }
 

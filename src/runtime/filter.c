@@ -52,8 +52,8 @@ static bool has_sigchld(const char *mask) {
   return bits & (uint64_t)1 << (SIGCHLD - 1);
 }
 
-/* Reads in small pieces: a signal handler on a small stack may make the first fork of a program. The question is
- * whether signals may be blocked, so this takes the lock of a window, and opens none. */
+/* Reads in small pieces: a signal handler on a small stack may make the first fork of a program. It is not known yet
+ * whether the shim may block signals, so there is no window, but only its lock. */
 static struct status read_status(void) {
   char chunk[256], line[64];
   size_t len = 0;
@@ -341,6 +341,8 @@ PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
   atomic_store_explicit(&busy, 0, memory_order_release);
   return pg_filter_can(PG_CAN_PIDFD);
 }
+
+PG_COLD bool pg_filter_is_untried(void) { return atomic_load_explicit(&untried, memory_order_relaxed); }
 
 /* ---- Filters of the program's own ---- */
 

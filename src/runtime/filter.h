@@ -50,6 +50,8 @@ static inline bool pg_filter_can_now(int needed) {
 /* After the birth of this child: finds out by a throw-away process, if that is still necessary. True: children can be
  * reached by pidfd. */
 bool pg_filter_find_out(enum pg_birth birth, pid_t pid);
+/* That is still to be done. */
+bool pg_filter_is_untried(void);
 
 /* Around a call by which the program installs a filter, for any of its threads. A signal handler may run between the
  * call and the shim's look at it. installed: the call succeeded; program: its struct sock_fprog, or NULL (strict

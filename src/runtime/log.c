@@ -55,7 +55,7 @@ void pg_log_init(void) {
   if (pg_config.debug > PG_LOG_OFF || pg_config.summary)
     open_first();
   atomic_store_explicit(&pg_log_level, (int)pg_config.debug, memory_order_relaxed);
-  if (pg_config.debug > PG_LOG_OFF)
+  if (pg_config.debug >= PG_LOG_INFO) /* what is logged of a signal that finds its child */
     pg_state_set(PG_STATE_LOG);
   pg_config_complain(complain);
 }

@@ -4,8 +4,10 @@
 #   test: run [STATUS...]   a shell's, in a pid namespace and a folder of its own; the status is one of these (0)
 #   test: unit              a drop-in: systemd-analyze reads it, and a command gets its variables
 #   test: root              like run, in a root tree made for it, one after the other in the same
-#   test: image             a container file: a command in that root tree gets its variables
+#   test: image             a container file: commands in that root tree get its variables, one under Docker's filter
 #   test: bound             prints the bound of retired numbers, which must be the one that a process has
+#   test: rounds            a table: the bound, and how long the numbers take to come round, whole units
+#   test: systemd           scripts/services runs it, with a systemd that it boots
 #   test: none REASON       shown only
 #   expect: PATTERN         what it prints, with a shell's wildcards
 # Arguments: the top of the source tree, the preload object that was built.
@@ -17,27 +19,9 @@ find_namespace || {
 }
 export LD_LIBRARY_PATH=$tmp/installed/lib PATH=$tmp/installed/bin:$PATH
 
-# Each example becomes a file N.text, its comments N.test and N.expect.
 mkdir examples
 for page in services trust; do
-  awk -v stem="examples/$page-" '
-    /^\.\\" test: / { sub(/^\.\\" test: /, ""); test = $0; next }
-    /^\.\\" expect: / { sub(/^\.\\" expect: /, ""); pattern = $0; next }
-    /^\.EX$/ {
-      name = sprintf("%s%02d", stem, ++n)
-      print test >(name ".test")
-      print pattern >(name ".expect")
-      printf "" >(name ".text")
-      on = 1
-      next
-    }
-    /^\.EE$/ { on = 0; test = pattern = ""; close(name ".text") }
-    on {
-      gsub(/\\\(aq/, "\047")
-      gsub(/\\-/, "-")
-      gsub(/\\e/, "\\")
-      print >(name ".text")
-    }' "$src/src/man/pidguard-$page.7"
+  awk -v stem="examples/$page-" -f "$src/tests/checks/pages.awk" "$src/src/man/pidguard-$page.7"
 done
 
 # told STATUS...: the last command ended with one of these, and printed what the example says it does.
@@ -73,6 +57,9 @@ in_root() {
     ' bash "$tmp/tree" "$tmp/installed" "$@"
 }
 
+filter=${built%/lib/*}/bin/filter
+cp "$filter" installed/bin/ || exit 1
+
 # The same script goes through all examples of the root tree, so each finds what the one before has left.
 rooted=
 in_root true bash
@@ -103,6 +90,19 @@ for example in examples/*.test; do
     all=$(bound_of_a_process 2>&1)
     expect all "*numbers are remembered, of at most $out;*"
     ;;
+  rounds)
+    # shellcheck disable=SC2016
+    run awk '
+      function bound(n) { n = int(n / 256); return n < 64 ? 64 : n > 16384 ? 16384 : n }
+      BEGIN { unit["seconds"] = 1; unit["minutes"] = 60; unit["hours"] = 3600; unit["days"] = 86400 }
+      NR == 1 { split("10 100 1000", rate, " "); gsub(",", ""); if ($0 !~ / 10 .* 100 .* 1000$/) bad = 1; next }
+      { if ($2 != bound($1)) bad = 1
+        for (i = 1; i <= 3; i++)
+          if ($(2 * i + 1) != int($1 / rate[i] / unit[$(2 * i + 2)])) bad = 1
+        rows++ }
+      END { exit bad || rows < 2 }' "$example.text"
+    expect status 0
+    ;;
   unit)
     mapfile -t variables < <(sed -n 's/^Environment=//p' <<<"$text" | tr ' ' '\n')
     run "${in_namespace[@]}" env "${variables[@]}" bash -c 'sleep 0 & wait $!; kill $!'
@@ -132,6 +132,9 @@ for example in examples/*.test; do
     in_root "eval \"\$1\" >/dev/null; eval \"\$2\"" bash "${rooted:-:}" "$text"
     told
     rooted+=$text
+    # A program with rights of its own, for which the dynamic linker does not search.
+    in_root "eval \"\$1\" >/dev/null; chage -l root 2>&1; true" bash "$rooted"
+    expect out '!(*ld.so*)'
     ;;
   image)
     ((can_root == 0)) || continue
@@ -139,7 +142,22 @@ for example in examples/*.test; do
     in_root 'env "$@" grep libpidguard-preload /proc/self/maps' bash "${variables[@]}"
     expect status 0
     expect out '*/opt/pidguard/lib/libpidguard-preload.so.0*'
+    # The same under Docker's own filter, which `filter` makes of Docker's list.
+    if ! "$filter" docker true 2>"$tmp/.why"; then
+      skip "an image under Docker's filter: $(<"$tmp/.why")"
+      continue
+    fi
+    in_root 'filter docker env PIDGUARD_DEBUG=warn "$@" bash -c "grep ^Seccomp: /proc/self/status
+      sleep 0 & wait \$!; kill \$!"' bash "${variables[@]}"
+    expect out 'Seccomp:?2'
+    expect err '*event=refused*'
+    checks=$((checks + 1))
+    [[ $err != *event=degraded* ]] || {
+      failures=$((failures + 1))
+      printf 'FAILED: under Docker'\''s filter: %s\n' "$err"
+    }
     ;;
+  systemd) ;;
   none) [[ -n $rest ]] || failures=$((failures + 1)) ;;
   *)
     failures=$((failures + 1))

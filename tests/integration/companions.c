@@ -88,7 +88,7 @@ static void compare(const struct companion *c, const char *library, const char *
     pg_test_outcome_free(&plain);
     return;
   }
-  run_half(c, library, pg_test_preload(), program, env, &shim);
+  run_half(c, library, c->flags & OTHER ? pg_test_preload_for_others() : pg_test_preload(), program, env, &shim);
   PG_CHECK(!plain.timed_out && (!must_end || (pg_test_exited(&plain, 0) && plain.out_size > 20)),
            "%s %s without the shim: status %#x%s \"%s\" \"%.300s\"", name, what, (unsigned)plain.status,
            plain.timed_out ? " (time-out)" : "", plain.out, plain.err);

@@ -4,13 +4,14 @@
 #define COMPANIONS_H
 
 enum {
-  BEHIND = 1,     /* the library comes after the shim in the list, not before */
-  CASES = 2,      /* also every case of the programs with cases */
-  NOISY = 4,      /* what it says on stderr differs from run to run */
-  NO_STORY = 8,   /* the stale number cannot be arranged in these surroundings */
-  NO_END = 16,    /* the program fails in these surroundings, with the shim as without */
-  RACY = 64,      /* it sometimes loses the program, with the shim or without */
-  NO_BATTERY = 32 /* shown by the story alone */
+  BEHIND = 1,      /* the library comes after the shim in the list, not before */
+  CASES = 2,       /* also every case of the programs with cases */
+  NOISY = 4,       /* what it says on stderr differs from run to run */
+  NO_STORY = 8,    /* the stale number cannot be arranged in these surroundings */
+  NO_END = 16,     /* the program fails in these surroundings, with the shim as without */
+  RACY = 64,       /* it sometimes loses the program, with the shim or without */
+  NO_BATTERY = 32, /* shown by the story alone */
+  OTHER = 128      /* another user runs the program, and may not reach where the shim was built */
 };
 
 struct companion {

@@ -124,7 +124,7 @@ static const struct companion starters[] = {
      .needs = "setpriv",
      .probe = "setpriv --reuid=" NOBODY " --clear-groups true",
      .prefix = {"setpriv", "--reuid=" NOBODY, "--regid=" NOBODY, "--clear-groups", "--inh-caps=-all"},
-     .flags = NO_STORY},
+     .flags = NO_STORY | OTHER},
     {.name = "unshare-mount",
      .needs = "unshare",
      .probe = "unshare --mount true",
@@ -173,11 +173,35 @@ static const struct companion starters[] = {
   .prefix = {"unshare", "--mount", "sh", "-c", commands " && exec \"$@\"", "sh", __VA_ARGS__}
 #define AS_NOBODY "setpriv", "--reuid=" NOBODY, "--regid=" NOBODY, "--clear-groups", "--inh-caps=-all"
 
+/* The capabilities of a container, as Docker gives them by default; who has none to lose goes on as he is. */
+#define CAPABILITIES                                                                                                   \
+  "--inh-caps=-all --bounding-set=-all,+chown,+dac_override,+fsetid,+fowner,+mknod,+net_raw,+setgid,+setuid,"          \
+  "+setfcap,+setpcap,+net_bind_service,+sys_chroot,+kill,+audit_write"
+#define CONTAINER                                                                                                      \
+  "c=; ! setpriv " CAPABILITIES " true 2>/dev/null || c=\"setpriv " CAPABILITIES "\"; exec $c " FILTER " docker "      \
+  "\"$@\""
+
 static const struct companion places[] = {
-    {.name = "no-proc", MOUNTED("umount -l /proc", NULL), .flags = CASES},
+    /* shells of a case complain of files of /proc, with PIDs in their names */
+    {.name = "no-proc", MOUNTED("umount -l /proc", NULL), .flags = CASES | NOISY},
     {.name = "read-only", MOUNTED("mount -o remount,bind,ro /", NULL), .flags = CASES},
-    {.name = "hidden-processes", MOUNTED("mount -t proc -o hidepid=2 proc /proc", AS_NOBODY), .flags = NO_STORY},
+    {.name = "hidden-processes",
+     .needs = "setpriv",
+     .probe = "unshare --mount mount -t proc -o hidepid=2 proc /proc && setpriv --reuid=" NOBODY " --clear-groups true",
+     .prefix = {"unshare", "--mount", "sh", "-c", "mount -t proc -o hidepid=2 proc /proc && exec \"$@\"", "sh",
+                AS_NOBODY},
+     .flags = NO_STORY | OTHER},
     {.name = "no-dev", MOUNTED("mount -t tmpfs none /dev", NULL), .flags = NO_STORY},
+    {.name = "docker-filter",
+     .needs = "setpriv",
+     .probe = FILTER " docker true",
+     .prefix = {"sh", "-c", CONTAINER, "sh"},
+     .flags = CASES},
+    {.name = "service-filter", .probe = FILTER " service true", .prefix = {FILTER, "service"}, .flags = CASES},
+    {.name = "service-filter-eperm",
+     .probe = FILTER " service-eperm true",
+     .prefix = {FILTER, "service-eperm"},
+     .flags = CASES},
     {.name = "16-descriptors", ARRANGED("ulimit -n 16"), .flags = CASES},
     {.name = "little-memory", ARRANGED("ulimit -v 60000")},
     {.name = "no-core-no-stack", ARRANGED("ulimit -c 0; ulimit -s 256")},

@@ -40,7 +40,8 @@ static bool play(const char *const *argv, const char *preload, const char *const
   return good;
 }
 
-static void three_ways(const char *const *argv) {
+/* may_differ: a program of others may have stopped opening its modules so; then they are protected in any case. */
+static void three_ways(const char *const *argv, bool may_differ) {
   const char *preload = pg_test_preload();
   bool hit = false, told = false;
   if (play(argv, NULL, NULL, &hit, &told))
@@ -50,14 +51,14 @@ static void three_ways(const char *const *argv) {
     return;
   }
   if (play(argv, preload, keeps, &hit, &told))
-    PG_CHECK(hit && told, "kept: hit %d, told %d", hit, told);
+    PG_CHECK(hit == told && (hit || may_differ), "kept: hit %d, told %d", hit, told);
   if (play(argv, preload, clears, &hit, &told))
     PG_CHECK(!hit && !told, "cleared: hit %d, told %d", hit, told);
 }
 
 static void own(void) {
   const char *const argv[] = {program, module, NULL};
-  three_ways(argv);
+  three_ways(argv, false);
 }
 
 static void php(void) {
@@ -77,7 +78,7 @@ static void php(void) {
   bool has = pg_test_exited(&outcome, 0);
   pg_test_outcome_free(&outcome);
   if (has)
-    three_ways(argv);
+    three_ways(argv, true);
   else
     pg_test_skip("this php has no posix or no pcntl");
 }

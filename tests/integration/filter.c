@@ -209,6 +209,19 @@ static void protection_stays_on(void) {
   puppet_prefix = NULL;
 }
 
+/* A filter that lets everything pass is no trouble to be reported; one that refuses pidfds is. */
+static void told(void) {
+  static const char *const env[] = {"FILTER_WAY=none", "PIDGUARD_DEBUG=warn", NULL};
+  static const char *const kinds[] = {"allow", "eperm"};
+  struct pg_test_outcome outcome;
+  for (int i = 0; i < 2; i++) {
+    run_under(kinds[i], false, "fork-wait", pg_test_preload(), env, &outcome);
+    if (usable(kinds[i], &outcome))
+      PG_CHECK(!strstr(outcome.err, "event=degraded") == (i == 0), "%s: \"%.400s\"", kinds[i], outcome.err);
+    pg_test_outcome_free(&outcome);
+  }
+}
+
 static void remove_list(void) { unlink(list_path); }
 
 static void absent(void) { pg_test_skip("%s is not installed", pg_test_name()); }
@@ -257,4 +270,5 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("allow", "-unshared-no-proc", allow);
   pg_test_add("kill", "core", no_core);
   pg_test_add("allow", "stale", protection_stays_on);
+  pg_test_add("log", "degraded", told);
 }

@@ -212,6 +212,11 @@ static void to_a_file(void) {
 }
 
 /* Whatever becomes of the log, the program sees the same. */
+static bool is_of_root_or_us(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid());
+}
+
 static void failing_logs(void) {
   static const struct {
     const char *log, *errors;
@@ -228,7 +233,9 @@ static void failing_logs(void) {
     struct puppet_story story;
     puppet_tell_story(preload, env, table[i].errors, &story);
     refused(&story);
-    if (i == 0)
+    if (i == 0 && !is_of_root_or_us("/dev/full"))
+      pg_test_skip("/dev/full is nobody's in this user namespace, and not written to");
+    else if (i == 0)
       PG_CHECK(count(story.outcome.err, " event=log-lost ") == 1 && count(story.outcome.err, "\n") == 1,
                "that the log is full is not said, or more: \"%.300s\"", story.outcome.err);
     pg_test_outcome_free(&story.outcome);

@@ -84,7 +84,7 @@ static void set_user_id(void) {
   forget_variables();
   const char *privileged = path_of("privileged"), *plain = path_of("plain"), *log = path_of("log");
   char object[256];
-  snprintf(object, sizeof object, "%s/libpidguard-preload.so", directory);
+  snprintf(object, sizeof object, "%s/libpidguard-preload.so.0", directory);
   if (geteuid() != 0 || chown(directory, 0, NOBODY) != 0) {
     pg_test_skip("only root can make a set-user-id program of another user");
     return;

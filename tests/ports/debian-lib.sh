@@ -16,6 +16,11 @@ debian_suite() {
   esac
 }
 
+# A fresh copy of the tree, as on a new user's machine: what was done to the last one is gone.
+debian_copy() {
+  rm -rf --one-file-system "${2:?}" && cp -a --reflink=auto "$1" "$2"
+}
+
 # Makes the tree unless it is there. Its package manager does not wait for the disk: the tree can be made again.
 debian_make() {
   local suite=$1 tree=$2

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Runs inside a root tree of Debian, as root, beside a copy of the source. Prints "@@KEY VALUE" lines for scripts/ports.
+#   debian.sh first SOURCE             README's first command, when nothing else was done yet
 #   debian.sh compilers SOURCE         builds all with every gcc from 10 and clang from 11 of the suite; warnings fail
 #   debian.sh tests SOURCE [CTEST…]    the suite as root there, and as an ordinary user in a copy of his own
 #   debian.sh object SOURCE OBJECT     programs of the tree with an object that was built elsewhere
@@ -11,12 +12,23 @@ cd "$source" || exit 1
 pg_root=$source pg_build=/root/build
 # shellcheck source=scripts/setup-lib.sh
 . scripts/setup-lib.sh
-[[ -e /.updated ]] || { apt-get update -q >/dev/null 2>&1 && touch /.updated; }
+[[ $what == first || -e /.updated ]] || { apt-get update -q >/dev/null 2>&1 && touch /.updated; }
 echo "@@libc $(ldd --version 2>/dev/null | sed -n '1s/.* //p')"
+
+# A child is killed, waited for and killed again: the second time nobody may be meant.
+first() {
+  local said
+  # shellcheck disable=SC2016
+  said=$(scripts/pidguard bash -c 'sleep 9 & kill $!; wait $!; echo "$?"
+    kill $! 2>/dev/null; echo "$?"; grep -c pidguard /proc/$$/maps' 2>/root/first.log | paste -sd' ')
+  [[ $said == '143 1 '[1-9]* ]]
+  echo "@@first $? \"$said\""
+  sed 's/^/first: /' /root/first.log | tail -n 20
+}
 
 compilers() {
   local name version log
-  pg_require cmake make libc6-dev gcc libcunit1-dev=CUnit/CUnit.h || exit 1
+  pg_require "${pg_build_wants[@]}" libcunit1-dev=CUnit/CUnit.h || exit 1
   for name in $(apt-cache search --names-only '^(gcc|clang)-[0-9]+$' | awk '{ print $1 }' | sort -V); do
     version=${name##*-}
     if [[ $name == gcc-* ]]; then ((version >= 10)) || continue; else ((version >= 11)) || continue; fi

@@ -46,7 +46,7 @@ bool bpf_save_list(const char *path, const bool allowed[BPF_NUMBERS]) {
   return file && fclose(file) == 0;
 }
 
-static size_t check_architecture(struct sock_filter *code) {
+size_t bpf_check_architecture(struct sock_filter *code) {
   if (!ARCHITECTURE)
     return 0;
   code[0] = LOAD(WORD(arch));
@@ -57,7 +57,7 @@ static size_t check_architecture(struct sock_filter *code) {
 }
 
 size_t bpf_kill_others(const bool allowed[BPF_NUMBERS], struct sock_filter code[BPF_CODE_MAX]) {
-  size_t n = check_architecture(code);
+  size_t n = bpf_check_architecture(code);
   code[n++] = LOAD(WORD(nr));
   for (unsigned i = 0; i < BPF_NUMBERS; i++)
     if (allowed[i]) {
@@ -72,7 +72,7 @@ static const unsigned low = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4; /
 
 size_t bpf_refuse_pidfds(int error, bool with_clone3, struct sock_filter code[BPF_CODE_MAX]) {
   const unsigned refuse = SECCOMP_RET_ERRNO | (unsigned)error;
-  size_t n = check_architecture(code);
+  size_t n = bpf_check_architecture(code);
   code[n++] = LOAD(WORD(nr));
   if (error) {
     const unsigned whole[] = {SYS_pidfd_open, SYS_pidfd_send_signal, SYS_clone3};
@@ -96,7 +96,7 @@ size_t bpf_refuse_pidfds(int error, bool with_clone3, struct sock_filter code[BP
 }
 
 size_t bpf_one_clone(unsigned flags, struct sock_filter code[BPF_CODE_MAX]) {
-  size_t n = check_architecture(code);
+  size_t n = bpf_check_architecture(code);
   code[n++] = LOAD(WORD(nr));
   code[n++] = IF_NOT(SYS_clone3, 1);
   code[n++] = RETURN(SECCOMP_RET_ERRNO | ENOSYS);
@@ -109,7 +109,7 @@ size_t bpf_one_clone(unsigned flags, struct sock_filter code[BPF_CODE_MAX]) {
 }
 
 size_t bpf_ask_listener(struct sock_filter code[BPF_CODE_MAX]) {
-  size_t n = check_architecture(code);
+  size_t n = bpf_check_architecture(code);
   code[n++] = LOAD(WORD(nr));
   const unsigned asked[] = {SYS_getppid, SYS_pidfd_open};
   for (int i = 0; i < 2; i++) {

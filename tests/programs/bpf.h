@@ -15,6 +15,8 @@
 bool bpf_load_list(const char *path, bool allowed[BPF_NUMBERS]);
 bool bpf_save_list(const char *path, const bool allowed[BPF_NUMBERS]);
 
+/* What every filter begins with: killed for a call of another architecture. Returns the length. */
+size_t bpf_check_architecture(struct sock_filter *code);
 /* The process is killed for whatever is not in the list. Returns the length. */
 size_t bpf_kill_others(const bool allowed[BPF_NUMBERS], struct sock_filter code[BPF_CODE_MAX]);
 /* Calls on pidfds (pidfd_open, pidfd_send_signal, waitid with P_PIDFD, clone with CLONE_PIDFD, and with_clone3 clone3)
@@ -24,5 +26,9 @@ size_t bpf_refuse_pidfds(int error, bool with_clone3, struct sock_filter code[BP
 size_t bpf_one_clone(unsigned flags, struct sock_filter code[BPF_CODE_MAX]);
 /* getppid() and pidfd_open() wait for the answer of whoever listens. */
 size_t bpf_ask_listener(struct sock_filter code[BPF_CODE_MAX]);
+/* Docker's default for a container without added capabilities. */
+size_t bpf_docker(struct sock_filter code[BPF_CODE_MAX]);
+/* systemd's SystemCallFilter=@system-service: other calls get the errno; 0: they kill, as is its default. */
+size_t bpf_system_service(int error, struct sock_filter code[BPF_CODE_MAX]);
 
 #endif

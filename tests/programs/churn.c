@@ -17,13 +17,20 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-enum {
-  MAKERS = 3,
-  KEPT = 8
-}; /* a thread's latest numbers: no more than are remembered at the least, for all threads */
+/* A thread's latest numbers, and how many children may have ended since one that is signalled: fewer than are
+ * remembered at the least. A thread that is late must not be left behind by the others, however slow the machine is. */
+enum { MAKERS = 3, KEPT = 8, LATEST = 40 };
 
 static _Atomic int over;
 static _Atomic long rounds, refused, odd;
+static _Atomic long signalling[MAKERS]; /* the round in which the number's child was reaped, + 1; 0: no signal */
+
+/* Before a child is reaped: those who are about to signal an old number go first. */
+static void wait_for_others(void) {
+  for (int i = 0; i < MAKERS; i++)
+    for (long since; (since = signalling[i]) && rounds + 1 - since > LATEST;)
+      sched_yield();
+}
 
 static pid_t make(unsigned turn) {
   static char *argv[] = {"/bin/true", NULL}, *none[] = {NULL};
@@ -46,9 +53,7 @@ static pid_t make(unsigned turn) {
   }
 }
 
-static void signal_stale(pid_t pid, unsigned turn) {
-  if (pid <= 1)
-    return;
+static void signal_number(pid_t pid, unsigned turn) {
   errno = 0;
   int r = turn % 3 == 0   ? kill(pid, SIGTERM)
           : turn % 3 == 1 ? sigqueue(pid, SIGTERM, (union sigval){.sival_int = 1})
@@ -59,8 +64,17 @@ static void signal_stale(pid_t pid, unsigned turn) {
     odd++;
 }
 
+static void signal_stale(pid_t pid, long reaped, unsigned turn, int self) {
+  signalling[self] = reaped + 1;
+  if (pid > 1 && rounds - reaped <= LATEST)
+    signal_number(pid, turn);
+  signalling[self] = 0;
+}
+
 static void *maker(void *seed) {
   pid_t kept[KEPT] = {0};
+  long reaped[KEPT] = {0};
+  int self = (int)((uintptr_t)seed / 5);
   for (unsigned turn = (unsigned)(uintptr_t)seed; !over; turn++) {
     pid_t pid = make(turn);
     int status;
@@ -68,11 +82,14 @@ static void *maker(void *seed) {
       sched_yield();
       continue;
     }
+    wait_for_others();
+    reaped[turn % KEPT] = rounds;
     if ((turn % 2 ? waitpid(pid, &status, 0) : wait4(pid, &status, 0, NULL)) != pid)
       odd++;
     kept[turn % KEPT] = pid;
     rounds++;
-    signal_stale(kept[(turn + 1 + turn / 7) % KEPT], turn);
+    unsigned old = (turn + 1 + turn / 7) % KEPT;
+    signal_stale(kept[old], reaped[old], turn, self);
   }
   return NULL;
 }

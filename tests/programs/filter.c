@@ -2,6 +2,8 @@
 /* Runs a command under a seccomp filter:
  *   filter allow COMMAND...          everything is allowed
  *   filter enosys|eperm|einval ...   calls on pidfds and clone3 are answered so
+ *   filter docker ...                Docker's default filter
+ *   filter service ...               systemd's @system-service; service-eperm: with SystemCallErrorNumber=EPERM
  *   filter kill FILE ...             killed for any call that is not in the list
  *   filter record FILE ...           no filter: writes the list of the calls that the command and its children make
  * An ordinary program: it knows nothing of pidguard. Status 77: filters cannot be had here, 125: another failure. */
@@ -120,6 +122,12 @@ int main(int argc, char **argv) {
     install_and_run(bpf_refuse_pidfds(EPERM, true, code), argv + 2);
   if (strcmp(kind, "einval") == 0)
     install_and_run(bpf_refuse_pidfds(EINVAL, false, code), argv + 2);
+  if (strcmp(kind, "docker") == 0)
+    install_and_run(bpf_docker(code), argv + 2);
+  if (strcmp(kind, "service") == 0)
+    install_and_run(bpf_system_service(0, code), argv + 2);
+  if (strcmp(kind, "service-eperm") == 0)
+    install_and_run(bpf_system_service(EPERM, code), argv + 2);
   if (strcmp(kind, "kill") == 0 && argc > 3 && bpf_load_list(argv[2], numbers))
     install_and_run(bpf_kill_others(numbers, code), argv + 3);
   if (strcmp(kind, "record") == 0 && argc > 3)

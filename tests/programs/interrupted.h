@@ -30,7 +30,6 @@ struct operation {
   void (*check)(void);   /* or NULL: what the kind says is all */
   bool in_child;         /* the whole is played in a forked child: this is its first call there */
   bool blocks;           /* until a child dies: not together with a handler that takes that child away */
-  bool birth_by_libc;    /* see check_birth() */
 };
 
 struct handler {

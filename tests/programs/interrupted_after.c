@@ -28,16 +28,14 @@ void check_reaped(pid_t child, int status, const char *who) {
 }
 
 /* A copy has a sibling, or a child of its own if it was made before that. Left out, and known: a copy that is made
- * while libc's own fork, posix_spawn or syscall() is at it is refused its sibling, whom nobody had seen being born by
- * then. */
+ * between a birth and its entry in the table is refused its sibling, whom nobody had seen being born by then. */
 static void check_birth_in_copy(pid_t child) {
   bool own = is_own_child(child);
   if (own) {
     check_reaped(child, CODE_OPERATION << 8, "its own child");
     return;
   }
-  if (!scene.operation->birth_by_libc)
-    MUST(kill(child, 0) == 0, "kill(sibling that was just born): errno %d", errno);
+  MUST(kill(child, 0) == 0 || errno == ESRCH, "kill(sibling that was just born): errno %d", errno);
   pid_t r = waitpid(child, NULL, WNOHANG);
   MUST(r == -1 && errno == ECHILD, "waitpid(sibling that was just born): %d, errno %d", (int)r, errno);
 }

@@ -249,12 +249,12 @@ static void check_setrlimit(void) {
 }
 
 const struct operation operations[] = {
-    {.name = "fork", .kind = BIRTH, .run = run_fork, .birth_by_libc = true},
+    {.name = "fork", .kind = BIRTH, .run = run_fork},
     {.name = "vfork", .kind = BIRTH, .run = run_vfork},
-    {.name = "spawn", .kind = BIRTH, .run = run_spawn, .birth_by_libc = true},
+    {.name = "spawn", .kind = BIRTH, .run = run_spawn},
     {.name = "clone", .kind = BIRTH, .run = run_clone},
     {.name = "clone-vm", .kind = BIRTH, .run = run_clone_vm},
-    {.name = "syscall-fork", .kind = BIRTH, .run = run_syscall_fork, .birth_by_libc = true},
+    {.name = "syscall-fork", .kind = BIRTH, .run = run_syscall_fork},
     {.name = "kill", .kind = CALL, .run = run_kill},
     {.name = "kill-one-of-several", .kind = CALL, .prepare = prepare_one_of_several, .run = run_kill},
     {.name = "kill-one-of-many", .kind = CALL, .prepare = prepare_many, .run = run_kill},
@@ -284,7 +284,7 @@ const struct operation operations[] = {
     {.name = "setrlimit", .kind = CALL, .run = run_setrlimit, .check = check_setrlimit},
     {.name = "first-kill", .kind = CALL, .run = run_kill, .in_child = true},
     {.name = "first-refused", .kind = CALL, .run = run_kill_refused, .check = check_refused, .in_child = true},
-    {.name = "first-fork", .kind = BIRTH, .run = run_fork, .birth_by_libc = true, .in_child = true},
+    {.name = "first-fork", .kind = BIRTH, .run = run_fork, .in_child = true},
     {.name = "first-wait", .kind = CALL, .run = run_wait_any, .check = check_no_wait, .in_child = true},
     {.name = NULL},
 };

@@ -93,6 +93,10 @@ else
   for file in /usr/bin/passwd /usr/bin/su /usr/bin/newgrp; do
     [[ -u $file && ! -O $file ]] || continue
     run "$pidguard" --strict "$file" --help
+    if ! root_is_mapped; then # the program gains nothing here, and is protected
+      expect err '!(*NOT protected*|*refused:*)'
+      continue
+    fi
     expect status 126
     expect err '*is setuid*'
   done
@@ -127,5 +131,24 @@ if can_be_other && [[ -u setuid ]]; then
   expect status 0
   run setpriv --no-new-privs "$pidguard" --strict ./setuid 0
   expect status 0
+  # That it works is seen in the program's own memory; so on a mount that is nosuid, also with capabilities.
+  for bits in 4755 2755 6755; do
+    cp "$(type -P grep)" gaining && chown 2:2 gaining && chmod "$bits" gaining
+    named "is set" ./gaining -c "${lib##*/}" /proc/self/maps
+    run "${as_other[@]}" setpriv --no-new-privs "$pidguard" --strict ./gaining -c "${lib##*/}" /proc/self/maps
+    expect status 0
+    expect out '[1-9]*'
+    if unshare --mount mount -t tmpfs -o nosuid none /mnt 2>/dev/null; then
+      # shellcheck disable=SC2016
+      run unshare --mount bash -c 'mount -t tmpfs -o nosuid,mode=755 none /mnt && cp -p gaining /mnt &&
+        { ! type -P setcap >/dev/null || [[ $1 != 6755 ]] || setcap cap_net_raw+ep /mnt/gaining; } && exec "${@:2}"' \
+        bash "$bits" "${as_other[@]}" "$pidguard" --strict /mnt/gaining -c "${lib##*/}" /proc/self/maps
+      expect status 0
+      expect out '[1-9]*'
+      expect err ''
+    else
+      skip 'nosuid: no file system can be mounted here'
+    fi
+  done
 fi
 finish

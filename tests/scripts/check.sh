@@ -61,6 +61,9 @@ skip() { printf 'SKIP: %s\n' "$*"; }
 as_other=(setpriv --reuid 1 --regid 1 --clear-groups)
 can_be_other() { ((EUID == 0)) && "${as_other[@]}" true 2>/dev/null; }
 
+# Is root somebody in this user namespace? Else his set-user-id programs give nobody his rights.
+root_is_mapped() { awk '$1 == 0 { found = 1 } END { exit !found }' /proc/self/uid_map; }
+
 # Sets in_namespace to the command that gives a pid namespace; false where there is none.
 find_namespace() {
   in_namespace=(unshare --pid --fork --mount-proc --kill-child)

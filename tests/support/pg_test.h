@@ -123,6 +123,8 @@ struct pg_test_outcome {
 
 /* The path of the shim: PIDGUARD_PRELOAD from the environment, else the one that was built, else NULL. */
 const char *pg_test_preload(void);
+/* The same, or a copy that is there until the test ends, where other users do not reach it (below /root). */
+const char *pg_test_preload_for_others(void);
 
 /* Runs to the end with stdin from /dev/null. */
 void pg_test_run(const struct pg_test_command *command, struct pg_test_outcome *ret);

@@ -36,6 +36,58 @@ const char *pg_test_preload(void) {
   return path && access(path, R_OK) == 0 ? path : NULL;
 }
 
+static char copy_directory[] = "/tmp/pidguard-object-XXXXXX", copied[sizeof copy_directory + 32];
+static pid_t copied_by;
+
+static void remove_copy(void) {
+  if (getpid() != copied_by)
+    return;
+  unlink(copied);
+  rmdir(copy_directory);
+}
+
+static bool others_reach(const char *path) {
+  char part[4096];
+  struct stat st;
+  for (const char *end = strchr(path + 1, '/'); end; end = strchr(end + 1, '/')) {
+    snprintf(part, sizeof part, "%.*s", (int)(end - path), path);
+    if (stat(part, &st) != 0 || !(st.st_mode & S_IXOTH))
+      return false;
+  }
+  return stat(path, &st) == 0 && st.st_mode & S_IROTH;
+}
+
+static bool copy_to(const char *from, const char *to) {
+  char bytes[65536];
+  int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+  ssize_t n = -1;
+  while (in >= 0 && out >= 0 && (n = read(in, bytes, sizeof bytes)) > 0)
+    if (write(out, bytes, (size_t)n) != n) {
+      n = -1;
+      break;
+    }
+  bool done = n == 0 && fchmod(out, 0755) == 0;
+  if (in >= 0)
+    close(in);
+  if (out >= 0)
+    close(out);
+  return done;
+}
+
+const char *pg_test_preload_for_others(void) {
+  const char *path = pg_test_preload();
+  if (!path || others_reach(path) || copied_by)
+    return copied_by ? copied : path;
+  if (!mkdtemp(copy_directory) || chmod(copy_directory, 0755) != 0)
+    return path;
+  snprintf(copied, sizeof copied, "%s/libpidguard-preload.so.0", copy_directory);
+  if (!copy_to(path, copied))
+    return path;
+  copied_by = getpid();
+  atexit(remove_copy);
+  return copied;
+}
+
 static void set_environment(const struct pg_test_command *command) {
   static const char *const ours[] = {"PIDGUARD_MODE",        "PIDGUARD_DEBUG",    "PIDGUARD_LOG",
                                      "PIDGUARD_RETIRED_MAX", "PIDGUARD_FD_MAX",   "PIDGUARD_SUMMARY",

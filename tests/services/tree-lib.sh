@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+# Root trees for scripts/services (sourced, bash): Debian with systemd in it, and the object; booted with systemd as the
+# first process of namespaces of their own. No signal and no mount leaves them, and nothing reaches a network.
+# Expects pg_root, pg_out, pg_say, and what tests/ports/debian-lib.sh defines. shellcheck shell=bash disable=SC2154
+
+# What the steps of a whole system install. It is downloaded beforehand, as a booted tree has no network.
+tree_packages=(adduser at bc cron less logrotate man-db nginx-light openssh-server openssh-sftp-server postgresql
+  procps sudo tree)
+# What they install and purge over and over, to be measured.
+tree_costly=(bc less tree man-db logrotate)
+
+# The tree that all others are copies of.
+tree_base() {
+  local suite=$1 base=$pg_out/base-$1
+  [[ ! -e $base/.ready ]] || return 0
+  debian_make "$suite" "$base" || {
+    tail -n 5 "$base.log" >&2
+    return 1
+  }
+  # shellcheck disable=SC2016
+  debian_enter "$base" bash -e -c '
+    apt-get -q update
+    apt-get -q -y --no-install-recommends install systemd systemd-sysv dbus
+    apt-get -q -y --no-install-recommends --download-only install "$@"
+    systemctl mask apt-daily.timer apt-daily-upgrade.timer
+    echo booted >/etc/hostname
+    echo 127.0.0.1 localhost booted >/etc/hosts' bash \
+    "${tree_packages[@]}" >>"$base.log" 2>&1 || {
+    tail -n 5 "$base.log" >&2
+    return 1
+  }
+  touch "$base/.ready"
+}
+
+# tree_copy SUITE NAME: sets tree to a fresh copy.
+tree_copy() {
+  tree=$pg_out/$2-$1
+  rm -rf --one-file-system "$tree" && cp -a --reflink=auto "$pg_out/base-$1" "$tree"
+}
+
+# The project's own installation, as an administrator makes it from the sources.
+tree_install() {
+  DESTDIR=$1 cmake --install "$pg_build" --prefix /usr/local >>"$pg_out/install.log" 2>&1 && chroot "$1" ldconfig
+}
+
+# tree_boot TREE STORY [ARGUMENT…]: systemd starts, runs tests/services/STORY there as a service of root, and ends
+# with its status. Prints what the story prints. 99: systemd did not start.
+tree_boot() {
+  local tree=$1 story=$2 status=0 group mount
+  shift 2
+  mount=$(mktemp -d) || return 99
+  group=pidguard-services-$BASHPID
+  mkdir -p "$tree/story" && rm -rf "${tree:?}"/story/* &&
+    cp -r "$pg_root"/tests/services/*.sh "$pg_out/examples" "$tree/story/" || return 99
+  printf '%q ' "$@" >"$tree/story/arguments"
+  cat >"$tree/etc/systemd/system/story.service" <<END
+[Unit]
+SuccessAction=exit
+FailureAction=exit
+Wants=multi-user.target
+After=basic.target
+[Service]
+Type=oneshot
+ExecStart=/bin/bash -c 'eval "set -- \$\$(</story/arguments)"; . /story/$story'
+StandardOutput=file:/story/out
+StandardError=file:/story/out
+TimeoutStartSec=infinity
+END
+  unshare --mount --fork bash "$pg_root/tests/services/boot.sh" "$tree" "$mount" "$group" >"$tree.boot.log" 2>&1
+  status=$?
+  rmdir "$mount"
+  [[ -e $tree/story/out ]] || {
+    tail -n 5 "$tree.boot.log" >&2
+    return 99
+  }
+  cat "$tree/story/out"
+  return "$status"
+}

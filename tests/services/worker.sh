@@ -1,0 +1,16 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The service that is protected: it keeps the number of a child that is gone, and signals it when it is told to.
+# Knows nothing of the project. Its folder is $STATE_DIRECTORY.
+cd "$STATE_DIRECTORY" || exit 1
+rm -f number status go end
+mkfifo go end
+sleep 0.1 &
+child=$!
+wait "$child"
+[[ $child -gt 1 ]] || exit 1
+echo "$child" >number.new && mv number.new number
+read -r _ <go
+kill -9 "$child"
+echo $? >status.new && mv status.new status
+read -r _ <end
