@@ -113,8 +113,8 @@ void pg_child_told(pid_t pid) {
 
 /* ---- Ends in silence ---- */
 
-/* If the kernel says that the PID is no child of ours, a child of our own has ended. A sibling must be looked at. So
- * must all in a forked child that has not settled: a handler that forked within a birth returns to here in its copy. */
+/* If the kernel answers that the PID is no child, an own child has ended. A sibling needs a look. In a forked child
+ * that has not settled every child needs one: a handler that forked within a birth returns to here in its copy. */
 static bool has_ended(pg_id id, uint64_t ino) {
   const struct pg_signal probe = {0, NULL, 0};
   if (pg_reach_ask(pg_id_pid(id)) != -ECHILD)

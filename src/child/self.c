@@ -24,9 +24,10 @@ PG_COLD bool pg_is_guest_slow(void) {
     struct pg_inherited inherited = pg_child_inherited(); /* read first: nothing of this process is entered yet */
     if (is_due(pg_self_marks & PG_FORKED))
       pg_child_settle(true, inherited);
-    /* not earlier: a handler, too, comes upon a table that is settled, by itself */
+    /* not earlier: so a signal handler settles the table itself before it uses the table */
     __atomic_fetch_and(&pg_self_marks, ~MARKS, __ATOMIC_RELAXED);
-    if (PG_UNLIKELY(*(volatile unsigned *)&pg_self_forks != forks)) /* one forked meanwhile, and this is its child */
+    if (PG_UNLIKELY(*(volatile unsigned *)&pg_self_forks !=
+                    forks)) /* a handler forked meanwhile, and this is its child */
       __atomic_fetch_or(&pg_self_marks, PG_FORKED, __ATOMIC_RELAXED);
   }
   /* If getpid() may not be called, every process counts as the owner. All that it then does is to remember dead

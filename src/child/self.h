@@ -19,8 +19,8 @@
 #define PG_FORKED 0x40000000 /* this is a forked child, and pg_child_settle() is due */
 #define PG_NEW 0x20000000    /* this thread has not yet looked whether it is in a forked child that has not settled */
 
-extern PG_TLS int pg_self_marks;      /* these + how many vforks this thread is in, on either side */
-extern PG_TLS pid_t pg_self_pid;      /* 0: ask */
+extern PG_TLS int pg_self_marks;      /* these, and the number of vforks that this thread is in, on either side */
+extern PG_TLS pid_t pg_self_pid;      /* 0: ask the kernel */
 extern PG_TLS unsigned pg_self_forks; /* how many forks lie between this process and the first one */
 
 /* The kept PID may be wrong in two cases. Another process may run on this memory: then the kept PID may be the other's,
@@ -45,8 +45,8 @@ static inline bool pg_is_guest(void) {
   return PG_UNLIKELY(pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) && pg_is_guest_slow();
 }
 
-/* Around a vfork. A handler may fork at any instruction here; in its child, which goes on from the same place,
- * PG_FORKED must not be written over, and there is no mark to take away. */
+/* Around a vfork. A signal handler may fork at any instruction here. Its child goes on from the same place: there
+ * PG_FORKED must not be overwritten, and there is no mark to remove. */
 static inline void pg_self_mark(void) { __atomic_fetch_add(&pg_self_marks, 1, __ATOMIC_RELAXED); }
 static inline void pg_self_unmark(void) {
   int was = pg_self_marks;

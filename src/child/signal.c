@@ -47,9 +47,9 @@ void pg_child_log_late_wait(pid_t pid, struct pg_call call) {
   pg_line_end(&line);
 }
 
-/* A stale signal: refused, or in audit mode noted and left to libc. In nothing else do the modes differ: a signal to a
- * child that lives goes through its pidfd in both, as asking first would double its cost. witness: the process that saw
- * the child's end, if it was another one. */
+/* A stale signal is refused, or in audit mode logged and left to libc. The modes differ in nothing else: a signal to a
+ * living child goes through its pidfd in both, because asking first would double its cost. witness: the process that
+ * saw the child's end, if it was another one. */
 static int refuse_seen(pid_t target, int sig, pid_t witness, struct pg_call call) {
   if (pg_filter_can(PG_CAN_PIDFD) && target == pg_getpid())
     return PG_PASS; /* a parent saw the PID die, and then the kernel gave it to this process */

@@ -109,7 +109,7 @@ static void print_ages(const struct stale *s) {
 }
 
 static void print_owner(const struct stale *s) {
-  fputs("   number ", stdout);
+  fputs("   PID    ", stdout);
   if (!s->hits) {
     puts("no process had it: the next process that gets it would have been hit");
     return;
