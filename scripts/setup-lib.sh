@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Shared by the scripts of the source tree (sourced, bash): what is missing here, how it is installed, how the tree is
-# built, and how a command gets a pid namespace of its own. Talks on stderr only, reads nothing from stdin.
+# Shared by the scripts of the source tree (sourced, bash). Finds missing packages and installs them, builds the tree,
+# and gives a command a pid namespace of its own. Writes to stderr only, and reads nothing from stdin.
 # Expects pg_root (the top of the tree) and pg_build (the build directory).
 # shellcheck shell=bash disable=SC2154
 
@@ -11,15 +11,15 @@ pg_have() { type -P -- "$1" >/dev/null; }
 # The C compiler that CMake would take.
 pg_compiler() { type -P "${CC:-cc}" || type -P gcc || type -P clang; }
 
-# True when the C preprocessor finds a header; with no compiler nothing can be found.
+# True if the C preprocessor finds a header. Without a compiler it finds none.
 pg_have_header() {
   local cc
   cc=$(pg_compiler) || return 1
   printf '#include <%s>\n' "$1" | "$cc" -E - >/dev/null 2>&1
 }
 
-# Debian packages for what this machine lacks, one a line. Arguments: what is wanted, as PACKAGE or PACKAGE=COMMAND or
-# PACKAGE=HEADER.h or PACKAGE=/A/FILE.
+# Prints the Debian packages that this machine lacks, one a line. Arguments: PACKAGE, PACKAGE=COMMAND, PACKAGE=HEADER.h
+# or PACKAGE=/A/FILE.
 pg_missing() {
   local want package thing
   for want; do
@@ -36,7 +36,7 @@ pg_missing() {
 
 pg_build_wants=(cmake make gcc=cc libc6-dev=stdio.h)
 
-# Installs Debian packages as root, quietly; the log is shown when it fails.
+# Installs Debian packages as root, quietly. Prints the log if that fails.
 pg_apt_install() {
   local log status=0
   log=$(mktemp) || return 1
@@ -50,7 +50,7 @@ pg_apt_install() {
   return "$status"
 }
 
-# Makes sure that the packages are there. Anybody but root is told what to ask for.
+# Makes sure that the packages are there. Tells any user but root what to ask for.
 pg_require() {
   local -a missing
   mapfile -t missing < <(pg_missing "$@")
@@ -67,7 +67,7 @@ pg_require() {
   return 1
 }
 
-# The same for what single tests want, one by one as root: a suite may lack a package that another has.
+# The same for packages of single tests. Root gets them one by one, because a suite may lack a package of another suite.
 pg_require_each() {
   local want status=0
   local -a missing
@@ -82,9 +82,9 @@ pg_require_each() {
   return "$status"
 }
 
-# Configures when there is no build yet or when options are given, then builds. Arguments: CMake options, then
-# optionally `--` and targets. One builder at a time; what was printed is shown only when it fails. The stamp carries
-# the time before the build began, so a source saved meanwhile counts as newer.
+# Configures if there is no build yet, or if there are options; then builds. Arguments: CMake options, then optionally
+# `--` and targets. One builder runs at a time, and its output appears only if it fails. The stamp has the time before
+# the build began, so a source that is saved meanwhile counts as newer.
 pg_build_tree() {
   local -a options=() targets=()
   while (($#)) && [[ $1 != -- ]]; do
@@ -99,7 +99,7 @@ pg_build_tree() {
   ) 9>"$pg_build/.lock"
 }
 
-# Is what CMake remembers that of another place, as the tree was moved or copied? It refuses to build then.
+# Does the cache of CMake belong to another place, because the tree was moved or copied? CMake then refuses to build.
 pg_is_other_place() {
   local line
   [[ -e $pg_build/CMakeCache.txt ]] || return 1
@@ -115,7 +115,7 @@ pg_is_other_place() {
 pg_build_locked() {
   local log=$pg_build/build.log target
   if [[ ${targets[*]} == pidguard_tool ]] && pg_is_built; then
-    return 0 # somebody else was faster
+    return 0 # another process was faster
   fi
   : >"$pg_build/.stamp-new" || return 1
   if pg_is_other_place; then
@@ -142,14 +142,14 @@ pg_build_locked() {
   mv "$pg_build/.stamp-new" "$pg_build/.stamp"
 }
 
-# True when the preload object and the program are there and no source is newer than the build. One find, no cmake.
+# True if the preload object and the program exist, and no source is newer than the build. Needs one find, no cmake.
 pg_is_built() {
   local lib=$pg_build/lib/libpidguard-preload.so.0 stamp=$pg_build/.stamp
   [[ -e $lib && -x $pg_build/bin/pidguard && -e $stamp ]] || return 1
   [[ -z $(find "$pg_root/CMakeLists.txt" "$pg_root/src" "$pg_root/include" -newer "$stamp" -print -quit) ]]
 }
 
-# What the launcher calls when pg_is_built says no.
+# The launcher calls this if pg_is_built says no.
 pg_build_library() {
   if [[ -e $pg_build/lib/libpidguard-preload.so.0 && -x $pg_build/bin/pidguard && ! -w $pg_build ]]; then
     pg_say "the sources are newer than $pg_build, which cannot be written: using it as it is"
@@ -162,9 +162,9 @@ pg_build_library() {
   pg_build_tree "${options[@]}" -- pidguard_tool # and with it the preload object
 }
 
-# Sets pg_unshare to the command that gives a pid namespace with its own /proc: as root (in a chroot, where "/" is no
-# mount, by the mount of /proc), or through a user namespace as an ordinary user, who stays one in it, or becomes root
-# where the tool cannot do that (before util-linux 2.38). False where none can be had; pg_why says why.
+# Sets pg_unshare to the command that gives a pid namespace with its own /proc. Root gets one directly. (In a chroot "/"
+# is no mount, so /proc is mounted.) An ordinary user gets one through a user namespace, and stays an ordinary user in
+# it, or becomes root with a util-linux before 2.38. False if this user cannot make one; pg_why says why.
 pg_find_namespace() {
   local pid=(--pid --fork --mount-proc --kill-child) how
   pg_why=

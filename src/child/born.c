@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How children come into the table: births, exec, and what a forked child has from its parent. */
+/* How children come into the table: births, an exec, and what a forked child has from its parent. */
 #include "child/child.h"
 
 #include "base/fmt.h"
@@ -24,9 +24,9 @@ static int64_t read_pid_max(void) {
   return n > 0 ? n : 32768;
 }
 
-/* Does another copy of this object stand in front of us, so that its wrappers are the ones that the program calls? Then
- * all is done by the time that a call comes here, and we are libc to it. The name is looked up as the program's would
- * be; our own answers 0, not being ready. */
+/* Does another copy of this object stand in front, so that the program calls its wrappers? Then that copy has done
+ * everything by the time that a call comes here, and this copy acts as libc. The name is looked up as the program would
+ * look it up. This copy itself answers 0, because it is not ready yet. */
 static bool is_second(void) {
 #ifdef PG_PRELOAD
   extern int pidguard_is_preloaded(void);
@@ -45,7 +45,7 @@ PG_COLD enum pg_mode pg_child_init(void) {
     pg_next_bind();
   if (atomic_exchange_explicit(&begun, 1, memory_order_acq_rel)) {
     int m = atomic_load_explicit(&pg_child_mode, memory_order_acquire);
-    return m == PG_MODE_UNREAD ? PG_MODE_OFF : (enum pg_mode)m; /* a call from within our own initialisation */
+    return m == PG_MODE_UNREAD ? PG_MODE_OFF : (enum pg_mode)m; /* a call from within this initialisation */
   }
   pg_config_read(environ, getauxval(AT_SECURE) != 0);
   if (is_second())
@@ -61,7 +61,7 @@ PG_COLD enum pg_mode pg_child_init(void) {
   if (pg_config.mode != PG_MODE_OFF && pg_config.family)
     pg_state_set(PG_STATE_FAMILY);
 #ifndef PG_PRELOAD
-  pg_state_set(PG_STATE_PIDFDS); /* what the program closes and opens is not seen */
+  pg_state_set(PG_STATE_PIDFDS); /* the API alone does not see what the program opens and closes */
 #endif
   atomic_store_explicit(&pg_child_mode, pg_config.mode, memory_order_release);
   return pg_config.mode;
@@ -83,7 +83,7 @@ static PG_COLD void log_birth(pid_t pid, const char *how) {
   pg_line_end(&line);
 }
 
-/* known: 0, or why there is no identity. */
+/* known: 0, or the reason why the child has no identity. */
 static int entered(pg_id id, pid_t pid, uint64_t ino, int known, const char *how) {
   pg_family_born(pid);
   if (!id) {
@@ -92,14 +92,14 @@ static int entered(pg_id id, pid_t pid, uint64_t ino, int known, const char *how
     return -ENOMEM;
   }
   if (known < 0 && !ino)
-    pg_degraded("number-only", pid, known, "known-by-pid");
+    pg_degraded("pid-only", pid, known, "known-by-pid");
   if (pg_log_on(PG_LOG_INFO))
     log_birth(pid, how);
   return 0;
 }
 
-/* In one window: opened, verified, identified and entered. -ECHILD: it was reaped already. must: a PID alone will not
- * do. */
+/* In one window: opens, verifies and identifies the child, and enters it. -ECHILD: it was reaped already. must: fail if
+ * only the PID is known. */
 static int enter_newborn(pid_t pid, const char *how, bool sibling, bool must) {
   struct pg_window window;
   uint64_t ino;
@@ -157,7 +157,7 @@ void pg_child_identify_all(void) { pg_number_each(identify, NULL); }
 int pg_child_adopt(pid_t pid) {
   if (pid <= 0)
     return -EINVAL;
-  pg_is_guest(); /* a forked child is put right first */
+  pg_is_guest(); /* settles a forked child first */
   if (!pg_filter_can(PG_CAN_PIDFD))
     return -EOPNOTSUPP;
   pg_self_know();
@@ -173,7 +173,7 @@ int pg_child_adopt(pid_t pid) {
 
 /* ---- After an exec ---- */
 
-/* One PID of the list of children in /proc. True: it was not known. */
+/* Enters one PID of the list of children in /proc. True: the PID was not known. */
 static bool adopt_listed(pid_t pid) {
   uint64_t ino;
   if (pg_id_is_live(pg_number_find(pid, &ino)))
@@ -186,10 +186,11 @@ static bool adopt_listed(pid_t pid) {
   return true;
 }
 
-/* A filter from before the exec allows these calls, as the loader has just made them itself. The file is closed while a
- * child is entered, as only one descriptor may be free. Returns how many children were not known, or -errno. */
+/* A filter from before the exec allows these calls, because the loader itself has just made them. The file is closed
+ * while a child is entered, because only one descriptor may be free. Returns how many children were not known, or
+ * -errno. */
 static int read_children(const char *path) {
-  char text[128]; /* a handler with a small stack may come here first */
+  char text[128]; /* a signal handler with a small stack may come here first */
   int found = 0;
   ssize_t n = 0;
   for (int64_t from = 0;; from += n) {
@@ -246,19 +247,19 @@ struct pg_inherited pg_child_inherited(void) {
   return (struct pg_inherited){pg_number_entered(), atomic_load_explicit(&pg_filter_unreaped, memory_order_acquire)};
 }
 
-/* All of it does the same when it is done again while another thread has gone on with children of its own (the counters
- * may lose that thread's first ones). That nothing is due any more is said last. */
+/* Every step has the same effect if it is repeated while another thread goes on with children of its own. Only the
+ * counters may lose that thread's first ones. The last step says that nothing is due any more. */
 void pg_child_settle(bool own_files, struct pg_inherited inherited) {
-  pid_t unreaped = inherited.unreaped; /* our parent's */
+  pid_t unreaped = inherited.unreaped; /* a throw-away process of the parent */
   pg_hot.forking = 0;
   pg_counters_reset();
   atomic_store_explicit(&pg_hot.inherited, inherited.entered.births, memory_order_relaxed);
   if (PG_UNLIKELY(unreaped))
     atomic_compare_exchange_strong_explicit(&pg_filter_unreaped, &unreaped, 0, memory_order_relaxed,
                                             memory_order_relaxed);
-  if (!own_files) /* what we close here would be closed in the parent too */
+  if (!own_files) /* the parent shares the table: a close here would close the descriptor there, too */
     pg_held_take(0, UINT32_MAX);
-  if (!pg_filter_can(PG_CAN_PIDFD)) { /* which of them is our own PID can not be asked */
+  if (!pg_filter_can(PG_CAN_PIDFD)) { /* the process may not ask for its own PID, which may be among them */
     pg_number_clear(inherited.entered);
     pg_hot.pid = 0;
     return;
@@ -267,12 +268,12 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
     pg_held_inherited();
   pid_t self = pg_sys_getpid();
   if (self == 1 || (pg_filter_can(PG_CAN_PARENT) &&
-                    pg_sys_getppid() == 0)) /* PIDs of another pid namespace say nothing in this one */
+                    pg_sys_getppid() == 0)) /* PIDs of another pid namespace mean nothing in this one */
     pg_number_clear(inherited.entered);
   else
-    pg_number_forget(self); /* our own PID may be one that our parent saw die */
+    pg_number_forget(self); /* the parent may have seen a process with this PID die */
   pg_hot.pid = self;
-  atomic_thread_fence(memory_order_release); /* before any entry of ours, see pg_is_guest_slow() */
+  atomic_thread_fence(memory_order_release); /* before this process enters a child, see pg_is_guest_slow() */
 }
 
 PG_HOT void pg_child_forked(int flags) {
@@ -284,7 +285,7 @@ PG_HOT void pg_child_forked(int flags) {
     pg_log_forked();
   if (!pg_is_single_threaded())
     pg_hazards_forked();
-  /* At once also where a thread that comes first would be taken for a guest's. */
+  /* At once, too, if a thread that comes first would look like one of a guest. */
   if (due && (!own_files || pg_hot.other_namespace || (flags & CLONE_NEWPID) || (pg_state() & PG_STATE_VM_SHARED))) {
     pg_self_marks = 0;
     pg_state_clear(PG_STATE_VM_SHARED);

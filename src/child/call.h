@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The process calls of libc as the program is to see them: tracked children by pidfd, everything else as libc does it.
- * The wrappers and the public functions of the same names are one line each on top of these. They return what the call
+/* The process calls of libc, as the program sees them: tracked children by pidfd, everything else as libc does it. The
+ * wrappers and the public functions of the same names are one line each on top of these. They return what the call
  * returns, or -errno. Calls child, runtime. */
 #ifndef PG_CHILD_CALL_H
 #define PG_CHILD_CALL_H
@@ -27,10 +27,10 @@ int pg_call_raw_waitid(int type, id_t id, siginfo_t *info, int options, struct r
 
 /* 0, or -ESRCH if the PID is that of a child that is gone. */
 int pg_call_check(pid_t pid, struct pg_call call);
-/* The same for the number of a process group: -ESRCH if its leader was a child and the group is empty for ever. */
+/* The same for the number of a process group. -ESRCH: its leader was a child, and the group is empty for ever. */
 int pg_call_check_group(pid_t pgid, struct pg_call call);
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call);
-/* A child was made, and this pidfd of the caller is all that is known of it. */
+/* A child was made, and this pidfd of the caller is all that the shim knows of it. */
 void pg_call_pidfd_spawned(int fd, const char *how);
 /* After setpgid(): a child that leads a group keeps its pidfd, as the handle of the group. */
 void pg_call_leads(pid_t pid);
@@ -38,7 +38,7 @@ void pg_call_leads(pid_t pid);
 /* ---- Descriptors: the program's hands win ---- */
 
 int pg_call_close(int fd, int (*close)(int));
-/* dup2() and dup3(), by this call of libc's or the kernel's. */
+/* dup2() and dup3(), made by the given function of libc or of the kernel. */
 int pg_call_dup(int from, int to, int flags, int (*dup)(int from, int to, int flags));
 int pg_call_close_range(unsigned first, unsigned last, unsigned flags);
 void pg_call_closefrom(int low);
@@ -49,9 +49,9 @@ void pg_call_files_apart(void);
 
 /* ---- Births ---- */
 
-/* Before a clone by the program itself: the flags say what it shares with others. */
+/* Before a clone by the program itself. The flags tell what the child shares. */
 void pg_call_before_clone(uint64_t flags);
-/* Around a call that forks inside: `on` from before it; the PID is passed through. */
+/* Around a call that forks inside. `on` comes from the first half; the PID is passed through. */
 bool pg_call_before_fork(void);
 pid_t pg_call_after_fork(pid_t pid, bool on, enum pg_birth birth, const char *how);
 /* The parent's half, for calls that return in the parent alone. */

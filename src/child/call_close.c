@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors. The program's hands win: what it closes or replaces is not ours any more, and the call does what it
- * does. Only a number that a window works on, or that is just being closed, is waited for. A guest has a descriptor
- * table of its own. */
+/* Descriptors. The program's hands win: what it closes or replaces is no longer the shim's, and the call does its work.
+ * A call waits only for a number that a window works on, or that is just being closed. A guest has a descriptor table
+ * of its own. */
 #include "child/call.h"
 
 #include "base/fmt.h"
@@ -16,7 +16,7 @@
 
 static bool is_on(void) { return pg_mode() != PG_MODE_OFF && !pg_is_guest(); }
 
-/* Between first and last nothing is ours any more, and no window is open: true, and the lock is to be given back. */
+/* Afterwards no number from first to last is the shim's, and no window is open. True: the lock must be given back. */
 static bool take(unsigned first, unsigned last) {
   bool locked = !pg_is_single_threaded() && pg_filter_can(PG_CAN_PIDFD) && pg_window_lock();
   pg_held_take(first, last);
@@ -29,7 +29,7 @@ static void give_back(bool locked) {
     pg_window_unlock();
 }
 
-/* A high number may become ours at any moment, unless it is open in the program. Where it is not open, or ours, the
+/* A high number may become the shim's at any moment, unless the program has it open. If it is free, or the shim's, the
  * call does not block, so it is made within a window. */
 static int close_near(int fd, int (*close)(int)) {
   struct pg_window window;
@@ -55,9 +55,9 @@ PG_COLD int pg_call_close(int fd, int (*close)(int)) {
   return close(fd);
 }
 
-/* A frame that the caller, a handler, has interrupted may be about to use the number, and cannot be waited for. Only a
- * pidfd would be taken for the child's there: EBUSY, as dup2(2) has it. In a program with pidfds nothing is kept from
- * then on. */
+/* The interrupted frame below a signal handler may be about to use the number, and cannot be waited for. That frame
+ * would take only a pidfd for the pidfd of the child. So the call fails with EBUSY, as dup2(2) can. In a program with
+ * pidfds the shim keeps nothing from then on. */
 static bool is_in_use(int from, int to) {
   if (!pg_reach_is(from, 0))
     return false;
@@ -65,13 +65,13 @@ static bool is_in_use(int from, int to) {
   return pg_hazard_is_mine(to);
 }
 
-/* In a window: 0: the program's call is to be made here, as it does not block where the number is free, or ours.
- * PG_PASS: it may block, but no window can come upon a number that is open in the program. -EBUSY. */
+/* In a window. 0: the number is free, or the shim's, so the program's call does not block and is made here. PG_PASS:
+ * the call may block, but no window can use a number that the program has open. -EBUSY. */
 static int before_dup(int from, int to) {
   bool ours = pg_is_held(to) || pg_log_is_on(to);
   if (!ours)
     return pg_is_single_threaded() || pg_sys_fcntl(to, F_GETFD, 0) >= 0 ? PG_PASS : 0;
-  if (pg_sys_fcntl(from, F_GETFD, 0) < 0) /* it will fail, so the number stays ours */
+  if (pg_sys_fcntl(from, F_GETFD, 0) < 0) /* the call will fail, so the number stays the shim's */
     return PG_PASS;
   if (is_in_use(from, to))
     return -EBUSY;
@@ -101,7 +101,7 @@ void pg_call_limit_changed(int resource) {
     pg_held_let_go(false, false);
 }
 
-/* A number of ours would name another child, or nothing, for some threads. */
+/* Some threads would find another child at a number of the shim, or nothing. */
 void pg_call_files_apart(void) {
   if (is_on() && pg_filter_can(PG_CAN_PIDFD))
     pg_held_stop();
@@ -123,8 +123,9 @@ int pg_call_close_range(unsigned first, unsigned last, unsigned flags) {
   return r;
 }
 
-/* What a kernel without close_range (before 5.9) gets, as libc does it, by the same calls: descriptors may be above the
- * limit, and the limit may be far above them. */
+/* For a kernel without close_range (before 5.9): does what glibc does, by the same calls
+ * (sysdeps/unix/sysv/linux/closefrom_fallback.c). Descriptors may be above the limit, and the limit may be far above
+ * them. */
 static bool close_listed(int first) {
   struct {
     uint64_t ino, off;
@@ -144,7 +145,7 @@ static bool close_listed(int first) {
         if (fd >= first && fd != dir)
           again |= pg_sys_close((int)fd) == 0;
       }
-    pg_sys3(SYS_lseek, dir, 0, SEEK_SET); /* closing may have made it skip some */
+    pg_sys3(SYS_lseek, dir, 0, SEEK_SET); /* the listing may have skipped entries after a close */
   }
   if (dir >= 0)
     pg_sys_close(dir);

@@ -9,7 +9,7 @@
 
 #include <limits.h>
 
-/* Another preloaded object may stand between us and libc. */
+/* Another preload object may stand between the shim and libc. */
 static int next_kill(pid_t pid, int sig) { return pg_next.kill(pid, sig) < 0 ? -errno : 0; }
 
 int pg_call_kill(pid_t pid, int sig, struct pg_call call) {
@@ -33,13 +33,13 @@ int pg_call_killpg(pid_t pgrp, int sig, struct pg_call call) {
 }
 
 int pg_call_sigqueue(pid_t pid, int sig, union sigval value, struct pg_call call) {
-  union { /* the padding is the kernel's to read, too */
+  union { /* the kernel reads the padding, too */
     siginfo_t si;
     char bytes[sizeof(siginfo_t)];
   } u = {.bytes = {0}};
   u.si.si_signo = sig;
   u.si.si_code = SI_QUEUE;
-  u.si.si_pid = pg_sys_getpid(); /* not cached: it is told to others */
+  u.si.si_pid = pg_sys_getpid(); /* not the kept PID, because other processes read this one */
   u.si.si_uid = (uid_t)pg_sys0(SYS_getuid);
   u.si.si_value = value;
   int r = PG_PASS;
@@ -60,8 +60,8 @@ int pg_call_check_group(pid_t pgid, struct pg_call call) {
   return pg_child_check_group(pgid, call);
 }
 
-/* A child that lives before and after the open had the PID all the time. The kernel is asked about a retired PID as
- * well, as it has its own errors: EINVAL before 6.16 if the PID is still the number of a group. */
+/* A child that lives before and after the open had the PID all the time. The kernel is asked about a retired PID, too,
+ * because it has its own errors: EINVAL before 6.16 if a group still uses the number. */
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
   if (pg_mode() != PG_MODE_OFF)
     pg_held_be_careful();
@@ -74,8 +74,8 @@ int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
   return fd;
 }
 
-/* The caller's pidfd tells the PID. If the kernel cannot say it, or a handler has reaped the child, the caller does not
- * know the PID either. */
+/* The caller's pidfd tells the PID. If the kernel cannot tell it, or a signal handler has reaped the child, the caller
+ * does not know the PID either. */
 void pg_call_pidfd_spawned(int fd, const char *how) {
   struct pg_pidfd_info info = {.mask = 0};
   if (pg_mode() == PG_MODE_OFF)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The wait family. A PID that is asked for is the caller's unreaped child, or the kernel says ECHILD: no stranger can
- * be waited for. The kernel looks the PID up once, at the beginning (find_get_pid() in kernel/exit.c), and stays with
- * that process. So a wait is libc's own call, with all that belongs to it: cancellation, restarting, jumps out of it.
- * Its PID is then retired. */
+/* The wait family. A wait for a PID finds an unreaped child of the caller, or the kernel answers ECHILD, so no wait can
+ * hit a stranger. The kernel looks the PID up once, at the beginning (find_get_pid() in kernel/exit.c), and stays with
+ * that process. So a wait is libc's own call, with cancellation, restarting, and jumps out of it. The PID that it
+ * reports is then retired. */
 #include "child/call.h"
 
 #include "child/self.h"
@@ -47,8 +47,8 @@ static int next_waitid(bool raw, int type, id_t id, siginfo_t *info, int options
              : (int)from_libc(pg_next.waitid((idtype_t)type, id, info, options));
 }
 
-/* Without a structure the kernel does not say which child it took, so one of ours is passed. The caller's own is passed
- * on as it is, and bad addresses fail as they do without us. */
+/* Without a structure the kernel does not say which child it reaped, so this function passes one. The caller's own
+ * structure is passed on as it is, so a bad address fails as it does without the shim. */
 static int waitid_for(bool raw, int type, id_t id, siginfo_t *info, int options, struct rusage *ru) {
   if (!is_on())
     return next_waitid(raw, type, id, info, options, ru);

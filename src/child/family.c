@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The memory is a System V segment. A file could be cut short by whoever owns it, and every process that has it mapped
- * would die of SIGBUS; a memfd would need somebody who holds it. A segment has a fixed size, an owner that the kernel
- * tells, and a name (its key) without a descriptor. It stays when the last process is gone, until a reboot, ipcrm(1),
- * or the user's last log-out where the system is set up so.
+/* The memory is a System V segment. The owner of a file could truncate it, and every process that has it mapped would
+ * die of SIGBUS. A memfd would need a process that holds it. A segment has a fixed size, an owner that the kernel
+ * tells, and a name (its key) without a descriptor. It stays when the last process is gone, until a reboot or ipcrm(1).
+ * A system may also remove it at the user's last log-out.
  *
- * It is a cache of sets. Everything that decides is in one word, which is exchanged as a whole: a process can die
- * anywhere.
+ * The segment is a cache of sets. One word decides about an entry, and is exchanged as a whole, because a process can
+ * die at any instruction.
  *
- *   number (22 bits) | tag of the pid namespace (18) | ticket (24)
+ *     PID (22 bits) | tag of the pid namespace (18) | ticket (24)
  *
- * Tickets count the deaths in the whole family, so the difference to the present one is an age, as in the table. An
- * entry that so many others have followed as are kept means nothing; before the tickets come round it is swept away. */
+ * Tickets count the deaths in the whole family, so the difference to the present ticket is an age, as in the table. An
+ * entry expires when as many later ones have followed as are kept. It is swept away before the tickets wrap around. */
 #include "child/family.h"
 
 #include "base/fmt.h"
@@ -26,9 +26,9 @@
 #include <sys/shm.h>
 
 #define WAYS 8u
-#define SETS 4096u                /* twice as many places as there are numbers to be kept at the most */
+#define SETS 4096u                /* twice as many places as PIDs that are kept at most */
 #define MAGIC 0x6472617567646970u /* "pidguard" */
-#define KEY 0x67700000            /* + the user */
+#define KEY 0x67700000            /* + the user's id */
 #define NUMBER_BITS 22
 #define SPACE_BITS 18
 #define TICKET_MASK 0xffffffu
@@ -36,14 +36,15 @@
 
 struct set {
   _Atomic uint64_t entry[WAYS];
-  _Atomic uint32_t witness[WAYS]; /* who saw it: number << 10 | the ticket's last bits; told, and nothing else */
+  _Atomic uint32_t
+      witness[WAYS]; /* the process that saw the death, for the log alone: PID << 10 | the last bits of the ticket */
   char apart[32];
 };
 
 struct family {
-  _Atomic uint64_t magic;   /* 0 in a new one */
+  _Atomic uint64_t magic;   /* 0 in a new segment */
   _Atomic uint32_t tickets; /* deaths */
-  _Atomic uint32_t early;   /* entries that made room before their time */
+  _Atomic uint32_t early;   /* entries that made room before they expired */
   char apart[112];
   struct set sets[SETS];
 };
@@ -51,17 +52,18 @@ struct family {
 _Static_assert(PG_PID_LIMIT == 1 << NUMBER_BITS, "a number has as many bits");
 _Static_assert(WAYS *SETS >= 2 * PG_RETIRED_MOST, "room for all that are kept");
 
-/* Where it is: one address for good, as another thread may be reading. Another user's may come under it. */
+/* The address of the segment. It never changes, because another thread may be reading. The segment of another user may
+ * replace it there. */
 static _Atomic(struct family *) mapped;
 static struct {
-  _Atomic pid_t pid; /* who has looked what holds for him; 0: nobody */
+  _Atomic pid_t pid; /* the process that has found out the rest; 0: none has */
   _Atomic uint32_t user, space;
   _Atomic bool usable;
 } known;
 
 /* ---- Which one ---- */
 
-/* The number of the pid namespace is given to another one when it is gone; its first process tells them apart. */
+/* The kernel reuses the number of a pid namespace. The start time of its first process tells two of them apart. */
 static uint32_t read_space(void) {
   char text[512];
   uint64_t hash = 0;
@@ -74,18 +76,19 @@ static uint32_t read_space(void) {
   ssize_t at = n;
   while (at > 0 && text[at - 1] != ')')
     at--;
-  for (int field = 2; at < n && field < 22; at++) /* starttime; the name, the second field, may have blanks */
+  for (int field = 2; at < n && field < 22;
+       at++) /* starttime; the name, which is the second field, may contain blanks */
     field += text[at] == ' ';
   for (; at < n && text[at] != ' '; at++)
     hash = hash * 31 + (unsigned char)text[at];
   hash *= 0x9e3779b97f4a7c15u;
   uint32_t space = (uint32_t)(hash >> (64 - SPACE_BITS));
-  return space ? space : 1; /* 0: there is no telling */
+  return space ? space : 1; /* 0 means unknown */
 }
 
 #if defined(SYS_shmget) && defined(__LP64__)
 
-/* The segment of this user at the place where the last one was, if there was one. 0 or -errno. */
+/* Attaches the segment of this user, at the address of the previous one, if there was one. 0 or -errno. */
 static int attach(uint32_t user) {
   struct family *old = atomic_load_explicit(&mapped, memory_order_acquire), *none = NULL;
   struct shmid_ds about;
@@ -103,14 +106,15 @@ static int attach(uint32_t user) {
   if (at < 0 && at > -4096)
     return (int)at;
   struct family *family = (struct family *)at;
-  /* Part of a huge page cannot be told apart: who made it of those could have us die for want of them. */
+  /* madvise() refuses a part of a huge page. The owner of a segment of huge pages could kill this process by a lack of
+   * them. */
   r = (int)pg_sys3(SYS_madvise, at, sizeof *family, MADV_DONTDUMP);
   uint64_t magic = 0;
   if (r == 0 && !atomic_compare_exchange_strong(&family->magic, &magic, MAGIC) && magic != MAGIC)
     r = -EINVAL;
   bool first = !old && r == 0 && atomic_compare_exchange_strong(&mapped, &none, family);
   if (!old && !first)
-    pg_sys1(SYS_shmdt, at); /* another thread was faster, or it is not for us */
+    pg_sys1(SYS_shmdt, at); /* another thread was faster, or the segment is unusable */
   return r;
 }
 
@@ -118,7 +122,7 @@ static int attach(uint32_t user) {
 static int attach(uint32_t user) { return (void)user, -ENOSYS; }
 #endif
 
-/* Nothing is left of another user's segment in a process that has become somebody else. */
+/* Removes another user's segment from a process that now runs as a different user. */
 static void cover(void) {
   struct family *old = atomic_load_explicit(&mapped, memory_order_acquire);
 #ifdef SYS_mmap
@@ -131,7 +135,8 @@ static void cover(void) {
 
 static struct family *take_out(struct family *family, pid_t pid);
 
-/* What is there for this process, which may be a forked child, in another pid namespace, of another user by now. */
+/* Finds out the segment for this process. It may be a forked child, in another pid namespace, or of another user by
+ * now. */
 static PG_NOINLINE struct family *find_out(pid_t self, bool again) {
   if (!pg_filter_can(PG_CAN_PIDFD | PG_CAN_ASK | PG_CAN_READ | PG_CAN_SHARE))
     return NULL;
@@ -151,7 +156,7 @@ static PG_NOINLINE struct family *find_out(pid_t self, bool again) {
     atomic_store(&known.usable, r == 0);
   }
   atomic_store(&known.pid, self);
-  /* We live, whoever made us (libc inside itself, for one). */
+  /* this process lives, so its PID is not dead, even if libc made it without a wrapper */
   return space && atomic_load(&known.usable) ? take_out(atomic_load(&mapped), self) : NULL;
 }
 
@@ -172,7 +177,7 @@ static uint64_t entry_key(pid_t pid) {
 static uint64_t key_of(uint64_t entry) { return entry & (((uint64_t)1 << (NUMBER_BITS + SPACE_BITS)) - 1); }
 static uint32_t ticket_of(uint64_t entry) { return (uint32_t)(entry >> (NUMBER_BITS + SPACE_BITS)); }
 
-/* 1: the latest. */
+/* 1: the latest */
 static uint32_t age_of(struct family *family, uint64_t entry) {
   return (atomic_load_explicit(&family->tickets, memory_order_relaxed) - ticket_of(entry)) & TICKET_MASK;
 }
@@ -182,7 +187,7 @@ static bool is_kept(struct family *family, uint64_t entry) {
 
 static struct set *set_of(struct family *family, pid_t pid) { return &family->sets[(uint32_t)pid % SETS]; }
 
-/* Entries of this number that mean something. Returns the way of one, or -1. */
+/* Finds an entry of this PID that has not expired. Returns its way in the set, or -1. */
 static int find_entry(struct family *family, pid_t pid, uint64_t *ret) {
   struct set *set = set_of(family, pid);
   uint64_t key = entry_key(pid);
@@ -194,7 +199,7 @@ static int find_entry(struct family *family, pid_t pid, uint64_t *ret) {
   return -1;
 }
 
-/* One set at each death, so that none is left to itself until the tickets come round. */
+/* Each death sweeps one set, so every set is swept before the tickets wrap around. */
 static void sweep(struct family *family, struct set *set) {
   for (uint32_t i = 0; i < WAYS; i++) {
     uint64_t entry = atomic_load_explicit(&set->entry[i], memory_order_relaxed);
@@ -253,8 +258,8 @@ void pg_family_note_born(pid_t pid) {
     take_out(family, pid);
 }
 
-/* Whoever has the number now, a moment after the reap, may be a child of another member's, who has taken the number out
- * before we put it in. */
+/* A moment after the reap, a child of another member may have the PID. That member may have removed the PID before this
+ * process enters it. */
 void pg_family_note_retired(pid_t pid) {
   struct family *family = find();
   if (!family || pid <= 0 || pid >= PG_PID_LIMIT || !pg_number_retired_max() || !pg_filter_can(PG_CAN_PIDFD) ||
@@ -267,8 +272,8 @@ void pg_family_note_retired(pid_t pid) {
     take_out(family, pid);
 }
 
-/* Ourselves, our parent, a thread of ours, a child that came to us, a group that we are in, one whose leader alone is
- * gone. */
+/* True for the process itself, its parent, its threads, and its adopted children. True for the own group, and for a
+ * group whose leader alone is gone. */
 static bool is_no_stranger(pid_t pid, bool group) {
   if (pg_reach_ask(pid) == 0)
     return true;
@@ -284,7 +289,7 @@ pid_t pg_family_ask(pid_t pid, bool group) {
     return 0;
   if (!pg_filter_can(PG_CAN_PIDFD) || !(family = find_out(pg_getpid(), true)) || is_no_stranger(pid, group))
     return 0;
-  int way = find_entry(family, pid, &entry); /* the user may be another by now */
+  int way = find_entry(family, pid, &entry); /* the user may be another one by now */
   if (way < 0)
     return 0;
   uint32_t witness = atomic_load_explicit(&set_of(family, pid)->witness[way], memory_order_relaxed);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How children end: waits that took them, and ends that no wait told us of. */
+/* How children end: waits that reap them, and ends that no wait reported. */
 #include "child/child.h"
 
 #include "base/fmt.h"
@@ -18,7 +18,7 @@ static PG_COLD void log_end(const char *event, pid_t pid, const char *how) {
 }
 
 static inline void told(const char *event, pid_t pid, const char *how) {
-  if (pg_log_on(PG_LOG_WARN)) /* a later refusal tells of it */
+  if (pg_log_on(PG_LOG_WARN)) /* a later refusal logs it */
     pg_gone_note(pid, how);
   if (pg_log_on(PG_LOG_INFO))
     log_end(event, pid, how);
@@ -41,7 +41,7 @@ pg_id pg_child_retire(pg_id id, const char *how) {
   return gone;
 }
 
-/* Births enter in a window, too: so one PID never has two entries. */
+/* Births also enter their PID in a window, so one PID never has two entries. */
 void pg_child_bury(pid_t pid, const char *how) {
   bool group = group_may_live(pid);
   struct pg_window window;
@@ -56,10 +56,10 @@ void pg_child_bury(pid_t pid, const char *how) {
 }
 
 /* Is the process with this PID a zombie? The third field of the file says so. The second field, the name, may contain
- * anything; those after it are numbers. If the file cannot be read, the answer is no: a tracer is then refused the PID
- * of a zombie, which does no harm, while a yes could hit a stranger. */
+ * any character; the later fields are numbers. If the file cannot be read, the answer is no. Then a tracer is refused
+ * the PID of a zombie, which does no harm. A yes could hit a stranger. */
 static PG_NOINLINE bool is_zombie(pid_t pid) {
-  char path[32], text[128]; /* a name has 63 characters at the most */
+  char path[32], text[128]; /* a name has at most 63 characters */
   struct pg_buf b;
   pg_buf_init(&b, path, sizeof path);
   pg_buf_str(&b, "/proc/");
@@ -71,9 +71,10 @@ static PG_NOINLINE bool is_zombie(pid_t pid) {
   return n > 0 && text[n] == ' ' && text[n + 1] == 'Z';
 }
 
-/* A child that we never saw (made inside libc, by a raw system call, before an exec, or an orphan that came to us): its
- * PID is as stale as any. It may have been given away since, to a child of ours by another thread, which will say so,
- * or to a stranger. A tracer is told before the parent, and the child keeps the PID until the parent waits. */
+/* A child that the shim never saw. It was made inside libc, by a raw system call, or before an exec, or it is an
+ * adopted orphan. Its PID is as stale as any. Meanwhile the kernel may have given the PID to a stranger, or to a child
+ * of another thread, which will enter it. A tracer learns of an end before the parent, and the child keeps its PID
+ * until the parent waits. */
 static void unseen_reaped(pid_t pid) {
   if (!pg_filter_can(PG_CAN_PIDFD | PG_CAN_ASK) || pg_sys_kill(pid, 0) == -ESRCH ||
       (pg_reach_ask(pid) == -ECHILD && !is_zombie(pid)))
@@ -89,8 +90,8 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
     unseen_reaped(pid);
     return;
   }
-  /* Our own child, entered before the wait began, is the one that the wait took. A tracer is told of a sibling's end,
-   * too; and by now another thread may have made a new child with that PID. */
+  /* An own child that was entered before the wait began is the one that the wait reaped. A tracer also learns of a
+   * sibling's end; and by now another thread may have made a new child with that PID. */
   bool dead = pg_reach_is_own(id) && !pg_stamp_after(pg_id_stamp(id), births);
   if (!dead && pg_filter_can(PG_CAN_PIDFD))
     dead = pg_reach(id, ino, &probe, false) == -ESRCH;
@@ -98,9 +99,9 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
     pg_child_retire(id, "wait");
 }
 
-/* If a wait reports a retired PID, the process is the program's own: an orphan that came to it, or a tracee. By now
- * another thread may have reaped that process too, and a stranger may have the PID. So the kernel is asked once more,
- * after the look at the entry, which a later retirement replaces. */
+/* If a wait reports a retired PID, the process belongs to the program: an adopted orphan, or a tracee. By now another
+ * thread may have reaped that process, too, and a stranger may have the PID. So the kernel is asked once more, after
+ * the look at the entry. A later retirement replaces that entry. */
 void pg_child_told(pid_t pid) {
   uint64_t ino;
   pg_id id = pg_number_find(pid, &ino);
@@ -112,8 +113,8 @@ void pg_child_told(pid_t pid) {
 
 /* ---- Ends in silence ---- */
 
-/* If the kernel says that the PID is no child of ours, a child of our own has ended. A sibling must be looked at. So
- * must all in a forked child that has not settled: a handler that forked within a birth returns to here in its copy. */
+/* If the kernel answers that the PID is no child, an own child has ended. A sibling needs a look. In a forked child
+ * that has not settled every child needs one: a handler that forked within a birth returns to here in its copy. */
 static bool has_ended(pg_id id, uint64_t ino) {
   const struct pg_signal probe = {0, NULL, 0};
   if (pg_reach_ask(pg_id_pid(id)) != -ECHILD)
@@ -121,9 +122,9 @@ static bool has_ended(pg_id id, uint64_t ino) {
   return (pg_reach_is_own(id) && !(pg_self_marks & PG_FORKED)) || pg_reach(id, ino, &probe, false) == -ESRCH;
 }
 
-/* Children can die without a wait that we see (SIGCHLD ignored, SA_NOCLDWAIT, a raw wait). Every fourth birth looks at
- * one child, and goes on while it finds dead ones: so no more are dead than alive in the long run. It looks at one
- * group, too. */
+/* Children can end without a wait that the shim sees (SIGCHLD ignored, SA_NOCLDWAIT, a raw wait). Every fourth birth
+ * looks at one child, and goes on while it finds dead ones. So in the long run no more entries are dead than alive. It
+ * looks at one group, too. */
 void pg_child_collect(void) {
   const struct pg_signal probe = {0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP};
   uint64_t ino;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A tracked child's pidfd, for the caller of the API. */
+/* The pidfd of a tracked child, for the caller of the API. */
 #include "child/child.h"
 
 #include "child/reach.h"
 #include "child/self.h"
 
-/* Never a duplicate of one that we hold: that would share the flags which the caller may set (O_NONBLOCK). */
+/* Never a duplicate of a held pidfd: a duplicate shares the flags that the caller may set (O_NONBLOCK). */
 int pg_child_pidfd(pid_t pid) {
   uint64_t ino;
-  pg_is_guest(); /* a forked child is put right first */
+  pg_is_guest(); /* settles a forked child first */
   pg_child_look_back();
   pg_id id = pg_number_find(pid, &ino);
   if (!id)

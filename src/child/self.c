@@ -10,8 +10,8 @@ PG_TLS unsigned pg_self_forks;
 
 #define MARKS (PG_FORKED | PG_NEW)
 
-/* Is this process still as its parent was? Another thread may have settled it already; one that is new may be the first
- * to look, but could be a guest's as well. */
+/* Is this process still as its parent was? Another thread may have settled it already. A new thread may be the first to
+ * look, but could also belong to a guest. */
 static bool is_due(bool forked) {
   if (!pg_hot.pid || !pg_filter_can(PG_CAN_PIDFD))
     return forked;
@@ -24,12 +24,14 @@ PG_COLD bool pg_is_guest_slow(void) {
     struct pg_inherited inherited = pg_child_inherited(); /* read first: nothing of this process is entered yet */
     if (is_due(pg_self_marks & PG_FORKED))
       pg_child_settle(true, inherited);
-    /* not earlier: a handler, too, comes upon a table that is settled, by itself */
+    /* not earlier: so a signal handler settles the table itself before it uses the table */
     __atomic_fetch_and(&pg_self_marks, ~MARKS, __ATOMIC_RELAXED);
-    if (PG_UNLIKELY(*(volatile unsigned *)&pg_self_forks != forks)) /* one forked meanwhile, and this is its child */
+    if (PG_UNLIKELY(*(volatile unsigned *)&pg_self_forks !=
+                    forks)) /* a handler forked meanwhile, and this is its child */
       __atomic_fetch_or(&pg_self_marks, PG_FORKED, __ATOMIC_RELAXED);
   }
-  /* If getpid() may not be called, every process counts as the owner: all it does then is to remember dead children. */
+  /* If getpid() may not be called, every process counts as the owner. All that it then does is to remember dead
+   * children. */
   return (pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) && pg_filter_can(PG_CAN_PIDFD) &&
          pg_sys_getpid() != pg_hot.pid;
 }

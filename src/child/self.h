@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Which process this is, without asking the kernel each time. Calls born, kernel.
  *
- * Code of this object can run in a process that shares our memory but is not us: the child of vfork(), or of a clone()
- * with CLONE_VM. Such a guest has descriptors and children of its own, so it must not change the table. And it can run
- * in a forked child that has not called us yet. Most of those exec or exit, so what a child has to put right waits for
- * its first call (each page that it writes is a page fault). One load tells that neither is the case. */
+ * Code of this object can run in a process that shares the memory of another one: the child of vfork(), or of a clone()
+ * with CLONE_VM. Such a guest has descriptors and children of its own, so it must not change the table. The code can
+ * also run in a forked child that has not called the shim yet. Most such children exec or exit, so what a child must
+ * put right waits for its first call: each page that it writes is a page fault. One load tells that neither is the
+ * case. */
 #ifndef PG_CHILD_SELF_H
 #define PG_CHILD_SELF_H
 
@@ -16,15 +17,15 @@
 #include <stdbool.h>
 
 #define PG_FORKED 0x40000000 /* this is a forked child, and pg_child_settle() is due */
-#define PG_NEW 0x20000000    /* this thread has not looked yet whether it is in a forked child that has not settled */
+#define PG_NEW 0x20000000    /* this thread has not yet looked whether it is in a forked child that has not settled */
 
-extern PG_TLS int pg_self_marks;      /* these + how many vforks this thread is in, on either side */
-extern PG_TLS pid_t pg_self_pid;      /* 0: ask */
+extern PG_TLS int pg_self_marks;      /* these, and the number of vforks that this thread is in, on either side */
+extern PG_TLS pid_t pg_self_pid;      /* 0: ask the kernel */
 extern PG_TLS unsigned pg_self_forks; /* how many forks lie between this process and the first one */
 
-/* Where others may run on this memory, the number that is kept is perhaps not the caller's, and the caller's not to be
- * kept; and a handler of pthread_atfork() may be in a child that we have not heard of. The API alone does not see
- * fork(). */
+/* The kept PID may be wrong in two cases. Another process may run on this memory: then the kept PID may be the other's,
+ * and the caller must not keep its own. Or a handler of pthread_atfork() runs in a child that the shim does not know of
+ * yet. The API alone does not see fork(). */
 static inline pid_t pg_getpid(void) {
 #ifdef PG_PRELOAD
   if (PG_UNLIKELY(pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) || pg_hot.forking)
@@ -39,13 +40,13 @@ static inline pid_t pg_getpid(void) {
 
 bool pg_is_guest_slow(void);
 
-/* Puts a forked child right first, where that is due. */
+/* Settles a forked child first, if that is due. */
 static inline bool pg_is_guest(void) {
   return PG_UNLIKELY(pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) && pg_is_guest_slow();
 }
 
-/* Around a vfork. A handler may fork at any instruction here; in its child, which goes on from the same place,
- * PG_FORKED must not be written over, and there is no mark to take away. */
+/* Around a vfork. A signal handler may fork at any instruction here. Its child goes on from the same place: there
+ * PG_FORKED must not be overwritten, and there is no mark to remove. */
 static inline void pg_self_mark(void) { __atomic_fetch_add(&pg_self_marks, 1, __ATOMIC_RELAXED); }
 static inline void pg_self_unmark(void) {
   int was = pg_self_marks;
@@ -54,10 +55,10 @@ static inline void pg_self_unmark(void) {
   }
 }
 
-/* Nothing out of the ordinary: mode enforce, no guest, no log, no filter, no pidfds of the program's own. */
+/* The usual case: mode enforce, no guest, no log, no filter, and no pidfds of the program itself. */
 static inline bool pg_is_usual(void) { return PG_LIKELY((pg_self_marks | (pg_state() ^ PG_STATE_ON)) == 0); }
 
-/* Before the first mark is set: pg_hot.pid is what a guest is told apart by. */
+/* Before the first mark is set: a guest is recognised by pg_hot.pid. */
 static inline void pg_self_know(void) {
   if (PG_UNLIKELY(!pg_hot.pid))
     pg_hot.pid = pg_sys_getpid();

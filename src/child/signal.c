@@ -47,12 +47,12 @@ void pg_child_log_late_wait(pid_t pid, struct pg_call call) {
   pg_line_end(&line);
 }
 
-/* A stale signal: refused, or in audit mode noted and left to libc. In nothing else do the modes differ: a signal to a
- * child that lives goes through its pidfd in both, as asking first would double its cost. witness: the process that saw
- * the child's end, if it was another one. */
+/* A stale signal is refused, or in audit mode logged and left to libc. The modes differ in nothing else: a signal to a
+ * living child goes through its pidfd in both, because asking first would double its cost. witness: the process that
+ * saw the child's end, if it was another one. */
 static int refuse_seen(pid_t target, int sig, pid_t witness, struct pg_call call) {
   if (pg_filter_can(PG_CAN_PIDFD) && target == pg_getpid())
-    return PG_PASS; /* a parent of ours saw the PID die, and then we were given it */
+    return PG_PASS; /* a parent saw the PID die, and then the kernel gave it to this process */
   bool audit = pg_mode() == PG_MODE_AUDIT;
   pg_count(refused);
   if (pg_log_on(PG_LOG_WARN))
@@ -61,13 +61,13 @@ static int refuse_seen(pid_t target, int sig, pid_t witness, struct pg_call call
 }
 static int refuse(pid_t target, int sig, struct pg_call call) { return refuse_seen(target, sig, 0, call); }
 
-/* Nothing is known of the PID here. target: as for kill(). */
+/* The table does not know the PID, so the family is asked. target: as for kill(). */
 static int ask_family(pid_t target, int sig, struct pg_call call) {
   pid_t witness = target > 0 ? pg_family_look(target, false) : pg_family_look(-target, true);
   return PG_UNLIKELY(witness) ? refuse_seen(target, sig, witness, call) : PG_PASS;
 }
 
-/* What reaching a child came to, as the call's result. */
+/* Turns the result of reaching a child into the result of the call. */
 static int answer(int r, pid_t target, int sig, struct pg_call call) {
   if (r == -EOPNOTSUPP) {
     pg_degraded(call.name, target, r, "sent-by-pid");
@@ -83,13 +83,13 @@ static int answer(int r, pid_t target, int sig, struct pg_call call) {
 
 /* ---- One process ---- */
 
-/* The first process of another pid namespace, where our PIDs say nothing. */
+/* Is this the first process of another pid namespace? The table's PIDs mean nothing there. */
 static bool is_first(pid_t self) { return self == 1 || (pg_filter_can(PG_CAN_PARENT) && pg_sys_getppid() == 0); }
 
-/* A guest has a descriptor table and children of its own, and leaves the table of the process whose memory it borrows
- * alone. A PID that is retired there may be that of a child of the guest's own: the kernel says so. */
+/* A guest has a descriptor table and children of its own. It must not change the table of the process whose memory it
+ * borrows. A PID that is retired there may be a child of the guest: the kernel says so. */
 static int signal_as_guest(pid_t pid, const struct pg_signal *s, struct pg_call call) {
-  pid_t self = pg_sys_getpid(); /* not the one that is kept, which is the other process's */
+  pid_t self = pg_sys_getpid(); /* not the kept PID, which is the other process's */
   uint64_t ino;
   if (pid == self || is_first(self))
     return PG_PASS;
@@ -141,9 +141,9 @@ bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call) {
 
 /* ---- A process group ---- */
 
-/* The group of a leader that was reaped. While a number is a group's, the kernel gives it to no process (__change_pid()
- * in kernel/pid.c). So if a process has the leader's PID, the group is gone. Else the number is still the group's, or
- * free. */
+/* The group of a leader that was reaped. While a group uses a number, the kernel gives that number to no process
+ * (__change_pid() in kernel/pid.c). So if a process has the leader's PID, the group is gone. Else the number still
+ * belongs to the group, or is free. */
 static int reach_orphaned_group(pg_id id, uint64_t ino, const struct pg_signal *s, bool guest) {
   pid_t pgid = pg_id_pid(id);
   int r = guest ? -EOPNOTSUPP : pg_reach(id, ino, s, false);
@@ -164,7 +164,7 @@ static int signal_group_as_guest(pid_t pgid, const struct pg_signal *s, struct p
     return ask_family(-pgid, s->sig, call);
   bool lives = pg_id_is_live(id);
   if (lives && (r = pg_reach(id, ino, s, true)) == -ESRCH)
-    lives = pg_reach(id, ino, &probe, true) != -ESRCH; /* else it is the group that is empty */
+    lives = pg_reach(id, ino, &probe, true) != -ESRCH; /* only the group is empty */
   if (!lives)
     r = pg_id_state(id) == PG_GONE ? -ESRCH : reach_orphaned_group(id, ino, s, true);
   if (r == -EOPNOTSUPP || (r == -ESRCH && pg_filter_can(PG_CAN_PIDFD) && (lives || pg_reach_ask(pgid) == 0)))
@@ -172,7 +172,7 @@ static int signal_group_as_guest(pid_t pgid, const struct pg_signal *s, struct p
   return r == -ESRCH ? refuse(-pgid, s->sig, call) : r;
 }
 
-/* 0, PG_PASS, or what the kernel says; -ESRCH with *ret_stale where the group is empty for ever. */
+/* 0, PG_PASS, or the kernel's error. -ESRCH with *ret_stale: the group is empty for ever. */
 static int reach_group(pid_t pgid, const struct pg_signal *s, bool *ret_stale) {
   const struct pg_signal probe = {0, NULL, 0};
   uint64_t ino;
@@ -184,7 +184,7 @@ static int reach_group(pid_t pgid, const struct pg_signal *s, bool *ret_stale) {
     int r = pg_filter_can(PG_CAN_PIDFD) ? pg_reach(id, ino, s, false) : PG_PASS;
     bool ended = r == PG_PASS ? pg_reach_is_lost(id) : r == -ESRCH && pg_reach(id, ino, &probe, false) == -ESRCH;
     if (!ended)
-      return r; /* no process is in the group of a child that lives: until now */
+      return r; /* the child lives, but its group has no members at the moment */
     pg_count(silent);
     id = pg_child_retire(id, "silent");
   }
@@ -233,8 +233,8 @@ int pg_child_check_group(pid_t pgid, struct pg_call call) {
 
 /* ---- Other calls ---- */
 
-/* Calls that take a PID are made for threads, too. Is the PID that of a thread of ours, or of a child that lives? The
- * second is read from /proc. */
+/* Programs pass thread ids to calls that take a PID. Does this one belong to a thread of this process, or of a living
+ * child? /proc tells the second. */
 static pid_t process_of(pid_t tid) {
   static const char field[] = "\nTgid:\t";
   char path[40], text[160];

@@ -45,10 +45,10 @@ const struct pg_status_layout pg_status_layout = {.size = sizeof pg_status_layou
                                                   }};
 _Static_assert(PG_PID_LIMIT == 1 << 22, "as said above");
 
-/* Distances are known when the object is linked: nothing is left for the loader to do. */
+/* The linker knows these distances, so the loader has no work with them. */
 __asm__(".pushsection .note.pidguard, \"a\", %note\n"
         ".balign 4\n"
-        ".long 9, 20, 1\n" /* the owner's length, that of the contents, the version */
+        ".long 9, 20, 1\n" /* the length of the owner, that of the contents, the version */
         ".asciz \"pidguard\"\n"
         ".balign 4\n"
         ".long pg_status_layout - .\n"

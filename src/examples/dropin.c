@@ -3,13 +3,14 @@
  *
  *     dropin
  *
- * Below the line is a program as many were written: it keeps the PID of its worker, reaps it in one place, and stops it
- * in another, which does not know that there is nothing left to stop. If the number belongs to somebody else by then,
- * kill() hits a stranger. Above the line is all that has to be added, where nobody wants to touch the rest: the calls
- * of the same names and arguments that know their children. (Without even this: run it by pidguard(1), or link it with
- * -lpidguard-preload.)
+ * Below the line is a program as many were written. It keeps the PID of its worker, and reaps the worker in one place.
+ * Another place stops the worker, and does not know that it is gone. If the PID belongs to another process by then,
+ * kill() hits a stranger. Above the line is all that you must add, if you do not want to change the rest: calls with
+ * the same names and arguments that know their children. (Even that is unnecessary if you run the program with
+ * pidguard(1), or link it with -lpidguard-preload.)
  *
- * It prints the worker's number once it was reaped and waits for Enter, so that one can put a process in its place. */
+ * It prints the worker's PID once it was reaped, and waits for Enter. Meanwhile you can put another process in its
+ * place. */
 #define _POSIX_C_SOURCE 200809L
 #ifndef WITHOUT_PIDGUARD /* to see the difference */
 #include <pidguard/pidguard.h>
@@ -26,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static pid_t worker_pid; /* never cleared: the mistake that all of this is about */
+static pid_t worker_pid; /* never cleared, which is the mistake */
 
 static void start_worker(void) {
   worker_pid = fork();
@@ -58,7 +59,7 @@ int main(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   start_worker();
   collect_worker();
-  getchar(); /* time goes by, and numbers come round */
+  getchar(); /* time goes by, and the kernel reuses PIDs */
   stop_worker();
   return 0;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs a command in the namespaces of another process: whatever they are, and as long as it is that process.
+/* Runs a command in the namespaces of another process.
  *
  *     enter PID[:ID:BOOT] COMMAND [ARG...]
  *
- * Those that are shared already cost no right and are no error. A text that names the process for good is taken as well
- * as a bare number, which can only be trusted as far as whoever typed it. */
+ * Namespaces that both already share need no right, and cause no error. A text names the process for ever. A bare PID
+ * works, too, but nothing verifies that the process is still the one that the user meant. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pidguard/pidguard.h>
@@ -25,7 +25,7 @@ int main(int argc, char **argv) {
     return 1;
   }
   close(target);
-  /* A new pid namespace is that of the next children: so there has to be one. */
+  /* A new pid namespace holds only the next children, so this program must make one. */
   int child = pidguard_spawn(argv[2], argv + 2, environ, NULL, 0);
   if (child < 0 || pidguard_pidfd_wait(child, &status, -1) < 0) {
     fprintf(stderr, "enter: %s: %s\n", argv[2], strerror(errno));

@@ -3,9 +3,9 @@
  *
  *     epoll [CHILDREN]
  *
- * To see: a pidfd is one more descriptor in the loop that a program has anyway, beside its sockets and timers (here one
- * timer stands for these). Each event names its child at once, however many there are: no SIGCHLD, no waitpid(-1), no
- * search. What it takes is a descriptor for each child. */
+ * It shows that a pidfd is one more descriptor in the program's own loop, beside its sockets and timers. (Here one
+ * timer stands for them.) Each event names its child at once, with any number of children: no SIGCHLD, no waitpid(-1),
+ * no search. The price is one descriptor for each child. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@ static void die(const char *what) {
   exit(1);
 }
 
-/* How many descriptors there may be: the soft limit is low by tradition (select), the hard one is what counts. */
+/* How many descriptors this process may open. The soft limit is low by tradition (select), so the hard limit counts. */
 static int raise_limit(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -39,13 +39,13 @@ static int raise_limit(void) {
   return limit.rlim_cur > 1000000 ? 1000000 : (int)limit.rlim_cur;
 }
 
-/* A child that lives until the gate is opened. */
+/* A child that lives until the gate opens. */
 static int start(struct child *child, int number, const int gate[2]) {
   child->number = number;
-  pid_t pid = pidguard_fork_pidfd(&child->pidfd); /* forked, and named, in one go */
+  pid_t pid = pidguard_fork_pidfd(&child->pidfd); /* forked, with a pidfd, in one step */
   if (pid == 0) {
     char c;
-    close(gate[1]); /* or the gate would stay open for its brothers */
+    close(gate[1]); /* else the gate would stay open for the other children */
     _exit(read(gate[0], &c, 1) == 0 ? number % 100 : 255);
   }
   return pid < 0 ? -1 : 0;
@@ -85,15 +85,15 @@ int main(int argc, char **argv) {
       die("epoll_wait");
     for (int i = 0; i < ready; i++) {
       struct child *child = events[i].data.ptr;
-      if (!child) { /* the timer, once: open the gate, and all children end */
+      if (!child) { /* the timer, once: opens the gate, and all children end */
         close(gate[1]), close(timer);
         continue;
       }
       int status;
       if (pidguard_pidfd_wait(child->pidfd, &status, 20) < 0)
-        continue; /* a tracer holds it still: it will be told again */
+        continue; /* a tracer still holds it: the next round reports it again */
       right += WIFEXITED(status) && WEXITSTATUS(status) == child->number % 100;
-      /* Children that were forked later hold copies of this pidfd, so close() alone would leave it in the loop. */
+      /* Children that were forked later have copies of this pidfd, so close() alone would leave it in the loop. */
       epoll_ctl(loop, EPOLL_CTL_DEL, child->pidfd, NULL);
       close(child->pidfd);
       running--;

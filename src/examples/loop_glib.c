@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A pidfd in GLib's main loop. (g_child_watch_add() wants a PID, and reaps by it.) */
+/* A pidfd in the main loop of GLib. (g_child_watch_add() wants a PID, and reaps by it.) */
 #define _GNU_SOURCE
 #include <glib-unix.h>
 #include <pidguard/pidguard.h>
@@ -9,7 +9,7 @@ static gboolean on_end(gint pidfd, GIOCondition condition, gpointer loop) {
   int status = -1;
   (void)condition;
   if (pidguard_pidfd_wait(pidfd, &status, 20) < 0)
-    return G_SOURCE_CONTINUE; /* a tracer holds it still */
+    return G_SOURCE_CONTINUE; /* a tracer still holds it */
   g_print("status %d\n", WEXITSTATUS(status));
   g_main_loop_quit(loop);
   return G_SOURCE_REMOVE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A pidfd in libuv. (It sets O_NONBLOCK, which waits of pidguard with a limit, or without, do not mind.) */
+/* A pidfd in libuv. (libuv sets O_NONBLOCK, which does not affect the waits of pidguard.) */
 #define _GNU_SOURCE
 #include <pidguard/pidguard.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@ static void on_end(uv_poll_t *poll, int error, int events) {
   int status = -1;
   (void)error, (void)events;
   if (pidguard_pidfd_wait(*(int *)poll->data, &status, 20) < 0)
-    return; /* a tracer holds it still */
+    return; /* a tracer still holds it */
   printf("status %d\n", WEXITSTATUS(status));
   uv_close((uv_handle_t *)poll, NULL);
 }

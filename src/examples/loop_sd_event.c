@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A pidfd in sd-event. (sd_event_add_child_pidfd() takes one too, but wants SIGCHLD blocked and reaps by itself.) */
+/* A pidfd in sd-event. (sd_event_add_child_pidfd() takes one, too, but wants SIGCHLD blocked, and reaps by itself.) */
 #define _GNU_SOURCE
 #include <pidguard/pidguard.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@ static int on_end(sd_event_source *source, int pidfd, uint32_t events, void *eve
   int status = -1;
   (void)source, (void)events;
   if (pidguard_pidfd_wait(pidfd, &status, 20) < 0)
-    return 0; /* a tracer holds it still */
+    return 0; /* a tracer still holds it */
   printf("status %d\n", WEXITSTATUS(status));
   return sd_event_exit(event, 0);
 }

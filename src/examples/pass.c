@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Handing a process to somebody else.
+/* Passes a process to another process.
  *
  *     pass COMMAND [ARG...]
  *
- * The main process starts COMMAND and sends its pidfd over a socket to a watchman, another process. The watchman is not
- * the parent; by number it could never be sure whom it signals. To see: what is sent is the process itself, the
- * receiver can ask about it, signal it and wait for its end, and only the parent can reap it. */
+ * The main process starts COMMAND, and sends its pidfd over a socket to a watchman, which is another process. The
+ * watchman is not the parent, so with a PID it could signal a stranger. A pidfd names the process itself. The receiver
+ * can ask about it, signal it and wait for its end; only the parent can reap it. */
 #define _GNU_SOURCE
 #include <pidguard/pidguard.h>
 #include <stdio.h>
@@ -21,14 +21,14 @@ static void die(const char *what) {
 
 /* The other process. */
 static int watch(int sock) {
-  /* Who are we talking to? Not a number that may be stale, but a pidfd again. */
+  /* The peer is known by a pidfd, not by a PID that may be stale. */
   int peer = pidguard_socket_peer(sock);
   if (peer < 0)
     die("watchman: peer");
   printf("watchman: the peer is %s\n", pidguard_pidfd_get_pid(peer) == getppid() ? "my parent" : "a stranger");
   close(peer);
 
-  int worker = pidguard_socket_receive(sock); /* checked to be a pidfd, and nothing else */
+  int worker = pidguard_socket_receive(sock); /* the library checks that it is a pidfd */
   if (worker < 0)
     die("watchman: receive");
   struct pidguard_info info = {.mask = PIDGUARD_INFO_PID | PIDGUARD_INFO_CREDS | PIDGUARD_INFO_STATE};
@@ -37,9 +37,9 @@ static int watch(int sock) {
   printf("watchman: got a process of %s, %s\n", info.ppid == getppid() ? "my parent" : "somebody",
          info.state == PIDGUARD_STATE_ALIVE ? "alive" : "ended");
 
-  if (pidguard_pidfd_send_signal(worker, SIGTERM, 0) < 0) /* to this process, or to nobody */
+  if (pidguard_pidfd_send_signal(worker, SIGTERM, 0) < 0) /* to this process, or to no process */
     die("watchman: signal");
-  if (pidguard_pidfd_wait_end(worker, 5000) < 0) /* needs not be our child */
+  if (pidguard_pidfd_wait_end(worker, 5000) < 0) /* need not be a child of the watchman */
     die("watchman: wait");
   printf("watchman: it has ended\n");
   close(worker);
@@ -67,7 +67,7 @@ int main(int argc, char **argv) {
   int worker = pidguard_spawn(argv[1], argv + 1, environ, NULL, 0);
   if (worker < 0)
     die(argv[1]);
-  if (pidguard_socket_send(pair[0], worker) < 0) /* a copy: ours stays ours */
+  if (pidguard_socket_send(pair[0], worker) < 0) /* the receiver gets a copy */
     die("send");
 
   if (pidguard_pidfd_wait(watchman, &status, -1) < 0 || status != 0)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Reaping children without a handler for SIGCHLD.
+/* Reaps children without a handler for SIGCHLD.
  *
  *     reap [CHILDREN]
  *
- * A handler interrupts everything, runs between any two instructions, and is one for the whole process: with
- * waitpid(-1) it takes the children of every library, too. To see: a set tells which of *these* children ended, when
- * the program asks, and another part of the program (here: a "library" that runs a command by system(3)) is left in
- * peace. The set is itself a descriptor, and could stand in any event loop. */
+ * A handler runs between any two instructions, and there is one for the whole process. With waitpid(-1) it also takes
+ * the children of every library. Here a set tells which of *these* children ended, when the program asks. Another part
+ * of the program is left in peace: a "library" that runs a command by system(3). The set is itself a descriptor, and
+ * any event loop can take it. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pidguard/pidguard.h>
@@ -24,7 +24,7 @@ static void die(const char *what) {
   exit(1);
 }
 
-/* A job that ends with its number as status, the later ones earlier. */
+/* A job that ends with its index as status, the later ones earlier. */
 static void start(struct job *job, int number, int jobs) {
   char script[64];
   snprintf(script, sizeof script, "sleep 0.%02d; exit %d", jobs - number, number);
@@ -35,8 +35,8 @@ static void start(struct job *job, int number, int jobs) {
     die("sh");
 }
 
-/* Collects one job that has ended: can take no other. If somebody traces it, it may not be to be had at once; then the
- * set will tell it again. 1 if it was collected. */
+/* Collects one job that has ended, and can take no other child. A tracer may still hold the job; then the set will
+ * report it again. Returns 1 if the job was collected. */
 static int finish(int set, struct job *job, int *right) {
   int status;
   if (pidguard_pidfd_wait(job->pidfd, &status, 20) < 0) {
@@ -77,7 +77,7 @@ int main(int argc, char **argv) {
       die("add");
   }
 
-  /* Meanwhile somebody else makes a child of his own, and gets its status: nobody steals it. */
+  /* Meanwhile another part of the program makes a child, and gets its status: no wait steals it. */
   int status = system("exit 42");
   printf("the library: status %d\n", WEXITSTATUS(status));
 
@@ -85,7 +85,7 @@ int main(int argc, char **argv) {
     int ended[16];
     int n = pidguard_set_wait(set, ended, 16, pidguard_deadline(10000));
     if (n < 0)
-      die("set_wait"); /* for ten seconds nothing: ETIMEDOUT */
+      die("set_wait"); /* no news for ten seconds: ETIMEDOUT */
     for (int i = 0; i < n; i++)
       left -= finish(set, find(job, jobs, ended[i]), &right);
   }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* An identity kept over a restart: a manager that can be replaced while its daemon runs on.
+/* An identity that survives a restart: a manager can be replaced while its daemon runs on.
  *
  *     restart FILE start COMMAND [ARG...]   starts the command, and notes in FILE which process it is
  *     restart FILE status                   tells whether that process runs
  *     restart FILE stop                     ends it, and all that it has started
  *
- * A PID file says "4711", and whoever is 4711 when it is read gets the signal. This one names the process: after its
- * end, and after a reboot, it names nobody. */
+ * A PID file says "4711", and the process that has the PID 4711 when it is read gets the signal. This file names the
+ * process itself. After its end, and after a reboot, the file names no process. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ static int fail(const char *what) {
   return 1;
 }
 
-/* The process that the file names; -1 with ESRCH if it has ended, and whoever has its number is left in peace. */
+/* The process that the file names. -1 with ESRCH if it has ended, even if another process has its PID. */
 static int find(const char *file) {
   char text[PIDGUARD_TEXT_MAX + 1] = "";
   int fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -29,8 +29,9 @@ static int find(const char *file) {
     return -1;
   ssize_t n = read(fd, text, sizeof text - 1);
   close(fd);
-  int daemon = n < 0 ? -1 : pidguard_pidfd_from_text(text, 0);                   /* the line end is part of it */
-  if (daemon >= 0 && pidguard_pidfd_get_state(daemon) != PIDGUARD_STATE_ALIVE) { /* only not reaped yet */
+  int daemon = n < 0 ? -1 : pidguard_pidfd_from_text(text, 0); /* the newline is part of the text */
+  if (daemon >= 0 &&
+      pidguard_pidfd_get_state(daemon) != PIDGUARD_STATE_ALIVE) { /* it has ended, and was not reaped yet */
     close(daemon);
     errno = ESRCH;
     return -1;
@@ -56,7 +57,7 @@ static int start(const char *file, char **command) {
 static int stop(int daemon) {
   if (pidguard_pidfd_kill_tree(daemon, 1000) < 0 && errno != ESRCH)
     return fail("stop");
-  if (pidguard_pidfd_wait_end(daemon, 5000) < 0) /* it is nobody's child here */
+  if (pidguard_pidfd_wait_end(daemon, 5000) < 0) /* it is no child of this process */
     return fail("wait");
   printf("stopped\n");
   return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A test runner: each test has a time limit, its own signals, and an output of its own; what it leaves behind goes with
- * it.
+/* A test runner. Each test has a time limit, its own signals, and its own output. What the test leaves running is
+ * ended.
  *
- *     runner MILLISECONDS TEST...        each TEST is for sh */
+ *     runner MILLISECONDS TEST...        sh runs each TEST */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -30,10 +30,10 @@ static int run(char *test, int limit) {
     die("sh");
   if (pidguard_pidfd_wait_end(pidfd, limit) < 0) {
     printf("TIMEOUT  %s\n", test);
-    pidguard_pidfd_kill_tree(pidfd, 1000); /* and not the shell alone */
+    pidguard_pidfd_kill_tree(pidfd, 1000); /* not the shell alone */
     pidguard_pidfd_wait(pidfd, &status, -1);
   } else {
-    pidguard_pidfd_send_signal(pidfd, SIGKILL, PIDGUARD_SIGNAL_GROUP); /* what it left in the background */
+    pidguard_pidfd_send_signal(pidfd, SIGKILL, PIDGUARD_SIGNAL_GROUP); /* what the test left in the background */
     if (pidguard_pidfd_wait(pidfd, &status, -1) < 0)
       die("wait");
     if (WIFSIGNALED(status))

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A server that asks who its peer is.
+/* A server that asks which process its peer is.
  *
  *     server SOCKET CONNECTIONS
  *
- * Two questions, two answers. What the peer may do is decided by who it was when it connected: by now it may have
- * executed a set-user-ID program, and be root. Which process it is, for the log and to be told when it ends, its pidfd
- * says; its number would be somebody else's once it has ended. */
+ * The server has two questions. What may the peer do? The credentials from the connection decide, because by now the
+ * peer may have executed a set-user-ID program, and be root. Which process is it? The pidfd tells, for the log, and to
+ * notice its end. The PID would belong to another process some time after that end. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pidguard/pidguard.h>
@@ -30,7 +30,7 @@ static void serve(int sock) {
   if (peer >= 0)
     pidguard_pidfd_to_text(peer, text, sizeof text);
   int proc = peer < 0 ? -1 : pidguard_pidfd_open_proc(peer);
-  int comm = proc < 0 ? -1 : openat(proc, "comm", O_RDONLY | O_CLOEXEC); /* of this process, or an error */
+  int comm = proc < 0 ? -1 : openat(proc, "comm", O_RDONLY | O_CLOEXEC); /* the server's own, or an error */
   if (comm >= 0 && read(comm, name, sizeof name - 1) > 0)
     name[strcspn(name, "\n")] = '\0';
   bool allowed = uid == 0 || uid == geteuid();

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Supervising a worker: start it, give it so much time, end it if it needs more, start it again if it failed.
+/* Supervises a worker: starts it, ends it after its time limit, and starts it again if it failed.
  *
  *     supervise MILLISECONDS TRIES COMMAND [ARG...]
  *
- * To see: a wait with a time-out needs no SIGALRM and no polling; a worker that does not listen to SIGTERM is killed a
- * moment later; and whatever happens meanwhile, each signal goes to this worker or to nobody. */
+ * It shows that a wait with a time-out needs no SIGALRM and no polling. A worker that ignores SIGTERM is killed a
+ * moment later. Whatever happens meanwhile, each signal reaches this worker or no process. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pidguard/pidguard.h>
@@ -15,8 +15,8 @@
 
 #define PATIENCE_MS 1000 /* between SIGTERM and SIGKILL */
 
-/* Like pidguard_pidfd_wait(), but goes on after a signal handler ran. (A program that handles signals would look at the
- * clock here; for one that does not, this is enough.) */
+/* As pidguard_pidfd_wait(), but goes on after a signal handler has run. (A program that handles many signals would look
+ * at the clock here.) */
 static int wait_for(int worker, int *status, int timeout) {
   int r;
   do
@@ -25,9 +25,10 @@ static int wait_for(int worker, int *status, int timeout) {
   return r;
 }
 
-/* One life of the worker. 0 with its wait status, -1 with errno. */
+/* One life of the worker. Returns 0 with its wait status, or -1 with errno. */
 static int run_once(char **command, int timeout, int *status) {
-  /* A pidfd, not a PID: made by the kernel together with the child. Close-on-exec, so the worker does not get it. */
+  /* A pidfd, not a PID: the kernel makes it together with the child. It is close-on-exec, so the worker does not get
+   * it. */
   int worker = pidguard_spawn(command[0], command, environ, NULL, 0);
   if (worker < 0)
     return -1;
@@ -37,7 +38,7 @@ static int run_once(char **command, int timeout, int *status) {
     int killed = pidguard_pidfd_terminate(worker, PATIENCE_MS, PIDGUARD_TERMINATE_CONTINUE);
     if (killed >= 0)
       printf("too slow: %s\n", killed ? "killed, it did not listen" : "ended when asked to");
-    r = wait_for(worker, status, -1); /* now it is certain to end; collect it */
+    r = wait_for(worker, status, -1); /* it is certain to end now; collect it */
   }
 
   int error = errno;
@@ -57,7 +58,7 @@ int main(int argc, char **argv) {
     int status;
     if (run_once(argv + 3, timeout, &status) < 0) {
       fprintf(stderr, "supervise: %s: %s\n", argv[3], strerror(errno));
-      return 1; /* no such program, no descriptor: the next try would not fare better */
+      return 1; /* no such program, or no descriptor: another try would fail, too */
     }
     if (WIFEXITED(status))
       printf("try %d: exit status %d\n", try, WEXITSTATUS(status));

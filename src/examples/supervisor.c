@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A supervisor: keeps workers running until it is told to stop, and then ends them with patience.
+/* A supervisor. It keeps workers running until it is told to stop, and then gives them time to end.
  *
- *     supervisor PATIENCE_MS COMMAND...        each COMMAND is for sh
+ *     supervisor PATIENCE_MS COMMAND...        sh runs each COMMAND
  *
- * One set is all the event loop there is: the workers, the signals that end the supervisor, and for each worker that
- * was asked to end the timer of its patience. No SIGCHLD, no waitpid(-1), no search for who a number is. */
+ * One set is the whole event loop. Its members are the workers, the signals that end the supervisor, and a timer for
+ * each worker that was asked to end. No SIGCHLD, no waitpid(-1), no search for the owner of a PID. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pidguard/pidguard.h>
@@ -42,7 +42,7 @@ static void stop(struct worker *w) {
     pidguard_set_add(set, w->timer);
 }
 
-/* It has ended; what cannot be collected yet, because somebody traces it, is told again. */
+/* It has ended. A tracer may still hold it, and then the set reports it again. */
 static void ended(struct worker *w) {
   int status;
   if (pidguard_pidfd_wait(w->pidfd, &status, 20) < 0)
@@ -86,7 +86,7 @@ int main(int argc, char **argv) {
   sigemptyset(&mask);
   sigaddset(&mask, SIGTERM);
   sigaddset(&mask, SIGINT);
-  sigprocmask(SIG_BLOCK, &mask, NULL); /* not for the workers: they start with nothing blocked */
+  sigprocmask(SIG_BLOCK, &mask, NULL); /* not inherited: the workers start with no signal blocked */
   int signals = signalfd(-1, &mask, SFD_CLOEXEC);
   set = pidguard_set_create();
   if (signals < 0 || set < 0 || pidguard_set_add(set, signals) < 0)

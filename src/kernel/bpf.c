@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel has checked the program: jumps go forward and end inside, the last step returns (kernel/seccomp.c,
+/* The kernel has checked the program: jumps go forward and end inside, and the last step returns (kernel/seccomp.c,
  * seccomp_check_filter(); net/core/filter.c, bpf_check_classic()). So one pass in the order of the steps sees
- * everything that leads to a step before the step itself. Of the accumulator alone is kept what is known. */
+ * everything that leads to a step before that step. It keeps what is known of the accumulator alone. */
 #include "kernel/bpf.h"
 
 #include <errno.h>
@@ -62,9 +62,9 @@ static bool is_good(uint32_t answer, bool bearable) {
   case 0x7fff0000: /* SECCOMP_RET_ALLOW */
   case 0x7ffc0000: /* SECCOMP_RET_LOG */
     return true;
-  case 0x00050000: /* SECCOMP_RET_ERRNO; 0 would be a success that is none */
+  case 0x00050000: /* SECCOMP_RET_ERRNO; 0 would be a false success */
     return bearable && (data == ENOSYS || data == EPERM || data == EACCES || data == EINVAL || data == EOPNOTSUPP);
-  default: /* killed, a signal, or asked about, perhaps of ourselves */
+  default: /* killed, a signal, or a question to a supervisor, which may be this process */
     return false;
   }
 }
@@ -77,7 +77,7 @@ static void reach(struct pg_bpf_room *room, uint32_t at, int state, uint32_t val
   room->value[at] = value;
 }
 
-/* Whether a conditional jump is taken: 1, 0, or -1 where that is not known. */
+/* Is a conditional jump taken? 1, 0, or -1 if that is unknown. */
 static int taken(const struct pg_bpf_step *step, int state, uint32_t a) {
   if (state == UNKNOWN)
     return -1;
@@ -132,7 +132,7 @@ bool pg_bpf_lets_pass(const struct pg_bpf_program *program, const struct pg_bpf_
       state = UNKNOWN;
     }
     if (next <= i || other <= i || next >= length ||
-        other >= length) /* somebody has changed it since the kernel looked */
+        other >= length) /* the program has changed it since the kernel looked */
       return false;
     reach(room, next, state, a);
     if (other != next)

@@ -19,22 +19,21 @@ struct pg_bpf_program {
   const struct pg_bpf_step *steps;
 };
 
-/* A system call as far as it is known: its number, and of its arguments those whose bit is set. */
+/* A system call as far as it is known: its number, and those of its arguments whose bit is set. */
 struct pg_bpf_call {
   uint32_t number;
   uint8_t known;
   uint32_t argument[5];
 };
 
-/* What is worked out at each step, for one run at a time. */
+/* The state at each step, for one run at a time. */
 struct pg_bpf_room {
   uint8_t state[PG_BPF_MOST];
   uint32_t value[PG_BPF_MOST];
 };
 
-/* Is every answer that the program may give to the call that it is allowed, or, where that is `bearable`, refused with
- * an errno by which a call says that it is not to be had here? Where the program looks at what is not known, it may
- * answer both ways. */
+/* True if the program can only allow the call. If the refusal is `bearable`, an errno by which a missing call fails is
+ * allowed, too. If the program tests something unknown, it may answer both ways. */
 bool pg_bpf_lets_pass(const struct pg_bpf_program *program, const struct pg_bpf_call *call, bool bearable,
                       struct pg_bpf_room *room);
 

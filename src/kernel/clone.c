@@ -5,8 +5,8 @@
 
 #define FLAGS (CLONE_PIDFD | CLONE_VFORK)
 
-/* The call, and in the child `run` on its new stack. The compiler cannot know of the second return, so there is none:
- * the child never comes out of here. Registers survive but for those named. */
+/* Makes the call, and runs `run` in the child on its new stack. The compiler cannot know of a second return, so there
+ * is none: the child never leaves this function. All registers survive but those that are named. */
 #if defined(__x86_64__) && !defined(__ILP32__)
 #define ON_OWN_STACK 1
 static long call(long number, long a, long b, long c, void (*run)(void *), void *arg) {
@@ -65,7 +65,7 @@ pid_t pg_sys_clone_child(const struct pg_child_start *start) {
     args.cgroup = (uint64_t)start->cgroup;
   if (start->flags)
     return (pid_t)call(SYS_clone3, (long)&args, sizeof args, 0, start->run, start->arg);
-  /* The order of flags and stack is these two architectures', and that of most. */
+  /* These two architectures, and most others, have flags and stack in this order (clone(2)). */
   return (pid_t)call(SYS_clone, (long)args.flags | SIGCHLD, (long)(args.stack + args.stack_size), (long)start->pidfd,
                      start->run, start->arg);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Making a child that borrows our memory until it executes a program or exits, as vfork does, with a pidfd from the
- * kernel. Raw calls only. */
+/* Makes a child that borrows the memory of its parent until it executes a program or exits, as vfork does. The kernel
+ * makes its pidfd. Raw calls only. */
 #ifndef PG_KERNEL_CLONE_H
 #define PG_KERNEL_CLONE_H
 
@@ -16,15 +16,15 @@
 struct pg_child_start {
   void (*run)(void *arg); /* must not return */
   void *arg;
-  void *stack; /* used where the memory is really shared */
+  void *stack; /* used if the memory is really shared */
   size_t stack_size;
-  int *pidfd;     /* set by the kernel before the child runs, and left alone before 5.2; in shared memory */
+  int *pidfd; /* in shared memory; the kernel sets it before the child runs, and kernels before 5.2 leave it alone */
   uint64_t flags; /* 0, or PG_CLONE_*: clone3 */
   int cgroup;     /* with PG_CLONE_INTO_CGROUP */
 };
 
-/* The child's number, or -errno. Returns when the child has executed a program or has exited. Where the architecture
- * has no entry the child gets a copy of our memory, apart from what is mapped as shared. */
+/* Returns the child's PID, or -errno, once the child has executed a program or has exited. On an architecture without
+ * an entry the child gets a copy of the memory, apart from shared mappings. */
 pid_t pg_sys_clone_child(const struct pg_child_start *start);
 
 #endif

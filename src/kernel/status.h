@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One pure function: what waitid(2) says, as wait4(2) would have said it. Calls nothing. */
+/* One pure function: turns what waitid(2) reports into the status of wait4(2). Calls nothing. */
 #ifndef PG_KERNEL_STATUS_H
 #define PG_KERNEL_STATUS_H
 

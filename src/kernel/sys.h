@@ -53,7 +53,7 @@ static inline long pg_sys6(long n, long a, long b, long c, long d, long e, long 
                    : "rcx", "r11", "memory");
   return ret;
 }
-/* Most calls take no more than four; this leaves two registers to what surrounds them. */
+/* Most calls take at most four arguments; this version leaves two registers to the surrounding code. */
 static inline long pg_sys4_(long n, long a, long b, long c, long d) {
   long ret;
   register long r10 __asm__("r10") = d;
@@ -122,17 +122,18 @@ static inline ssize_t pg_sys_write(int fd, const void *buf, size_t n) {
 static inline int pg_sys_openat(int dir, const char *path, int flags, int mode) {
   return (int)pg_sys4(SYS_openat, dir, path, flags, mode);
 }
-/* Private or shared memory of nobody's, or NULL. */
+/* New private or shared memory, or NULL. */
 static inline void *pg_sys_map(size_t size, int flags) {
-#ifdef SYS_mmap2 /* what is called mmap there takes its arguments in memory */
+#ifdef SYS_mmap2 /* SYS_mmap takes its arguments in memory there */
   long p = pg_sys6(SYS_mmap2, 0, (long)size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
 #else
   long p = pg_sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
 #endif
   return p < 0 && p > -4096 ? NULL : (void *)p;
 }
-/* Can the kernel read the first and the last 8 of these bytes, which are a page's length at most? There is no such way
- * to change the mask, so the call changes nothing: it copies the mask in, or says EFAULT, and then EINVAL. */
+/* Can the kernel read the first and the last 8 of these bytes? pre: they are at most one page. rt_sigprocmask() refuses
+ * this `how`, so the call changes nothing. It first copies the mask in, and fails with EFAULT or with EINVAL
+ * (kernel/signal.c). */
 static inline bool pg_sys_is_readable(const void *at, size_t size) {
   const int no_way = -1;
   return pg_sys4(SYS_rt_sigprocmask, no_way, at, NULL, 8) != -EFAULT &&
@@ -147,7 +148,7 @@ static inline int pg_sys_pidfd_open(pid_t pid, unsigned flags) { return (int)pg_
 static inline int pg_sys_pidfd_send_signal(int fd, int sig, const siginfo_t *info, unsigned flags) {
   return (int)pg_sys4(SYS_pidfd_send_signal, fd, sig, info, flags);
 }
-/* The kernel's waitid has a fifth argument that libc's has not; it is no cancellation point here. */
+/* The kernel's waitid has a fifth argument that libc's lacks. This call is no cancellation point. */
 static inline int pg_sys_waitid(int type, id_t id, siginfo_t *info, int options, struct rusage *ru) {
   return (int)pg_sys5(SYS_waitid, type, id, info, options, ru);
 }
@@ -160,7 +161,7 @@ static inline int pg_sys_epoll_ctl(int ep, int op, int fd, void *event) {
 static inline int pg_sys_epoll_wait(int ep, void *events, int max, int timeout_ms) {
   return (int)pg_sys6(SYS_epoll_pwait, ep, (long)events, max, timeout_ms, 0, 0);
 }
-/* An event descriptor: readable once a number was written to it. */
+/* An event descriptor. It is readable once a number was written to it. */
 static inline int pg_sys_event_create(void) { return (int)pg_sys2(SYS_eventfd2, 0, O_CLOEXEC); }
 /* poll(2) that takes nanoseconds left, -1 for ever. */
 static inline int pg_sys_ppoll(void *fds, unsigned n, int64_t timeout_ns) {

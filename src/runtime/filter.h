@@ -42,7 +42,7 @@ static inline bool pg_filter_can(int needed) {
   return PG_LIKELY((cans & needed) == needed) || (!(cans & PG_CAN_KNOWN) && pg_filter_look(needed));
 }
 
-/* The same, but what was not looked at yet counts as forbidden. */
+/* The same, but a group that has not been looked at counts as forbidden. */
 static inline bool pg_filter_can_now(int needed) {
   return (atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & needed) == needed;
 }

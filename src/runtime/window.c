@@ -12,7 +12,7 @@
 #define UNKNOWN UINT32_MAX
 static _Atomic uint64_t owner;
 
-/* Thread-local memory does not tell threads apart: those that clone() makes may share it. */
+/* Thread-local memory cannot tell threads apart, because threads made by clone() may share it. */
 static uint64_t self_now(void) {
   if (!pg_filter_can_now(PG_CAN_PIDFD))
     return UNKNOWN;
@@ -28,7 +28,8 @@ bool pg_window_lock(void) {
   for (int i = 0; i < PG_WINDOW_TRIES; i++) {
     holder = atomic_load_explicit(&owner, memory_order_relaxed);
     bool same = holder >> 32 == self >> 32 || !(holder >> 32) || !(self >> 32);
-    if (holder && same && (uint32_t)holder == (uint32_t)self) /* a handler of this thread, or a line of the log */
+    if (holder && same &&
+        (uint32_t)holder == (uint32_t)self) /* a signal handler in this thread, or a line of the log */
       return false;
     if ((!holder || !same) && take(holder, self))
       return true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The window: the few system calls during which a low descriptor number is ours. The kernel gives a new pidfd the
- * lowest free number, which the program could use at the same moment. So all signals are blocked meanwhile, and in a
- * program with threads a lock keeps out dup2 and dup3 onto numbers of the program's choice, and a close of this number.
- * No call within a window blocks, so waiting for its end is short, and it is bounded. Calls filter, kernel. */
+/* The window: the few system calls during which a low descriptor number belongs to the shim. The kernel gives a new
+ * pidfd the lowest free number, which the program could use at the same moment. So all signals are blocked meanwhile.
+ * In a program with threads a lock also keeps out dup2 and dup3 onto numbers of the program's choice, and a close of
+ * this number. No call within a window blocks, so a wait for its end is short and bounded. Calls filter, kernel. */
 #ifndef PG_RUNTIME_WINDOW_H
 #define PG_RUNTIME_WINDOW_H
 
@@ -12,12 +12,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Yields, of which each takes 0.1 us at the least: more than any window or use lasts, unless its thread is stopped. */
+/* Each yield takes at least 0.1 us. That is longer than any window or use lasts, unless its thread is stopped. */
 #define PG_WINDOW_TRIES 1000000
 
 struct pg_window {
-  uint64_t mask; /* of signals, as it was */
-  bool open;     /* a filter may forbid what a window needs: then there is none */
+  uint64_t mask; /* the signal mask from before */
+  bool open;     /* false: a filter may forbid what a window needs, so there is none */
   bool locked;
 };
 
@@ -26,30 +26,30 @@ struct pg_window {
 void pg_window_open(struct pg_window *window, bool guest);
 void pg_window_close(struct pg_window *window);
 
-/* The lock without the signals, for calls that may block. */
+/* The lock without the blocked signals, for calls that may block. */
 bool pg_window_lock(void);
 void pg_window_unlock(void);
 
-/* The number that the window works on; -1: none. From pg_window_open() on, until it is known, it may be any. */
+/* The number that the window works on; -1: none. From pg_window_open() on it may be any number, until it is known. */
 enum { PG_LOW_NONE = 0, PG_LOW_ANY = -1 };
 static inline void pg_window_works_on(const struct pg_window *window, int fd) {
   if (window->locked)
     atomic_store_explicit(&pg_hot.low, fd + 1, memory_order_release);
 }
 
-/* Would a close of this number come into a window of another thread? */
+/* Would a close of this number fall into a window of another thread? */
 static inline bool pg_window_is_at(int fd) {
   int32_t low = atomic_load_explicit(&pg_hot.low, memory_order_relaxed);
   return PG_UNLIKELY(low != PG_LOW_NONE) && (low == PG_LOW_ANY || low == fd + 1);
 }
-/* Waits for the end of that. */
+/* Waits for the end of such a window. */
 void pg_window_wait(int fd);
 
-/* A file of /proc is open in a window only: another thread's dup2() onto its number would replace it, and our close()
- * would then close what is the program's. A descriptor, or -errno; the window is open either way. */
+/* A file of /proc is open in a window only. Otherwise another thread's dup2() onto its number could replace it, and the
+ * shim would then close the program's file. Returns a descriptor, or -errno; the window is open either way. */
 int pg_window_open_file(struct pg_window *window, const char *path);
 void pg_window_close_file(struct pg_window *window, int fd);
-/* A small file, and a zero behind it; its length, or -errno. */
+/* Reads a small file, and puts a zero behind it. Returns its length, or -errno. */
 ssize_t pg_window_read_file(const char *path, char *buf, size_t cap);
 
 #endif

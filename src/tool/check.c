@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pidguard check: whether and how far programs can be protected, for single files and for whole folders. */
+/* pidguard check: tells whether and how far programs can be protected, for files and for whole folders. */
 #include "tool/code.h"
 #include "tool/judge.h"
 #include "tool/tool.h"
@@ -20,7 +20,7 @@ static struct {
 enum degree { FULLY, PARTLY, NOT, UNKNOWN };
 static const char *const degrees[] = {"full", "partial", "none", "unknown"};
 
-/* What the program does past us, as a sentence; empty: nothing that is to be seen. */
+/* What the program does past the shim, as a sentence; empty: nothing that can be seen. */
 static void describe(const struct code *c, char *text, size_t size) {
   size_t n = 0;
   text[0] = '\0';
@@ -33,7 +33,7 @@ static void describe(const struct code *c, char *text, size_t size) {
     before = ", ";
   }
   if (c->unnumbered && n < size)
-    ADD("%shas %u system call instructions whose call is not to be seen", n ? "; " : "", c->unnumbered);
+    ADD("%shas %u system call instructions whose call cannot be seen", n ? "; " : "", c->unnumbered);
   if (c->deepbind && n < size)
     ADD("%sopens libraries with RTLD_DEEPBIND, whose calls go past", n ? "; " : "");
   if (c->dlmopen && n < size)
@@ -75,7 +75,7 @@ static void text_result(const char *file, enum degree degree, const char *why) {
   printf("%-7s  ", degrees[degree]);
   print_plain(stdout, file);
   if (*why) {
-    /* The sentence begins with the name of the file that stands in the way. */
+    /* The sentence begins with the name of the file that is the obstacle. */
     size_t n = strlen(file);
     const char *rest = strncmp(why, file, n) == 0 && why[n] == ' ' ? why + n + 1 : why;
     fputs(": ", stdout);
@@ -114,7 +114,7 @@ static void check_file(const char *file) {
     text_result(file, degree, why);
 }
 
-/* In a folder: what can be executed or loaded; not the data that lies beside it. */
+/* In a folder: files that can be executed or loaded, and not the data beside them. */
 static bool is_wanted(const char *file, const struct stat *st) {
   struct elf e;
   int state = elf_open(&e, file);
@@ -148,7 +148,7 @@ static void check_folder(const char *folder) {
   closedir(d);
   qsort(names, n, sizeof *names, by_name);
   for (size_t i = 0; i < n; i++) {
-    struct stat st; /* links lead to what is there under its own name, or elsewhere */
+    struct stat st; /* a link leads to a file under its own name, or elsewhere */
     bool there = lstat(names[i], &st) == 0;
     if (there && S_ISDIR(st.st_mode))
       check_folder(names[i]);
@@ -185,7 +185,7 @@ int tool_check(int argc, char **argv) {
     if (strcmp(argv[i], "--json") == 0)
       sum.json = true;
     else if (strcmp(argv[i], "--quiet") == 0)
-      sum.quiet = true; /* name only those that are not fully protected */
+      sum.quiet = true; /* print only those that are not fully protected */
     else
       die(PG_EXIT_BAD, "check: unknown option %s (see --help)", argv[i]);
   }

@@ -9,7 +9,7 @@
 #define CHUNK (1u << 20)
 #define OVERLAP 64u
 
-/* In the order of `of`. Numbers: x86-64, aarch64 (-1: has no such call). */
+/* In the order of `of`. System call numbers: x86-64, aarch64 (-1: it has no such call). */
 static const struct {
   const char *name;
   int x86_64, aarch64;
@@ -78,8 +78,8 @@ static void look_relocations(struct dlopen_search *d, uint64_t at, uint64_t size
   }
 }
 
-/* Does the call instruction at `code`, whose address is known, lead to dlopen: through the PLT, or through the GOT at
- * once? */
+/* Does the call instruction at `code`, whose address is known, lead to dlopen? It goes through the PLT, or directly
+ * through the GOT. */
 static bool calls_dlopen(const struct dlopen_search *d, const unsigned char *code, uint64_t address) {
   if (code[0] == 0xff && code[1] == 0x15)
     return address + 6 + (uint64_t)(int64_t)(int32_t)get32(code + 2) == d->got;
@@ -96,7 +96,7 @@ static bool calls_dlopen(const struct dlopen_search *d, const unsigned char *cod
          target + at + 6 + (uint64_t)(int64_t)(int32_t)get32(stub + at + 2) == d->got;
 }
 
-/* mov $FLAGS,%esi, and soon the call. RTLD_LAZY or RTLD_NOW has to be among the flags. */
+/* mov $FLAGS,%esi, with the call soon after. RTLD_LAZY or RTLD_NOW must be among the flags. */
 static bool is_deepbind(const struct dlopen_search *d, const unsigned char *code, size_t left, uint64_t address) {
   uint32_t flags = get32(code + 1);
   if (code[0] != 0xbe || !(flags & 8) || !(flags & 3) || (flags & ~0x110fu))
@@ -107,7 +107,7 @@ static bool is_deepbind(const struct dlopen_search *d, const unsigned char *code
   return false;
 }
 
-/* Does what stands behind a system call look like code that uses its result? */
+/* Does the code behind a system call use its result? */
 static bool uses_result(const unsigned char *next) {
   static const unsigned char starts[][2] = {{0x48, 0x3d}, {0x48, 0x85}, {0x48, 0x83},
                                             {0x48, 0x89}, {0x48, 0x8b}, {0x85, 0xc0}};
@@ -117,8 +117,9 @@ static bool uses_result(const unsigned char *next) {
   return does;
 }
 
-/* syscall, and before it mov $NUMBER,%eax. The two bytes may also be a part of something else: then no number is before
- * it, and it is not counted, unless a number in %eax comes from a register as in a function like syscall(). */
+/* syscall, with mov $NUMBER,%eax before it. The two bytes may also be a part of another instruction. Then no number
+ * stands before them, and they do not count. A number in %eax that comes from a register does count, as in a function
+ * like syscall(). */
 static void look_x86(struct code *c, const struct dlopen_search *d, const unsigned char *p, size_t n, size_t from,
                      uint64_t address) {
   for (size_t i = from; i + 6 <= n; i++) {
@@ -130,7 +131,7 @@ static void look_x86(struct code *c, const struct dlopen_search *d, const unsign
     for (size_t b = 5; b <= back && !at; b++)
       if (p[i - b] == 0xb8 && get32(p + i - b + 1) < 600)
         at = b;
-    /* mov %edi,%eax or mov %rdi,%rax and the like, as the last before */
+    /* the last instruction before is mov %edi,%eax, mov %rdi,%rax, or similar */
     bool moved = i >= 2 && p[i - 2] == 0x89 && (p[i - 1] & 0xc7) == 0xc0;
     for (size_t b = 3; b <= back && !moved && !at; b++)
       moved = p[i - b] == 0x48 && p[i - b + 1] == 0x89 && (p[i - b + 2] & 0xc7) == 0xc0;
@@ -142,7 +143,7 @@ static void look_x86(struct code *c, const struct dlopen_search *d, const unsign
   }
 }
 
-/* svc #0, and before it mov x8, #NUMBER (or w8). */
+/* svc #0, with mov x8, #NUMBER (or w8) before it. */
 static void look_aarch64(struct code *c, const unsigned char *p, size_t n, size_t from) {
   for (size_t i = (from + 3) & ~(size_t)3; i + 4 <= n; i += 4) {
     if (get32(p + i) != 0xd4000001u)
@@ -193,7 +194,7 @@ void code_look(const struct elf *e, struct code *ret) {
   for (uint32_t i = 0; i < e->phnum && elf_segment(e, i, &s); i++) {
     if (s.type != PT_LOAD || !(s.flags & PF_X))
       continue;
-    /* Each piece begins with the end of the one before, so that nothing is cut in two; what lies in it is looked at
+    /* Each piece begins with the end of the previous one, so that no instruction is cut in two. The common part counts
      * once. */
     for (uint64_t at = 0; at < s.filesz; at += CHUNK) {
       size_t before = at ? OVERLAP : 0, n = s.filesz - at < CHUNK ? (size_t)(s.filesz - at) : CHUNK;

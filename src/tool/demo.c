@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pidguard --demo: a script of bash's, which is a part of this program. */
+/* pidguard --demo: a script for bash, which is a part of this program. */
 #include "tool/judge.h"
 #include "tool/object.h"
 #include "tool/tool.h"

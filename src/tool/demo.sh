@@ -26,7 +26,7 @@ pg_demo_can() {
     "${pg_unshare[@]}" true 2>/dev/null || {
       printf '%s\n' "$said" >&2
       "${pg_unshare[@]}" true # says why not even so
-      pg_die 77 'no pid namespace is to be had, neither with the rights at hand nor through a user namespace'
+      pg_die 77 'this user cannot make a pid namespace, not even through a user namespace'
     }
   }
   before=$(<$max)
@@ -44,7 +44,7 @@ pg_demo_can() {
   pg_way=last
   pg_told="numbers set by ns_last_pid, since this kernel has one pid_max for all (6.14 has one a namespace)"
   said=$("${pg_unshare[@]}" sh -c 'echo 400 >/proc/sys/kernel/ns_last_pid' 2>&1) ||
-    pg_die 77 "numbers cannot be limited in a pid namespace (Linux 6.14 can), nor its ns_last_pid be set: $said"
+    pg_die 77 "this kernel cannot limit the PIDs of a namespace (Linux 6.14 can), and ns_last_pid cannot be set: $said"
 }
 
 # Runs as the first process of a namespace, twice: DIRECTORY WAY PRELOAD. Leaves what happened in the directory.
@@ -108,7 +108,7 @@ pg_demo_tell() {
 }
 
 pg_demo_can
-dir=$(mktemp -d) || pg_die 77 'there is no room for the few files of the demonstration'
+dir=$(mktemp -d) || pg_die 77 'cannot make a directory for the few files of the demonstration'
 # shellcheck disable=SC2064
 trap "rm -rf '$dir'" EXIT
 mkdir "$dir/without" "$dir/with"
@@ -117,5 +117,5 @@ story=$(declare -f pg_demo_story)
 PIDGUARD_MODE=enforce PIDGUARD_DEBUG=info PIDGUARD_LOG=$dir/log \
   "${pg_unshare[@]}" "$BASH" -c "$story; pg_demo_story \"\$@\"" demo "$dir/with" "$pg_way" "$pg_lib"
 pg_demo_tell >"$dir/told"
-cat -- "$dir/told" || pg_die 125 'the demonstration could not be printed'
+cat -- "$dir/told" || pg_die 125 'cannot print the demonstration'
 [[ $(pg_demo_told without fate)-$(pg_demo_told with fate) == DEAD-alive ]]

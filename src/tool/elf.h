@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading ELF files of any class and byte order. Nothing in a file is believed: every place is checked against its
- * size, and the file is read, not mapped, so that one that is cut short meanwhile is an error and no signal. */
+/* Reads ELF files of any class and byte order. It trusts nothing in a file: every offset is checked against the size.
+ * The file is read, not mapped, so a file that is truncated meanwhile is an error and no signal. */
 #ifndef PG_TOOL_ELF_H
 #define PG_TOOL_ELF_H
 
@@ -47,11 +47,10 @@ struct elf_symbol {
   bool defined;
 };
 
-/* An elf_state, or -errno. Whatever it says, elf_close() is to follow. On ELF_CUT the headers that are there can be
- * read. */
+/* An elf_state, or -errno. Call elf_close() whatever it returns. On ELF_CUT the headers that are there can be read. */
 int elf_open(struct elf *e, const char *path);
 void elf_close(struct elf *e);
-/* What a state other than ELF_FINE means, as the end of a sentence that begins with the file's name. */
+/* The meaning of a state other than ELF_FINE, as the end of a sentence that begins with the file's name. */
 const char *elf_explain(int state);
 
 bool elf_read(const struct elf *e, uint64_t offset, void *to, size_t n);
@@ -59,7 +58,7 @@ bool elf_read(const struct elf *e, uint64_t offset, void *to, size_t n);
 bool elf_read_text(const struct elf *e, uint64_t offset, char *to, size_t size);
 bool elf_segment(const struct elf *e, uint32_t i, struct elf_segment *ret);
 bool elf_section(const struct elf *e, uint32_t i, struct elf_section *ret);
-/* Where in the file a virtual address lies, and the other way; false: nowhere. */
+/* The offset of a virtual address in the file, and the address of an offset; false: there is none. */
 bool elf_offset_of(const struct elf *e, uint64_t vaddr, uint64_t *ret);
 bool elf_vaddr_of(const struct elf *e, uint64_t offset, uint64_t *ret);
 bool elf_interp(const struct elf *e, char *to, size_t size);

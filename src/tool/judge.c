@@ -15,7 +15,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define DEPTH_MAX 5 /* what the kernel follows (fs/exec.c) */
+#define DEPTH_MAX 5 /* as many as the kernel follows (fs/exec.c) */
 
 const char *verdict_name(enum verdict v) {
   static const char *const names[] = {"program", "script", "dynamic-linker", "library", "other", "static",
@@ -91,7 +91,7 @@ static char *env_command(char *words) {
   return NULL;
 }
 
-/* Is an id that nobody in this user namespace has shown as the overflow id? Then the kernel ignores its bit. */
+/* Is this id unmapped in this user namespace, so that it shows as the overflow id? Then the kernel ignores its bit. */
 static bool is_unmapped(unsigned long id, const char *map) {
   FILE *f = fopen(map, "re");
   unsigned long inside, outside, count;
@@ -109,7 +109,7 @@ static bool has_capabilities(const char *file, bool anybody) {
   ssize_t n = getxattr(file, "security.capability", &caps, sizeof caps);
   if (n < (ssize_t)sizeof(struct vfs_cap_data) - 8)
     return false;
-  bool some = caps.magic_etc & VFS_CAP_FLAGS_EFFECTIVE; /* little endian; so is the flag's byte */
+  bool some = caps.magic_etc & VFS_CAP_FLAGS_EFFECTIVE; /* little endian; the byte of the flag is, too */
   const unsigned char *bytes = (const unsigned char *)&caps;
   some |= bytes[0] & 1;
   for (size_t i = 4; i < (size_t)n && i < sizeof(struct vfs_cap_data); i++)
@@ -117,8 +117,8 @@ static bool has_capabilities(const char *file, bool anybody) {
   return some && (anybody || getuid() != 0);
 }
 
-/* Does the kernel start the file with other rights than the caller's (security/commoncap.c)? The dynamic linker then
- * takes no preload. Nobody gains anything under no_new_privs or on a file system that is mounted nosuid. */
+/* Does the kernel start the file with other rights than the caller's (security/commoncap.c)? Then the dynamic linker
+ * takes no preload. Under no_new_privs, or on a file system that is mounted nosuid, a program gains no rights. */
 static bool gains_rights(const char *file, enum judge_for whom, struct judgement *j) {
   static const char why[] = "the dynamic linker ignores preloads there";
   bool anybody = whom == JUDGE_ANYBODY;
@@ -183,7 +183,7 @@ static void judge_elf(const char *file, struct elf *e, const struct object *o, e
   }
   if (!elf_interp(e, interp, sizeof interp)) {
     if (is_linker(file))
-      j->verdict = JUDGED_LINKER; /* it preloads */
+      j->verdict = JUDGED_LINKER; /* the linker preloads */
     else if (e->type == ET_DYN && (elf_dynamic_text(e, DT_SONAME, 0, soname, sizeof soname) || strstr(file, ".so")))
       j->verdict = JUDGED_LIBRARY;
     else
@@ -224,7 +224,7 @@ static void judge_at(const char *file, const struct object *o, enum judge_for wh
   if (state == ELF_FINE)
     judge_elf(file, &e, o, whom, j);
   else if (state < 0)
-    conclude(j, JUDGED_UNREADABLE, file, "cannot be read (%s), so nobody knows whether it can be protected",
+    conclude(j, JUDGED_UNREADABLE, file, "cannot be read (%s), so it is unknown whether it can be protected",
              strerror(-state));
   else if (state == ELF_CUT)
     conclude(j, JUDGED_CUT, file, "is cut short: it ends after %llu bytes, before what its headers name",
@@ -233,7 +233,7 @@ static void judge_at(const char *file, const struct object *o, enum judge_for wh
     conclude(j, JUDGED_DAMAGED, file, "%s", elf_explain(state));
   else if (state == ELF_OTHER && e.head_size >= 2 && e.head[0] == '#' && e.head[1] == '!')
     judge_script(file, &e, o, whom, depth, j);
-  else /* Text that the kernel does not know is a shell script, as for execvp(). */
+  else /* As for execvp(), a text that the kernel does not know is a shell script. */
     j->verdict = depth == 0 && is_text(&e) ? JUDGED_PLAIN : JUDGED_OTHER;
   elf_close(&e);
 }

@@ -11,9 +11,9 @@ enum verdict {
   JUDGED_FINE,    /* a program that the preload object is loaded into */
   JUDGED_PLAIN,   /* a script without #!, which a shell runs */
   JUDGED_LINKER,  /* the dynamic linker itself */
-  JUDGED_LIBRARY, /* a shared object, which is protected as the program is that loads it */
-  JUDGED_OTHER,   /* neither ELF nor a script: binfmt_misc's business */
-  JUDGED_STATIC,  /* from here on it cannot be protected */
+  JUDGED_LIBRARY, /* a shared object, which is protected as the program that loads it */
+  JUDGED_OTHER,   /* neither ELF nor a script: binfmt_misc decides */
+  JUDGED_STATIC,  /* from here on: cannot be protected */
   JUDGED_SETUID,
   JUDGED_SETGID,
   JUDGED_CAPABILITIES,
@@ -26,7 +26,7 @@ enum verdict {
 
 struct judgement {
   enum verdict verdict;
-  char text[4096 + 512]; /* what stands in the way: a sentence that begins with the file's name */
+  char text[4096 + 512]; /* the obstacle: a sentence that begins with the file's name */
   char program[4096];    /* the file that was judged in the end */
 };
 
@@ -34,17 +34,17 @@ const char *verdict_name(enum verdict v);
 static inline bool verdict_protects(enum verdict v) { return v < JUDGED_STATIC; }
 
 enum judge_for {
-  JUDGE_CALLER, /* what happens if this process starts it */
-  JUDGE_ANYBODY /* what happens if anybody does: a set-user-id bit counts also for its owner */
+  JUDGE_CALLER, /* the verdict for a start by this process */
+  JUDGE_ANYBODY /* the verdict for a start by any user: a set-user-id bit counts also for its owner */
 };
 struct judgement judge(const char *file, const struct object *o, enum judge_for whom);
 
-/* Looks up a command as execvp() does, by the given PATH (NULL: unset). The path is the caller's to free; NULL:
- * nowhere, and *ret_denied tells of a file that is there and may not be executed. */
+/* Looks up a command as execvp() does, in the given PATH (NULL: unset). The caller frees the path. NULL: there is none,
+ * and *ret_denied tells of a file that may not be executed. */
 char *find_command(const char *name, const char *path, bool *ret_denied);
 
-/* The interpreter on a script's first line as the kernel reads it: a copy, or NULL if the file is no script. *ret_rest
- * is what follows, without blanks around it, in the same copy. */
+/* The interpreter on the first line of a script, as the kernel reads it: a copy, or NULL if the file is no script.
+ * *ret_rest is the rest of the line, without blanks around it, in the same copy. */
 char *script_interpreter(const unsigned char *head, size_t size, char **ret_rest);
 
 #endif

@@ -10,7 +10,7 @@ static int hex_digit(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Unquotes a value in its place; returns what follows its end, or NULL if it does not end. */
+/* Unquotes a value in its place. Returns what follows its end, or NULL if it does not end. */
 static char *unquote(char *at) {
   char *to = at;
   for (char *from = at + 1;; from++) {
@@ -40,7 +40,7 @@ enum line_state line_parse(char *text, size_t n, struct line *ret) {
   text[n] = '\0';
   if (memchr(text, '\0', n))
     return LINE_FOREIGN;
-  /* On standard error it may come behind a line that the program has not ended. */
+  /* On standard error the line may follow one that the program has not ended. */
   char *at = strncmp(text, start, sizeof start - 1) == 0 ? text : strstr(text, start);
   if (!at)
     return LINE_FOREIGN;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One line of the log (logfmt, see src/runtime/log.h), taken apart where it lies. */
+/* One line of the log (logfmt, see src/runtime/log.h), parsed in its place. */
 #ifndef PG_TOOL_LINE_H
 #define PG_TOOL_LINE_H
 
@@ -16,17 +16,17 @@ struct line {
 
 enum line_state {
   LINE_OURS,
-  LINE_FOREIGN, /* the program's own output, perhaps */
-  LINE_CUT,     /* it begins as one of ours, and is not whole */
+  LINE_FOREIGN, /* perhaps output of the program */
+  LINE_CUT,     /* it begins as a line of the log, and is incomplete */
 };
 
-/* text[n] must be writable: it becomes a NUL. */
+/* pre: text[n] is writable. It becomes a NUL. */
 enum line_state line_parse(char *text, size_t n, struct line *ret);
-/* "" where there is no such field. */
+/* "" if there is no such field. */
 const char *line_text(const struct line *l, const char *key);
 bool line_has(const struct line *l, const char *key);
 int64_t line_number(const struct line *l, const char *key);
-/* A time in seconds with a fraction, in microseconds; -1: not there. */
+/* A time in seconds with a fraction, in microseconds; -1: there is none. */
 int64_t line_time(const struct line *l, const char *key);
 
 #endif

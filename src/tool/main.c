@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The program `pidguard`: which subcommand is meant. */
+/* The program `pidguard`: finds the subcommand. */
 #include "tool/tool.h"
 
 #include <stdlib.h>
@@ -13,8 +13,8 @@ static const char usage[] =
     "       pidguard check [--json] FILE|FOLDER...\n"
     "       pidguard status [--json] PID...\n"
     "       pidguard --demo\n"
-    "Runs COMMAND so that a signal or a wait for one of its children cannot hit a stranger that got the child's "
-    "number.\n"
+    "Runs COMMAND so that a signal to one of its children, or a wait for it, cannot hit a stranger that got "
+    "the child's PID.\n"
     "\n"
     "  --mode=MODE      enforce (default), audit (change nothing, log what enforce would refuse; alone it means\n"
     "                   --debug=warn as well), off\n"
@@ -24,17 +24,17 @@ static const char usage[] =
     "  --deepbind=clear objects that are opened with RTLD_DEEPBIND call through the shim as well\n"
     "  --strict         refuse a command that cannot be protected (status 126) instead of naming it and running it\n"
     "\n"
-    "  report           reads logs: who would have hit whom, from where. Status 0: nothing, 1: findings, 2: trouble\n"
+    "  report           reads logs: which call would hit which process. Status 0: nothing, 1: findings, 2: trouble\n"
     "  check            can these programs be protected? Status 0: all of them, 1: not all or not fully, 2: trouble\n"
     "  status           the children and counters of a running process, which is not disturbed\n"
-    "  --demo           show what the whole thing is for, in a pid namespace of its own\n"
+    "  --demo           show what pidguard prevents, in a pid namespace of its own\n"
     "  --help, --version\n"
     "\n"
-    "The status is the command's own; 127: not found, 126: cannot be run, 125: pidguard itself failed.\n"
-    "A command that is called like a subcommand: pidguard run check. The manual: man pidguard.\n";
+    "The status is that of the command; 127: not found, 126: cannot be run, 125: pidguard itself failed.\n"
+    "A command with the name of a subcommand: pidguard run check. The manual: man pidguard.\n";
 
-/* The launcher of a source tree is a shell, which changes the environment: it hands on, as words, the one that it was
- * given. */
+/* The launcher of a source tree is a shell, which changes the environment. It passes the original environment as
+ * words. */
 static void take_environment(int *argc, char ***argv) {
   if (*argc < 3 || strcmp((*argv)[1], "--given-environment") != 0)
     return;

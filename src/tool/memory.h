@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading another process: its memory, and what /proc says of it. The process is neither stopped nor signalled. It may
- * be anybody's: nothing that is read there is believed. */
+/* Reads another process: its memory, and what /proc says of it. The process is neither stopped nor signalled. It may
+ * belong to any user, so its contents are not trusted. */
 #ifndef PG_TOOL_MEMORY_H
 #define PG_TOOL_MEMORY_H
 
@@ -11,12 +11,12 @@
 #include <sys/types.h>
 
 struct process {
-  int dir; /* /proc/PID, which names this process even when the number is another's */
+  int dir; /* /proc/PID, which names this process even when another process has the PID */
   int mem;
   pid_t pid;
 };
 
-/* 0 or -errno: of the directory, or of its memory (then *ret_denied is true). */
+/* 0, or -errno: of the directory, or of its memory (then *ret_denied is true). */
 int process_open(pid_t pid, struct process *ret, bool *ret_denied);
 void process_close(struct process *p);
 bool process_read(const struct process *p, uint64_t address, void *to, size_t n);
@@ -24,9 +24,10 @@ bool process_read(const struct process *p, uint64_t address, void *to, size_t n)
 FILE *process_file(const struct process *p, const char *name);
 /* The name of a process, or "". */
 void process_comm(const struct process *p, char *to, size_t size);
-/* Calls fn with where each readable mapping of a file's beginning lies, and the file, until it says false. */
+/* Calls fn with the start of each readable mapping of the beginning of a file, and that file, until fn returns
+ * false. */
 void process_objects(const struct process *p, bool (*fn)(void *arg, uint64_t start, const char *path), void *arg);
-/* The contents of the note of that owner and type in the object that is mapped at `start`: its address, 0: there is
+/* The address of the contents of a note with that owner and type, in the object that is mapped at `start`; 0: there is
  * none. */
 uint64_t process_note(const struct process *p, uint64_t start, const char *owner, uint32_t type, uint32_t size);
 

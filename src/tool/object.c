@@ -12,7 +12,7 @@
 
 #define NAME "libpidguard-preload.so.0"
 
-/* The folder of this program; without /proc by the name that the kernel was given. */
+/* The folder of this program. Without /proc, by the name that the kernel was given. */
 static char *own_folder(void) {
   char *self = realpath("/proc/self/exe", NULL);
   const char *name = (const char *)getauxval(AT_EXECFN);
@@ -24,8 +24,8 @@ static char *own_folder(void) {
   return self;
 }
 
-/* `relative` may begin with any number of "../", which are taken off the folder: no name may be left in the path that
- * is not there when the program has another root or prefix. */
+/* `relative` may begin with any number of "../", which are removed from the folder. The path must not contain a name
+ * that is missing if the program has another root or prefix. */
 static char *join(const char *folder, const char *relative) {
   char *start = must_dup(folder);
   while (strncmp(relative, "../", 3) == 0) {
@@ -40,7 +40,7 @@ static char *join(const char *folder, const char *relative) {
 }
 
 char *object_path(void) {
-  /* Where it is installed, and where it is built. */
+  /* The place of the object when it is installed, and when it is built. */
   static const char *const places[] = {PG_TOOL_LIBDIR, "../lib"};
   char *folder = own_folder(), *first = NULL;
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
@@ -59,7 +59,7 @@ char *object_path(void) {
   return first;
 }
 
-/* Says so if the dynamic linker would take the path for something else. */
+/* Reports a path that the dynamic linker would take for something else. */
 static void check_path(const char *path) {
   static const char *const tokens[] = {"$ORIGIN", "${ORIGIN}", "$LIB", "${LIB}", "$PLATFORM", "${PLATFORM}"};
   if (strpbrk(path, " \t\n:"))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The preload object that this program uses: where it is, and whether it can be loaded. */
+/* The preload object that this program uses: its place, and whether it can be loaded. */
 #ifndef PG_TOOL_OBJECT_H
 #define PG_TOOL_OBJECT_H
 
@@ -12,9 +12,10 @@ struct object {
   uint16_t machine;
 };
 
-/* Finds it beside this program, wherever both were moved to; says what is wrong with it and ends with status 125. */
+/* Finds it beside this program, also if both were moved. If something is wrong with it, says so and ends with status
+ * 125. */
 struct object object_find(void);
-/* The same without looking into it: its path, which need not exist. */
+/* The same without a look into it: its path, which need not exist. */
 char *object_path(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pidguard report: reads logs in a stream, however many and however large. */
+/* pidguard report: reads logs as a stream, in any number and of any size. */
 #include "tool/report.h"
 
 #include "tool/line.h"
@@ -16,7 +16,7 @@
 #define STALE_MAX 4096u
 #define TROUBLE_MAX 1024u
 #define TEXT_MAX 1024u    /* of one field that is kept */
-#define BUFFER (1u << 20) /* a longer line is none of ours */
+#define BUFFER (1u << 20) /* a longer line does not come from pidguard */
 
 static struct report report = {.first = -1, .last = -1};
 static uint32_t stale_slots[STALE_MAX * 4]; /* hash to index + 1 */
@@ -164,7 +164,7 @@ static void take_line(char *text, size_t n) {
     take_trouble(&l, event, line_text(&l, "what"), line_text(&l, "result"));
 }
 
-/* Lines of any length in a buffer of one size. */
+/* Lines of any length, in a buffer of one size. */
 static int read_lines(int fd) {
   static char buffer[BUFFER + 1];
   size_t have = 0;
@@ -176,7 +176,7 @@ static int read_lines(int fd) {
     if (n < 0)
       return -errno;
     char *line = buffer, *end = buffer + have + n, *newline;
-    if (n == 0) { /* a last line without its end is not whole */
+    if (n == 0) { /* a last line without a newline is incomplete */
       if (have && !too_long) {
         struct line l;
         report.lines++;
@@ -204,7 +204,7 @@ static int read_lines(int fd) {
   }
 }
 
-/* Rotated logs are often compressed: by whom is told by their first bytes. */
+/* Rotated logs are often compressed. Their first bytes tell by which program. */
 static const char *unpacker(int fd) {
   static const struct {
     unsigned char size, bytes[6];

@@ -8,23 +8,23 @@
 
 #define REPORT_NAMES 4
 
-/* Uses of numbers whose child was gone, told apart by program, call, place and how the child had gone. */
+/* Uses of PIDs whose child was gone, grouped by program, call, place and how the child had gone. */
 struct stale {
   char *comm, *call, *caller, *gone;
-  bool late_wait; /* a wait for a child that somebody else had taken */
-  bool refused;   /* enforce mode; else it went through */
+  bool late_wait; /* a wait for a child that another wait had reaped */
+  bool refused;   /* enforce mode; else the call was made */
   uint64_t count;
-  uint64_t hits;                /* somebody had the number */
-  uint64_t nobody;              /* nobody had it */
+  uint64_t hits;                /* uses when another process had the PID */
+  uint64_t nobody;              /* uses when no process had it */
   uint64_t signals;             /* a bit for each, from bit 0 for signal 0 */
-  int64_t first, last;          /* microseconds since 1970; -1: not told */
-  int64_t least_ago, most_ago;  /* between the child's end and the use, microseconds; -1: not told */
+  int64_t first, last;          /* microseconds since 1970; -1: unknown */
+  int64_t least_ago, most_ago;  /* between the child's end and the use, microseconds; -1: unknown */
   int64_t target, pid;          /* of the latest */
-  char names[REPORT_NAMES][24]; /* of those who had the number */
-  char by[24];                  /* who had taken the child: of the latest */
+  char names[REPORT_NAMES][24]; /* of the processes that had the PID */
+  char by[24];                  /* which thread had reaped the child: of the latest use */
 };
 
-/* Everything else, told apart by program, event and what it says. */
+/* Everything else, grouped by program, event and text. */
 struct trouble {
   char *comm, *event, *what;
   uint64_t count;
@@ -37,7 +37,7 @@ struct report {
   unsigned stales, troubles;
   uint64_t stale_left_out, trouble_left_out; /* lines beyond the tables' size */
   uint64_t files, unreadable, lines, foreign, cut;
-  uint64_t summaries; /* processes that told their counters at their end */
+  uint64_t summaries; /* processes that logged their counters at their end */
   uint64_t births, reaped, silent, unwaited, forgotten, degraded;
   uint64_t hits, uses; /* of all stale uses */
   int64_t first, last;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What `pidguard report` says, for people and for programs. */
+/* What `pidguard report` prints, for people and for programs. */
 #include "tool/report.h"
 
 #include "tool/site.h"
@@ -109,17 +109,17 @@ static void print_ages(const struct stale *s) {
 }
 
 static void print_owner(const struct stale *s) {
-  fputs("   number ", stdout);
+  fputs("   PID    ", stdout);
   if (!s->hits) {
-    puts("nobody had it: the next process that is given it would have been hit");
+    puts("no process had it: the next process that gets it would have been hit");
     return;
   }
-  printf("somebody else had it %llu times:", (unsigned long long)s->hits);
+  printf("another process had it %llu times:", (unsigned long long)s->hits);
   for (int i = 0; i < REPORT_NAMES && s->names[i][0]; i++) {
     putchar(' ');
     print_plain(stdout, s->names[i]);
   }
-  puts(s->refused ? " (kept from it)" : " (was HIT, as nothing was in the way)");
+  puts(s->refused ? " (protected from it)" : " (was HIT, because nothing prevented that)");
 }
 
 static void print_stale(const struct stale *s, unsigned nth) {
@@ -169,29 +169,30 @@ void report_print_text(struct report *r) {
     hitting += r->stale[i].hits > 0;
   }
   if (uses)
-    printf("%u place%s used the number of a child that was gone (%llu times); %u of them met somebody else there "
+    printf("%u place%s used the PID of a child that was gone (%llu times); %u of them met another process there "
            "(%llu times).\n",
            uses, uses == 1 ? "" : "s", (unsigned long long)r->uses, hitting, (unsigned long long)r->hits);
   else
-    puts("No number of a child that was gone was used.");
+    puts("The programs used no PID of a child that was gone.");
   for (unsigned i = 0; i < uses; i++)
     print_stale(&r->stale[i], i + 1);
   if (r->stale_left_out)
     printf("\nand %llu uses in further places\n", (unsigned long long)r->stale_left_out);
   if (late)
-    puts("\nChildren that somebody else had taken when the program waited for them:");
+    puts("\nChildren that another wait had reaped when the program waited for them:");
   for (unsigned i = uses; i < r->stales; i++)
     print_stale(&r->stale[i], i + 1);
   print_troubles(r);
   if (r->summaries) {
-    printf("\n%llu process%s told their counters: %llu children, %llu of them taken by a wait",
+    printf("\n%llu process%s logged their counters: %llu children, %llu of them reaped by a wait",
            (unsigned long long)r->summaries, r->summaries == 1 ? "" : "es", (unsigned long long)r->births,
            (unsigned long long)r->reaped);
     printf(", %llu reaped otherwise, %llu not waited for at the end.\n", (unsigned long long)r->silent,
            (unsigned long long)r->unwaited);
-    printf("%llu numbers were forgotten, as only so many are remembered (PIDGUARD_RETIRED_MAX); %llu calls were not "
-           "protected.\n",
-           (unsigned long long)r->forgotten, (unsigned long long)r->degraded);
+    printf(
+        "%llu retired PIDs were forgotten, because the bound was reached (PIDGUARD_RETIRED_MAX); %llu calls were not "
+        "protected.\n",
+        (unsigned long long)r->forgotten, (unsigned long long)r->degraded);
   }
   printf("\n%llu file%s, %llu lines", (unsigned long long)r->files, r->files == 1 ? "" : "s",
          (unsigned long long)r->lines);

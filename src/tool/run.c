@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pidguard run: puts the preload object in front of libc and becomes the command. */
+/* pidguard run: puts the preload object in front of libc, and becomes the command. */
 #include "tool/judge.h"
 #include "tool/object.h"
 #include "tool/tool.h"
@@ -43,8 +43,8 @@ static void check_word(const char *option, const char *value, const char *const 
   die(PG_EXIT_TROUBLE, "%s: '%s' is none of:%s", option, value, list);
 }
 
-/* The log is opened by each process of the command. What is wrong with the place is said here, once, and before
- * anything runs; so the file is opened as they do it. */
+/* Each process of the command opens the log. This program opens it in the same way, to report a bad path once, before
+ * the command runs. */
 static void check_log(const char *path) {
   const char *percent = strstr(path, "%p");
   char *file =
@@ -54,7 +54,7 @@ static void check_log(const char *path) {
   struct stat st;
   if (fd < 0 && errno == ELOOP)
     die(PG_EXIT_TROUBLE, "--log: %s is a symbolic link, which is not followed", file);
-  if (fd < 0 && errno == ENXIO) { /* a FIFO without a reader: lines are lost until there is one */
+  if (fd < 0 && errno == ENXIO) { /* a FIFO without a reader: lines are lost until a reader opens it */
     free(file);
     return;
   }
@@ -82,7 +82,7 @@ static void take_log(const char *value) {
   options.log = value;
 }
 
-/* The value of an option that wants one: what follows '=', or the next word. */
+/* The value of an option that needs one: the text behind '=', or the next word. */
 static const char *value_of(char **argv, int *i, const char *name) {
   size_t n = strlen(name);
   if (argv[*i][n] == '=')
@@ -97,7 +97,7 @@ static bool is_option(const char *word, const char *name) {
   return strncmp(word, name, n) == 0 && (word[n] == '\0' || word[n] == '=');
 }
 
-/* Where the command begins. */
+/* The index of the command. */
 static int read_options(char **argv) {
   int i = 1;
   for (; argv[i] && argv[i][0] == '-'; i++) {
@@ -112,7 +112,7 @@ static int read_options(char **argv) {
       const char *level = "debug";
       if (argv[i][7] == '=')
         level = argv[i] + 8;
-      else if (argv[i + 1] && is_one_of(argv[i + 1], levels) && argv[i + 2]) /* a level, and a command behind it */
+      else if (argv[i + 1] && is_one_of(argv[i + 1], levels) && argv[i + 2]) /* a level, with a command behind it */
         level = argv[++i];
       check_word("--debug", level, levels);
       set("PIDGUARD_DEBUG", level);
@@ -146,11 +146,11 @@ static void export_options(void) {
   if (!has_level && (audit || options.log))
     set("PIDGUARD_DEBUG", audit ? "warn" : "info");
   if (audit && options.log && !getenv("PIDGUARD_SUMMARY"))
-    set("PIDGUARD_SUMMARY", "1"); /* for the report */
+    set("PIDGUARD_SUMMARY", "1"); /* in the report */
 }
 
-/* Last in the list: libasan refuses any other place than the first, and whoever is in front of us ends in our functions
- * when he asks for the next ones. */
+/* Last in the list. libasan refuses any other place than the first. A library in front of the shim reaches the shim's
+ * functions when it asks for the next ones. */
 static void preload(const char *object) {
   const char *list = getenv("LD_PRELOAD");
   size_t n = strlen(object);
@@ -165,7 +165,7 @@ static void preload(const char *object) {
   free(value);
 }
 
-/* After a failed execve: what the kernel's errno means here. */
+/* After a failed execve: what the errno of the kernel means. */
 static void explain(const char *file, int error, struct judgement *j) __attribute__((noreturn));
 static void explain(const char *file, int error, struct judgement *j) {
   unsigned char head[256];

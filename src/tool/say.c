@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Words to the user. */
+/* Messages to the user. */
 #include "tool/tool.h"
 
 #include <errno.h>

@@ -47,7 +47,7 @@ static bool try_object(void *arg, uint64_t start, const char *path) {
   s->cells_at = at + 16 + (uint64_t)(int64_t)note.cells;
   snprintf(s->object, sizeof s->object, "%s", path);
   search->found = true;
-  return mode < 2; /* another copy may be the one that acts */
+  return mode < 2; /* another copy may be the active one */
 }
 
 static int held_for(const struct seen *s, uint64_t id) {
@@ -63,7 +63,7 @@ static int held_for(const struct seen *s, uint64_t id) {
   return -1;
 }
 
-/* A level: its sets of ids, and then as many of inodes. */
+/* Takes one set of a level: its ids, and its inodes, which follow all ids of the level. */
 static void take_set(struct seen *s, const unsigned char *sets, uint32_t number, uint32_t count) {
   const struct pg_status_layout *l = &s->layout;
   const unsigned char *set = sets + (size_t)number * l->set_size, *inos = set + (size_t)count * l->set_size;
@@ -97,7 +97,7 @@ static int by_pid(const void *a, const void *b) {
   return x->pid < y->pid ? -1 : x->pid > y->pid;
 }
 
-/* One of the further levels of the number table: false if it cannot be read. */
+/* Reads one of the further levels of the number table. False: it cannot be read. */
 static bool read_level(const struct process *p, struct seen *s, uint32_t level) {
   const struct pg_status_layout *l = &s->layout;
   unsigned char entry[64], *sets;
@@ -147,7 +147,7 @@ int seen_held(const struct seen *s) {
   return n;
 }
 
-/* The number that a process has in its own pid namespace. */
+/* The PID that a process has in its own pid namespace. */
 static int32_t own_number(const struct process *p) {
   FILE *f = process_file(p, "status");
   char line[256];
@@ -168,7 +168,7 @@ static void add_child(struct seen *s, pid_t pid) {
   struct child c = {.pid = pid, .state = '?'};
   if (process_open(pid, &p, &denied) < 0 && !denied) {
     process_close(&p);
-    return; /* gone meanwhile */
+    return; /* it has ended meanwhile */
   }
   process_comm(&p, c.comm, sizeof c.comm);
   c.own = own_number(&p);
@@ -183,13 +183,13 @@ static void add_child(struct seen *s, pid_t pid) {
   struct known key = {.pid = c.own};
   c.known = s->knowns && !s->untouched ? bsearch(&key, s->known, s->knowns, sizeof key, by_pid) : NULL;
   if (c.known && !c.known->live)
-    c.known = NULL; /* a leader that is gone, whose group lives */
+    c.known = NULL; /* a leader that is gone, and whose group lives */
   if ((s->child_count & (s->child_count - 1)) == 0)
     s->children = must_alloc(s->children, sizeof c * (s->child_count ? 2 * s->child_count : 1));
   s->children[s->child_count++] = c;
 }
 
-/* The kernel's own list, thread by thread; false where it has none. */
+/* Reads the kernel's own list, thread by thread. False: the kernel has none. */
 static bool read_children(const struct process *p, struct seen *s) {
   int fd = openat(p->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *tasks = fd >= 0 ? fdopendir(fd) : NULL;

@@ -14,7 +14,7 @@
 
 #define SEEN_PAGE 4096u
 
-/* What is known of a child by the process itself: an entry of its number table. */
+/* What the process itself knows of a child: an entry of its number table. */
 struct known {
   int32_t pid;
   int fd;
@@ -23,8 +23,8 @@ struct known {
 };
 
 struct child {
-  pid_t pid;   /* as we see it */
-  int32_t own; /* as its parent does */
+  pid_t pid;   /* in this pid namespace */
+  int32_t own; /* in that of the parent */
   char state, comm[32];
   const struct known *known;
 };
@@ -33,7 +33,7 @@ struct seen {
   char object[4096], comm[32];
   uint64_t hot, levels, cells_at;
   unsigned char *cells;
-  int32_t mode, own_pid; /* own_pid: its number in its own pid namespace */
+  int32_t mode, own_pid; /* own_pid: its PID in its own pid namespace */
   struct pg_status_layout layout;
   unsigned char page[SEEN_PAGE];
   size_t page_size;
@@ -41,7 +41,7 @@ struct seen {
   size_t knowns;
   struct child *children;
   size_t child_count;
-  bool untouched; /* forked, and has made no child since: its memory tells of its parent */
+  bool untouched; /* forked, without a child since: its memory still describes its parent */
 };
 
 enum seen_result {

@@ -26,7 +26,7 @@ static bool look(void *arg, const struct elf_symbol *s) {
   return false;
 }
 
-/* One line of addr2line's answer into `to`, unless it does not know. */
+/* Copies one line of addr2line's answer, unless addr2line does not know. */
 static void take_line(FILE *from, char *to, size_t size) {
   char text[512];
   if (!fgets(text, sizeof text, from))
@@ -39,8 +39,8 @@ static void take_line(FILE *from, char *to, size_t size) {
     snprintf(to, size, "%s", text);
 }
 
-/* Source lines are in the debugging information, which binutils' addr2line reads where both are there; it finds what
- * Debian has in packages of its own, too. */
+/* addr2line of binutils reads source lines from the debugging information. It also finds what Debian has in packages of
+ * its own. */
 static void ask_addr2line(const char *object, uint64_t address, struct site *ret) {
   char text[32];
   int ends[2];
@@ -62,7 +62,7 @@ static void ask_addr2line(const char *object, uint64_t address, struct site *ret
     char function[sizeof ret->function] = "";
     take_line(answer, function, sizeof function);
     take_line(answer, ret->source, sizeof ret->source);
-    if (function[0] && ret->source[0]) /* without debugging information it names the nearest symbol, however far */
+    if (function[0] && ret->source[0]) /* without debugging information it names the nearest symbol, at any distance */
       memcpy(ret->function, function, sizeof function);
     fclose(answer);
   } else {

@@ -24,7 +24,7 @@ skip() {
 if [[ ${PG_STEPS_INSIDE:-} != 1 ]]; then
   # shellcheck source=scripts/setup-lib.sh
   pg_root=$here/../.. pg_build=$build . "$here/../../scripts/setup-lib.sh"
-  pg_find_namespace || skip 'no pid namespace to be had, and what is counted sends signals'
+  pg_find_namespace || skip 'this user cannot make a pid namespace, and what is counted sends signals'
   exec "${pg_unshare[@]}" env PG_STEPS_INSIDE=1 bash "${BASH_SOURCE[0]}" "$@"
 fi
 
@@ -34,11 +34,11 @@ cache() { sed -n "s/^$1:[^=]*=//p" "$build/CMakeCache.txt"; }
 compiler() {
   "$(cache CMAKE_C_COMPILER)" -dM -E - </dev/null | awk '/__clang__/ { c = 1 } END { print c ? "clang" : "gcc" }'
 }
-[[ -z $(cache PIDGUARD_SANITIZE) ]] || skip 'built with a sanitizer, which adds instructions and calls of its own'
+[[ -z $(cache PIDGUARD_SANITIZE) ]] || skip 'the build has a sanitizer, which adds instructions and calls of its own'
 if [[ $what == steps ]]; then
   [[ $(cache CMAKE_BUILD_TYPE) == RelWithDebInfo && -z $(cache CMAKE_C_FLAGS) &&
     $(cache CMAKE_C_FLAGS_RELWITHDEBINFO) == '-O2 -g -DNDEBUG' ]] ||
-    skip 'steps.table is for the default build type and no flags besides'
+    skip 'steps.table is for the default build type without further flags'
   wanted=$(sed -n 's/.*steps.sh table; \(gcc [0-9]*\).*/\1/p' "$table")
   [[ "$(compiler) $("$(cache CMAKE_C_COMPILER)" -dumpversion | cut -d. -f1)" == "$wanted" ]] ||
     { widen=3 && echo "steps.table is for $wanted: three times its margin for another compiler"; }
@@ -78,7 +78,8 @@ rm -f "$out.way"
 
 # Columns of $out: way, work, instructions, in the preload object, in libc, in the loader, calls, their names.
 # "bind" is made up: what libc and the loader do at the start for the object, more than for an empty one.
-awk -F'\t' -v what="$what" -v widen="$widen" -v table="$table" -v version="$("$(cache CMAKE_C_COMPILER)" -dumpfullversion 2>/dev/null)" '
+version=$("$(cache CMAKE_C_COMPILER)" -dumpfullversion 2>/dev/null)
+awk -F'\t' -v what="$what" -v widen="$widen" -v table="$table" -v version="$version" '
   $1 == "shim" && !($2 in seen) { seen[$2] = 1; order[++n] = $2 }
   { total[$1, $2] = $3; object[$1, $2] = $4; outside[$1, $2] = $5 + $6; calls[$1, $2] = $7; names[$1, $2] = $8 }
   function extra(work) { return work == "bind" ? 0 : calls["shim", work] - calls["plain", work] }

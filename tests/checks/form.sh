@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Checks the form of every file: the licence line at its top, lines of at most 120 columns, and the layout of C by
-# clang-format. Usage: form.sh
+# clang-format. In src/ no conditional operator may stand within another one. Usage: form.sh
 set -uf
 export LC_ALL=C.UTF-8
 root=$(cd -- "${BASH_SOURCE[0]%/*}/../.." && pwd -P) || exit 1
@@ -36,6 +36,14 @@ for file in "${files[@]}"; do
     ;;
   esac
 done
+
+# The counter itself, and then the sources.
+nested=$(printf 'int f(int a) { return a ? 1 : a > 2 ? 3 : 4; }\nint g(int a) { return h(a ? 1 : 2, a ? 3 : 4); }\n' |
+  awk -f tests/checks/nested.awk | grep -c '')
+((nested == 1)) || fail "nested.awk finds $nested of 1 operator within another one"
+while IFS= read -r line; do
+  fail "$line"
+done < <(find src include -name '*.[ch]' -exec awk -f tests/checks/nested.awk {} + | sort)
 
 if ! type -P clang-format >/dev/null; then
   echo 'SKIP: the layout: clang-format is not installed'

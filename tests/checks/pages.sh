@@ -14,7 +14,7 @@
 . "$1/tests/scripts/check.sh"
 
 find_namespace || {
-  echo 'SKIP: no pid namespace to be had'
+  echo 'SKIP: this user cannot make a pid namespace'
   exit 77
 }
 export LD_LIBRARY_PATH=$tmp/installed/lib PATH=$tmp/installed/bin:$PATH
@@ -64,7 +64,8 @@ cp "$filter" installed/bin/ || exit 1
 rooted=
 in_root true bash
 can_root=$status
-[[ $can_root == 0 ]] || skip "the examples for a whole system: no root tree can be made here: ${err:-status $status}"
+[[ $can_root == 0 ]] ||
+  skip "the examples for a whole system: this user cannot make a root tree: ${err:-status $status}"
 
 bound_of_a_process() {
   "${in_namespace[@]}" pidguard bash -c 'for i in {1..70}; do true & wait $!; done; pidguard status $$; :'

@@ -30,15 +30,15 @@ words() { printf ' word%.0s' $(seq "$1"); }
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 { words 36; echo .; words 3; echo .; words 3; echo .; } >"$tmp/a.md"
-count a.md && fail 'a sentence of 36 words is let pass'
+count a.md && fail 'the counter accepts a sentence of 36 words'
 { echo '.SH DESCRIPTION'; words 17; echo .; } >"$tmp/a.7"
-count a.7 && fail 'an average of 17 words is let pass'
+count a.7 && fail 'the counter accepts an average of 17 words'
 { words 15; echo '.  '; printf '```\n'; words 90; printf '\n```\n'; } >"$tmp/b.md"
-count b.md || fail 'code is counted'
+count b.md || fail 'the counter counts code'
 { echo '/* '; words 36; echo '. */'; echo 'int x; /* one more */'; } >"$tmp/c.h"
-count c.h && fail 'a sentence of 36 words in a comment is let pass'
+count c.h && fail 'the counter accepts a sentence of 36 words in a comment'
 { echo '/* This is text.'; echo ' *'; words 90 | sed 's/^/ *     /'; echo; echo ' * This is more. */'; } >"$tmp/d.h"
-count d.h || fail 'an example in a comment is counted'
+count d.h || fail 'the counter counts an example in a comment'
 
 lines=$(wc -l <README.md)
 ((lines <= 150)) || fail "README.md has $lines lines, more than 150"

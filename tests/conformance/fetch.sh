@@ -60,7 +60,7 @@ conf_source() {
   target=$conf_cache/src-$name
   if [[ ! -e $target ]]; then
     conf_apt_begin || {
-      pg_say "no package sources to be had; see $conf_cache/apt/log"
+      pg_say "cannot get the package sources; see $conf_cache/apt/log"
       return 1
     }
     local try
@@ -71,7 +71,7 @@ conf_source() {
         break
     done
     [[ -d $target.new ]] || {
-      pg_say "the source of $name could not be had; see $conf_cache/apt/log"
+      pg_say "cannot get the source of $name; see $conf_cache/apt/log"
       return 1
     }
     mv "$target.new" "$target"

@@ -133,7 +133,7 @@ void pgd_enter_namespace(void) {
   char map[64];
   if (unshare(CLONE_NEWPID | CLONE_NEWNS) != 0) {
     if (unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS) != 0)
-      skip("no pid namespace to be had, not even through a user namespace");
+      skip("this user cannot make a pid namespace, not even through a user namespace");
     write_file("/proc/self/setgroups", "deny");
     snprintf(map, sizeof map, "0 %u 1", uid);
     write_file("/proc/self/uid_map", map);

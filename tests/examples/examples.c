@@ -216,7 +216,7 @@ static void enter_namespaces(void) {
   if (!PG_CHECK(pg_test_start(&command, &process) == 0, "start"))
     return;
   if (!read_until(&process, "ready")) {
-    pg_test_skip("cannot make a namespace here");
+    pg_test_skip("this user cannot make a namespace");
   } else {
     snprintf(number, sizeof number, "%d", (int)process.pid);
     const char *const argv[] = {EXAMPLE("enter"), number, "hostname", NULL};
@@ -281,7 +281,7 @@ static void stale(const char *program, const char *preload, bool safe) {
 static bool can_take(void) {
   int error = pg_test_probe_take_pid();
   if (error)
-    pg_test_skip("no process can be given a PID here (clone3 with set_tid): %s", strerror(-error));
+    pg_test_skip("the test cannot choose a PID here (clone3 with set_tid): %s", strerror(-error));
   return error == 0;
 }
 

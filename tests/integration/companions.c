@@ -150,7 +150,7 @@ static void test_companion(void) {
     return;
   }
   if (!pg_test_preload()) {
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
     return;
   }
   if (c->probe) {
@@ -188,7 +188,7 @@ static void test_companion(void) {
     return;
   int error = pg_test_probe_take_pid();
   if (error) {
-    pg_test_skip("no process can be given a PID here (clone3 with set_tid): %s", strerror(-error));
+    pg_test_skip("the test cannot choose a PID here (clone3 with set_tid): %s", strerror(-error));
     return;
   }
   tell(c, library, NULL);

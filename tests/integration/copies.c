@@ -190,7 +190,7 @@ static void by_loader(void) {
   const char *prefix[] = {outcome.out, "--preload", pg_test_preload(), NULL};
   puppet_prefix = prefix;
   if (!outcome.out[0])
-    pg_test_skip("the program's loader is not known (readelf)");
+    pg_test_skip("readelf does not tell the loader of the program");
   else {
     story(plain_path, NULL);
     story(plain_path, pg_test_preload());
@@ -213,7 +213,7 @@ void pg_test_plan(int argc, char **argv) {
     return;
   pg_test_need_take_pid();
   if (!pg_test_preload())
-    pg_test_skip_all("no shim");
+    pg_test_skip_all("there is no preload object to test");
   plain_path = argv[1];
   linked_path = argv[2];
   both_path = argv[3];

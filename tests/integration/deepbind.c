@@ -47,7 +47,7 @@ static void three_ways(const char *const *argv, bool may_differ) {
   if (play(argv, NULL, NULL, &hit, &told))
     PG_CHECK(hit, "without the shim the stranger is spared");
   if (!preload) {
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
     return;
   }
   if (play(argv, preload, keeps, &hit, &told))

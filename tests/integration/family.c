@@ -107,7 +107,7 @@ static void test_story(void) {
   if (play(story, NULL, false, &hit))
     PG_CHECK(hit, "%s without the shim spares the stranger", story->name);
   if (!preload) {
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
     return;
   }
   if (play(story, preload, false, &hit))
@@ -214,7 +214,7 @@ static void busy(void) {
   if (error == -EINVAL && (error = pg_test_set_pid_max(1200)) == 0)
     rounds = 150;
   if (error) {
-    pg_test_skip("pid_max of a namespace: %s", strerror(-error));
+    pg_test_skip("this kernel cannot set pid_max for one namespace: %s", strerror(-error));
     return;
   }
   snprintf(

@@ -62,7 +62,7 @@ static void run_under(const char *kind, bool with_list, const char *name, const 
 /* True if filters can be had and the program ends as it should; else the reason is given. */
 static bool usable(const char *what, const struct pg_test_outcome *plain) {
   if (pg_test_exited(plain, PG_TEST_SKIPPED)) {
-    pg_test_skip("not here: %s%s", plain->err, plain->out);
+    pg_test_skip("this machine refuses: %s%s", plain->err, plain->out);
     return false;
   }
   return PG_CHECK(pg_test_exited(plain, 0), "%s without the shim: status %#x%s, \"%.300s\" \"%.200s\"", what,
@@ -153,14 +153,14 @@ static void no_core(void) {
   if (file)
     fclose(file);
   if (!plain) {
-    pg_test_skip("cores are written elsewhere: %s", pattern);
+    pg_test_skip("the kernel writes cores elsewhere: %s", pattern);
     return;
   }
   struct rlimit limit, all;
   getrlimit(RLIMIT_CORE, &limit);
   all = (struct rlimit){limit.rlim_max, limit.rlim_max};
   if (!limit.rlim_max) {
-    pg_test_skip("no core may be written here (ulimit -Hc)");
+    pg_test_skip("the limit forbids cores (ulimit -Hc)");
     return;
   }
   if (!PG_CHECK(getcwd(here, sizeof here) && mkdtemp(dir) && chdir(dir) == 0, "no directory"))
@@ -190,7 +190,7 @@ static void protection_stays_on(void) {
   struct puppet_story story;
   int error = pg_test_probe_take_pid();
   if (error) {
-    pg_test_skip("no process can be given a PID here (clone3 with set_tid): %s", strerror(-error));
+    pg_test_skip("the test cannot choose a PID here (clone3 with set_tid): %s", strerror(-error));
     return;
   }
   memcpy(prefix, allow_prefix, sizeof prefix);
@@ -238,7 +238,7 @@ void pg_test_plan(int argc, char **argv) {
   close(fd);
   atexit(remove_list);
   if (!pg_test_preload())
-    pg_test_skip_all("no shim");
+    pg_test_skip_all("there is no preload object to test");
   const char *const list[] = {cases_path, NULL};
   struct pg_test_command command = {.argv = list};
   struct pg_test_outcome outcome;

@@ -32,7 +32,7 @@ static bool play(const char *how, const char *what, const char *shim, bool stran
   pg_test_read_line(&process, line, sizeof line);
   bool skipped = strncmp(line, "SKIP ", 5) == 0, told = false;
   if (skipped) {
-    pg_test_skip("numbers cannot be arranged here: %s", line + 5);
+    pg_test_skip("the test cannot choose PIDs here: %s", line + 5);
   } else if (!stranger_takes_it) {
     told = sscanf(line, "result %d %d inner %d", &ret->result, &ret->error, &ret->inner) == 3;
   } else if (sscanf(line, "ready %d", &pid) == 1 && pg_test_take_pid(pid, false, &stranger) == 0) {
@@ -68,7 +68,7 @@ static void inner_child_hit(const char *what) {
                "%s with: result %d, errno %d, inner %#x", how, story.result, story.error, (unsigned)story.inner);
   }
   if (!pg_test_preload())
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
 }
 
 static void taken(void) { inner_child_hit("taken"); }
@@ -90,7 +90,7 @@ static void stranger_hit(const char *what, bool kept, int first, int last) {
       PG_CHECK(story.result == 0 && story.got, "%s with: result %d, errno %d", hows[i], story.result, story.error);
   }
   if (!pg_test_preload())
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
 }
 
 static void passed(void) { stranger_hit("passed", true, 0, 2); }

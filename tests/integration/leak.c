@@ -48,13 +48,14 @@ static void with_shim(const char *mode, int rounds, int slack) {
   if (preload)
     run(mode, rounds, preload, slack);
   else
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
 }
 
 static void small_pid_max(void) {
   int error = pg_test_set_pid_max(SMALL_PID_MAX);
   if (error)
-    printf("\n    pid_max is not the namespace's: %s; slots may be used for the first time late ...", strerror(-error));
+    printf("\n    this kernel cannot set pid_max for one namespace: %s; slots may be used for the first time late ...",
+           strerror(-error));
 }
 
 static void reaped(void) {
@@ -84,7 +85,7 @@ static void walk(const char *preload) {
   struct pg_test_outcome outcome;
   pg_test_run(&command, &outcome);
   if (pg_test_exited(&outcome, PG_TEST_SKIPPED))
-    pg_test_skip("numbers cannot be chosen here (ns_last_pid)");
+    pg_test_skip("the test cannot choose PIDs here (ns_last_pid)");
   else if (PG_CHECK(pg_test_exited(&outcome, 0) &&
                         sscanf(outcome.out, "fork %lf before %d %d after %d %d fork %lf", &fork_before, &before,
                                &before_kb, &after, &after_kb, &fork_after) == 6,
@@ -101,14 +102,14 @@ static void walk(const char *preload) {
 static void walked(void) {
   int error = pg_test_set_pid_max(LARGE_PID_MAX);
   if (error) {
-    pg_test_skip("pid_max is not the namespace's: %s", strerror(-error));
+    pg_test_skip("this kernel cannot set pid_max for one namespace: %s", strerror(-error));
     return;
   }
   walk(NULL);
   if (pg_test_preload())
     walk(pg_test_preload());
   else
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
 }
 
 void pg_test_plan(int argc, char **argv) {

@@ -19,7 +19,7 @@ static char directory[] = "/tmp/pidguard-log-XXXXXX";
 static const char *shim(void) {
   const char *preload = pg_test_preload();
   if (!preload)
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
   return preload;
 }
 
@@ -368,7 +368,7 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("log", "to-a-file", to_a_file);
   pg_test_add("log", "failing-logs", failing_logs);
   pg_test_add("log", "descriptor-two-reused", descriptor_two_reused);
-  pg_test_add("log", "number-in-a-vfork-child", number_in_a_vfork_child);
+  pg_test_add("log", "pid-in-a-vfork-child", number_in_a_vfork_child);
   pg_test_add("log", "bad-values", bad_values);
   pg_test_add("log", "summary", summary);
   pg_test_add("log", "without-a-budget", without_a_budget);

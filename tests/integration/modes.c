@@ -12,7 +12,7 @@ static const char *stale_path, *linked_path;
 static const char *shim(void) {
   const char *preload = pg_test_preload();
   if (!preload)
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
   return preload;
 }
 
@@ -33,7 +33,7 @@ static void enforce(void) {
   struct puppet_story story;
   const char *preload;
   const char *const env[] = {"PIDGUARD_MODE=enforce", NULL};
-  expect_hit("no shim", NULL, env, &story);
+  expect_hit("without the shim", NULL, env, &story);
   pg_test_outcome_free(&story.outcome);
   if (!(preload = shim()))
     return;
@@ -171,7 +171,7 @@ static void wrap_around(void) {
   static const char *const sends[] = {"kill", "kill-group", "sigqueue"};
   int error = pg_test_set_pid_max(400);
   if (error) {
-    pg_test_skip("pid_max cannot be set for this namespace alone: %s", strerror(-error));
+    pg_test_skip("this kernel cannot set pid_max for one namespace: %s", strerror(-error));
     return;
   }
   struct pg_test_stranger past;

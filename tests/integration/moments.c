@@ -171,7 +171,7 @@ static void test_same(void) {
       pg_test_outcome_free(&shim);
     }
   } else {
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
   }
   pg_test_outcome_free(&plain);
 }
@@ -210,14 +210,14 @@ static void play_stale(const struct when *when, const char *shim) {
 static void test_stale(void) {
   int error = pg_test_probe_take_pid();
   if (error) {
-    pg_test_skip("no process can be given a PID here (clone3 with set_tid): %s", strerror(-error));
+    pg_test_skip("the test cannot choose a PID here (clone3 with set_tid): %s", strerror(-error));
     return;
   }
   play_stale(this_one(), NULL);
   if (pg_test_preload())
     play_stale(this_one(), pg_test_preload());
   else
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
 }
 
 /* exit() while other threads are in fork, kill and wait: the status is the program's, and nothing hangs. */
@@ -234,7 +234,7 @@ static void test_busy(void) {
     pg_test_outcome_free(&outcome);
   }
   if (!pg_test_preload())
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
 }
 
 void pg_test_plan(int argc, char **argv) {

@@ -20,7 +20,7 @@ static bool installed(const char *name) {
 static const char *shim(void) {
   const char *preload = pg_test_preload();
   if (!preload)
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
   return preload;
 }
 
@@ -66,7 +66,7 @@ static void play(const char *shell, const char *script, const char *preload) {
 static void stale_in(const char *shell) {
   int error = pg_test_probe_take_pid();
   if (error)
-    pg_test_skip("no process can be given a PID here (clone3 with set_tid): %s", strerror(-error));
+    pg_test_skip("the test cannot choose a PID here (clone3 with set_tid): %s", strerror(-error));
   if (error || !installed(shell))
     return;
   for (size_t i = 0; i < sizeof stale_scripts / sizeof *stale_scripts; i++) {

@@ -85,7 +85,7 @@ static void compare(const char *name, const char *preload, char *wrong, size_t s
              "did not open",
              left, found);
   } else if (!preload) {
-    pg_test_skip("no shim: run without it only");
+    pg_test_skip("there is no preload object: this ran without it only");
   } else {
     left = run_case(name, preload, &shim);
     int held = take_foreign(&shim);

@@ -86,7 +86,7 @@ static void set_user_id(void) {
   char object[256];
   snprintf(object, sizeof object, "%s/libpidguard-preload.so.0", directory);
   if (geteuid() != 0 || chown(directory, 0, NOBODY) != 0) {
-    pg_test_skip("no set-user-id program can be made here: that takes root, and another user");
+    pg_test_skip("only root can make a set-user-id program of another user");
     return;
   }
   if (statvfs(directory, &fs) != 0 || (fs.f_flag & ST_NOSUID)) {
@@ -162,7 +162,7 @@ static void refused_files(void) {
   if (geteuid() == 0 && chown(file, NOBODY, NOBODY) == 0)
     refused(file, file, "why=not-ours");
   else
-    pg_test_skip("no file of another user can be made");
+    pg_test_skip("only root can make a file of another user");
   unlink(file);
 }
 
@@ -185,7 +185,7 @@ static void refused_directories(void) {
     if (!PG_CHECK(mkdir(inside, 0700) == 0, "mkdir"))
       return;
     if (chown(inside, (uid_t)-1, group) != 0) {
-      pg_test_skip("no directory of another group can be made");
+      pg_test_skip("this user cannot make a directory of another group");
     } else if (PG_CHECK(chmod(inside, table[i].mode) == 0, "chmod")) {
       snprintf(log, sizeof log, "%s/x.%%p", inside);
       if (table[i].why) {
@@ -252,7 +252,7 @@ void pg_test_plan(int argc, char **argv) {
   puppet_path = argv[1];
   secure_program = argv[2];
   if (!pg_test_preload())
-    pg_test_skip_all("no shim");
+    pg_test_skip_all("there is no preload object to test");
   pg_test_add("secure", "set-user-id", set_user_id);
   pg_test_add("secure", "refused-files", refused_files);
   pg_test_add("secure", "refused-directories", refused_directories);

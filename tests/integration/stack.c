@@ -51,7 +51,7 @@ static void compare(const char *how, bool log, long extra) {
   long most = 0;
   const char *deepest = "";
   if (!pg_test_preload()) {
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
     return;
   }
   if (!measure(how, NULL, log, &plain) || !measure(how, pg_test_preload(), log, &shim))
@@ -81,7 +81,7 @@ static void fits(void) {
   struct pg_test_outcome outcome;
   char bytes[24];
   if (!pg_test_preload()) {
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
     return;
   }
   if (!measure(NULL, NULL, false, &plain))

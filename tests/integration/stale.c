@@ -321,12 +321,12 @@ static void test_make(void) {
                verdict.trouble);
     }
   if (!have_identity && make->flags & LEADER) {
-    pg_test_skip("before 6.9 a group without a leader cannot be told from a stranger's");
+    pg_test_skip("before Linux 6.9 the shim cannot tell a group without a leader from a stranger's");
     return;
   }
   PG_CHECK(failed == 0 && (cells > 0 || every > 1), "%s: %u failures in %u scenarios", make->name, failed, cells);
   if (!preload)
-    pg_test_skip("no shim: %u scenarios shown without it only", cells);
+    pg_test_skip("there is no preload object: %u scenarios ran without it only", cells);
 }
 
 void pg_test_plan(int argc, char **argv) {

@@ -199,7 +199,7 @@ static void test_operation(void) {
   PG_CHECK(tally.failed == 0, "%s: %d failures", pg_test_name(), tally.failed);
   printf("\n    %d pairs, %ld positions, %d failures ...", tally.pairs, tally.positions, tally.failed);
   if (!shown)
-    pg_test_skip("no process can be given a number by ns_last_pid");
+    pg_test_skip("the test cannot choose PIDs here (ns_last_pid)");
 }
 
 static void set_positions(void) {
@@ -223,7 +223,7 @@ void pg_test_plan(int argc, char **argv) {
   program = argv[1];
   chosen = argv + 2;
   if (!pg_test_preload() || !realpath(pg_test_preload(), object))
-    pg_test_skip_all("no shim");
+    pg_test_skip_all("there is no preload object to test");
   pg_test_need_take_pid();
   int error = stepped_probe();
   if (error)

@@ -69,7 +69,7 @@ static void test_scenario(void) {
            "without the shim %lu numbers of children that are gone were signalled, %lu with success, %lu signals came",
            counts.stale, counts.stale_passed, counts.stale_hit);
   if (!pg_test_preload()) {
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
     return;
   }
   for (int i = 0; hows[i]; i++)

@@ -176,7 +176,7 @@ static void test_rules(void) {
 
 void pg_test_plan(int argc, char **argv) {
   (void)argc, (void)argv;
-  pg_test_add("numbers", "the rules of before: what was seen is found", test_before);
-  pg_test_add("numbers", "the rules of now: no order goes wrong", test_now);
+  pg_test_add("numbers", "the older rules: the model finds the known faults", test_before);
+  pg_test_add("numbers", "the present rules: no order of steps goes wrong", test_now);
   pg_test_add("numbers", "each rule is needed", test_rules);
 }

@@ -140,7 +140,7 @@ static void set_scene(void) {
   if (scene.protected) {
     scene.stranger = make_stranger(scene.dead);
     if (!scene.stranger) {
-      say("SKIP: no process can be given a number by ns_last_pid\n");
+      say("SKIP: the test cannot choose PIDs here (ns_last_pid)\n");
       leave(77);
     }
     next_pid_is(scene.zombie + 1);

@@ -40,7 +40,7 @@ static void come_as_orphan(void (*life)(void)) {
   }
   MUST(waitpid(middle, &status, 0) == middle);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-    skip("numbers cannot be arranged here (ns_last_pid)");
+    skip("the test cannot choose PIDs here (ns_last_pid)");
   MUST(status == 0);
 }
 
@@ -159,7 +159,7 @@ static void tracee(void) {
   MUST(ptrace(PTRACE_CONT, pid, NULL, NULL) == 0);
   MUST(waitpid(pid, &status, 0) == pid);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 78)
-    skip("numbers cannot be arranged here (ns_last_pid)");
+    skip("the test cannot choose PIDs here (ns_last_pid)");
   MUST(WIFSTOPPED(status) && status >> 8 == (SIGTRAP | PTRACE_EVENT_FORK << 8));
   note("new tracee: %s", report(BY_WAITPID, __WALL, true));
   signals("trapped", 0);
@@ -176,7 +176,7 @@ static void tracee(void) {
 static void no_opening(void) {
   pid_t first = -1, pid = -1;
   if (!filter_call(SYS_openat, SECCOMP_RET_KILL_PROCESS))
-    skip("no filters here");
+    skip("this user cannot install a filter");
   for (int i = 0; i < 100; i++) {
     pid = fork_exiting(0);
     MUST(waitpid(pid, NULL, 0) == pid);

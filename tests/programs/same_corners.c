@@ -186,7 +186,7 @@ static void thread_has_old_number(void) {
     MUST(read(ends[0], &got, sizeof got) == sizeof got);
     if (got == -1) {
       finish(pid);
-      skip("numbers cannot be arranged here (ns_last_pid)");
+      skip("the test cannot choose PIDs here (ns_last_pid)");
     }
     if (got == old)
       break;
@@ -194,7 +194,7 @@ static void thread_has_old_number(void) {
     pid = 0;
   }
   if (pid == 0)
-    skip("somebody else was always faster");
+    skip("another process was always faster");
   cpu_set_t cpus;
   struct sched_param param = {.sched_priority = 0};
   MUST(sched_getaffinity(0, sizeof cpus, &cpus) == 0);

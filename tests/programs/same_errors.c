@@ -196,7 +196,7 @@ static int clone_main(void *unused) {
 
 static void forks_that_fail(void) {
   if (unshare(CLONE_NEWPID) != 0)
-    skip("no pid namespace");
+    skip("this user cannot make a pid namespace");
   pid_t init = fork_exiting(0);
   MUST(waitpid(init, NULL, 0) == init);
   static char stack[16384] __attribute__((aligned(16)));

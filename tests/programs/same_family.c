@@ -256,7 +256,7 @@ static void new_pid_namespace(void) {
   pid_t pid = clone(init_main, stack + sizeof stack, CLONE_NEWPID | SIGCHLD, NULL);
   if (pid < 0) {
     finish(sibling);
-    skip("no pid namespace");
+    skip("this user cannot make a pid namespace");
   }
   note("clone: %s", reap(pid));
   note("sibling: %d", kill_ok(sibling, 0));

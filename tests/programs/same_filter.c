@@ -262,7 +262,7 @@ static void listener(void) {
   struct sock_fprog program = {(unsigned short)bpf_ask_listener(code), code};
   MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
   if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program) < 0)
-    skip("no listener to be had");
+    skip("this user cannot get a seccomp listener");
   pid_t pid = fork_exiting(3), result = waitpid(pid, &status, 0);
   end_of("child", result, pid, status);
   note("%s", call_text(kill_ok(early, SIGTERM)));
@@ -423,14 +423,14 @@ static void unshare_and_exec(bool with_proc) {
   int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   MUST(self >= 0);
   if (raw_call(SYS_unshare, CLONE_NEWPID | (with_proc ? 0 : CLONE_NEWNS), 0, 0, 0, 0) != 0)
-    skip("no pid namespace can be made here");
+    skip("this user cannot make a pid namespace");
   if (!with_proc) {
     MUST(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
     while (umount2("/proc", MNT_DETACH) == 0) /* there may be one below another */
       ;
     /* What was mounted outside of a user namespace stays there; it can be covered. */
     if (access("/proc/self", F_OK) == 0 && mount("none", "/proc", "tmpfs", 0, NULL) != 0)
-      skip("/proc cannot be taken away here");
+      skip("this user cannot unmount /proc");
     MUST(access("/proc/self", F_OK) != 0);
   }
   raw_call(SYS_execveat, self, (long)"", (long)argv, (long)environ, AT_EMPTY_PATH);

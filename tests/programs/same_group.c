@@ -294,7 +294,7 @@ static void own_group(void) {
 /* kill(-1) concerns everybody: only in a pid namespace that was made for it. */
 static void everybody(void) {
   if (unshare(CLONE_NEWPID) != 0)
-    skip("no pid namespace");
+    skip("this user cannot make a pid namespace");
   pid_t init = fork_ok();
   if (init == 0) {
     MUST(getpid() == 1);

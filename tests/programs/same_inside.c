@@ -235,7 +235,7 @@ static void number_again(void) {
     note("%s", status_text(status));
     int arranged = next_pid_is(pid);
     if (!arranged)
-      skip("numbers cannot be arranged here (ns_last_pid)");
+      skip("the test cannot choose PIDs here (ns_last_pid)");
     MUST(arranged > 0);
     FILE *file = popen("echo $$; exit 4", "r");
     MUST(file && fgets(text, sizeof text, file));

@@ -127,7 +127,7 @@ static void stranger_by_syscall_dup3(void) { stranger_onto(BY_SYSCALL_DUP3); }
 /* Before 6.9 nothing tells one pidfd from another, so one put there past all wrappers is not noticed. */
 static void need_identity(void) {
   if (!pidfds_have_identity())
-    skip("pidfds have no identity before 6.9");
+    skip("pidfds have no identity before Linux 6.9");
 }
 
 static void stranger_by_instruction(void) {

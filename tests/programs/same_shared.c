@@ -108,7 +108,7 @@ static void second_thread_first(void) {
   int arranged = next_pid_is(gone);
   if (!arranged) {
     finish(first);
-    skip("numbers cannot be arranged here (ns_last_pid)");
+    skip("the test cannot choose PIDs here (ns_last_pid)");
   }
   MUST(arranged > 0);
   pid_t pid = fork_ok();
@@ -140,7 +140,7 @@ static void atfork_handler_first(void) {
   MUST(waitpid(gone, &status, 0) == gone);
   int arranged = next_pid_is(gone);
   if (!arranged)
-    skip("numbers cannot be arranged here (ns_last_pid)");
+    skip("the test cannot choose PIDs here (ns_last_pid)");
   MUST(arranged > 0 && kill_ok(gone, 0) == -1);
   handler_acts = 1;
   pid_t pid = fork_exiting(3);

@@ -282,7 +282,7 @@ static void not_permitted(void) {
   if (setresuid(65534, 65534, 65534) != 0) {
     finish(pid);
     finish(group);
-    skip("needs root to become somebody else");
+    skip("only root can become another user");
   }
   errno = UNTOUCHED;
   int result = kill_ok(pid, SIGTERM);

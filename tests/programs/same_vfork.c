@@ -323,7 +323,7 @@ static void number_again(bool seen) {
   }
   const char *end = reap(pid);
   if (!arranged)
-    skip("numbers cannot be arranged here (ns_last_pid)");
+    skip("the test cannot choose PIDs here (ns_last_pid)");
   note("arranged %d, again %d, %s", arranged, again, end);
   for (int i = 0; i < n; i++)
     note("%d: %d %s", i, results[i], errno_text(errors[i]));

@@ -48,7 +48,7 @@ for kind in -static -static-pie; do
     named 'statically linked' "./env$kind"
     named 'statically linked' "./chain$kind"
   else
-    skip "$kind: this compiler cannot"
+    skip "$kind: this compiler cannot make it"
   fi
 done
 
@@ -109,7 +109,7 @@ if can_be_other && type -P setcap >/dev/null && cp "$(type -P sleep)" cap && set
   run "${as_other[@]}" "$pidguard" --strict sleep 0
   expect status 0
 else
-  skip 'file capabilities: needs root and setcap'
+  skip 'file capabilities: only root with setcap can set them'
 fi
 
 # What cannot be read cannot be judged.

@@ -23,7 +23,7 @@ printf '#!/bin/sh\n' >folder/script && chmod 755 folder/script
 printf '#!/no/such\n' >folder/orphan && chmod 755 folder/orphan
 echo data >folder/data
 head -c 3000 folder/plain >folder/deeper/cut
-"$cc" -static -o folder/deeper/static plain.c 2>/dev/null || skip 'static: this compiler cannot'
+"$cc" -static -o folder/deeper/static plain.c 2>/dev/null || skip 'static: this compiler cannot link statically'
 ln -s plain folder/link
 run "$pidguard" check folder
 expect status 1

@@ -139,7 +139,7 @@ mv 'a tree' tree
 mkdir alone && cp tree/scripts/pidguard alone/
 run alone/pidguard true
 expect status 125
-expect err '*is the launcher of a source tree, and there is none around it*'
+expect err '*is the launcher of a source tree, but is not in one*'
 
 # Nothing to build with. A directory of links instead of the system's PATH: everything but cmake, make and cc.
 mkdir bare

@@ -23,7 +23,7 @@ if find_namespace; then
     wait "$pid"; echo $?' "$pidguard"
   expect out $'sleep\n143'
 else
-  skip 'signals: no pid namespace to be had'
+  skip 'signals: this user cannot make a pid namespace'
 fi
 
 # The environment: ours is added, everything else is as it was, whatever names the script uses for itself.
@@ -182,7 +182,7 @@ if ((EUID)) || ((${#unreadable[@]})); then
   expect status 125
   expect err "*$object cannot be read: Permission denied"
 else
-  skip 'an unreadable object: this root reads everything'
+  skip 'an unreadable object: this root can read every file'
 fi
 
 # What cannot be run is explained.

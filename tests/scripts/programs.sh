@@ -5,7 +5,7 @@
 . "${BASH_SOURCE[0]%/*}/check.sh"
 
 find_namespace || {
-  echo 'SKIP: no pid namespace to be had'
+  echo 'SKIP: this user cannot make a pid namespace'
   exit 77
 }
 shown=0

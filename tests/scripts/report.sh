@@ -28,7 +28,7 @@ line() { # COMM NOW TIME AGO [OFFSET]
 : >empty
 run "$pidguard" report empty
 expect status 0
-expect out 'No number of a child that was gone was used.*1 file, 0 lines'
+expect out 'The programs used no PID of a child that was gone.*1 file, 0 lines'
 echo 'pidguard level=info event=birth pid=1 comm=sh target=2 how=fork' >clean
 run "$pidguard" report clean empty
 expect status 0
@@ -62,7 +62,7 @@ done
 } >log
 run "$pidguard" report log
 expect status 1
-expect out '2 places *[(]4 times[)]; 1 of them met somebody else there [(]1 times[)].*'
+expect out '2 places *[(]4 times[)]; 1 of them met another process there [(]1 times[)].*'
 expect out '*1. rare: kill(50, SIGTERM)  1 time*: sshd [(]was HIT*'
 expect out '*2. often: kill(50, SIGTERM)  3 times*/no/such/object+0x10*'
 expect out '*2. often: *taken by a wait of the program (by 7), 500.0 ms to 2.2 s before*'
@@ -114,8 +114,8 @@ json 'd["files"] == 3 and d["stale"][0]["count"] == 3 and d["stale"][0]["hits"] 
 json 'd["late_waits"][0]["gone"] == "silent" and d["late_waits"][0]["by"] == "kernel" and len(d["trouble"]) == 2'
 json 'd["counters"]["births"] == 5 and d["counters"]["forgotten"] == 2 and d["counters"]["unwaited"] == 1'
 run "$pidguard" report rotated
-expect out '*Children that somebody else had taken*app: waitpid(9)*degraded: track: ENOMEM*'
-expect out '*degraded: track: ENOMEM*5 children, 3 of them*2 numbers were forgotten*'
+expect out '*Children that another wait had reaped*app: waitpid(9)*degraded: track: ENOMEM*'
+expect out '*degraded: track: ENOMEM*5 children, 3 of them*2 retired PIDs were forgotten*'
 head -c 30 rotated.1.gz >broken.gz
 run "$pidguard" report broken.gz
 expect status 2

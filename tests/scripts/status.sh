@@ -5,7 +5,7 @@
 . "${BASH_SOURCE[0]%/*}/check.sh"
 
 find_namespace || {
-  echo 'SKIP: no pid namespace to be had'
+  echo 'SKIP: this user cannot make a pid namespace'
   exit 77
 }
 inside() { run "${in_namespace[@]}" "$pidguard" bash -c "$1" bash "$pidguard"; }
@@ -62,6 +62,6 @@ if can_be_other; then
   expect out 2
   expect err '*its memory cannot be read: Permission denied*'
 else
-  skip "another user's process: this test cannot become somebody else"
+  skip "another user's process: this test cannot become another user"
 fi
 finish

@@ -138,7 +138,7 @@ static void wrap_around(void) {
   struct figures figures;
   int error = pg_test_set_pid_max(NUMBERS);
   if (error) {
-    pg_test_skip("the numbers of a namespace cannot be made few here: %s", strerror(-error));
+    pg_test_skip("this kernel cannot limit the PIDs of a namespace: %s", strerror(-error));
     return;
   }
   figures.hit = 0;
@@ -146,7 +146,7 @@ static void wrap_around(void) {
     churn(NULL, 3 * slowness(), &figures);
   PG_CHECK(figures.hit > 0, "without the shim no stranger was hit: nothing is shown");
   if (!pg_test_preload()) {
-    pg_test_skip("no shim");
+    pg_test_skip("there is no preload object to test");
     return;
   }
   churn(pg_test_preload(), seconds, &figures);

@@ -79,7 +79,7 @@ void pg_test_skip_all(const char *format, ...) {
 void pg_test_need_take_pid(void) {
   int error = pg_test_probe_take_pid();
   if (error)
-    pg_test_skip_all("no process can be given a PID here (clone3 with set_tid): %s", strerror(-error));
+    pg_test_skip_all("the test cannot choose a PID here (clone3 with set_tid): %s", strerror(-error));
 }
 
 void pg_test_need_pidfd(void) {

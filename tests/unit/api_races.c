@@ -146,9 +146,9 @@ static int run(struct race *race) {
   int status = child_reap(&racer);
   child_done(&racer);
   if (listener < 0)
-    pg_test_skip("no seccomp listener to be had here (5.0)");
+    pg_test_skip("this user cannot get a seccomp listener (Linux 5.0)");
   else if (event_error)
-    pg_test_skip("no process with a given number: %s", strerror(-event_error));
+    pg_test_skip("the test cannot choose a PID here: %s", strerror(-event_error));
   else
     PG_CHECK(event_done, "the caller never came to the call that it was to be stopped at");
   return listener < 0 || event_error ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 255;

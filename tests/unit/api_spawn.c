@@ -233,7 +233,7 @@ static void newest(void) {
     int status, fd = run("exec sleep 100", &options);
     if (fd < 0) {
       CHECK_EQ(errno, EOPNOTSUPP);
-      pg_test_skip("CLONE_AUTOREAP and CLONE_PIDFD_AUTOKILL are 7.1");
+      pg_test_skip("CLONE_AUTOREAP and CLONE_PIDFD_AUTOKILL need Linux 7.1");
       continue;
     }
     int watch = pidguard_pidfd_open(pidguard_pidfd_get_pid(fd), 0);

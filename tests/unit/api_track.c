@@ -311,7 +311,7 @@ static void adoption_refused(void) {
   }
   CHECK_EQ(waitpid(pid, &status, 0), pid);
   if (WEXITSTATUS(status) == PG_TEST_SKIPPED)
-    pg_test_skip("cannot install a filter here");
+    pg_test_skip("this user cannot install a filter");
   else
     CHECK_EQ(WEXITSTATUS(status), EOPNOTSUPP);
 }

@@ -96,7 +96,7 @@ static void stale(bool by_pidfd) {
   close(fd);
   int r = ask_helper('t', pid);
   if (r) {
-    pg_test_skip("no process with a given number: %s", strerror(-r));
+    pg_test_skip("the test cannot choose a PID here: %s", strerror(-r));
   } else {
     use_stale(pid);
     ask_helper('r', 0);
@@ -138,7 +138,7 @@ void overwritten(void) {
     overwrite();
   CHECK_EQ(waitpid(pid, &status, 0), pid);
   if (WIFEXITED(status) && WEXITSTATUS(status) == PG_TEST_SKIPPED)
-    pg_test_skip("before Linux 6.9 nothing tells one pidfd from another");
+    pg_test_skip("before Linux 6.9 all pidfds have the same inode");
   else
     PG_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %#x", status);
 }
@@ -156,7 +156,7 @@ void own_number(void) {
     CHECK_EQ(waitpid(made, &status, 0), made);
   }
   if (made != pid)
-    pg_test_skip("numbers cannot be arranged here (ns_last_pid)");
+    pg_test_skip("the test cannot choose PIDs here (ns_last_pid)");
   else
     CHECK_EQ(status, 0);
 }
@@ -179,7 +179,7 @@ void spawned_number(void) {
     close(fd);
   }
   if (made != pid)
-    pg_test_skip("numbers cannot be arranged here (ns_last_pid)");
+    pg_test_skip("the test cannot choose PIDs here (ns_last_pid)");
 }
 
 /* The first process of a new pid namespace adopts a child before it calls anything else: what it owes as a forked child
@@ -228,7 +228,7 @@ void adopted_before_anything(void) {
   }
   CHECK_EQ(waitpid(outer, &status, 0), outer);
   if (WIFEXITED(status) && WEXITSTATUS(status) == PG_TEST_SKIPPED)
-    pg_test_skip("no pid namespace, or numbers cannot be arranged in it (ns_last_pid)");
+    pg_test_skip("this user cannot make a pid namespace, or cannot choose PIDs in it (ns_last_pid)");
   else
     PG_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x", (unsigned)status);
 }

@@ -153,7 +153,7 @@ static void against_kernel(void) {
       return;
   }
   if (!installed) {
-    pg_test_skip("no filter can be had here");
+    pg_test_skip("this user cannot install a filter");
     return;
   }
   printf("%d programs: %d let pass, %d not\n", installed, passing, blocking);

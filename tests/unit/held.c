@@ -127,7 +127,7 @@ static void groups(void) {
   pg_id id = enter(leader, &ino);
   PG_CHECK(pg_reach(id, ino, &to_group, false) == 0, "the group is there");
   if (pg_held_for(id) < 0) {
-    pg_test_skip("groups are signalled by pidfd from Linux 6.9 on");
+    pg_test_skip("signals to a group by pidfd need Linux 6.9");
     end(leader);
     end(member);
     return;

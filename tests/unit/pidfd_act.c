@@ -52,7 +52,7 @@ static void remote_descriptor(void) {
   char text[8] = "";
   int fd = pidguard_pidfd_getfd(c.fd, 123);
   if (fd < 0 && errno == EOPNOTSUPP) {
-    pg_test_skip("pidfd_getfd is 5.6");
+    pg_test_skip("pidfd_getfd needs Linux 5.6");
   } else {
     PG_CHECK(fd >= 0, "%s", strerror(errno));
     CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
@@ -112,11 +112,11 @@ static void permission(void) {
     child_await_zombie(&c);
     int status = child_reap(&c) >> 8;
     if (status == 77)
-      pg_test_skip("cannot change identity here");
+      pg_test_skip("this user cannot become another user");
     else if (status == 79)
-      pg_test_skip("pidfd_getfd is 5.6");
+      pg_test_skip("pidfd_getfd needs Linux 5.6");
     else if (status == 78)
-      pg_test_skip("not even one's own descriptors may be had here");
+      pg_test_skip("this process may not duplicate even its own descriptors");
     else
       CHECK_EQ(status, 0);
     child_done(&c);
@@ -128,7 +128,7 @@ static void release_memory(void) {
   struct child c = child_paused();
   int error = ERRNO_OF(pidguard_pidfd_mrelease(c.fd));
   if (error == EOPNOTSUPP) {
-    pg_test_skip("process_mrelease is 5.15");
+    pg_test_skip("process_mrelease needs Linux 5.15");
   } else {
     CHECK_EQ(error, EINVAL); /* it does not die */
     CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_STATE_ALIVE);
@@ -153,7 +153,7 @@ static void advice(void) {
   struct iovec ranges[] = {{memory, page}, {memory + 2 * page, 2 * page}};
   ssize_t n = pidguard_pidfd_madvise(c.fd, ranges, 2, MADV_COLD);
   if (n < 0 && errno == EOPNOTSUPP) {
-    pg_test_skip("process_madvise is 5.10");
+    pg_test_skip("process_madvise needs Linux 5.10");
   } else if (n < 0 && errno == EPERM) {
     pg_test_skip("process_madvise needs CAP_SYS_NICE");
   } else {
@@ -199,7 +199,7 @@ static void of_threads(void) {
     abort();
   int fd = pidguard_pidfd_open(tid, PIDGUARD_OPEN_THREAD);
   if (fd < 0) {
-    pg_test_skip("PIDFD_THREAD is 6.9");
+    pg_test_skip("PIDFD_THREAD needs Linux 6.9");
   } else {
     static char page[4096] __attribute__((aligned(4096)));
     struct iovec range = {page, sizeof page};

@@ -99,7 +99,7 @@ static void under(int (*body)(void *)) {
     child_await_zombie(&c);
     int status = child_reap(&c);
     if (WEXITSTATUS(status) == PG_TEST_SKIPPED)
-      pg_test_skip("cannot install a filter here");
+      pg_test_skip("this user cannot install a filter");
     else
       PG_CHECK(status == 0, "status %x when the filter says %s", (unsigned)status, strerror(errors[i]));
     child_done(&c);

@@ -22,7 +22,7 @@ static bool have_ids(void) {
   bool have = pidguard_pidfd_get_id(self, &id) == 0;
   close(self);
   if (!have)
-    pg_test_skip("ids are 6.9");
+    pg_test_skip("process ids need Linux 6.9");
   return have;
 }
 
@@ -56,7 +56,7 @@ static void by_id(void) {
     const unsigned ways[] = {0, PG_FEATURE_PIDFS_ROOT};
     int fd = pidguard_pidfd_open_id(id, 0);
     if (fd < 0 && errno == EOPNOTSUPP)
-      pg_test_skip("pidfs file handles are 6.14");
+      pg_test_skip("pidfs file handles need Linux 6.14");
     else
       for (size_t i = 0; i < 2; i++) {
         hide(ways[i]);
@@ -107,7 +107,7 @@ static void filtered(void) {
     child_await_zombie(&c);
     int status = child_reap(&c);
     if (WEXITSTATUS(status) == PG_TEST_SKIPPED)
-      pg_test_skip("cannot install a filter here");
+      pg_test_skip("this user cannot install a filter");
     else
       CHECK_EQ(WEXITSTATUS(status), EOPNOTSUPP);
     child_done(&c);
@@ -217,7 +217,7 @@ static void text_in(bool by_start) {
   sleep_ms(30); /* another tick of the clock */
   int r = pg_test_take_pid(pid, PG_TEST_ALONE, &s);
   if (r) {
-    pg_test_skip("no process with a given number: %s", strerror(-r));
+    pg_test_skip("the test cannot choose a PID here: %s", strerror(-r));
   } else {
     CHECK_ERRNO(pidguard_pidfd_from_text(buf, 0), ESRCH);
     pg_test_stranger_release(&s);

@@ -149,7 +149,7 @@ static void credentials(void) {
     abort();
   struct child c = child_running(body_changed, &ready[1]);
   if (read(ready[0], &byte, 1) != 1 || !byte) {
-    pg_test_skip("cannot change identity here");
+    pg_test_skip("this user cannot become another user");
   } else {
     struct pidguard_creds got;
     CHECK_EQ(creds_of(c.fd, &got), 0);
@@ -194,7 +194,7 @@ static void coredumps(void) {
   if (read(ready[0], &byte, 1) != 1)
     abort();
   if (coredump_of(alive.fd, &d) < 0 && errno == EOPNOTSUPP) {
-    pg_test_skip("PIDFD_INFO_COREDUMP is 6.16");
+    pg_test_skip("PIDFD_INFO_COREDUMP needs Linux 6.16");
   } else {
     PG_CHECK(!(d.flags & PIDGUARD_COREDUMP_DONE), "flags %x", d.flags);
     PG_CHECK(d.flags & (PIDGUARD_COREDUMP_USER | PIDGUARD_COREDUMP_ROOT), "flags %x", d.flags);
@@ -231,7 +231,7 @@ static void coredumps(void) {
       child_done(&dumper);
       umount("/tmp/pidguard-core");
     } else {
-      pg_test_skip("cannot mount a file system for the core");
+      pg_test_skip("this user cannot mount a file system for the core");
     }
     rmdir("/tmp/pidguard-core");
   }

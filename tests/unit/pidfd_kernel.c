@@ -52,7 +52,7 @@ static void four_ends(void) {
       CHECK_EQ(info.exit_code, want);
     } else {
       PG_CHECK(r == -ESRCH || r == -ENOTTY || r == -EINVAL, "%s", strerror(-r)); /* EINVAL: 6.11 and 6.12 */
-      pg_test_skip("PIDFD_INFO_EXIT is 6.15");
+      pg_test_skip("PIDFD_INFO_EXIT needs Linux 6.15");
     }
     child_done(&c);
   }
@@ -68,7 +68,7 @@ static void sizes(void) {
   const unsigned good[] = {64, 72, 80, 88, 96, 128, 512}, bad[] = {0, 8, 63};
   memset(&u, 0, sizeof u);
   if (pg_sys_ioctl(c.fd, PG_PIDFD_GET_INFO(64), &u) < 0) {
-    pg_test_skip("PIDFD_GET_INFO is 6.13");
+    pg_test_skip("PIDFD_GET_INFO needs Linux 6.13");
     child_done(&c);
     return;
   }
@@ -87,7 +87,7 @@ static void sizes(void) {
         PG_CHECK(false, "with %u bytes, byte %zu was written", good[i], k);
   }
   if (!any)
-    pg_test_skip("this kernel takes 64 bytes only");
+    pg_test_skip("this kernel takes only 64 bytes for PIDFD_GET_INFO");
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     int r = pg_sys_ioctl(c.fd, PG_PIDFD_GET_INFO(bad[i]), &u);
     PG_CHECK(r == -ENOTTY || r == -EINVAL, "%u bytes: %s", bad[i], strerror(-r));
@@ -100,7 +100,7 @@ static void nonblocking(void) {
   siginfo_t si = {0};
   int fd = pg_sys_pidfd_open(c.pid, PG_PIDFD_NONBLOCK);
   if (fd < 0) {
-    pg_test_skip("PIDFD_NONBLOCK is 5.10");
+    pg_test_skip("PIDFD_NONBLOCK needs Linux 5.10");
   } else {
     CHECK_EQ(pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, WEXITED, NULL), -EAGAIN);
     CHECK_EQ(pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG, NULL), 0);
@@ -195,7 +195,7 @@ static void leader_exits(void) {
     short events = poll_events(leader, 0); /* POLLIN in 6.9 to 6.15; since then it waits for the last thread */
     PG_CHECK(events == 0 || events == POLLIN, "events %x", events);
   } else {
-    pg_test_skip("PIDFD_THREAD is 6.9");
+    pg_test_skip("PIDFD_THREAD needs Linux 6.9");
   }
   if (write(to_child[1], "", 1) != 1)
     abort();
@@ -262,7 +262,7 @@ static void thread_exec(void) {
     CHECK_EQ(pg_sys_pidfd_send_signal(leader, 0, NULL, 0), 0);
     CHECK_EQ(pidguard_pidfd_is_same(leader, c.fd), 1);
   } else {
-    pg_test_skip("PIDFD_THREAD is 6.9");
+    pg_test_skip("PIDFD_THREAD needs Linux 6.9");
   }
   if (write(to_child[1], "\n", 1) != 1)
     abort();
@@ -289,7 +289,7 @@ static void handles(void) {
   int mount_id, self = pidguard_pidfd_open(getpid(), 0);
   int r = pg_sys_name_to_handle_at(c.fd, "", &handle, &mount_id, PG_AT_EMPTY_PATH);
   if (r < 0) {
-    pg_test_skip("pidfs file handles are 6.14 (%s)", strerror(-r));
+    pg_test_skip("pidfs file handles need Linux 6.14 (%s)", strerror(-r));
   } else {
     uint64_t id;
     CHECK_EQ(handle.bytes, 8);

@@ -199,7 +199,7 @@ static void entering(void) {
     all |= flags[i];
   struct child apart = child_apart(all, &moved);
   if (moved != all) {
-    pg_test_skip("cannot make all namespaces here (%x)", moved);
+    pg_test_skip("this user cannot make all namespaces (%x)", moved);
   } else {
     const unsigned ways[] = {0, PG_FEATURE_SETNS, PG_FEATURE_SETNS | PG_FEATURE_NS_IOCTL};
     for (unsigned set = 1; set < 1u << 6; set++) {
@@ -229,7 +229,7 @@ static void entering_user(void) {
   int moved, error;
   struct child apart = child_apart(CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER, &moved);
   if (!(moved & CLONE_NEWUSER)) {
-    pg_test_skip("cannot make a user namespace here");
+    pg_test_skip("this user cannot make a user namespace");
   } else {
     const unsigned ways[] = {0, PG_FEATURE_SETNS};
     for (size_t w = 0; w < 2; w++) {
@@ -275,7 +275,7 @@ static void all_or_nothing(void) {
   int moved;
   struct child apart = child_apart(CLONE_NEWUTS | CLONE_NEWUSER, &moved);
   if (moved != (CLONE_NEWUTS | CLONE_NEWUSER)) {
-    pg_test_skip("cannot make namespaces here");
+    pg_test_skip("this user cannot make namespaces");
   } else {
     struct child c = child_running(body_refused, &apart.fd);
     child_await_zombie(&c);
@@ -293,7 +293,7 @@ static void without_first_process(void) {
   struct child apart = child_apart(CLONE_NEWPID, &moved);
   apart_childless = false;
   if (!moved) {
-    pg_test_skip("cannot make namespaces here");
+    pg_test_skip("this user cannot make namespaces");
   } else {
     int fd = pidguard_pidfd_open_namespace(apart.fd, PIDGUARD_NAMESPACE_PID_FOR_CHILDREN);
     PG_CHECK(fd >= 0 || errno == EOPNOTSUPP, "%s", strerror(errno));
@@ -341,7 +341,7 @@ static void permission(void) {
   child_await_zombie(&c);
   int status = child_reap(&c);
   if (WEXITSTATUS(status) == 77)
-    pg_test_skip("cannot change identity here");
+    pg_test_skip("this user cannot become another user");
   else
     CHECK_EQ(status >> 8, 0);
   child_done(&c);
@@ -371,7 +371,7 @@ static void of_the_thread(void) {
   pthread_create(&thread, NULL, thread_apart, &c.fd);
   pthread_join(thread, &results);
   if (*(int *)results == -77)
-    pg_test_skip("cannot make a namespace here");
+    pg_test_skip("this user cannot make a namespace");
   else
     for (int w = 0; w < 3; w++)
       CHECK_EQ(((int *)results)[w], 0);

@@ -40,7 +40,7 @@ static void nonblocking(void) {
   struct child c = child_paused();
   int fd = pidguard_pidfd_open(c.pid, PIDGUARD_OPEN_NONBLOCK);
   if (fd < 0 && errno == EOPNOTSUPP) {
-    pg_test_skip("PIDFD_NONBLOCK is 5.10");
+    pg_test_skip("PIDFD_NONBLOCK needs Linux 5.10");
   } else {
     PG_CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK, "flag not set");
     close(fd);
@@ -120,7 +120,7 @@ static void threads(void) {
   int fd = pidguard_pidfd_open(other_tid, PIDGUARD_OPEN_THREAD);
   bool native = fd >= 0 || errno != EOPNOTSUPP;
   if (!native) {
-    pg_test_skip("PIDFD_THREAD is 6.9");
+    pg_test_skip("PIDFD_THREAD needs Linux 6.9");
   } else {
     CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
     CHECK_EQ(pidguard_pidfd_get_pid(fd), other_tid);
@@ -185,7 +185,7 @@ static int body_einval(void *all) {
 static void no_such_thread(void) {
   int self = pidguard_pidfd_open(getpid(), PIDGUARD_OPEN_THREAD);
   if (self < 0) {
-    pg_test_skip("PIDFD_THREAD is 6.9");
+    pg_test_skip("PIDFD_THREAD needs Linux 6.9");
     return;
   }
   close(self);
@@ -194,7 +194,7 @@ static void no_such_thread(void) {
     child_await_zombie(&c);
     int status = child_reap(&c);
     if (WEXITSTATUS(status) == 77)
-      pg_test_skip("cannot install a filter here");
+      pg_test_skip("this user cannot install a filter");
     else
       CHECK_EQ(status, 0);
     child_done(&c);
@@ -265,7 +265,7 @@ static void is_child(void) {
   child_reap(&c);
   int r = pg_test_take_pid(pid, false, &s);
   if (r) {
-    pg_test_skip("no process with a given number: %s", strerror(-r));
+    pg_test_skip("the test cannot choose a PID here: %s", strerror(-r));
   } else {
     int fd = pidguard_pidfd_open(pid, 0);
     CHECK_EQ(pidguard_pidfd_is_child(fd), 0);
@@ -298,7 +298,7 @@ static void check_filtered(void) {
     child_await_zombie(&asker);
     int status = child_reap(&asker);
     if (WEXITSTATUS(status) == PG_TEST_SKIPPED)
-      pg_test_skip("cannot install a filter here");
+      pg_test_skip("this user cannot install a filter");
     else
       CHECK_EQ(status, 0);
     child_done(&asker);

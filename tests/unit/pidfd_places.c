@@ -63,7 +63,7 @@ static void cgroups(void) {
   bool moved = fd >= 0 && write(fd, text, strlen(text)) > 0;
   close(fd);
   if (!moved) {
-    pg_test_skip("cannot move a process to another cgroup here");
+    pg_test_skip("this user cannot move a process to another cgroup");
   } else {
     const unsigned ways[] = {0, PG_FEATURE_INFO};
     stat(path, &st);
@@ -78,7 +78,7 @@ static void cgroups(void) {
     child_await_zombie(&viewer);
     int status = child_reap(&viewer);
     if (WEXITSTATUS(status) == 77)
-      pg_test_skip("cannot make a cgroup namespace here");
+      pg_test_skip("this user cannot make a cgroup namespace");
     else
       CHECK_EQ(status >> 8, 0);
     child_done(&viewer);
@@ -189,7 +189,7 @@ static void elsewhere(void) {
   child_await_zombie(&c);
   int status = child_reap(&c);
   if (WEXITSTATUS(status) == 77)
-    pg_test_skip("cannot make a pid namespace here");
+    pg_test_skip("this user cannot make a pid namespace");
   else
     CHECK_EQ(status >> 8, 0);
   CHECK_EQ(pidguard_pidfd_get_state(target.fd), PIDGUARD_STATE_ALIVE);
@@ -232,9 +232,9 @@ static void no_proc(void) {
   child_await_zombie(&c);
   int status = child_reap(&c);
   if (WEXITSTATUS(status) == 77)
-    pg_test_skip("cannot mount here");
+    pg_test_skip("this user cannot mount");
   else if (WEXITSTATUS(status) == 8)
-    pg_test_skip("PIDFD_GET_INFO is 6.13");
+    pg_test_skip("PIDFD_GET_INFO needs Linux 6.13");
   else
     CHECK_EQ(status >> 8, 0);
   child_done(&c);
@@ -271,7 +271,7 @@ static void foreign_proc(void) {
   child_await_zombie(&c);
   int status = child_reap(&c);
   if (WEXITSTATUS(status) == 77)
-    pg_test_skip("cannot make a pid namespace here");
+    pg_test_skip("this user cannot make a pid namespace");
   else
     CHECK_EQ(status >> 8, 0);
   child_done(&c);
@@ -309,7 +309,7 @@ static void hidden(void) {
   child_await_zombie(&c);
   int status = child_reap(&c);
   if (WEXITSTATUS(status) == 77)
-    pg_test_skip("cannot mount a /proc with hidepid, or change identity, here");
+    pg_test_skip("this user cannot mount a /proc with hidepid, or become another user");
   else
     CHECK_EQ(status >> 8, 0);
   child_done(&c);

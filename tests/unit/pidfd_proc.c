@@ -37,7 +37,7 @@ static void directory(void) {
   struct pg_test_stranger s;
   int r = pg_test_take_pid(pid, false, &s);
   if (r)
-    pg_test_skip("no process with a given number: %s", strerror(-r));
+    pg_test_skip("the test cannot choose a PID here: %s", strerror(-r));
   int got = read_at(dir, "stat", text, sizeof text);
   PG_CHECK(got == -ENOENT || got == -ESRCH, "read %d: %.40s", got, text);
   PG_CHECK(read(stat_file, text, sizeof text) == -1 && errno == ESRCH, "errno %d", errno);

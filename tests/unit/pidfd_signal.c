@@ -146,7 +146,7 @@ static void own_group(void) {
   child_await_zombie(&c);
   int status = child_reap(&c);
   if (WEXITSTATUS(status) == 77)
-    pg_test_skip("PIDFD_SIGNAL_PROCESS_GROUP is 6.9");
+    pg_test_skip("PIDFD_SIGNAL_PROCESS_GROUP needs Linux 6.9");
   else
     CHECK_EQ(status >> 8, 0);
   child_done(&c);
@@ -180,7 +180,7 @@ static void oneself(void) {
         CHECK_EQ(n.tid, getpid());
       } else {
         CHECK_EQ(errno, EOPNOTSUPP);
-        pg_test_skip("PIDFD_SIGNAL_THREAD is 6.9");
+        pg_test_skip("PIDFD_SIGNAL_THREAD needs Linux 6.9");
       }
       hide(0);
     }
@@ -215,7 +215,7 @@ static void groups(void) {
 
   int r = pidguard_pidfd_send_signal(leader.fd, 0, PIDGUARD_SIGNAL_GROUP);
   if (r < 0 && errno == EOPNOTSUPP) {
-    pg_test_skip("PIDFD_SIGNAL_PROCESS_GROUP is 6.9");
+    pg_test_skip("PIDFD_SIGNAL_PROCESS_GROUP needs Linux 6.9");
     CHECK_EQ(leader.pid > 1 ? kill(-leader.pid, SIGKILL) : -1, 0);
     child_done(&leader);
   } else {
@@ -273,7 +273,7 @@ static void one_thread(void) {
     abort();
   int thread = pidguard_pidfd_open(tid, PIDGUARD_OPEN_THREAD);
   if (thread < 0 && errno == EOPNOTSUPP) {
-    pg_test_skip("PIDFD_THREAD is 6.9");
+    pg_test_skip("PIDFD_THREAD needs Linux 6.9");
   } else {
     const int fds[] = {thread, thread, c.fd};
     for (int i = 0; i < 3; i++) {
@@ -368,7 +368,7 @@ static void permission(void) {
   child_await_zombie(&c);
   int status = child_reap(&c);
   if (WEXITSTATUS(status) == 77)
-    pg_test_skip("cannot change identity here");
+    pg_test_skip("this user cannot become another user");
   else
     CHECK_EQ(status, 0);
   CHECK_EQ(pidguard_pidfd_get_state(target.fd), PIDGUARD_STATE_ALIVE);
@@ -384,7 +384,7 @@ static void no_stranger(void) {
   child_reap(&c);
   int r = pg_test_take_pid(pid, PG_TEST_GROUP, &s);
   if (r) {
-    pg_test_skip("no process with a given number: %s", strerror(-r));
+    pg_test_skip("the test cannot choose a PID here: %s", strerror(-r));
     child_done(&c);
     return;
   }

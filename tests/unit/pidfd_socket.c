@@ -80,7 +80,7 @@ static void peers(void) {
   struct pg_test_stranger s;
   int r = pg_test_take_pid(pid, false, &s);
   if (r) {
-    pg_test_skip("no process with a given number: %s", strerror(-r));
+    pg_test_skip("the test cannot choose a PID here: %s", strerror(-r));
   } else {
     hide(PG_FEATURE_PEERPIDFD);
     CHECK_ERRNO(pidguard_socket_peer(sock), EOPNOTSUPP); /* hung up: whoever this is, it is not to be believed */
@@ -104,7 +104,7 @@ static void peer_creds(void) {
   drop = false;
   int sock = accept4(server, NULL, NULL, SOCK_CLOEXEC);
   if (recv(sock, &byte, 1, 0) != 1) {
-    pg_test_skip("cannot change identity here");
+    pg_test_skip("this user cannot become another user");
   } else {
     CHECK_EQ(pidguard_socket_peer_creds(sock, &uid, &gid), 0);
     PG_CHECK(uid == geteuid() && gid == getegid(), "%u, %u", (unsigned)uid, (unsigned)gid);
@@ -172,7 +172,7 @@ static void changed_peer(void) {
   int sock = accept4(server, NULL, NULL, SOCK_CLOEXEC);
   char byte;
   if (recv(sock, &byte, 1, 0) != 1) {
-    pg_test_skip("cannot change identity here");
+    pg_test_skip("this user cannot become another user");
   } else {
     hide(PG_FEATURE_PEERPIDFD);
     CHECK_ERRNO(pidguard_socket_peer(sock), EOPNOTSUPP);
@@ -351,7 +351,7 @@ static void senders(void) {
     make_pair(types[t], pair);
     if (pidguard_socket_pass_sender(pair[1], 1)) {
       CHECK_EQ(errno, EOPNOTSUPP);
-      pg_test_skip("SO_PASSPIDFD is 6.5");
+      pg_test_skip("SO_PASSPIDFD needs Linux 6.5");
     } else {
       struct child c = child_running(body_say, &pair[0]);
       child_await_zombie(&c);

@@ -271,7 +271,7 @@ bool cgroup_make(char *path, size_t size) {
     if (!mkdir(path, 0755))
       return true;
   }
-  pg_test_skip("cannot make a cgroup here");
+  pg_test_skip("this user cannot make a cgroup");
   return false;
 }
 

@@ -228,7 +228,7 @@ static void own_cgroup(void) {
     PG_CHECK(all_gone(10000), "the daemon is left");
   } else {
     CHECK_EQ(way, PIDGUARD_TREE_WALK);
-    pg_test_skip("cgroup.kill is 5.14");
+    pg_test_skip("cgroup.kill needs Linux 5.14");
     pg_test_kill_leftovers();
     all_gone(10000);
   }

@@ -22,7 +22,7 @@ static bool keeps_status(void) {
   bool keeps = pidguard_pidfd_get_wait_status(c.fd, &status) == 0;
   child_done(&c);
   if (!keeps)
-    pg_test_skip("the kernel keeps an exit status since 6.15");
+    pg_test_skip("the kernel keeps a wait status since Linux 6.15");
   return keeps;
 }
 
@@ -100,7 +100,7 @@ static void nonblocking_pidfd(void) {
   int status, fd = pidguard_pidfd_open(c.pid, PIDGUARD_OPEN_NONBLOCK);
   siginfo_t si;
   if (fd < 0) {
-    pg_test_skip("PIDFD_NONBLOCK is 5.10");
+    pg_test_skip("PIDFD_NONBLOCK needs Linux 5.10");
   } else {
     CHECK_ERRNO(pidguard_pidfd_waitid(fd, &si, WEXITED, NULL, -1), EAGAIN);
     CHECK_ERRNO(pidguard_pidfd_wait(fd, &status, 20), ETIMEDOUT);
@@ -353,7 +353,7 @@ static bool hold(struct traced *t) {
   bool held = read(ready[0], &byte, 1) == 1;
   close(ready[0]);
   if (!held)
-    pg_test_skip("cannot trace here");
+    pg_test_skip("this user cannot trace a process");
   pidguard_pidfd_send_signal(t->child.fd, SIGKILL, 0);
   CHECK_EQ(pidguard_pidfd_wait_end(t->child.fd, 5000), 0);
   return held;

@@ -61,7 +61,7 @@ static void check(bool other_namespace) {
   parents = born(false);
   parents_dead = born(true);
   if (other_namespace && unshare(CLONE_NEWPID) != 0) {
-    pg_test_skip("no pid namespace");
+    pg_test_skip("this user cannot make a pid namespace");
   } else {
     pid_t pid = fork();
     if (pid == 0)
@@ -78,5 +78,5 @@ static void test_namespace(void) { check(true); }
 void pg_test_plan(int argc, char **argv) {
   (void)argc, (void)argv;
   pg_test_add("settle", "children between two settlings stay the process's own", test_twice);
-  pg_test_add("settle", "and also where the parent's numbers are forgotten", test_namespace);
+  pg_test_add("settle", "children stay the process's own also if it forgets the PIDs of its parent", test_namespace);
 }
