@@ -46,6 +46,12 @@ static void *find(const char *symbol, const char *version) {
 /* Only the loader puts anything here: the last kind of relocation but that of what is called. */
 void *(*const volatile pg_next_mark)(void *restrict, const char *restrict) = dlsym;
 
+#ifdef __SANITIZE_ADDRESS__
+static volatile bool started;
+__attribute__((constructor(101), no_sanitize_address)) static void start(void) { started = true; }
+__attribute__((no_sanitize_address)) bool pg_next_is_early(void) { return !pg_next_mark || !started; }
+#endif
+
 /* A name that the next libc lacks must not be asked for: before 2.34 the loader ends a program for that as long as it
  * has not relocated the program itself, whose resolvers may call us. _Fork came with 2.34. */
 static bool has__Fork(void) {
