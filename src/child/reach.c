@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "child/reach.h"
 
+#include "base/errors.h"
 #include "child/held.h"
 #include "child/self.h"
 #include "runtime/filter.h"
@@ -80,12 +81,12 @@ static int prove(int fd, pg_id id, uint64_t ino, bool guest) {
   if (guest || !pg_reach_is_own(id))
     return -EOPNOTSUPP;
   int r = ask_pidfd(fd, pg_id_pid(id));
-  return r == -ECHILD ? -ESRCH : r < 0 ? -EOPNOTSUPP : 0;
+  if (r == -ECHILD)
+    return -ESRCH;
+  return r < 0 ? -EOPNOTSUPP : 0;
 }
 
 /* ---- Opening ---- */
-
-static bool is_scarce(int r) { return r == -EMFILE || r == -ENFILE || r == -ENOMEM; }
 
 /* pidfd_open() in a window; what we hold makes room when the program has used up all numbers. */
 static int open_pid(struct pg_window *window, pid_t pid, bool guest) {
@@ -110,7 +111,9 @@ static int open_proven(struct pg_window *window, pg_id id, uint64_t ino, bool gu
     return -ESRCH;
   if (fd < 0) {
     bool own = !guest && pg_reach_is_own(id);
-    return own && pg_reach_ask(pid) == -ECHILD ? -ESRCH : is_scarce(fd) ? fd : -EOPNOTSUPP;
+    if (own && pg_reach_ask(pid) == -ECHILD)
+      return -ESRCH;
+    return pg_is_scarce(fd) ? fd : -EOPNOTSUPP;
   }
   int r = prove(fd, id, ino, guest);
   if (r == 0)
@@ -125,7 +128,7 @@ int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *
   if (fd == -ESRCH)
     return -ECHILD;
   if (fd < 0) /* a thread has the PID by now, or a pidfd is not to be had */
-    return child && !is_scarce(fd) && pg_reach_ask(pid) == -ECHILD ? -ECHILD : fd;
+    return child && !pg_is_scarce(fd) && pg_reach_ask(pid) == -ECHILD ? -ECHILD : fd;
   int r = child ? ask_pidfd(fd, pid) : 0;
   if (r != -ECHILD)
     r = read_ino(fd,
@@ -210,7 +213,7 @@ int pg_reach(pg_id id, uint64_t ino, const struct pg_signal *s, bool guest) {
       pg_held_offer(id, ino, fd, s->scope == PG_PIDFD_SIGNAL_PROCESS_GROUP);
     pg_sys_close(fd);
   } else {
-    r = is_scarce(fd) ? -EOPNOTSUPP : fd;
+    r = pg_is_scarce(fd) ? -EOPNOTSUPP : fd;
   }
   pg_window_close(&window);
   if (!guest)

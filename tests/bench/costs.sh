@@ -44,8 +44,7 @@ figure() {
   case $1 in
   memory) memory ;;
   machine)
-    sed -n 's/^\([a-z0-9_]*\), .*; \(Linux [0-9.]*\).*; \(glibc [0-9.]*\); \([0-9-]*\)\. .*/\1, \2, \3, \4/p' \
-      "$tables" |
+    sed -nE 's/^([a-z0-9_]+), .*; (Linux [0-9.]+).*; (glibc [0-9.]+); ([0-9-]+)\. .*/\1, \2, \3, \4/p' "$tables" |
       sed 's/^/Measured on /;s/$/, beside the same work/'
     ;;
   *) printf '%s [%s]\n' "$(per_cent "$1" 4)" "$(per_cent "$1" 5)" ;;

@@ -67,8 +67,8 @@ for way in plain: "empty:$lib/libpg_bench_empty.so" "shim:$shim" "audit:$shim"; 
   # A start is most of the work: the instructions of a plain one are compared with nothing.
   [[ $what != calls && ($what != steps || $way != plain:*) ]] || options=(-c)
   # An empty environment: the shim reads all of it when it starts.
-  env -i "${mode[@]}" "$bin/pg_steps" ${preload:+-p "$preload"} "${options[@]}" "$bin/pg_stepped" "${works[@]}" \
-    >"$out.way"
+  env -i "${mode[@]}" "$bin/pg_steps" ${preload:+-p "$preload"} "${options[@]}" \
+    "$bin/pg_stepped" "${works[@]}" >"$out.way"
   status=$?
   ((status != 77)) || { cat "$out.way"; exit 77; }
   ((status == 0)) || exit 1

@@ -19,8 +19,9 @@ echo "@@libc $(ldd --version 2>/dev/null | sed -n '1s/.* //p')"
 first() {
   local said
   # shellcheck disable=SC2016
-  said=$(scripts/pidguard bash -c 'sleep 9 & kill $!; wait $!; echo "$?"
-    kill $! 2>/dev/null; echo "$?"; grep -c pidguard /proc/$$/maps' 2>/root/first.log | paste -sd' ')
+  said=$(scripts/pidguard bash -c \
+    'sleep 9 & kill $!; wait $!; echo "$?"; kill $! 2>/dev/null; echo "$?"; grep -c pidguard /proc/$$/maps' \
+    2>/root/first.log | paste -sd' ')
   [[ $said == '143 1 '[1-9]* ]]
   echo "@@first $? \"$said\""
   sed 's/^/first: /' /root/first.log | tail -n 20

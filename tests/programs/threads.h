@@ -62,7 +62,7 @@ struct parent {
   int number, count;
   pid_t children[CHILDREN_MAX];
   pid_t stale[STALE]; /* children that are gone; strangers have their numbers */
-  unsigned turn;
+  unsigned turn, births;
   bool signalled;
 };
 

@@ -130,8 +130,20 @@ static void cycle(struct parent *parent) {
   }
 }
 
+/* What is remembered of children that are gone is bounded, at least 64 of all threads together. */
+static void renew_stale(struct parent *parent) {
+  pid_t *stale = &parent->stale[parent->births / 2 % STALE];
+  if (parent->births++ % 2)
+    return;
+  stranger_end(*stale, STRANGER_NUMBER);
+  *stale = make_stale();
+}
+
 static void anything(struct parent *parent) {
-  switch (random_below(8)) {
+  unsigned chosen = random_below(8);
+  if (chosen < 2)
+    renew_stale(parent);
+  switch (chosen) {
   case 0:
     birth(parent);
     break;

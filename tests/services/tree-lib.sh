@@ -43,8 +43,8 @@ tree_install() {
   DESTDIR=$1 cmake --install "$pg_build" --prefix /usr/local >>"$pg_out/install.log" 2>&1 && chroot "$1" ldconfig
 }
 
-# tree_boot TREE STORY [ARGUMENT…]: systemd starts, runs tests/services/STORY there as a service of root, and ends
-# with its status. Prints what the story prints. 99: systemd did not start.
+# tree_boot TREE STORY [ARGUMENT…]: systemd starts, runs tests/services/STORY there as a service of root's, and ends
+# with its status. What the story prints comes out here. 99: it did not start.
 tree_boot() {
   local tree=$1 story=$2 status=0 group mount
   shift 2

@@ -45,8 +45,8 @@ take() { # NUMBER USER
 
 lives() { grep -q '^State:[[:space:]]*[SR]' "/proc/$1/status" 2>/dev/null; }
 
-# one NAME WAY STRANGER STATUS-OF-KILL PATTERN: runs a service of its own, with the drop-in from standard input. The
-# words of pidguard must match the pattern.
+# one NAME WAY STRANGER STATUS-OF-KILL PATTERN: a service of its own, with the drop-in that comes through standard
+# input. What pidguard says must match the pattern.
 one() {
   local name=$1 way=$2 wanted=$3 kill_says=$4 pattern=$5 state number user is=dead said status main confined
   local unit=/etc/systemd/system/$name.service
