@@ -11,6 +11,7 @@
 
 #include "base/attr.h"
 #include "kernel/sys.h"
+#include "runtime/filter.h"
 #include "runtime/hot.h"
 
 #include <stdatomic.h>
@@ -37,6 +38,9 @@ static inline pid_t pg_getpid(void) {
   return pg_sys_getpid();
 #endif
 }
+
+/* True: the PID is the caller's own, so no look-up is necessary. */
+static inline bool pg_is_own_pid(pid_t pid) { return pg_filter_can_now(PG_CAN_PIDFD) && pid == pg_getpid(); }
 
 bool pg_is_guest_slow(void);
 

@@ -109,8 +109,12 @@ PG_EXPORT int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set) {
  * (sched_setaffinity(2)). */
 static int get_affinity(pid_t pid, size_t size, cpu_set_t *set) {
   int r = (int)pg_sys3(SYS_sched_getaffinity, pid, size < INT_MAX ? size : INT_MAX, set);
-  for (size_t i = (size_t)r; r >= 0 && i < size; i++)
-    ((volatile char *)set)[i] = 0; /* not memset(), which is a name of libc: see PG_EARLY */
+  typedef volatile unsigned long word __attribute__((may_alias, aligned(1)));
+  char *at = (char *)set + r, *end = (char *)set + size;
+  for (; r >= 0 && end - at >= (ptrdiff_t)sizeof(word); at += sizeof(word)) /* no memset(): see PG_EARLY */
+    *(word *)at = 0;
+  for (; r >= 0 && at < end; at++)
+    *(volatile char *)at = 0;
   return r < 0 ? r : 0;
 }
 #endif

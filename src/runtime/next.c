@@ -46,6 +46,12 @@ static void *find(const char *symbol, const char *version) {
 /* Only the loader stores a value here. Relocations of called functions alone come later. */
 void *(*const volatile pg_next_mark)(void *restrict, const char *restrict) = dlsym;
 
+#ifdef __SANITIZE_ADDRESS__
+static volatile bool started;
+__attribute__((constructor(101), no_sanitize_address)) static void start(void) { started = true; }
+__attribute__((no_sanitize_address)) bool pg_next_is_early(void) { return !pg_next_mark || !started; }
+#endif
+
 /* The shim must not ask for a name that the next libc lacks. Before 2.34 the loader ends the program for such a
  * question, as long as it has not relocated the program itself. Resolvers of the program may call the shim by then. */
 static bool has__Fork(void) {

@@ -74,7 +74,18 @@ void pg_next_bind(void);
  * with every compiler. Before relocation its value is 0. */
 #ifdef PG_PRELOAD
 extern void *(*const volatile pg_next_mark)(void *restrict, const char *restrict)PG_HIDDEN;
+#if defined(__has_feature) && !defined(__SANITIZE_ADDRESS__)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1 /* as gcc has it */
+#endif
+#endif
+/* A runtime of AddressSanitizer calls us when it starts: before the memory is there that our code then looks at. */
+#ifdef __SANITIZE_ADDRESS__
+bool pg_next_is_early(void);
+#define pg_is_early() PG_UNLIKELY(pg_next_is_early())
+#else
 #define pg_is_early() PG_UNLIKELY(!pg_next_mark)
+#endif
 #else
 #define pg_is_early() false
 #endif

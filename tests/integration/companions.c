@@ -7,6 +7,7 @@
 #include "companions.h"
 
 #include "dialogue.h"
+#include "slowness.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -62,8 +63,9 @@ static void run_once(const struct companion *c, const char *library, const char 
                      const char *env, struct pg_test_outcome *ret) {
   struct half half;
   prepare(c, library, shim, program, env, &half);
-  struct pg_test_command command = {
-      .argv = half.argv, .env = half.env, .preload = half.preload, .limit_ms = c->flags & RACY ? 15000 : 60000};
+  /* A program that is lost hangs, however patient we are: what depends on the load must not prolong that. */
+  int limit_ms = c->flags & RACY ? 15000 * slowness() / patience() : 60000;
+  struct pg_test_command command = {.argv = half.argv, .env = half.env, .preload = half.preload, .limit_ms = limit_ms};
   pg_test_run(&command, ret);
   pg_test_kill_leftovers();
 }

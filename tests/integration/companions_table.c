@@ -62,7 +62,9 @@ static const struct companion preloads[] = {
 #define BREAKPOINTS                                                                                                    \
   "-ex 'set breakpoint pending on' -ex 'break vfork' -ex 'break _exit' -ex 'break kill' -ex 'break waitpid' "          \
   "-ex 'catch vfork' -ex 'catch fork'"
-#define VALGRIND(...) .needs = "valgrind", .prefix = {"valgrind", "-q", __VA_ARGS__}, .probe = "valgrind -q true"
+/* --vgdb=no: valgrind names its pipes in /tmp by PID, and two pid namespaces have the same PIDs. */
+#define VALGRIND(...)                                                                                                  \
+  .needs = "valgrind", .prefix = {"valgrind", "-q", "--vgdb=no", __VA_ARGS__}, .probe = "valgrind -q --vgdb=no true"
 #define STRACE(...)                                                                                                    \
   .needs = "strace", .probe = "strace true", .prefix = {"strace", "-f", "-qq", "-o", "/dev/null", __VA_ARGS__}
 

@@ -15,7 +15,7 @@ named() {
   run "$pidguard" report log
   expect status 1
   expect out "*: $2(*"
-  expect out "* $1: $2(*from   /*$1*+0x*${3-}*child  taken by a wait of the program (by *number *first  20*"
+  expect out "* $1: $2(*from   /*$1*+0x*${3-}*child  taken by a wait of the program (by *PID *first  20*"
   run "$pidguard" report --json log
   expect status 1
   expect out "*\"program\":\"$1\",\"call\":\"$2\",\"caller\":\"/*"
