@@ -24,7 +24,7 @@ struct pg_set {
 /* The state of the whole process in one word, so that a frequent call finds in one comparison that nothing needs a
  * second look: the word is PG_STATE_ON and nothing else. */
 enum {
-  PG_STATE_ON = 1,        /* mode enforce, and read */
+  PG_STATE_ON = 1,        /* the mode is read, and is not off */
   PG_STATE_VM_SHARED = 2, /* a child with CLONE_VM was made and may still run */
   PG_STATE_PIDFDS = 4,    /* the program has pidfds of its own, which it could put on a number of ours */
   PG_STATE_FILTER = 8,    /* a seccomp filter may forbid calls that we make */
