@@ -46,8 +46,10 @@ bool pg_reach_is(int fd, uint64_t ino) {
   return read_ino(fd, &now) == 0 && (!ino || now == ino);
 }
 
+/* None is in a forked child that has not settled: a signal handler may have forked within any of our calls. So callers
+ * ask the kernel first, and this second. */
 bool pg_reach_is_own(pg_id id) {
-  return !(id & PG_ID_SIBLING) &&
+  return !(id & PG_ID_SIBLING) && !(pg_self_marks & PG_FORKED) &&
          pg_stamp_after(pg_id_stamp(id), atomic_load_explicit(&pg_hot.inherited, memory_order_relaxed));
 }
 
@@ -61,7 +63,7 @@ static PG_NOINLINE int ask(int type, int id) {
 
 int pg_reach_ask(pid_t pid) { return ask(P_PID, pid); }
 
-bool pg_reach_is_lost(pg_id id) { return pg_reach_is_own(id) && pg_reach_ask(pg_id_pid(id)) == -ECHILD; }
+bool pg_reach_is_lost(pg_id id) { return pg_reach_ask(pg_id_pid(id)) == -ECHILD && pg_reach_is_own(id); }
 
 /* Parenthood: a process that the kernel does not call our unreaped child is not our child. */
 static int ask_pidfd(int fd, pid_t pid) {
@@ -110,8 +112,7 @@ static int open_proven(struct pg_window *window, pg_id id, uint64_t ino, bool gu
   if (fd == -ESRCH || (ino && (fd == -ENOENT || fd == -EINVAL))) /* the latter two: a thread has it by now */
     return -ESRCH;
   if (fd < 0) {
-    bool own = !guest && pg_reach_is_own(id);
-    if (own && pg_reach_ask(pid) == -ECHILD)
+    if (!guest && pg_reach_ask(pid) == -ECHILD && pg_reach_is_own(id))
       return -ESRCH;
     return pg_is_scarce(fd) ? fd : -EOPNOTSUPP;
   }
