@@ -168,39 +168,43 @@ static bool find_room_below(pid_t pid, struct place *ret) {
   return oldest.at;
 }
 
-/* A place for a PID that is not in the table. *copy: where the retired PID that is there now was copied to. Until the
- * place is taken, that PID has two entries that are the same. */
-static bool find_room(pid_t pid, struct place *ret, struct place *copy) {
+/* Moves the retired PIDs of a full set of the first level to the second one. All of them at once: so most births write
+ * to no page of the second level. Until the old place is empty, such a PID has two entries that are the same. */
+static void move_down(uint32_t set) {
+  for (int way = 0; way < PG_WAYS; way++) {
+    struct place here = place_at(0, set, way), to;
+    if (pg_id_state(here.id) < PG_GONE || !find_room_below(pg_id_pid(here.id), &to) || !swap(&to, here.id))
+      continue;
+    to.id = here.id;
+    if (!swap(&here, 0)) /* another thread was faster: it may have forgotten that PID */
+      swap(&to, 0);
+  }
+}
+
+/* A place for a PID that is not in the table. */
+static bool find_room(pid_t pid, struct place *ret) {
   struct place oldest = {NULL, NULL, 0};
   if (has_room(0, pid, ret, &oldest))
     return true;
-  if (!oldest.at)
-    return find_room_below(pid, ret);
-  *ret = oldest;
-  if (find_room_below(pg_id_pid(oldest.id), copy)) {
-    bool copied = swap(copy, oldest.id);
-    copy->id = oldest.id;
-    if (!copied)
-      copy->at = NULL;
+  if (oldest.at) {
+    move_down(set_of(mask_of(0), pid));
+    if (has_room(0, pid, ret, &oldest))
+      return true;
   }
-  return true;
+  return find_room_below(pid, ret);
 }
 
 static bool enter(pid_t pid, pg_id id, uint64_t ino) {
+  struct place at;
   const pg_id making = pg_id_make(pid, PG_MAKING, pg_id_stamp(id));
-  for (;;) {
-    struct place at, copy = {NULL, NULL, 0};
-    if (!look(pid, &at) && !find_room(pid, &at, &copy))
+  do
+    if (!look(pid, &at) && !find_room(pid, &at))
       return false;
-    if (swap(&at, making)) {
-      if (pg_id_is_live(id)) /* a retired PID has no identity, and what its page would cost is saved */
-        atomic_store_explicit(at.ino, ino, memory_order_release);
-      atomic_store_explicit(at.at, id, memory_order_release);
-      return true;
-    }
-    if (copy.at) /* another thread was faster: it may have forgotten that PID */
-      swap(&copy, 0);
-  }
+  while (!swap(&at, making));
+  if (pg_id_is_live(id)) /* a retired PID has no identity, and what its page would cost is saved */
+    atomic_store_explicit(at.ino, ino, memory_order_release);
+  atomic_store_explicit(at.at, id, memory_order_release);
+  return true;
 }
 
 pg_id pg_number_born(pid_t pid, uint64_t ino, uint64_t flags) {
@@ -237,7 +241,7 @@ void pg_number_bury(pid_t pid, bool group) {
 
 void pg_number_forget(pid_t pid) {
   struct place at;
-  while (is_possible(pid) && look(pid, &at)) /* there may be a copy, see find_room() */
+  while (is_possible(pid) && look(pid, &at)) /* there may be a copy, see move_down() */
     swap(&at, 0);
 }
 
