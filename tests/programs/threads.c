@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -154,7 +155,17 @@ static int usage(void) {
   return 0;
 }
 
+/* Many users have a limit of 1,024 descriptors: HIGH is above. */
+static void raise_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= 4096)
+    return;
+  limit.rlim_cur = limit.rlim_max < 4096 ? limit.rlim_max : 4096;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv) {
+  raise_limit();
   strangers_main(argc, argv);
   if (argc == 2 && strcmp(argv[1], "first") == 0)
     return be_first();
