@@ -4,7 +4,6 @@
 #include "child/child.h"
 #include "runtime/filter.h"
 
-PG_TLS int pg_self_marks = PG_NEW;
 PG_TLS pid_t pg_self_pid;
 PG_TLS unsigned pg_self_forks;
 

@@ -17,10 +17,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#define PG_FORKED 0x40000000 /* this is a forked child, and pg_child_settle() is due */
-#define PG_NEW 0x20000000    /* this thread has not yet looked whether it is in a forked child that has not settled */
-
-extern PG_TLS int pg_self_marks;      /* these, and the number of vforks that this thread is in, on either side */
 extern PG_TLS pid_t pg_self_pid;      /* 0: ask the kernel */
 extern PG_TLS unsigned pg_self_forks; /* how many forks lie between this process and the first one */
 

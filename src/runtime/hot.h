@@ -63,6 +63,10 @@ _Static_assert(offsetof(struct pg_hot, births) == 64, "what is read often has a 
 
 extern struct pg_hot pg_hot PG_HIDDEN;
 
+#define PG_FORKED 0x40000000 /* this is a forked child, and pg_child_settle() is due */
+#define PG_NEW 0x20000000    /* this thread has not yet looked whether it is in a forked child that has not settled */
+extern PG_TLS int pg_self_marks; /* these, and the number of vforks that this thread is in, on either side */
+
 static inline int pg_state(void) { return atomic_load_explicit(&pg_hot.state, memory_order_relaxed); }
 static inline void pg_state_set(int bits) { atomic_fetch_or_explicit(&pg_hot.state, bits, memory_order_relaxed); }
 static inline void pg_state_clear(int bits) { atomic_fetch_and_explicit(&pg_hot.state, ~bits, memory_order_relaxed); }

@@ -7,6 +7,15 @@
 #include <fcntl.h>
 #include <signal.h>
 
+PG_TLS int pg_self_marks = PG_NEW;
+
+/* Does another process run on this memory, in this thread? Its PID is not the one that the lock is held with, so it
+ * would take a lock that is held for a void one. */
+static bool is_guest(void) {
+  return PG_UNLIKELY((pg_self_marks & (PG_NEW - 1)) | (pg_state() & PG_STATE_VM_SHARED)) &&
+         pg_sys_getpid() != pg_hot.pid;
+}
+
 /* The thread that holds the lock: its process << 32 | itself. The lock of another process is void: that of our parent,
  * at the moment of a fork. UNKNOWN: a thread that may not ask who it is yet. */
 #define UNKNOWN UINT32_MAX
@@ -49,7 +58,7 @@ void pg_window_open(struct pg_window *window, bool guest) {
   *window = (struct pg_window){.open = pg_filter_can(PG_CAN_PIDFD)};
   if (window->open && pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &window->mask, sizeof all) < 0)
     window->mask = 0;
-  window->locked = window->open && !guest && !pg_is_single_threaded() && pg_window_lock();
+  window->locked = window->open && !guest && !pg_is_single_threaded() && !is_guest() && pg_window_lock();
   if (window->locked)
     atomic_store_explicit(&pg_hot.low, PG_LOW_ANY, memory_order_seq_cst);
 }

@@ -217,6 +217,22 @@ static void *put_beside(void *arg) {
   return NULL;
 }
 
+/* A vfork child runs on this memory, but has a PID and descriptors of its own. */
+static void *borrow(void *arg) {
+  pid_t gone = *(pid_t *)arg;
+  while (!no_more) {
+    pid_t pid = vfork();
+    if (pid == 0) {
+      for (int i = 0; i < 20; i++)
+        getpgid(gone);
+      _exit(0);
+    }
+    if (pid > 1)
+      waitpid(pid, NULL, 0);
+  }
+  return NULL;
+}
+
 /* Whatever the first calls read about the process, they read it beside a thread that puts descriptors. 0: all good. */
 int be_first(void) {
   pthread_t thread;
@@ -232,7 +248,17 @@ int be_first(void) {
   bad += pid <= 1 || waitpid(pid, &status, 0) != pid || status != 3 << 8;
   for (int i = 0; i < 20; i++) /* nobody has the PID, or a stranger: without the shim this is a question only */
     getpgid(pid);
+  pthread_t borrower;
+  if (pthread_create(&borrower, NULL, borrow, &pid) != 0)
+    return 2;
+  for (int i = 0; i < 30; i++) {
+    pid_t child = fork();
+    if (child == 0)
+      _exit(0);
+    bad += child <= 1 || waitpid(child, NULL, 0) != child;
+  }
   no_more = true;
+  pthread_join(borrower, NULL);
   pthread_join(thread, NULL);
   return bad || puts_bad ? 1 : 0;
 }
