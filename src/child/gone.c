@@ -59,13 +59,8 @@ void pg_child_bury(pid_t pid, const char *how) {
  * any character; the later fields are numbers. If the file cannot be read, the answer is no. Then a tracer is refused
  * the PID of a zombie, which does no harm. A yes could hit a stranger. */
 static PG_NOINLINE bool is_zombie(pid_t pid) {
-  char path[32], text[128]; /* a name has at most 63 characters */
-  struct pg_buf b;
-  pg_buf_init(&b, path, sizeof path);
-  pg_buf_str(&b, "/proc/");
-  pg_buf_dec(&b, pid);
-  pg_buf_str(&b, "/stat");
-  ssize_t n = pg_filter_can(PG_CAN_READ) ? pg_window_read_file(path, text, sizeof text) : -1;
+  char text[128]; /* a name has at most 63 characters */
+  ssize_t n = pg_filter_can(PG_CAN_READ) ? pg_window_read_of(pid, "stat", text, sizeof text) : -1;
   while (n > 0 && text[n - 1] != ')')
     n--;
   return n > 0 && text[n] == ' ' && text[n + 1] == 'Z';

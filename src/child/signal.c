@@ -237,13 +237,8 @@ int pg_child_check_group(pid_t pgid, struct pg_call call) {
  * child? /proc tells the second. */
 static pid_t process_of(pid_t tid) {
   static const char field[] = "\nTgid:\t";
-  char path[40], text[160];
-  struct pg_buf b;
-  pg_buf_init(&b, path, sizeof path);
-  pg_buf_str(&b, "/proc/");
-  pg_buf_dec(&b, tid);
-  pg_buf_str(&b, "/status");
-  if (!pg_filter_can(PG_CAN_READ) || pg_window_read_file(path, text, sizeof text) <= 0)
+  char text[160];
+  if (!pg_filter_can(PG_CAN_READ) || pg_window_read_of(tid, "status", text, sizeof text) <= 0)
     return 0;
   for (const char *at = text; *at; at++) {
     size_t n = 0;

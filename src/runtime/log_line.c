@@ -85,13 +85,8 @@ void pg_line_result(struct pg_line *line, int64_t result) {
 }
 
 void pg_line_now(struct pg_line *line, pid_t pid) {
-  char path[40], now[24];
-  struct pg_buf b;
-  pg_buf_init(&b, path, sizeof path);
-  pg_buf_str(&b, "/proc/");
-  pg_buf_dec(&b, pid);
-  pg_buf_str(&b, "/comm");
-  ssize_t n = pg_window_read_file(path, now, sizeof now);
+  char now[24];
+  ssize_t n = pg_window_read_of(pid, "comm", now, sizeof now);
   while (n > 0 && now[n - 1] == '\n')
     now[--n] = '\0';
   pg_line_str(line, "now", n > 0 ? now : "nobody");

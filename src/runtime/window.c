@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/window.h"
 
+#include "base/fmt.h"
 #include "kernel/sys.h"
 #include "runtime/filter.h"
 
@@ -99,4 +100,15 @@ PG_COLD ssize_t pg_window_read_file(const char *path, char *buf, size_t cap) {
   ssize_t n = pg_sys_read_file(AT_FDCWD, path, buf, cap);
   pg_window_close(&window);
   return n;
+}
+
+PG_COLD ssize_t pg_window_read_of(pid_t pid, const char *name, char *buf, size_t cap) {
+  char path[40];
+  struct pg_buf b;
+  pg_buf_init(&b, path, sizeof path);
+  pg_buf_str(&b, "/proc/");
+  pg_buf_dec(&b, pid);
+  pg_buf_char(&b, '/');
+  pg_buf_str(&b, name);
+  return pg_window_read_file(path, buf, cap);
 }

@@ -51,5 +51,7 @@ int pg_window_open_file(struct pg_window *window, const char *path);
 void pg_window_close_file(struct pg_window *window, int fd);
 /* Reads a small file, and puts a zero behind it. Returns its length, or -errno. */
 ssize_t pg_window_read_file(const char *path, char *buf, size_t cap);
+/* The same for the file of that name of a process or a thread in /proc. */
+ssize_t pg_window_read_of(pid_t pid, const char *name, char *buf, size_t cap);
 
 #endif
