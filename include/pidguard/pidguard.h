@@ -86,8 +86,8 @@ extern "C" {
 /* ---------------------------------------------------------------------------------------------------------------------
  * 1. Obtaining a pidfd
  *
- * From best to worst: create the process with a pidfd (pidguard_spawn, pidguard_fork_pidfd); receive a pidfd from
- * another process (sockets); find the process by its id or its text; find it by its PID. */
+ * Best is to create the process with a pidfd (pidguard_spawn, pidguard_fork_pidfd), or to receive a pidfd from another
+ * process (sockets). Next is to find the process by its id or its text. Last is to find it by its PID. */
 
 enum pidguard_spawn_flag {
   /* The program starts with no signal blocked, and with the default action for each signal. */
@@ -559,10 +559,10 @@ PIDGUARD_API int pidguard_pidfd_open_proc(int pidfd);
  * ESRCH, even if another process has it. The preload object gives the same calls the names of libc. A program that uses
  * both has one table.
  *
- * Each call takes the same arguments, returns the same values and fails with the same errno as the call of libc that it
- * is named after. The waits are cancellation points. Signal handlers and any thread can make these calls (fork, as in
- * libc, with care). With PIDGUARD_MODE=off they are the calls of libc. PIDs of processes that are not tracked are
- * libc's business. Kernel: 5.4; before, children are tracked by PID alone. */
+ * Each call is named after a call of libc. It takes the same arguments, returns the same values and fails with the same
+ * errno. The waits are cancellation points. Signal handlers and any thread can make these calls (fork, as in libc, with
+ * care). With PIDGUARD_MODE=off they are the calls of libc. PIDs of processes that are not tracked are libc's business.
+ * Kernel: 5.4; before, children are tracked by PID alone. */
 
 /* fork(2). The child is tracked when this returns. (The API alone does not see libc's fork(). A child that fork() makes
  * may have a PID that is retired here. pidguard_adopt tracks such a child.) */

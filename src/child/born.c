@@ -8,6 +8,7 @@
 #include "child/self.h"
 #include "runtime/log.h"
 #include "runtime/next.h"
+#include "runtime/probe.h"
 
 #include <sys/auxv.h>
 
@@ -104,7 +105,7 @@ static int enter_newborn(pid_t pid, const char *how, bool sibling, bool must) {
   struct pg_window window;
   uint64_t ino;
   pg_id id = 0;
-  pg_window_open(&window, false);
+  pg_window_open(&window);
   int known = pg_reach_newborn(&window, pid, !sibling, &ino);
   bool enters = known != -ECHILD && !(must && known < 0);
   if (enters)
@@ -143,7 +144,7 @@ static void identify(pg_id id, uint64_t ino, void *unused) {
   (void)unused;
   if (!pg_id_is_live(id) || ino)
     return;
-  pg_window_open(&window, false);
+  pg_window_open(&window);
   int known = pg_reach_newborn(&window, pg_id_pid(id), pg_reach_is_own(id), &ino);
   if (known == 0)
     pg_number_identify(id, ino);
@@ -244,7 +245,7 @@ PG_COLD void pg_child_adopt_all(void) {
 /* ---- After a fork ---- */
 
 struct pg_inherited pg_child_inherited(void) {
-  return (struct pg_inherited){pg_number_entered(), atomic_load_explicit(&pg_filter_unreaped, memory_order_acquire)};
+  return (struct pg_inherited){pg_number_entered(), atomic_load_explicit(&pg_probe_unreaped, memory_order_acquire)};
 }
 
 /* Every step has the same effect if it is repeated while another thread goes on with children of its own. Only the
@@ -255,7 +256,7 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
   pg_counters_reset();
   atomic_store_explicit(&pg_hot.inherited, inherited.entered.births, memory_order_relaxed);
   if (PG_UNLIKELY(unreaped))
-    atomic_compare_exchange_strong_explicit(&pg_filter_unreaped, &unreaped, 0, memory_order_relaxed,
+    atomic_compare_exchange_strong_explicit(&pg_probe_unreaped, &unreaped, 0, memory_order_relaxed,
                                             memory_order_relaxed);
   if (!own_files) /* the parent shares the table: a close here would close the descriptor there, too */
     pg_held_take(0, UINT32_MAX);

@@ -33,7 +33,7 @@ static void give_back(bool locked) {
  * call does not block, so it is made within a window. */
 static int close_near(int fd, int (*close)(int)) {
   struct pg_window window;
-  pg_window_open(&window, false);
+  pg_window_open(&window);
   bool ours = pg_is_held(fd) || pg_log_is_on(fd);
   pg_held_take((unsigned)fd, (unsigned)fd);
   pg_log_take((unsigned)fd, (unsigned)fd);
@@ -85,7 +85,7 @@ PG_COLD int pg_call_dup(int from, int to, int flags, int (*dup)(int from, int to
   if (!is_on() || to < 0 || from == to || alone || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
     return dup(from, to, flags);
   struct pg_window window;
-  pg_window_open(&window, false);
+  pg_window_open(&window);
   int before = before_dup(from, to), r = before;
   if (before == 0)
     r = dup(from, to, flags);
@@ -98,7 +98,7 @@ void pg_call_limit_changed(int resource) {
     return;
   pg_lift_anew();
   if (pg_held_any() && pg_filter_can(PG_CAN_PIDFD))
-    pg_held_let_go(false, false);
+    pg_held_let_go(false);
 }
 
 /* Some threads would find another child at a number of the shim, or nothing. */

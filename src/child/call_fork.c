@@ -12,7 +12,7 @@ PG_HOT bool pg_call_before_fork(void) {
     return false;
   pg_child_look_back();
   if (pg_held_any()) /* the child would have copies, and each makes the fork dearer */
-    pg_held_let_go(false, false);
+    pg_held_let_go(false);
   pg_hot.forking = 1;
   return true;
 }

@@ -7,6 +7,7 @@
 
 #include "child/self.h"
 #include "kernel/sys.h"
+#include "runtime/probe.h"
 
 static inline bool is_on(void) { return PG_LIKELY(pg_mode() != PG_MODE_OFF) && PG_LIKELY(!pg_is_guest()); }
 
@@ -35,7 +36,7 @@ pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, stru
     return next_wait(which, pid, status, options, ru);
   int own = 0, *at = status ? status : &own;
   uint32_t births = pg_number_births();
-  pg_filter_reap(false);
+  pg_probe_reap(false);
   pid_t r = next_wait(which, pid, at, options, ru);
   if (r > 0)
     took(r, WIFEXITED(*at) || WIFSIGNALED(*at), births);
@@ -55,7 +56,7 @@ static int waitid_for(bool raw, int type, id_t id, siginfo_t *info, int options,
   siginfo_t own, *at = info ? info : &own;
   own.si_pid = 0;
   uint32_t births = pg_number_births();
-  pg_filter_reap(true);
+  pg_probe_reap(true);
   int r = next_waitid(raw, type, id, at, options, ru);
   if (r == 0 && at->si_pid > 0)
     took(at->si_pid,

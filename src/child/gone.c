@@ -47,7 +47,7 @@ void pg_child_bury(pid_t pid, const char *how) {
   struct pg_window window;
   bool can = pg_filter_can(PG_CAN_PIDFD);
   if (can)
-    pg_window_open(&window, false);
+    pg_window_open(&window);
   pg_number_bury(pid, group);
   if (can)
     pg_window_close(&window);

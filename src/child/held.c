@@ -141,16 +141,16 @@ void pg_held_retire(pg_id id, pg_id gone) {
   }
   if (pg_cell_fd(cell) < 0 || !pg_filter_can(PG_CAN_PIDFD)) /* seen only, or it must stay where it is */
     return;
-  pg_window_open(&window, false);
+  pg_window_open(&window);
   empty(cell, id);
   pg_window_close(&window);
 }
 
-PG_COLD void pg_held_let_go(bool leaders, bool guest) {
+PG_COLD void pg_held_let_go(bool leaders) {
   struct pg_window window;
   if (!pg_filter_can(PG_CAN_PIDFD))
     return;
-  pg_window_open(&window, guest);
+  pg_window_open(&window);
   for (int i = 0; i < PG_CELLS; i++) {
     uint64_t id = atomic_load_explicit(&pg_cells[i].id, memory_order_acquire);
     if (id && pg_cell_fd(&pg_cells[i]) >= 0 &&
@@ -200,7 +200,7 @@ void pg_held_take(unsigned first, unsigned last) {
 
 PG_COLD void pg_held_stop(void) {
   pg_held_be_careful();
-  pg_held_let_go(true, false);
+  pg_held_let_go(true);
   most = 0;
 }
 
@@ -209,5 +209,5 @@ PG_COLD void pg_held_be_careful(void) {
     return;
   pg_state_set(PG_STATE_PIDFDS);
   if (pg_held_any() && !pg_is_guest())
-    pg_held_let_go(false, false);
+    pg_held_let_go(false);
 }

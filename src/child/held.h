@@ -86,15 +86,15 @@ void pg_held_init(int64_t fd_max);
 /* None any more. */
 void pg_held_stop(void);
 
-/* In a window: keeps a duplicate of the pidfd `low`, which was just proven to be the id's, if it was used before, or is
- * the handle of a group. */
+/* Keeps a duplicate of the pidfd `low` if the id was used before, or if it is the handle of a group. pre: a window is
+ * open, and `low` was just proven to be the id's. */
 void pg_held_offer(pg_id id, uint64_t ino, int low, bool leader);
 
 /* The child was reaped. group: its process group may live, and the pidfd is the handle from now on, for the new id. */
 void pg_held_retire(pg_id id, pg_id gone);
 
 /* Closes what is held: all of it, or, before a fork, all but the handles of groups. */
-void pg_held_let_go(bool leaders, bool guest);
+void pg_held_let_go(bool leaders);
 /* In a forked child. The program may have listed them, and expects to close them with success, so they stay open for
  * now. The child's own first fork lets them go. */
 void pg_held_inherited(void);
@@ -111,8 +111,8 @@ void pg_held_take(unsigned first, unsigned last);
 bool pg_held_is_at(int fd);
 static inline bool pg_is_held(int fd) { return pg_lift_was_near(fd) && pg_held_is_at(fd); }
 
-/* The program has pidfds of its own, or threads with descriptors of their own: nothing is kept from now on but the
- * handles of groups, which are then used in a window, after a look. */
+/* The program has pidfds of its own, or threads with descriptors of their own. From now on nothing is kept but the
+ * handles of groups. They are used in a window, after a look. */
 void pg_held_be_careful(void);
 static inline bool pg_held_is_careful(void) { return pg_state() & PG_STATE_PIDFDS; }
 

@@ -38,8 +38,8 @@ static uint32_t level_count(void) { return atomic_load_explicit(&pg_hot.levels, 
 static struct pg_set *sets_at(uint32_t level) { return level ? pg_number_levels[level - 1].sets : pg_hot.sets; }
 static uint32_t mask_of(uint32_t level) { return level ? pg_number_levels[level - 1].mask : PG_HOT_SETS - 1; }
 
-/* PIDs in a row lie in sets in a row, for the sake of the cache and of page faults; PIDs at a regular distance do not
- * meet. */
+/* PIDs in a row lie in sets in a row, which saves cache misses and page faults. PIDs at a regular distance lie in
+ * different sets. */
 static uint32_t set_of(uint32_t mask, pid_t pid) {
   uint32_t n = (uint32_t)pid, spread = (n >> (32 - __builtin_clz(mask))) * 0x9e3779b1u;
   return (n + (spread >> 7)) & mask;

@@ -16,9 +16,9 @@
  *
  * Entries live in sets of eight. The first level of sets is on the hot page. A birth that finds its set there full
  * moves the entry that retired first to the second level, which follows from the bound. Further levels are mapped if
- * more children live than that. A retired PID has no identity, so a level has its identities apart: the pages that they
- * would lie on stay untouched, and each page that is touched makes every later fork dearer. A look-up reads one cache
- * line a level. */
+ * more children live than that. A retired PID has no identity, so a level keeps the identities apart. Then the pages of
+ * unused identities stay untouched. Each touched page makes every later fork slower. A look-up reads one cache line a
+ * level. */
 #ifndef PG_CHILD_NUMBER_H
 #define PG_CHILD_NUMBER_H
 

@@ -96,8 +96,8 @@ static int open_pid(struct pg_window *window, pid_t pid, bool guest) {
   if (fd == -EMFILE && !guest && pg_held_any()) {
     pg_count(evicted);
     pg_window_close(window);
-    pg_held_let_go(true, false);
-    pg_window_open(window, false);
+    pg_held_let_go(true);
+    pg_window_open(window);
     fd = pg_sys_pidfd_open(pid, 0);
   }
   pg_window_works_on(window, fd >= 0 ? fd : -1);
@@ -140,7 +140,7 @@ int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *
 
 int pg_reach_open(pg_id id, uint64_t ino) {
   struct pg_window window;
-  pg_window_open(&window, false);
+  pg_window_open(&window);
   int fd = open_proven(&window, id, ino, false);
   pg_window_close(&window);
   return fd;
@@ -148,9 +148,9 @@ int pg_reach_open(pg_id id, uint64_t ino) {
 
 /* ---- Sending ---- */
 
-/* What the kernel never answers to a signal means "not here". EPERM and EINVAL are about the target and the signal, but
- * for a filter, or a kernel that does not know the scope: those say so before they come to the descriptor, and if there
- * is none. */
+/* What the kernel never answers to a signal means "not here". EPERM and EINVAL are usually about the target and the
+ * signal. But a filter, or a kernel that does not know the scope, also answers so. Those answer before they look at the
+ * descriptor, so an invalid descriptor tells the cases apart. */
 static int send_through(int fd, const struct pg_signal *s) {
   int r = pg_sys_pidfd_send_signal(fd, s->sig, s->info, s->scope);
   switch (r) {
@@ -184,7 +184,7 @@ static int reach_held(pg_id id, const struct pg_signal *s) {
     return r;
   if (pg_held_is_careful()) {
     struct pg_window window;
-    pg_window_open(&window, false);
+    pg_window_open(&window);
     if (pg_held_for(id) == fd && pg_reach_is(fd, pg_held_ino(id)))
       r = send_proven(fd, id, s);
     pg_window_close(&window);
@@ -206,7 +206,7 @@ int pg_reach(pg_id id, uint64_t ino, const struct pg_signal *s, bool guest) {
   if (!pg_id_is_live(id)) /* only a pidfd from before names it */
     return -EOPNOTSUPP;
   struct pg_window window;
-  pg_window_open(&window, guest);
+  pg_window_open(&window);
   int fd = open_proven(&window, id, ino, guest);
   if (fd >= 0) {
     r = send_proven(fd, id, s);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From an id to the process that it stands for, proven: through the pidfd that is held, or one that is opened for the
- * one use. Calls held, window, number, runtime, kernel. */
+/* Finds the process that an id stands for, and proves it. It uses the held pidfd, or opens one for the single use.
+ * Calls held, window, number, runtime, kernel. */
 #ifndef PG_CHILD_REACH_H
 #define PG_CHILD_REACH_H
 

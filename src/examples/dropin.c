@@ -5,9 +5,9 @@
  *
  * Below the line is a program as many were written. It keeps the PID of its worker, and reaps the worker in one place.
  * Another place stops the worker, and does not know that it is gone. If the PID belongs to another process by then,
- * kill() hits a stranger. Above the line is all that you must add, if you do not want to change the rest: calls with
- * the same names and arguments that know their children. (Even that is unnecessary if you run the program with
- * pidguard(1), or link it with -lpidguard-preload.)
+ * kill() hits a stranger. Above the line is all that you must add. It gives the same names and arguments to calls that
+ * know their children. (Even that is unnecessary if you run the program with pidguard(1), or link it with
+ * -lpidguard-preload.)
  *
  * It prints the worker's PID once it was reaped, and waits for Enter. Meanwhile you can put another process in its
  * place. */

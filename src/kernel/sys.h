@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Raw system calls: no errno, no cancellation, no name that the preload object interposes, so they can be used in a
- * signal handler, in a vfork child, before constructors and after destructors. Every call returns a value >= 0 or
- * -errno. Calls nothing (an architecture without an entry below goes through libc's syscall() and puts errno back). */
+/* Raw system calls. They set no errno, are no cancellation points, and use no name that the preload object interposes.
+ * So they can be used in a signal handler, in a vfork child, before constructors and after destructors. Every call
+ * returns a value >= 0 or -errno. Calls nothing (an architecture without an entry below goes through libc's syscall()
+ * and puts errno back). */
 #ifndef PG_KERNEL_SYS_H
 #define PG_KERNEL_SYS_H
 

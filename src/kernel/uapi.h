@@ -29,8 +29,8 @@
 #define __WCLONE 0x80000000
 #endif
 
-/* asm-generic/siginfo.h: how much of one the kernel copies in, before it looks at the rest where that means something
- * to it (4.20; all of it before). */
+/* The kernel copies in so much of a siginfo, and then looks at the rest (4.20, copy_siginfo_from_user() in
+ * kernel/signal.c). Before, it copied all of it. */
 #define PG_SIGINFO_READ 48
 
 /* linux/pidfd.h */

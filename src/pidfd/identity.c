@@ -53,8 +53,8 @@ int pg_pidfd_id(int fd, uint64_t *ret) {
   return 0;
 }
 
-/* Threads have ids, too, and the kernel opens them. The result is neither a pidfd of the process nor one of a thread:
- * it signals the process, and polls for the end of the thread. */
+/* Threads have ids, too, and the kernel opens them. The result is neither a pidfd of the process nor one of a thread.
+ * It signals the process, but it polls for the end of the thread. */
 static int process_only(int opened) {
   struct pg_pidfd_info info;
   PG_AUTO_CLOSE int fd = opened;

@@ -23,7 +23,7 @@ int pg_pidfd_open_parent(void);
 int pg_pidfd_check(int fd);
 
 /* 0 if fd names an unreaped child of the calling process, -ECHILD if not, -EBADF if fd is no pidfd, -EOPNOTSUPP before
- * 5.4. This check makes it safe to open the PID of a child: a process that reused the PID cannot be an unreaped child
+ * 5.4. This check makes it safe to open the PID of a child. A process that reused the PID cannot be an unreaped child
  * of the caller. */
 int pg_pidfd_verify_child(int fd);
 

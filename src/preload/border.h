@@ -13,9 +13,9 @@
 
 /* The first line of every wrapper. The loader relocates an object after those that it needs. While it relocates a
  * library, it calls the resolvers of that library's indirect functions. What such a resolver calls comes here too
- * early. The wrapper must then use nothing that it reaches by an address in memory: no name of another object (errno is
- * one), no thread-local variable, no table of pointers. A compiler decides by itself when it uses those, so the early
- * path is only this: make the system call, and return -1 for a failure. errno stays as it is. */
+ * early. The wrapper must then use nothing that it reaches by an address in memory. That excludes names of other
+ * objects (errno is one), thread-local variables and tables of pointers. A compiler decides by itself when it uses
+ * those. So the early path only makes the system call, and returns -1 for a failure. errno stays as it is. */
 #if PG_HAVE_RAW_SYSCALLS
 static inline long pg_early(long r) { return r < 0 ? -1 : r; }
 #else

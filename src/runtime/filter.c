@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/filter.h"
 
-#include "runtime/window.h"
-
-#include "base/fmt.h"
 #include "kernel/bpf.h"
 #include "kernel/sys.h"
 #include "runtime/hot.h"
+#include "runtime/probe.h"
+#include "runtime/proc_self.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
-#ifdef __GLIBC__
-#include <gnu/libc-version.h>
-#endif
 
 _Atomic int pg_filter_cans;
-_Atomic pid_t pg_filter_unreaped;
 
 /* A filter is there from before the exec, and has not been tried. */
 static _Atomic bool untried;
@@ -31,85 +25,16 @@ static void cans_are(int cans) {
   atomic_store_explicit(&pg_filter_cans, cans | PG_CAN_KNOWN, memory_order_relaxed);
 }
 
-/* The interesting part of /proc/self/status. The loader has opened, read and closed files in every dynamic program, so
- * a filter from before the exec allows that. */
-struct status {
-  int seccomp; /* 0: no filter; 1: strict mode; 2: a filter; -1: unknown */
-  bool quiet;  /* the program would not notice a SIGCHLD: it neither handles nor blocks it */
-};
-
-/* The text behind the field's name, if the line begins with that name. */
-static const char *value_of(const char *line, const char *field) {
-  while (*field && *line == *field)
-    line++, field++;
-  return *field ? NULL : line;
-}
-
-static bool has_sigchld(const char *mask) {
-  uint64_t bits = 0;
-  for (; (*mask >= '0' && *mask <= '9') || (*mask >= 'a' && *mask <= 'f'); mask++)
-    bits = bits << 4 | (uint64_t)(*mask <= '9' ? *mask - '0' : *mask - 'a' + 10);
-  return bits & (uint64_t)1 << (SIGCHLD - 1);
-}
-
-/* Reads in small pieces: a signal handler on a small stack may make the first fork of a program. It is not known yet
- * whether the shim may block signals, so there is no window, but only its lock. */
-static struct status read_status(void) {
-  char chunk[256], line[64];
-  size_t len = 0;
-  int unseen = 2;                   /* masks not seen yet */
-  struct status status = {0, true}; /* a kernel without seccomp does not write the line */
-  bool locked = !pg_is_single_threaded() && pg_window_lock();
-  int fd = pg_sys_openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
-  ssize_t n = -1;
-  bool seen = false; /* the line on filters follows those on signals */
-  while (fd >= 0 && !seen && (n = pg_sys_read(fd, chunk, sizeof chunk)) > 0)
-    for (ssize_t i = 0; i < n; i++) {
-      if (chunk[i] != '\n') {
-        if (len + 1 < sizeof line)
-          line[len++] = chunk[i];
-        continue;
-      }
-      line[len] = '\0';
-      len = 0;
-      const char *value = value_of(line, "Seccomp:\t");
-      if (value) {
-        status.seccomp = *value - '0';
-        seen = true;
-      } else if ((value = value_of(line, "SigBlk:\t")) || (value = value_of(line, "SigCgt:\t"))) {
-        unseen--;
-        status.quiet &= !has_sigchld(value);
-      }
-    }
-  if (fd >= 0)
-    pg_sys_close(fd);
-  if (locked)
-    pg_window_unlock();
-  status.quiet &= unseen == 0;
-  return n >= 0 ? status : (struct status){-1, false};
-}
-
-/* A page that the throw-away process shares, to write which calls it has survived. A forked child has the same page. So
- * each process uses an entry of its own, and the throw-away process knows its number. */
-#define CELLS 1024
-static _Atomic(_Atomic uint64_t *) page;
-
-static void map_page(void) {
-  if (!atomic_load_explicit(&page, memory_order_relaxed))
-    atomic_store_explicit(&page, (_Atomic uint64_t *)pg_sys_map(CELLS * sizeof(uint64_t), MAP_SHARED),
-                          memory_order_relaxed);
-}
-
 /* A filter from before the exec allows what the loader itself has done: open, read and close files, and map memory. */
 PG_COLD bool pg_filter_look(int needed) {
   if (!(atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & PG_CAN_KNOWN)) {
-    int seccomp = read_status().seccomp;
+    int seccomp = pg_proc_self_read().seccomp;
     if (seccomp == 0) {
       cans_are(PG_CAN_ALL | PG_CAN_SHARE);
     } else if (seccomp == 1) {
       cans_are(0);
     } else { /* unknown if there is no /proc, or no free descriptor to read it */
-      map_page();
+      pg_probe_prepare();
       atomic_store_explicit(&untried, true, memory_order_relaxed);
       cans_are(PG_CAN_READ | PG_CAN_MAP);
     }
@@ -117,228 +42,12 @@ PG_COLD bool pg_filter_look(int needed) {
   return (atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & needed) == needed;
 }
 
-/* Is libc glibc 2.minor or later? */
-static bool libc_since(int minor) {
-#ifdef __GLIBC__
-  const char *version = gnu_get_libc_version(), *at = version + 2; /* "2.34" */
-  return version[0] > '2' || pg_parse_dec(&at) >= minor;
-#else
-  (void)minor;
-  return false;
-#endif
-}
-
-/* ---- The throw-away process ---- */
-
-/* Makes the calls of each group without an effect. All descriptors may be in use, so this process closes some; it
- * shares none. */
-static void try_pidfd(pid_t pid) {
-  uint64_t dev, ino, all = ~(uint64_t)0, mask;
-  pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof all);
-  for (int i = 0; i < 3; i++)
-    pg_sys_close(i);
-  pg_sys_getpid();
-  pg_sys0(SYS_gettid);
-  int fd = pg_sys_pidfd_open(pid, 0);
-  pg_sys_fstat_ids(fd, &dev, &ino);
-  pg_sys_fstatfs_type(fd);
-  pg_sys_pidfd_send_signal(fd, 0, NULL, 0);
-  pg_sys0(SYS_sched_yield);
-}
-
-static void try_hold(pid_t pid) {
-  (void)pid;
-  int fd = pg_sys_openat(AT_FDCWD, "/", O_RDONLY | O_CLOEXEC, 0);
-  pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  pg_sys_fcntl(fd, F_GETFD, 0);
-  pg_sys_nofile_soft();
-}
-
-static void try_child(pid_t pid) {
-  pg_sys_waitid(PG_P_PIDFD, (id_t)-1, NULL, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
-  pg_sys_waitid(P_PID, (id_t)pid, NULL, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
-}
-
-static void try_ask(pid_t pid) { pg_sys_kill(pid, 0); }
-
-static void try_thread(pid_t pid) { pg_sys3(SYS_tgkill, pid, pid, 0); }
-
-static void try_parent(pid_t pid) {
-  (void)pid;
-  pg_sys_getppid();
-}
-
-static const struct {
-  int group;
-  void (*run)(pid_t pid);
-} tries[] = {{PG_CAN_CHILD, try_child},   {PG_CAN_ASK, try_ask},   {PG_CAN_THREAD, try_thread},
-             {PG_CAN_PARENT, try_parent}, {PG_CAN_HOLD, try_hold}, {PG_CAN_PIDFD, try_pidfd}};
-
-/* Groups that the throw-away process leaves out, because an earlier one has died of them. */
-static _Atomic int deadly;
-
-/* The child that was just born. Each throw-away process of a program has another newborn child, and needs no system
- * call to know it. */
-static pid_t newborn;
-
-/* This process must leave no core. With a limit of 1 byte the kernel writes none, and starts no program for one
- * (core(5)). The entry holds the PID of the newborn child, and the groups that were begun and ended. */
-static void be_probe(void) {
-  uint64_t core[2], said = (uint64_t)(uint32_t)newborn << 32;
-  int skipped = atomic_load_explicit(&deadly, memory_order_relaxed);
-  _Atomic uint64_t *cell = atomic_load_explicit(&page, memory_order_relaxed) + newborn % CELLS;
-  if (pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, NULL, core) == 0) {
-    core[0] = core[1] > 0;
-    pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, core, NULL);
-  }
-  atomic_store_explicit(cell, said, memory_order_relaxed);
-  for (size_t i = 0; i < PG_ARRAY_LEN(tries); i++) {
-    int group = tries[i].group;
-    if (skipped & group)
-      continue;
-    atomic_store_explicit(cell, said |= (uint64_t)group, memory_order_relaxed);
-    tries[i].run(newborn);
-    atomic_store_explicit(cell, said |= (uint64_t)group << 8, memory_order_relaxed);
-  }
-  for (;;)
-    pg_sys1(SYS_exit_group, 0);
-}
-
-/* The throw-away process has its own memory. Older kernels, when they dump a core, kill every process that shares the
- * memory. It ends without a signal, so a wait of the program finds it only with __WCLONE or __WALL. CLONE_VFORK: the
- * caller goes on when it has ended. */
-static long by_clone(void) {
-  long pid = pg_sys6(SYS_clone, CLONE_VFORK, 0, 0, 0, 0, 0);
-  if (pid == 0)
-    be_probe();
-  return pid;
-}
-
-static long by_clone3(void) {
-  uint64_t args[8] = {CLONE_VFORK};
-  long pid = pg_sys2(SYS_clone3, args, sizeof args);
-  if (pid == 0)
-    be_probe();
-  return pid;
-}
-
-/* Does libc's posix_spawn ask for clone3() first? */
-static bool spawns_by_clone3(void) { return libc_since(34); }
-
-#if defined(SYS_vfork) && defined(__x86_64__) && !defined(__ILP32__)
-#define PG_HAVE_PROBE_BY_VFORK 1
-/* Before 5.16 a core dump kills all processes that share the memory (commit 0258b5fd7c71 in kernel/signal.c). To try
- * that would not be safe, so the version decides. */
-static bool dumps_alone(void) {
-  char text[32];
-  const char *at = text;
-  if (pg_window_read_file("/proc/sys/kernel/osrelease", text, sizeof text) <= 0)
-    return false;
-  int64_t major = pg_parse_dec(&at);
-  return *at++ == '.' && (major > 5 || (major == 5 && pg_parse_dec(&at) >= 16));
-}
-
-/* The child never returns to this frame. It only makes calls below it. It is a normal child, with a SIGCHLD at its
- * end. */
-static long by_vfork(void) {
-  long pid;
-  __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t" /* the red zone belongs to the frame, too */
-                   "syscall\n\t"
-                   "testq %%rax, %%rax\n\t"
-                   "jnz 1f\n\t"
-                   "andq $-16, %%rsp\n\t"
-                   "call *%[child]\n"
-                   "1:\tleaq 128(%%rsp), %%rsp"
-                   : "=a"(pid)
-                   : "0"((long)SYS_vfork), [child] "r"(be_probe)
-                   : "rcx", "r11", "memory", "cc");
-  return pid;
-}
-#endif
-
-/* Makes the throw-away process by the same system call as the program is about to use. Returns its PID, or a value <
- * 0. */
-static long make_probe(enum pg_birth birth) {
-  switch (birth) {
-  case PG_BIRTH_VFORK:
-#ifdef PG_HAVE_PROBE_BY_VFORK
-    return read_status().quiet && dumps_alone() ? by_vfork() : -1;
-#else
-    return by_clone();
-#endif
-  case PG_BIRTH_SPAWN: {
-    long pid = spawns_by_clone3() ? by_clone3() : -ENOSYS;
-    return pid == -ENOSYS ? by_clone() : pid;
-  }
-  case PG_BIRTH_CLONE:
-    return by_clone();
-  default:
-    return -1;
-  }
-}
-
-/* A throw-away process that died when it asked about children. That call cannot reap it. */
-static _Atomic pid_t also_unreaped;
-
-/* The process has given up its memory already, so it becomes a zombie in a moment. The wait is short. */
-static void reap_one(pid_t pid, bool by_waitid) {
-  siginfo_t si;
-  int status;
-  long r;
-  int tries_left = 100;
-  if (pid <= 1)
-    return;
-  do
-    r = by_waitid ? pg_sys_waitid(P_PID, (id_t)pid, &si, WEXITED | __WALL, NULL)
-                  : pg_sys4(SYS_wait4, pid, &status, __WALL, NULL);
-  while (r == -EINTR && --tries_left > 0);
-}
-
-PG_COLD void pg_filter_reap_late(bool by_waitid) {
-  reap_one(atomic_exchange_explicit(&pg_filter_unreaped, 0, memory_order_relaxed), by_waitid);
-  reap_one(atomic_exchange_explicit(&also_unreaped, 0, memory_order_relaxed), by_waitid);
-}
-
-/* Runs one throw-away process, and returns the groups that it survived. *ret_died: the group that it died of, or 0. -1:
- * no process could be made. */
-static int try_once(enum pg_birth birth, int *ret_died) {
-  _Atomic uint64_t *cells = atomic_load_explicit(&page, memory_order_relaxed);
-  long pid = make_probe(birth);
-  if (pid <= 1)
-    return -1;
-  uint64_t said = atomic_exchange_explicit(&cells[newborn % CELLS], 0, memory_order_relaxed);
-  bool spoke = said >> 32 == (uint32_t)newborn;
-  int begun = spoke ? (int)(said & 0xff) : PG_CAN_ALL, ended = spoke ? (int)(said >> 8 & 0xff) : 0;
-  *ret_died = begun & ~ended;
-  if (*ret_died == PG_CAN_CHILD) {
-    atomic_store_explicit(&also_unreaped, (pid_t)pid, memory_order_relaxed);
-    return ended;
-  }
-  atomic_store_explicit(&pg_filter_unreaped, (pid_t)pid, memory_order_relaxed);
-  if (ended & PG_CAN_CHILD)
-    pg_filter_reap_late(true);
-  return ended;
-}
-
-/* The program's newborn child exists, alive or as a zombie. So the throw-away process is not the first of a new pid
- * namespace, which would end with it. If that first process has ended already, the kernel makes no other. */
 PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
-  static _Atomic int busy; /* one thread at a time; other threads go on by PID */
-  int died = 0, survived = 0;
-  if (!atomic_load_explicit(&untried, memory_order_relaxed) || !atomic_load_explicit(&page, memory_order_relaxed) ||
-      atomic_exchange_explicit(&busy, 1, memory_order_acquire))
-    return pg_filter_can(PG_CAN_PIDFD);
-  newborn = pid;
-  do {
-    survived = try_once(birth, &died);
-    atomic_fetch_or_explicit(&deadly, died, memory_order_relaxed);
-  } while (survived >= 0 && died && died != PG_CAN_ALL &&
-           !atomic_load_explicit(&pg_filter_unreaped, memory_order_relaxed));
+  int survived = atomic_load_explicit(&untried, memory_order_relaxed) ? pg_probe(birth, pid) : -1;
   if (survived >= 0) {
     atomic_store_explicit(&untried, false, memory_order_relaxed);
     cans_are(survived | PG_CAN_READ | PG_CAN_MAP);
   }
-  atomic_store_explicit(&busy, 0, memory_order_release);
   return pg_filter_can(PG_CAN_PIDFD);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which system calls may the shim make that the program itself does not make? A seccomp filter may kill the program for
  * them. If the program installs a filter, the shim evaluates it for each group of calls. A filter from before the exec
- * cannot be read. Then a throw-away process makes the calls, and may die of it. Calls kernel. */
+ * cannot be read. Then a throw-away process makes the calls, and may die of it. Calls probe, proc_self, kernel. */
 #ifndef PG_RUNTIME_FILTER_H
 #define PG_RUNTIME_FILTER_H
 
@@ -58,14 +58,5 @@ bool pg_filter_is_untried(void);
  * mode). */
 void pg_filter_comes(void);
 void pg_filter_came(bool installed, const void *program);
-
-/* Before a wait of the program: reaps a throw-away process that is still there, by the same system call as the
- * program's. */
-extern _Atomic pid_t pg_filter_unreaped;
-void pg_filter_reap_late(bool by_waitid);
-static inline void pg_filter_reap(bool by_waitid) {
-  if (PG_UNLIKELY(atomic_load_explicit(&pg_filter_unreaped, memory_order_relaxed) > 1))
-    pg_filter_reap_late(by_waitid);
-}
 
 #endif

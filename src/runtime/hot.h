@@ -21,8 +21,8 @@ struct pg_set {
 #define PG_LEVELS 8
 #define PG_HOT_STRIPES 8
 
-/* The state of the whole process in one word, so that a frequent call finds in one comparison that nothing needs a
- * second look: the word is PG_STATE_ON and nothing else. */
+/* The state of the whole process in one word. If the word is PG_STATE_ON and nothing else, nothing needs a second look.
+ * A frequent call finds that in one comparison. */
 enum {
   PG_STATE_ON = 1,        /* the mode is read, and is not off */
   PG_STATE_VM_SHARED = 2, /* a child with CLONE_VM was made and may still run */
@@ -71,8 +71,9 @@ static inline int pg_state(void) { return atomic_load_explicit(&pg_hot.state, me
 static inline void pg_state_set(int bits) { atomic_fetch_or_explicit(&pg_hot.state, bits, memory_order_relaxed); }
 static inline void pg_state_clear(int bits) { atomic_fetch_and_explicit(&pg_hot.state, ~bits, memory_order_relaxed); }
 
-/* glibc's own word on that (since 2.32, therefore weak). It knows nothing of threads made by clone(), and must not be
- * told by writing to it: pthread_create() takes a 0 for a sign that its first thread was made already. */
+/* glibc itself says whether there is one thread (since 2.32, therefore weak). glibc does not count threads made by
+ * clone(). The shim must not write to the variable: pthread_create() takes a 0 for a sign that its first thread was
+ * made already. */
 #ifdef __GLIBC__
 extern char __libc_single_threaded __attribute__((weak));
 static inline int pg_libc_has_one_thread(void) { return &__libc_single_threaded && __libc_single_threaded; }

@@ -132,7 +132,7 @@ static int open_path(const char **ret_why) {
 
 int pg_log_file_open(const char **ret_why) {
   struct pg_window window;
-  pg_window_open(&window, false);
+  pg_window_open(&window);
   int low = pg_config.log_path[0] ? open_path(ret_why) : STDERR_FILENO;
   int fd = low < 0 ? low : pg_lift(low);
   if (pg_config.log_path[0] && low >= 0)

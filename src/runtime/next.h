@@ -33,9 +33,9 @@
 #define PG_SPAWN_ARGS                                                                                                  \
   (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[], char *const[])
 
-/* X(type, name, version, arguments): functions that may be called first in a signal handler, between vfork and exec, or
- * by a thread that a constructor waits for. A constructor that dlopen() runs holds the loader's lock, which dlsym()
- * needs. The version is "" if libc has only one. */
+/* X(type, name, version, arguments). The program may call these functions first in a signal handler, between vfork and
+ * exec, or in a thread that a constructor waits for. A constructor that dlopen() runs holds the loader's lock, which
+ * dlsym() needs. The version is "" if libc has only one. */
 #define PG_NEXT(X)                                                                                                     \
   X(pid_t, fork, "", (void))                                                                                           \
   X(pid_t, _Fork, "", (void))                                                                                          \

@@ -54,12 +54,12 @@ void pg_window_unlock(void) {
   atomic_store_explicit(&owner, 0, memory_order_release);
 }
 
-void pg_window_open(struct pg_window *window, bool guest) {
+void pg_window_open(struct pg_window *window) {
   const uint64_t all = UINT64_MAX;
   *window = (struct pg_window){.open = pg_filter_can(PG_CAN_PIDFD)};
   if (window->open && pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &window->mask, sizeof all) < 0)
     window->mask = 0;
-  window->locked = window->open && !guest && !pg_is_single_threaded() && !is_guest() && pg_window_lock();
+  window->locked = window->open && !pg_is_single_threaded() && !is_guest() && pg_window_lock();
   if (window->locked)
     atomic_store_explicit(&pg_hot.low, PG_LOW_ANY, memory_order_seq_cst);
 }
@@ -82,7 +82,7 @@ PG_COLD void pg_window_wait(int fd) {
 }
 
 int pg_window_open_file(struct pg_window *window, const char *path) {
-  pg_window_open(window, false);
+  pg_window_open(window);
   int fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
   pg_window_works_on(window, fd >= 0 ? fd : PG_LOW_ANY);
   return fd;
@@ -96,7 +96,7 @@ void pg_window_close_file(struct pg_window *window, int fd) {
 
 PG_COLD ssize_t pg_window_read_file(const char *path, char *buf, size_t cap) {
   struct pg_window window;
-  pg_window_open(&window, false);
+  pg_window_open(&window);
   ssize_t n = pg_sys_read_file(AT_FDCWD, path, buf, cap);
   pg_window_close(&window);
   return n;

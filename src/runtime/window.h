@@ -23,7 +23,7 @@ struct pg_window {
 
 /* A guest (see child/self.h) has descriptors of its own: its windows take no lock. A window within a window of the same
  * thread changes nothing. */
-void pg_window_open(struct pg_window *window, bool guest);
+void pg_window_open(struct pg_window *window);
 void pg_window_close(struct pg_window *window);
 
 /* The lock without the blocked signals, for calls that may block. */

@@ -14,6 +14,7 @@ function(pg_core_test name)
 endfunction()
 
 set(pg_number ${pg_src}/child/number.c ${pg_src}/runtime/counters.c ${pg_src}/runtime/filter.c
+  ${pg_src}/runtime/probe.c ${pg_src}/runtime/proc_self.c
   ${pg_src}/runtime/window.c ${pg_src}/kernel/sys.c
   ${pg_src}/kernel/bpf.c ${pg_src}/base/fmt.c)
 

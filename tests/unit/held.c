@@ -32,7 +32,7 @@ static void end(pid_t pid) {
 
 static pg_id enter(pid_t pid, uint64_t *ret_ino) {
   struct pg_window window;
-  pg_window_open(&window, false);
+  pg_window_open(&window);
   int known = pg_reach_newborn(&window, pid, true, ret_ino);
   pg_id id = pg_number_born(pid, *ret_ino, 0);
   pg_window_close(&window);
@@ -58,7 +58,7 @@ static void second_use_keeps(void) {
   PG_CHECK(pg_reach(id, ino, &probe, false) == 0 && pg_held_for(id) >= 0, "the second one does");
   int fd = pg_held_for(id);
   PG_CHECK(pg_is_held(fd) && pg_reach_is(fd, ino) && !pg_is_held(0) && !pg_is_held(fd + 1), "number %d", fd);
-  pg_held_let_go(false, false);
+  pg_held_let_go(false);
   PG_CHECK(pg_held_for(id) < 0 && fcntl(fd, F_GETFD) < 0 && !pg_held_any(), "before a fork it goes");
   end(pid);
   PG_CHECK(pg_reach(id, ino, &probe, false) == -ESRCH, "a child that is gone is not reached");
@@ -78,7 +78,7 @@ static void hands_win(void) {
     return;
   PG_CHECK(dup2(STDERR_FILENO, fd) == fd, "by an instruction that we do not see");
   PG_CHECK(pg_reach(id, ino, &probe, false) == 0 && pg_held_for(id) != fd, "it is reached another way");
-  pg_held_let_go(true, false);
+  pg_held_let_go(true);
   PG_CHECK(fcntl(fd, F_GETFD) >= 0, "what the program has put there was closed");
   close(fd);
   for (int i = 0; i < 2; i++)
@@ -101,7 +101,7 @@ static void hazard(void) {
     pg_reach(id, ino, &probe, false);
   int fd = pg_held_for(id);
   struct pg_hazard hazard = pg_hazard_publish(fd);
-  pg_held_let_go(true, false);
+  pg_held_let_go(true);
   for (int i = 0; i < 5; i++)
     PG_CHECK(pg_reach(other_id, other_ino, &probe, false) == 0 && pg_held_for(other_id) != fd,
              "the number is another's");
@@ -110,7 +110,7 @@ static void hazard(void) {
   for (int i = 0; i < 3; i++)
     pg_reach(other_id, other_ino, &probe, false);
   PG_CHECK(pg_held_for(other_id) >= 0, "later it is kept again");
-  pg_held_let_go(true, false);
+  pg_held_let_go(true);
   end(pid);
   end(other);
   pg_number_forget(pid);
@@ -132,7 +132,7 @@ static void groups(void) {
     end(member);
     return;
   }
-  pg_held_let_go(false, false);
+  pg_held_let_go(false);
   PG_CHECK(pg_held_for(id) >= 0, "a fork lets go of a leader's");
   end(leader);
   pg_id gone = pg_number_retire(id, true);

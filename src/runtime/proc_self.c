@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include "runtime/proc_self.h"
+
+#include "kernel/sys.h"
+#include "runtime/window.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+
+/* The text behind the field's name, if the line begins with that name. */
+static const char *value_of(const char *line, const char *field) {
+  while (*field && *line == *field)
+    line++, field++;
+  return *field ? NULL : line;
+}
+
+static bool has_sigchld(const char *mask) {
+  uint64_t bits = 0;
+  for (; (*mask >= '0' && *mask <= '9') || (*mask >= 'a' && *mask <= 'f'); mask++)
+    bits = bits << 4 | (uint64_t)(*mask <= '9' ? *mask - '0' : *mask - 'a' + 10);
+  return bits & (uint64_t)1 << (SIGCHLD - 1);
+}
+
+/* Reads in small pieces: a signal handler on a small stack may make the first fork of a program. It is not known yet
+ * whether the shim may block signals, so there is no window, but only its lock. */
+PG_COLD struct pg_proc_self pg_proc_self_read(void) {
+  char chunk[256], line[64];
+  size_t len = 0;
+  int unseen = 2;                         /* masks not seen yet */
+  struct pg_proc_self status = {0, true}; /* a kernel without seccomp does not write the line */
+  bool locked = !pg_is_single_threaded() && pg_window_lock();
+  int fd = pg_sys_openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
+  ssize_t n = -1;
+  bool seen = false; /* the line on filters follows those on signals */
+  while (fd >= 0 && !seen && (n = pg_sys_read(fd, chunk, sizeof chunk)) > 0)
+    for (ssize_t i = 0; i < n; i++) {
+      if (chunk[i] != '\n') {
+        if (len + 1 < sizeof line)
+          line[len++] = chunk[i];
+        continue;
+      }
+      line[len] = '\0';
+      len = 0;
+      const char *value = value_of(line, "Seccomp:\t");
+      if (value) {
+        status.seccomp = *value - '0';
+        seen = true;
+      } else if ((value = value_of(line, "SigBlk:\t")) || (value = value_of(line, "SigCgt:\t"))) {
+        unseen--;
+        status.quiet &= !has_sigchld(value);
+      }
+    }
+  if (fd >= 0)
+    pg_sys_close(fd);
+  if (locked)
+    pg_window_unlock();
+  status.quiet &= unseen == 0;
+  return n >= 0 ? status : (struct pg_proc_self){-1, false};
+}
