@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* libc makes and reaps children inside itself (system, popen, wordexp), and the program waits for any child. What each
- * of the two gets must not depend on who looks on. */
+ * of the two gets must not depend on the shim. */
 #define _GNU_SOURCE
 #include "../support/next_pid.h"
 #include "cases.h"
