@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The battery of moment.c, in main() and nowhere else: for companions that cannot bear a call before they are ready. */
+/* Runs the battery of moment.c in main() and nowhere else. Some companions cannot bear a call before they are ready. */
 #include "moment.h"
 
 int main(void) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A program that is linked with libpidguard and calls it by name, beside libc's own names: "table BIRTHS" is how many
- * children the API has seen of the one made by libc's fork; then a child of pidguard_fork() is reaped by libc's
- * waitpid() and signalled by each of the two. See integration/copies.c. */
+/* A program that is linked with libpidguard and calls it by name, beside libc's own names. First libc's fork() makes a
+ * child. "table BIRTHS PRELOADED" says how many births the API has counted, and whether the shim is preloaded. Then
+ * pidguard_fork() makes a child, and libc's waitpid() reaps it. Afterwards pidguard_kill() and kill() both signal its
+ * PID. See integration/copies.c. */
 #define _GNU_SOURCE
 #include "say.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Filters that users' programs really run under, from the lists in filters/: see bpf.h. */
+/* Filters that users' programs really run under, from the lists in filters/. See bpf.h. */
 #define _GNU_SOURCE
 #include "bpf.h"
 #include "bpf_lists.h" /* made by CMake from filters/: the numbers of what this machine's headers know */

@@ -38,7 +38,7 @@ void skip(const char *reason) {
   _exit(77);
 }
 
-/* A buffer of its own for each text of one note. */
+/* Each text of one note has its own buffer. */
 static char *text_buffer(void) {
   static char buffers[8][160];
   static unsigned next;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* churn SECONDS: threads that make and reap children in all ways without a pause, and signal the numbers of
- * those that they reaped last; beside them one that opens, duplicates and closes descriptors all the time.
- * Says "ROUNDS REFUSED ODD" at the end: how many children, how many stale signals found nobody, and how many calls
- * came out as they should not. SIGTERM has no handler here: whom it reaches it ends. An ordinary program. */
+/* churn SECONDS: threads make and reap children in all ways without a pause. They signal the PIDs of those that they
+ * reaped last. Another thread opens, duplicates and closes descriptors all the time. At the end the program says
+ * "ROUNDS REFUSED ODD". ROUNDS is the number of children. REFUSED counts the stale signals that found no process, and
+ * ODD the calls that came out wrong. SIGTERM has no handler here, so it ends the process that it reaches. An ordinary
+ * program: it knows nothing of pidguard. */
 #define _GNU_SOURCE
 #include "say.h"
 
@@ -17,15 +18,16 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-/* A thread's latest numbers, and how many children may have ended since one that is signalled: fewer than are
- * remembered at the least. A thread that is late must not be left behind by the others, however slow the machine is. */
+/* KEPT is how many PIDs a thread remembers. At most LATEST children may have ended since the one whose PID is
+ * signalled. The shim remembers more than that at the least. A late thread must not fall behind the others, however
+ * slow the machine is. */
 enum { MAKERS = 3, KEPT = 8, LATEST = 40 };
 
 static _Atomic int over;
 static _Atomic long rounds, refused, odd;
-static _Atomic long signalling[MAKERS]; /* the round in which the number's child was reaped, + 1; 0: no signal */
+static _Atomic long signalling[MAKERS]; /* the round in which the PID's child was reaped, plus 1; 0: no signal */
 
-/* Before a child is reaped: those who are about to signal an old number go first. */
+/* Threads that are about to signal an old PID go first, before another child is reaped. */
 static void wait_for_others(void) {
   for (int i = 0; i < MAKERS; i++)
     for (long since; (since = signalling[i]) && rounds + 1 - since > LATEST;)
@@ -60,7 +62,7 @@ static void signal_number(pid_t pid, unsigned turn) {
                           : kill(-pid, SIGTERM);
   if (r == -1 && errno == ESRCH)
     refused++;
-  else if (r != 0) /* a child that is another thread's may have the number by now */
+  else if (r != 0) /* another thread's child may have the PID by now */
     odd++;
 }
 
@@ -78,7 +80,7 @@ static void *maker(void *seed) {
   for (unsigned turn = (unsigned)(uintptr_t)seed; !over; turn++) {
     pid_t pid = make(turn);
     int status;
-    if (pid <= 1) { /* no number free for the moment */
+    if (pid <= 1) { /* no PID is free for the moment */
       sched_yield();
       continue;
     }
@@ -94,7 +96,7 @@ static void *maker(void *seed) {
   return NULL;
 }
 
-/* Only numbers that it was given, or that nobody in this program was: 300 to 399. */
+/* The thread uses descriptors that it was given, and 300 to 399, which the rest of the program does not use. */
 static void *restless(void *seed) {
   unsigned turn = (unsigned)(uintptr_t)seed;
   for (; !over; turn++) {

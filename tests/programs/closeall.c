@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* closeall FORM UNITS PLACE: a program closes every descriptor that it has, as daemons and servers do, and looks at
- * each result; afterwards its children can be signalled and waited for, and the numbers of those that are gone are
- * dead. PLACE: parent, forked, vforked; threaded-... where there is another thread; and more words after a plus: eperm,
- * where a filter refuses open_by_handle_at as containers do, or audit, which is for the test driver. Without arguments:
- * lists the forms.
+/* closeall FORM UNITS PLACE: a program closes every descriptor that it has, as daemons and servers do, and checks each
+ * result. Afterwards it can still signal its children and wait for them. The PIDs of those that are gone are dead.
+ * PLACE is parent, forked or vforked. It begins with threaded- where there is another thread. More words may follow a
+ * plus. With eperm a filter refuses open_by_handle_at, as containers do. The word audit is for the test driver. Without
+ * arguments the program lists the forms.
  *
  * Prints "did NAME NUMBER" and "bad NAME NUMBER" as `threads` does. An ordinary program: it knows nothing of pidguard.
- * Status 77: cannot be shown here. */
+ * Status 77: this cannot be shown here. */
 #define _GNU_SOURCE
 #include "../support/refuse.h"
 #include "raw.h"
@@ -24,11 +24,11 @@
 #include <sys/wait.h>
 
 #define CHILDREN_MAX 100
-#define KEPT 4 /* from here on all are closed: the standard ones, and the way to the strangers, are kept */
+#define KEPT 4 /* all from here on are closed; the standard ones and the way to the strangers stay */
 #define UNSHARE 2u
 #define CLOEXEC 4u
 
-/* In memory that forked children share. */
+/* These counts are in memory that forked children share. */
 struct counts {
   _Atomic unsigned long closed, kills, stale;
   _Atomic unsigned long close_failed, left, kill_failed, wait_failed, wait_wrong, stale_passed, fork_failed;
@@ -82,7 +82,7 @@ static void by_list_downwards(void) {
     close_one(numbers[n]);
 }
 
-/* Every number that F_GETFD says is open. */
+/* Closes every number that F_GETFD says is open. */
 static void by_getfd(void) {
   for (int fd = KEPT; fd < 4096; fd++)
     if (fcntl(fd, F_GETFD) >= 0)
@@ -112,7 +112,7 @@ static void by_range(void) { range(0); }
 static void by_range_unshare(void) { range(UNSHARE); }
 static void by_range_cloexec(void) { range(CLOEXEC); }
 
-/* Past libc's names: nobody may be told. */
+/* These two go past libc's names for the call, so the shim may not be told. */
 static void by_syscall(void) {
   if (syscall(SYS_close_range, KEPT, ~0u, 0) != 0)
     by_list();
@@ -127,7 +127,7 @@ static void by_instruction(void) {
 static const struct form {
   const char *name;
   void (*close)(void);
-  int stays; /* they are open until an exec */
+  int stays; /* the descriptors are open until an exec */
 } forms[] = {
     {"listed", by_list, 0},
     {"listed-downwards", by_list_downwards, 0},
@@ -176,7 +176,7 @@ static void check_living(void) {
     EXPECT(kill(children[i], 0) == 0, kill_failed);
     DID_ONE(kills);
   }
-  EXPECT(kill(-children[0], 0) == 0, kill_failed); /* a group: the pidfd of its leader is kept over forks */
+  EXPECT(kill(-children[0], 0) == 0, kill_failed); /* the pidfd of a group's leader is kept over forks */
   kill_stale(gone);
 }
 
@@ -187,7 +187,7 @@ static void check_stale(pid_t pid) {
   }
 }
 
-/* In the parent of all: each in each way. */
+/* Only the parent of all children calls this. It polls, signals and reaps each of them. */
 static void check_children(void) {
   check_living();
   for (int i = 0; i < count; i++) {
@@ -204,7 +204,7 @@ static void check_children(void) {
   }
 }
 
-/* One that is made after everything was closed. */
+/* Checks a child that is made after everything was closed. */
 static void check_new(void) {
   pid_t pid = make(-1);
   if (pid <= 1) {
@@ -236,7 +236,7 @@ static void in_forked(void) {
   reap(pid, 3 << 8);
 }
 
-/* Its descriptors are its own, its memory is not. */
+/* A vfork child has its own descriptors, but the memory of its parent. */
 static void in_vforked(void) {
   pid_t pid = vfork();
   if (pid == 0) {
@@ -264,7 +264,7 @@ static void play(void (*place)(void), int number) {
   if (setpgid(children[0], children[0]) != 0)
     exit(2);
   for (int i = 0; i < 3; i++)
-    open("/dev/null", O_RDONLY | O_CLOEXEC); /* to be closed by what is looked at */
+    open("/dev/null", O_RDONLY | O_CLOEXEC); /* the form closes these */
   check_living();
   place();
   check_children();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* corners CORNER UNITS -: a rare way to make or to lose a child, and afterwards a stranger with the number of one that
- * is gone. Without arguments: lists the corners. Prints "did NAME NUMBER" and "bad NAME NUMBER" as `threads` does. An
- * ordinary program: it knows nothing of pidguard. Status 77: cannot be shown here. */
+/* corners CORNER UNITS -: the program makes or loses children in a rare way. Afterwards a stranger gets the PID of one
+ * that is gone. Without arguments the program lists the corners. Prints "did NAME NUMBER" and "bad NAME NUMBER" as
+ * `threads` does. An ordinary program: it knows nothing of pidguard. Status 77: this cannot be shown here. */
 #define _GNU_SOURCE
 #include "raw.h"
 #include "strangers.h"
@@ -55,7 +55,7 @@ static void check_stale(pid_t pid) {
   stranger_end(pid, STRANGER_NUMBER);
 }
 
-/* ---- A child that borrows everything, with a thread pointer that was given ---- */
+/* ---- A child that borrows everything, and gets a thread pointer from its parent ---- */
 
 struct family {
   pid_t living, gone;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A module that signals what it is told to. */
+/* A module that signals the PID that it is given. */
 #include <signal.h>
 #include <sys/types.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* deepbind MODULE: makes a child, reaps it, says "ready PID", waits for a line, and has its number signalled by a
- * function of a module that it opens with RTLD_DEEPBIND, as PHP opens its extensions; says "result RETURN ERRNO". The
- * module has no path: it is found only if libc takes us for the caller, by our RUNPATH. */
+/* deepbind MODULE: the program makes a child, reaps it, says "ready PID" and waits for a line. Then a function of the
+ * module signals that PID, and the program says "result RETURN ERRNO". The program opens the module with RTLD_DEEPBIND,
+ * as PHP opens its extensions. The module has no path. libc finds it by the RUNPATH of this program, and only if it
+ * takes this program for the caller. */
 #define _GNU_SOURCE
 #include "say.h"
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs a command under a seccomp filter:
- *   filter allow COMMAND...          everything is allowed
- *   filter enosys|eperm|einval ...   calls on pidfds and clone3 are answered so
- *   filter docker ...                Docker's default filter
- *   filter service ...               systemd's @system-service; service-eperm: with SystemCallErrorNumber=EPERM
- *   filter kill FILE ...             killed for any call that is not in the list
- *   filter record FILE ...           no filter: writes the list of the calls that the command and its children make
- * An ordinary program: it knows nothing of pidguard. Status 77: filters cannot be had here, 125: another failure. */
+/* Runs a command under a seccomp filter.
+ *     filter allow COMMAND...          everything is allowed
+ *     filter enosys|eperm|einval ...   calls on pidfds fail so; clone3 does, too, but not with einval
+ *     filter docker ...                Docker's default filter
+ *     filter service ...               systemd's @system-service; service-eperm: with SystemCallErrorNumber=EPERM
+ *     filter kill FILE ...             a call that is not in the list kills the process
+ *     filter record FILE ...           no filter: writes the list of the calls that the command and its children make
+ * An ordinary program: it knows nothing of pidguard. Status 77: no filter can be installed here; 125: another
+ * failure. */
 #define _GNU_SOURCE
 #include "bpf.h"
 #include "raw.h"
@@ -43,12 +44,13 @@ static void install_and_run(size_t length, char **argv) {
   run(argv);
 }
 
-/* The number of the listener goes through shared memory: the child can make no call any more that nobody answers. */
+/* The descriptor number of the listener goes through shared memory. The child cannot send it by a call, because from
+ * now on each of its calls waits for an answer. */
 struct meeting {
   volatile int listener;
 };
 
-/* Runs the command with every call of it, and of its children, reported to us first. */
+/* Runs the command. The kernel first reports every call of the command and its children to this program. */
 struct recorded {
   char **argv;
   struct meeting *meeting;
@@ -68,7 +70,7 @@ static int be_recorded(void *arg) {
   return 125;
 }
 
-/* Answers "go on" to every report, until nobody is left who could make one. */
+/* Answers "go on" to every report, until no process is left that could make one. */
 static void record_calls(int listener) {
   for (;;) {
     struct seccomp_notif request;
@@ -97,7 +99,7 @@ static int record(const char *path, char **argv) {
   if (recorded.meeting == MAP_FAILED)
     give_up(125, "mmap");
   recorded.meeting->listener = -1;
-  /* with one descriptor table: the listener is here as soon as it is there */
+  /* both have one descriptor table, so the listener is here as soon as it is there */
   pid_t pid = clone(be_recorded, stack + sizeof stack, CLONE_FILES | SIGCHLD, &recorded);
   if (pid <= 1)
     give_up(125, "clone");

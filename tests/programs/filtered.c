@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* filtered CALL WHEN MAKE MOST: under a filter that kills for this one system call, children are made, reaped and
- * signalled when a stranger has their number: in the plain ways, at child 1, 300, 5,000 and 30,000, as far as MOST.
- * WHEN: own, where the program installs the filter by itself, or before, where it was there before the exec. MAKE:
- * fork, vfork, spawn. Without arguments: lists the calls. A call that the program, or libc for it, makes by itself
- * kills it at once.
+/* filtered CALL WHEN MAKE MOST: a filter kills the program for this one system call. Under it the program makes and
+ * reaps children in the plain ways. It signals their PIDs when a stranger has them. It does so at child 1, 300, 5,000
+ * and 30,000, as far as MOST. WHEN is own, where the program installs the filter by itself, or before, where it was
+ * there before the exec. MAKE is fork, vfork or spawn. Without arguments the program lists the calls. The filter kills
+ * the program at once if the program, or libc for it, makes the call by itself.
  *
- * Prints "did NAME NUMBER" and "bad NAME NUMBER" as `threads` does, without the help of stdio, which makes calls of its
- * own. An ordinary program: it knows nothing of pidguard. Status 77: cannot be shown here. */
+ * Prints "did NAME NUMBER" and "bad NAME NUMBER" as `threads` does, but without stdio, which makes calls of its own. An
+ * ordinary program: it knows nothing of pidguard. Status 77: this cannot be shown here. */
 #define _GNU_SOURCE
 #include "../support/refuse.h"
 #include "raw.h"
@@ -90,7 +90,7 @@ static pid_t (*make)(bool leader);
 
 enum reap { WAIT, WAITPID, IGNORED, REAPS };
 
-/* Waits for it in one of the plain ways. Ignored: until the kernel has taken it. */
+/* Waits for the child in one of the plain ways. With IGNORED the wait ends when the kernel has reaped the child. */
 static void reap(pid_t pid, enum reap how) {
   int status = 0;
   pid_t got = how == WAIT ? wait(&status) : waitpid(pid, &status, 0);
@@ -115,7 +115,7 @@ static void play(enum reap how, bool group) {
   signal(SIGCHLD, SIG_DFL);
 }
 
-/* Other children until it is time. */
+/* Makes and reaps other children until the next one is child `number`. */
 static void make_up_to(unsigned long number) {
   while (births + 1 < number) {
     pid_t pid = by_vfork(false);

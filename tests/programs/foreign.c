@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See foreign.h. Reads /proc/self/fd with calls of its own: opendir() is what other cases are about. */
+/* See foreign.h. This code reads /proc/self/fd with calls of its own, because opendir() is what other cases are
+ * about. */
 #define _GNU_SOURCE
 #include "foreign.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* heirs ROUNDS: one process reaps a child, and before its wait has returned, another one makes a child with the PID
- * that this sets free. A third process, which knows of neither, signals that PID: it belongs to a living child, so each
- * signal must arrive. The third process traces the first one, so the order is the same in each round. Prints "rounds N
- * refused M". An ordinary program: it knows nothing of pidguard. Status 77: no PID can be chosen, or nobody traced. */
+/* heirs ROUNDS: one process reaps a child. Before its wait has returned, another process makes a child with the PID
+ * that this sets free. A third process, which knows of neither, signals that PID. The PID belongs to a living child, so
+ * each signal must arrive. The third process traces the first one, so the order is the same in each round. Prints
+ * "rounds N refused M". An ordinary program: it knows nothing of pidguard. Status 77: no PID can be chosen, or no
+ * process traced. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/sched.h>
@@ -16,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* linux/ptrace.h, which cannot be included beside that of libc (5.3). */
+/* These are from linux/ptrace.h of Linux 5.3, which cannot be included beside libc's sys/ptrace.h. */
 #define GET_SYSCALL_INFO 0x420e
 struct syscall_info {
   uint8_t op; /* 1: entry, 2: exit */
@@ -48,7 +49,7 @@ static void be_reaper(int rounds) {
       _exit(0);
     if (pid <= 1 || waitpid(pid, NULL, 0) != pid)
       _exit(2);
-    if (write(-1, "", 1) == 1) /* a mark for the tracer: the wait has returned */
+    if (write(-1, "", 1) == 1) /* this mark tells the tracer that the wait has returned */
       _exit(2);
   }
 }
@@ -85,7 +86,7 @@ static pid_t be(void (*role)(int), int rounds) {
   return pid;
 }
 
-/* Lets the reaper go on until it comes out of a wait that took a child, whose PID is returned, or to the mark. */
+/* Lets the reaper go on to the mark, or until a wait of it has taken a child. Then it returns that child's PID. */
 static pid_t follow(pid_t reaper, bool to_mark) {
   static uint64_t call;
   static int sig;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* inside HOW WHAT: numbers that go to and fro between the program's own children and those that libc makes and reaps
- * inside itself. HOW is system, popen or wordexp; WHAT is
- *   taken    the number of a child that was waited for is the inner child's now, and is sent SIGTERM
- *   silent   the same, where nobody waited (SIGCHLD is ignored)
- *   passed   the inner child has had the number, too, and is gone: "ready PID", a line, "result RETURN ERRNO"
- *   learnt   the number is the inner child's own, learnt from its output; then as above
- *   stolen   the same with popen, but the inner child was taken by a wait for any child
- * The first two say "result RETURN ERRNO inner STATUS". An ordinary program: it knows nothing of pidguard. Process
- * numbers are arranged by /proc/sys/kernel/ns_last_pid of the namespace that it runs in. */
+/* inside HOW WHAT: PIDs go to and fro between the program's own children and those that libc makes and reaps inside
+ * itself. HOW is system, popen or wordexp. WHAT is one of these:
+ *     taken    the inner child has the PID of a child that was waited for, and gets SIGTERM by it
+ *     silent   the same, but the first child was not waited for (SIGCHLD is ignored)
+ *     passed   the inner child has had the PID, too, and is gone: "ready PID", a line, "result RETURN ERRNO"
+ *     learnt   the PID is the inner child's own, learnt from its output; then as with passed
+ *     stolen   the same with popen, but a wait for any child took the inner child
+ * The first two say "result RETURN ERRNO inner STATUS". An ordinary program: it knows nothing of pidguard. It chooses
+ * PIDs with /proc/sys/kernel/ns_last_pid of the pid namespace that it runs in. */
 #define _GNU_SOURCE
 #include "../support/next_pid.h"
 #include "say.h"
@@ -34,10 +34,10 @@ static void must(bool condition, const char *what) {
   _exit(2);
 }
 
-/* The inner child tells its number, and ends when it is told to. */
+/* The inner child prints its PID, and exits when the program tells it to. */
 #define TELLS "echo $$ >&9; read go <&8; exit 5"
 
-/* What it ended with, as far as its maker says; wordexp says only whether there was output. */
+/* Returns the inner child's status, as far as libc tells it. wordexp() tells only whether there was output. */
 static int run_inner(void) {
   int status = 0;
   if (strcmp(how, "system") == 0)
@@ -86,8 +86,8 @@ static int gone_child(bool silent) {
   return pid;
 }
 
-/* Has an inner child that stays; its number is `wanted`, unless that is 0. The thread takes a number, too, so that is
- * there before. */
+/* A thread with an inner child that stays. The inner child's PID is `wanted`, unless that is 0. The thread takes a PID
+ * as well, so it is made before. */
 struct inner {
   pthread_t thread;
   pthread_mutex_t start;

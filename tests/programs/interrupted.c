@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Sets the scene, plays an operation between two marks, and looks at what is left. See interrupted.h.
+/* Sets the scene, plays an operation between two marks, and checks what is left. See interrupted.h.
  *
- *   interrupted                              lists the pairs that make sense, one a line
- *   interrupted OPERATION HANDLER plain      the handler runs just before the operation; nobody is protected
- *   interrupted OPERATION HANDLER stepped    says "ready PID", waits for a line; marks are breakpoints, between which
- *                                            the tracer of that process sends SIGUSR1 */
+ *     interrupted OPERATION HANDLER plain      the handler runs just before the operation, without protection
+ *     interrupted OPERATION HANDLER stepped    says "ready PID" and waits for a line; the marks are breakpoints,
+ *                                              and the tracer of that process sends SIGUSR1 between them
+ *     interrupted                              lists the pairs that make sense, one a line */
 #define _GNU_SOURCE
 #include "interrupted.h"
 
@@ -40,7 +40,7 @@ void must_failed(const char *text, const char *format, ...) {
   leave(1);
 }
 
-/* The parent may be dead already: then the signal does not come. */
+/* If the parent is dead already, the signal does not come. */
 static void die_with_parent(void) {
   enum { INIT = 1 };
   raw_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -70,7 +70,7 @@ pid_t make_exiting(int code) {
   return pid;
 }
 
-/* With no signal for its end, so that ordinary waits do not find it. */
+/* The end of the stranger sends no signal, so ordinary waits do not find it. */
 pid_t make_stranger(pid_t number) {
   if (next_pid_is(number) != 1)
     return 0;
@@ -109,7 +109,7 @@ void set_numbers(int soft_limit) {
   MUST(r == 0, "setrlimit: errno %d", errno);
 }
 
-/* Once. Not in a copy, which goes on from the same place. */
+/* The handler runs once. A copy goes on from the same place and does not run it again. */
 static void on_signal(int sig) {
   (void)sig;
   if (scene.handled)
@@ -120,7 +120,7 @@ static void on_signal(int sig) {
   errno = kept;
 }
 
-/* No breakpoint once the signal came: the tracer is gone. */
+/* There is no breakpoint after the signal came, because the tracer is gone then. */
 static inline __attribute__((always_inline)) void mark(void) {
   if (!scene.handled)
     BREAKPOINT();
@@ -147,7 +147,7 @@ static void set_scene(void) {
   }
 }
 
-/* Goes on in a forked child; the parent ends as that does. */
+/* Goes on in a forked child. The parent ends as its child does. */
 static void go_on_in_child(void) {
   pid_t pid = fork();
   if (pid == 0) {

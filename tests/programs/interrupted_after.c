@@ -27,8 +27,9 @@ void check_reaped(pid_t child, int status, const char *who) {
   check_gone(child, who);
 }
 
-/* A copy has a sibling, or a child of its own if it was made before that. Left out, and known: a copy that is made
- * between a birth and its entry in the table is refused its sibling, whom nobody had seen being born by then. */
+/* To a copy the child is a sibling. If the copy was made before the birth, the child is its own. One case is known and
+ * left out: a copy may be made between a birth and its entry in the table. kill() refuses that sibling, because the
+ * table did not know it then. */
 static void check_birth_in_copy(pid_t child) {
   bool own = is_own_child(child);
   if (own) {
@@ -49,14 +50,14 @@ void check_birth(void) {
   }
   const int *status = reaped_by_handler(child);
   if (status) {
-    MUST(*status == CODE_OPERATION << 8, "the handler was told of status %#x", (unsigned)*status);
-    check_gone(child, "who was born");
+    MUST(*status == CODE_OPERATION << 8, "the handler got status %#x", (unsigned)*status);
+    check_gone(child, "the new child");
     pid_t r = waitpid(child, NULL, 0);
-    MUST(r == -1 && errno == ECHILD, "who was born is reaped: waitpid: %d, errno %d", (int)r, errno);
+    MUST(r == -1 && errno == ECHILD, "the new child is reaped: waitpid: %d, errno %d", (int)r, errno);
     return;
   }
-  MUST(kill(child, 0) == 0, "kill(who was born): errno %d", errno);
-  check_reaped(child, CODE_OPERATION << 8, "who was born");
+  MUST(kill(child, 0) == 0, "kill(new child): errno %d", errno);
+  check_reaped(child, CODE_OPERATION << 8, "the new child");
 }
 
 void check_wait(void) {
@@ -69,7 +70,7 @@ void check_wait(void) {
   else
     MUST(told, "wait: %ld, errno %d, status %#x", scene.result, scene.error, (unsigned)scene.status);
   if (!scene.copy)
-    check_gone(scene.born, "who was waited for");
+    check_gone(scene.born, "the child that was waited for");
 }
 
 static void check_operation(void) {
@@ -83,7 +84,7 @@ static void check_operation(void) {
     MUST(scene.result == 0, "result %ld, errno %d", scene.result, scene.error);
 }
 
-/* Those who were there before. */
+/* The children that were there before. */
 static void check_living(void) {
   MUST(kill(scene.living, 0) == 0, "kill(living): errno %d", errno);
   pid_t r = waitpid(scene.living, NULL, WNOHANG);
@@ -99,7 +100,7 @@ static void check_zombie(void) {
   check_reaped(scene.zombie, CODE_ZOMBIE << 8, "the zombie");
 }
 
-/* A copy is told nothing of its sibling; there the call's own word must do. */
+/* The kernel tells a copy nothing of its sibling, so there the result of the call must do. */
 static bool untouched(pid_t stranger) {
   siginfo_t info = {.si_pid = 0};
   raw_call(SYS_waitid, P_PID, stranger, (long)(intptr_t)&info, WEXITED | WNOHANG | WNOWAIT | __WALL, 0);
@@ -112,13 +113,13 @@ static void check_stranger(pid_t dead, pid_t stranger) {
   MUST(r == -1 && error == ESRCH, "kill(dead child): %d, errno %d", r, error);
 }
 
-/* The numbers of children that are born only now are remembered as well. */
+/* The PIDs of children that are born only now are remembered as well. */
 static void check_new_stranger(void) {
   pid_t dead = make_exiting(CODE_HANDLER);
   check_reaped(dead, CODE_HANDLER << 8, "a new child");
   pid_t stranger = make_stranger(dead);
   if (!stranger)
-    return; /* somebody was faster */
+    return; /* another process was faster */
   check_stranger(dead, stranger);
   raw_call(SYS_kill, stranger, SIGKILL, 0, 0, 0);
   raw_call(SYS_wait4, stranger, 0, __WALL, 0, 0);
@@ -128,10 +129,10 @@ static void check_kept(void) {
   if (!scene.kept)
     return;
   bool own = is_own_child(scene.kept);
-  MUST(own || scene.copy, "who was forked in the handler is no child");
+  MUST(own || scene.copy, "the child forked in the handler is no child of this process");
   MUST(kill(scene.kept, 0) == 0 && kill(scene.kept, SIGKILL) == 0, "kill(kept): errno %d", errno);
   if (own)
-    check_reaped(scene.kept, SIGKILL, "who was forked in the handler");
+    check_reaped(scene.kept, SIGKILL, "the child forked in the handler");
 }
 
 static void check_new_children(void) {
@@ -139,7 +140,7 @@ static void check_new_children(void) {
   pid_t children[SOME], pid = vfork();
   if (pid == 0)
     leave(CODE_HANDLER);
-  check_reaped(pid, CODE_HANDLER << 8, "who was vforked later");
+  check_reaped(pid, CODE_HANDLER << 8, "the child vforked later");
   for (int i = 0; i < SOME; i++)
     children[i] = make_pausing();
   MUST(kill(scene.living, 0) == 0, "kill(living), later: errno %d", errno);
@@ -157,8 +158,8 @@ static void check_other(void) {
   scene.other = 0;
 }
 
-/* None of the program's lost or left over; none of anybody else's that stands for nobody. An operation that was jumped
- * out of may have left one, and what it had not yet given back. */
+/* None of the program's descriptors is lost or left over. No other descriptors are left for processes that are gone. An
+ * operation that a jump has left may leave one open, and what it had not yet given back. */
 static void check_descriptors(void) {
   int own = count_open(0, OWN_NUMBERS), theirs = count_open(OWN_NUMBERS, NUMBERS);
   int left = own - scene.descriptors;
@@ -166,8 +167,8 @@ static void check_descriptors(void) {
   MUST(theirs <= NUMBERS / 4, "%d descriptors of others", theirs);
 }
 
-/* Every number can be had, and is the program's then. A jump out of the very moment in which one is given back may cost
- * that one. */
+/* The program can have every number, and then owns it. A jump at the very moment when a number is given back may cost
+ * that number. */
 static void check_numbers(void) {
   int lost = 0;
   for (int fd = OWN_NUMBERS; fd < NUMBERS; fd++) {

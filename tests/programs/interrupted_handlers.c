@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The handlers of `interrupted`: each calls what an ordinary handler may call, most of it wrapped, and looks at what it
- * is told. See interrupted.h. */
+/* The handlers of `interrupted`. Each makes calls that an ordinary handler may make, most of them wrapped, and checks
+ * the results. See interrupted.h. */
 #define _GNU_SOURCE
 #include "interrupted.h"
 
@@ -21,7 +21,7 @@ static void do_kill(void) {
     MUST(kill(scene.dead, SIGKILL) == -1 && errno == ESRCH, "in the handler: kill(dead): errno %d", errno);
 }
 
-/* A forked child can signal a sibling, and not reap it. */
+/* A forked child can signal a sibling, but cannot reap it. */
 static void do_end_other(void) {
   MUST(kill(scene.other, SIGTERM) == 0, "in the handler: kill(other): errno %d", errno);
   if (!scene.copy)
@@ -30,7 +30,7 @@ static void do_end_other(void) {
 }
 
 static void do_fork(void) {
-  check_reaped(make_exiting(CODE_HANDLER), CODE_HANDLER << 8, "in the handler: who was forked");
+  check_reaped(make_exiting(CODE_HANDLER), CODE_HANDLER << 8, "in the handler: the forked child");
 }
 
 static void do_vfork(void) {
@@ -38,7 +38,7 @@ static void do_vfork(void) {
   if (pid == 0)
     leave(CODE_HANDLER);
   MUST(pid > 1, "in the handler: vfork: %d, errno %d", (int)pid, errno);
-  check_reaped(pid, CODE_HANDLER << 8, "in the handler: who was vforked");
+  check_reaped(pid, CODE_HANDLER << 8, "in the handler: the vforked child");
 }
 
 static void do_spawn(void) {
@@ -46,7 +46,7 @@ static void do_spawn(void) {
   pid_t pid = 0;
   int error = posix_spawn(&pid, "/bin/true", NULL, NULL, argv, environ);
   MUST(error == 0, "in the handler: posix_spawn: %d", error);
-  check_reaped(pid, 0, "in the handler: who was spawned");
+  check_reaped(pid, 0, "in the handler: the spawned child");
 }
 
 static void do_fork_and_keep(void) { scene.kept = make_pausing(); }
@@ -66,8 +66,8 @@ static void do_wait_living(void) {
        errno);
 }
 
-/* All numbers that are left, past every wrapper, as any library may open them; also one that somebody is just giving
- * back. All of them are the program's to close. */
+/* Opens all descriptor numbers that are left, past every wrapper, as any library may do. Among them may be a number
+ * that the shim is just giving back. The program may close all of them. */
 static void do_use_up_and_close(void) {
   int fds[NUMBERS], count = 0;
   for (long fd;
@@ -80,7 +80,7 @@ static void do_use_up_and_close(void) {
   }
 }
 
-/* EBUSY: somebody is about to get the number, says the manual. */
+/* dup2(2) says that EBUSY means a race with an open() or dup() that is about to get the number. */
 static void do_dup2_over(void) {
   for (int fd = OWN_NUMBERS; fd < NUMBERS; fd++) {
     int r = dup2(STDIN_FILENO, fd);
@@ -124,7 +124,7 @@ static void do_fork_and_jump(void) {
   do_jump();
 }
 
-/* In the copy it returns true. The parent goes on when the copy has seen that all is well. */
+/* Returns true in the copy. The parent goes on when the copy has seen that all is well. */
 static bool make_copy(void) {
   pid_t pid = fork();
   if (pid == 0) {
@@ -135,7 +135,7 @@ static bool make_copy(void) {
   int status = 0;
   long r = raw_call(SYS_wait4, pid, (long)(intptr_t)&status, 0, 0, 0);
   if (r != pid || status != 0)
-    leave(1); /* it has said why, unless it was killed */
+    leave(1); /* the copy has said why, unless it was killed */
   return false;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The operations of `interrupted`: what a signal comes into, and what they must have come to. See interrupted.h. */
+/* The operations of `interrupted`: the calls that a signal interrupts, and the results that they must have. See
+ * interrupted.h. */
 #define _GNU_SOURCE
 #include "interrupted.h"
 
@@ -71,13 +72,13 @@ static void run_syscall_fork(void) {
 
 static void run_kill(void) { done(kill(scene.living, 0)); }
 
-/* The last child that was signalled, and the last that was born, are somebody else. */
+/* Another child is the last that was signalled and the last that was born. */
 static void prepare_one_of_several(void) {
   kill(scene.living, 0);
   check_reaped(make_exiting(CODE_ZOMBIE), CODE_ZOMBIE << 8, "another");
 }
 
-/* More children than anybody keeps descriptors for with these few numbers. They die with the program. */
+/* There are more children than the shim keeps descriptors for with these few numbers. They die with the program. */
 static void prepare_many(void) {
   for (int i = 0; i < OWN_NUMBERS; i++)
     kill(make_pausing(), 0);
@@ -98,11 +99,11 @@ static void check_killed(void) {
   MUST(scene.result == 0, "kill(child): %ld, errno %d", scene.result, scene.error);
   const int *status = reaped_by_handler(scene.born);
   if (scene.copy)
-    MUST(!is_own_child(scene.born), "it has become a child of the copy");
+    MUST(!is_own_child(scene.born), "the child has become one of the copy");
   else if (status)
-    MUST(*status == SIGTERM, "the handler was told of status %#x", (unsigned)*status);
+    MUST(*status == SIGTERM, "the handler got status %#x", (unsigned)*status);
   else
-    check_reaped(scene.born, SIGTERM, "who was killed");
+    check_reaped(scene.born, SIGTERM, "the killed child");
 }
 
 static void run_kill_refused(void) { done(kill(scene.dead, scene.protected ? SIGKILL : 0)); }
@@ -111,14 +112,14 @@ static void check_refused(void) {
   MUST(scene.result == -1 && scene.error == ESRCH, "kill(dead child): %ld, errno %d", scene.result, scene.error);
 }
 
-/* ---- Waits; for a child that is a zombie, so that nothing depends on who is faster ---- */
+/* ---- Waits for a child that is a zombie, so that no result depends on which process is faster ---- */
 
 static void prepare_zombie(void) {
   scene.born = make_exiting(CODE_OPERATION);
   await_zombie(scene.born);
 }
 
-/* The same, but others were born and reaped since. */
+/* The same, but another child was born and reaped since. */
 static void prepare_old_zombie(void) {
   prepare_zombie();
   check_reaped(make_exiting(CODE_ZOMBIE), CODE_ZOMBIE << 8, "another");
@@ -153,10 +154,10 @@ static void check_looked_at(void) {
   bool none = scene.result == -1 && scene.error == ECHILD;
   MUST(scene.copy || status ? told || none : told, "waitid(WNOWAIT): %ld, errno %d", scene.result, scene.error);
   if (!scene.copy && !status)
-    check_reaped(scene.born, CODE_OPERATION << 8, "who was looked at");
+    check_reaped(scene.born, CODE_OPERATION << 8, "the child that was looked at");
 }
 
-/* There is none but the one to be found. */
+/* A wait for any child can find no other zombie. */
 static void prepare_only_zombie(void) {
   check_reaped(scene.zombie, CODE_ZOMBIE << 8, "the zombie");
   scene.zombie = 0;
@@ -169,7 +170,7 @@ static void run_wait_any(void) { done(waitpid(-1, &scene.status, WNOHANG)); }
 
 static void check_wait_any(void) {
   if (reaped_by_handler(scene.born))
-    MUST(scene.result == 0, "waitpid(-1), nobody left: %ld, errno %d", scene.result, scene.error);
+    MUST(scene.result == 0, "waitpid(-1), no child left: %ld, errno %d", scene.result, scene.error);
   else
     check_wait();
 }
@@ -181,7 +182,7 @@ static void check_wait_living(void) {
   MUST(scene.result == 0 || (scene.copy && none), "waitpid(living): %ld, errno %d", scene.result, scene.error);
 }
 
-/* In a child that has none but what its handler may have made. */
+/* Runs in a child that has no children but those that its handler may have made. */
 static void check_no_wait(void) {
   bool none = scene.result == -1 && scene.error == ECHILD;
   MUST(none || (scene.kept && scene.result == 0), "wait: %ld, errno %d", scene.result, scene.error);
@@ -189,7 +190,7 @@ static void check_no_wait(void) {
 
 /* ---- Descriptors ---- */
 
-static int number; /* the highest that is open, and not by the program; or free */
+static int number; /* the highest that is open and not the program's own, or a free one */
 
 static void prepare_number(void) {
   kill(scene.living, 0);
@@ -211,7 +212,7 @@ static void check_dup2(void) {
   MUST(r == 0 || scene.handler->closes, "close of what dup2 made, %d: errno %d", number, errno);
 }
 
-/* One after the other, the numbers around the one that is open: below it are some that are not. */
+/* Takes the numbers around the open one, one after the other. Some below it are free. */
 static void run_dup2_several(void) {
   enum { AROUND = 3 };
   int bad = 0;

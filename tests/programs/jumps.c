@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* jumps OPERATION HOW-LONG WAY: a timer's handler leaves the operation for good, at any instruction of it, over and
- * over; afterwards the children are as they should be, and nothing is left. HOW-LONG is a number of units of work, or
- * of seconds with an s behind it. WAY: siglongjmp; longjmp, which does not restore the signal mask; setcontext;
- * thread-exit, where the handler ends the thread. Without arguments: lists the operations.
+ * over. Afterwards the children are as they should be, and nothing is left. HOW-LONG is a number of units of work, or
+ * of seconds with an s behind it. WAY is siglongjmp, longjmp, setcontext or thread-exit. longjmp does not restore the
+ * signal mask. With thread-exit the handler ends the thread. Without arguments the program lists the operations.
  *
  * Prints "did NAME NUMBER" and "bad NAME NUMBER" as `threads` does. An ordinary program: it knows nothing of pidguard.
- * Status 77: cannot be shown here. */
+ * Status 77: this cannot be shown here. */
 #define _GNU_SOURCE
 #include "raw.h"
 #include "strangers.h"
@@ -183,7 +183,7 @@ static void do_fork(void) {
     _exit(3);
 }
 
-/* Whoever it is: the jump took the number away. */
+/* Waits for any child, because the jump lost the PID. */
 static void after_fork(void) {
   int status;
   for (pid_t pid; (pid = waitpid(-1, &status, 0)) > 0;) {
@@ -223,7 +223,7 @@ static void after_wait(void) {
   child = 0;
 }
 
-/* The child ends at about the same time: who jumps out right after the reap never hears of it. */
+/* The child ends at about the same time. A thread that jumps out right after the reap never learns of it. */
 static void before_ending(void) {
   unsigned us = random_below(100);
   child = fork();
@@ -271,7 +271,7 @@ static const struct {
   const char *name;
   void (*before)(void), (*operation)(void), (*after)(void);
   unsigned within_us;
-  bool threads; /* libc's fork leaves its locks behind where there are threads */
+  bool threads; /* false: if there are threads, a jump leaves the locks of libc's fork() held */
 } operations[] = {
     {"vfork", nothing, do_vfork, after_vfork, 60, true},
     {"fork", nothing, do_fork, after_fork, 200, false},
@@ -301,7 +301,7 @@ static time_t now(void) {
   return time.tv_sec;
 }
 
-/* With whoever is left, so that descriptors of theirs are gone as well. */
+/* Ends the children that are left, so that the descriptors for them are gone as well. */
 static void end_children(void) {
   if (child > 1) {
     EXPECT(kill(child, SIGKILL) == 0, kill_failed);
@@ -349,7 +349,7 @@ int main(int argc, char **argv) {
   sigaction(TICK, &action, NULL);
   sigset_t blocked;
   sigemptyset(&blocked);
-  sigaddset(&blocked, SIGUSR1); /* children inherit it: there it stays pending */
+  sigaddset(&blocked, SIGUSR1); /* children inherit this, so the signal stays pending there */
   if (way == THREAD_EXIT)
     sigaddset(&blocked, TICK);
   sigprocmask(SIG_BLOCK, &blocked, NULL);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* leak MODE WARMUP ROUNDS: makes and loses children, and prints the number of its open descriptors and its resident
- * memory (kB) after a warm-up and at the end: "before FDS KB", "after FDS KB". MODE: reap (vfork, one in a hundred
- * fork), any (killed and reaped by wait), ignored (SIGCHLD ignored, never waits), walk (one fork in each 1,024 of the
- * numbers up to 1,024 times ROUNDS; also prints "fork NS" before and after, the processor time of a fork). Exits 1 if a
- * wait or a signal goes wrong, 77 if numbers cannot be chosen here. */
+/* leak MODE WARMUP ROUNDS: makes and loses children. Prints "before FDS KB" after a warm-up and "after FDS KB" at the
+ * end: the number of its open descriptors and its resident memory. MODE is one of these:
+ *     reap     vfork, one in a hundred fork
+ *     any      children are killed, and wait() reaps them
+ *     ignored  SIGCHLD is ignored, and the program never waits
+ *     walk     one fork in each 1,024 of the PIDs up to 1,024 times ROUNDS.
+ * With walk it also prints "fork NS" before and after, the processor time of a fork. Exits 1 if a wait or a signal goes
+ * wrong, 77 if PIDs cannot be chosen here. */
 #define _GNU_SOURCE
 #include "../support/next_pid.h"
 
@@ -66,7 +69,7 @@ static void ignored_round(void) {
   check(pid > 1);
 }
 
-/* The number is given by the kernel only while nobody else makes a process. */
+/* The kernel gives this PID only if no other process is made meanwhile. */
 static void walk_round(int i) {
   pid_t wanted = 1024 * (i + 1) - 7;
   for (int tries = 0; tries < 50; tries++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See moment.h. Runs before libc is initialised and after it ended, so it is careful with libc: no stdio streams, no
- * environ. An ordinary program: it knows nothing of pidguard. */
+/* See moment.h. This code runs before libc is initialised and after it ended, so it is careful with libc. It uses no
+ * stdio streams, and environ only if there is no /proc. An ordinary program: it knows nothing of pidguard. */
 #define _GNU_SOURCE
 #include "moment.h"
 #include "say.h"
@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 int moment_child;
-int capget(void *header, void *data); /* no header of libc has it */
+int capget(void *header, void *data); /* libc has it, but none of its headers does */
 
 static void must(bool condition, const char *what) {
   if (condition)
@@ -145,9 +145,9 @@ static int exits(void *unused) {
   return 8;
 }
 
-/* All calls that a shim may stand in front of, before an object is relocated: those that are system calls, and that
- * fail by their results alone, as errno may not be there; and ("refused") those that need more of libc, which not every
- * libc itself survives so early. */
+/* "bare" and "refused" make all calls that a shim may stand in front of, before an object is relocated. "bare" makes
+ * those that are system calls. They must fail by their results alone, because errno may not be there. "refused" makes
+ * those that need more of libc. Not every libc itself survives them so early. */
 static pid_t bare_child(void) {
   pid_t pid = fork();
   while (pid == 0)
@@ -177,7 +177,7 @@ static void bare_descriptors(void) {
   int fd = open("/proc/self/comm", O_RDONLY), high = fd < 0 ? -1 : dup2(fd, 90);
   say("read %d, ", fd >= 0 && high == 90 && read(high, &byte, 1) == 1);
   say("dup %d %d %d %d, ", dup2(fd, fd) == fd, dup2(100, 101), dup3(fd, 91, O_CLOEXEC) == 91, dup3(fd, fd, 0));
-  say("close %d %d %d %d ", close(fd), close(90), close(91), close(100)); /* each for itself */
+  say("close %d %d %d %d ", close(fd), close(90), close(91), close(100)); /* each by itself */
   say("%ld %ld\n", syscall(SYS_close, 100), syscall(SYS_dup3, 100, 101, 0));
 #if __GLIBC_PREREQ(2, 34)
   say("range %d\n", close_range(200, 300, 0));
@@ -271,7 +271,7 @@ static void bare_numbers(void) {
   say("attributes %d ", sched_getattr(pid, &attr, sizeof attr, 0));
   say("%d\n", sched_setattr(pid, &attr, 0));
 #endif
-  say("limits %d ", prlimit(pid, RLIMIT_CORE, NULL, &limit)); /* arguments have no order */
+  say("limits %d ", prlimit(pid, RLIMIT_CORE, NULL, &limit)); /* the arguments of one call have no order */
   say("%d\n", setrlimit(RLIMIT_CORE, &limit));
   say("memory %zd ", process_vm_readv(getpid(), &to, 1, &from, 1, 0));
   say("%zd ", process_vm_writev(getpid(), &from, 1, &to, 1, 0));
@@ -288,7 +288,7 @@ static void bare(void) {
   say("end\n");
 }
 
-/* Births that "same" leaves out, and what takes the number of a process besides. */
+/* Makes births that "same" leaves out, and the other calls that take the PID of a process. */
 static void *calls(void *unused) {
   static char stack[16384] __attribute__((aligned(16)));
   static char *argv[] = {"true", NULL}, *none[] = {NULL};
@@ -331,7 +331,7 @@ void moment_stale(int child) {
   say("result %d %d\n", result, errno);
 }
 
-/* WHEN:WHAT, from the environment that the kernel gave: libc's may not be there yet. */
+/* Reads WHEN:WHAT from the environment that the kernel gave, because libc's may not be there yet. */
 static bool wanted(char *text, size_t size) {
   static const char name[] = "MOMENT=";
   size_t at = 0;
@@ -349,7 +349,7 @@ static bool wanted(char *text, size_t size) {
   }
   if (fd >= 0)
     close(fd);
-  if (fd < 0 && environ && getenv("MOMENT")) { /* no /proc: then it is late enough for libc's */
+  if (fd < 0 && environ && getenv("MOMENT")) { /* there is no /proc, and it is late enough for libc's */
     snprintf(text, size, "%s", getenv("MOMENT"));
     return true;
   }

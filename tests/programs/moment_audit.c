@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An auditor: it is asked about every object and every binding, and has no objection. */
+/* An auditor. The loader asks it about every object and every binding, and it has no objection. */
 #define _GNU_SOURCE
 #include <link.h>
 

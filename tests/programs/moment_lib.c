@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A library that has its moments: TAG names it. */
+/* A library that has its moments. TAG is its name in them. */
 #define _GNU_SOURCE
 #include "moment.h"
 
@@ -29,13 +29,13 @@ __attribute__((constructor)) static void begin(void) {
 
 __attribute__((destructor)) static void end(void) { moment(TAG "-destructor"); }
 
-/* DT_INIT and DT_FINI: before all constructors of an object, and after all its destructors. */
+/* DT_INIT runs before all constructors of an object, and DT_FINI after all its destructors. */
 EXPORT void moment_init(void);
 EXPORT void moment_init(void) { moment(TAG "-init"); }
 EXPORT void moment_fini(void);
 EXPORT void moment_fini(void) { moment(TAG "-fini"); }
 
-/* For a program that has opened the library: the number of a child that was born in it, or 0. */
+/* A program that has opened the library calls this. Returns the PID of a child that was born in it, or 0. */
 EXPORT int moment_called(void);
 EXPORT int moment_called(void) {
   moment(TAG "-called");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* moments [HOW LIBRARY]: a program with all the moments that a program has. HOW opens the library: now, deepbind,
- * dlmopen, before-main (in a constructor). A child that was born in it is waited for and signalled here. */
+/* moments [HOW LIBRARY]: a program with all the moments that a program has. HOW is how it opens the library: now,
+ * deepbind or dlmopen. If a child was born in the library, the program waits for it and signals its PID. */
 #define _GNU_SOURCE
 #include "moment.h"
 
@@ -29,7 +29,8 @@ static void on_exit_too(int status, void *unused) {
 }
 static void at_quick_exit_too(void) { moment("quick_exit"); }
 
-/* The loader asks for the address of an indirect function while it relocates; a program's own it asks last of all. */
+/* The loader asks for the address of an indirect function while it relocates. It asks for the program's own last of
+ * all. */
 typedef void nothing_fn(void);
 static void nothing(void) {}
 __attribute__((used)) static nothing_fn *resolve(void) {
@@ -66,7 +67,7 @@ static int open_library(const char *how, const char *path) {
   return dlclose(handle) == 0 ? 0 : 5;
 }
 
-/* Threads that never stop making, signalling and reaping children, while the process ends under them. */
+/* Such threads never stop making, signalling and reaping children, while the process ends under them. */
 static void *busy(void *unused) {
   for (;;) {
     pid_t pid = fork();
@@ -83,7 +84,7 @@ static void *busy(void *unused) {
 static int end_busily(void) {
   pthread_t threads[4];
   for (int i = 0; i < 4; i++) {
-    int error, tries = 1000; /* the machine may have no number left for a moment, with so many that fork */
+    int error, tries = 1000; /* with so many forks the machine may have no PID left for a moment */
     while ((error = pthread_create(&threads[i], NULL, busy, NULL)) == EAGAIN && tries-- > 0)
       usleep(1000);
     if (error != 0)

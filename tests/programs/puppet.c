@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A program that does what it is told, one line at a time, and answers with one line. Commands:
- *   fork           a child that pauses               -> "fork PID"
- *   fork-exit N    a child that exits with N         -> "fork PID"
- *   wait PID       waitpid                           -> "wait RETURN ERRNO STATUS"
- *   kill PID SIG   (PID > 1, or < -1 for a group)    -> "kill RETURN ERRNO"
- *   open FD PATH   opens PATH as descriptor FD       -> "open RETURN"
- *   close FD                                         -> "close RETURN ERRNO"
- *   write FD TEXT                                    -> "write RETURN"
- *   exit N
+/* A program that obeys commands, one a line, and answers each with one line:
+ *     wait PID       waitpid                           -> "wait RETURN ERRNO STATUS"
+ *     kill PID SIG   (PID > 1, or < -1 for a group)    -> "kill RETURN ERRNO"
+ *     open FD PATH   opens PATH as descriptor FD       -> "open RETURN"
+ *     close FD                                         -> "close RETURN ERRNO"
+ *     write FD TEXT                                    -> "write RETURN"
+ *     exit N
+ *     fork-exit N    a child that exits with N         -> "fork PID"
+ *     fork           a child that pauses               -> "fork PID"
  * An ordinary program: it knows nothing of pidguard. */
 #define _GNU_SOURCE
 #include "say.h"
@@ -39,7 +39,7 @@ static int make_child(int code) {
   return pid;
 }
 
-/* Unbuffered, one line a call: nothing read ahead is left for a child. */
+/* Reads one line without a buffer, so that a child inherits nothing that was read ahead. */
 static int read_line(char *line, size_t size) {
   size_t length = 0;
   while (length + 1 < size && read(STDIN_FILENO, line + length, 1) == 1)

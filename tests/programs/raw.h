@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls made by an instruction of the program's own: nothing can stand in between, not even libc's syscall().
- * For what a program does behind every wrapper's back, and for looking at the kernel's side of things. */
+/* System calls by an instruction of the program's own. Nothing can stand in between, not even libc's syscall(). A
+ * program uses them to act behind every wrapper's back, and to see the kernel's side of things. */
 #ifndef RAW_H
 #define RAW_H
 
@@ -34,7 +34,7 @@ struct raw_clone_args {
   uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
 };
 
-/* A value >= 0 or -errno; errno itself is left alone. */
+/* Returns a value >= 0, or -errno. Leaves errno itself alone. */
 static inline long raw_call(long number, long a, long b, long c, long d, long e) {
 #if defined __x86_64__ && !defined __ILP32__
   long result;
@@ -54,7 +54,7 @@ static inline long raw_call(long number, long a, long b, long c, long d, long e)
   register long x4 __asm__("x4") = e;
   __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory", "cc");
   return x0;
-#else /* the least bad: the shim may see it */
+#else /* the least bad way, but the shim may see it */
   int kept = errno;
   long result = syscall(number, a, b, c, d, e);
   result = result == -1 ? -errno : result;

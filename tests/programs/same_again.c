@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers of children that are gone, given to somebody of whom a wait then tells: from that report on the number is the
- * program's own again. */
+/* The PID of a child that is gone goes to another process, and then a wait reports that process. From that report on
+ * the PID is the program's own again. */
 #define _GNU_SOURCE
 #include "../support/next_pid.h"
 #include "../support/refuse.h"
@@ -13,14 +13,15 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 
-static pid_t gone; /* a number that was waited for */
+static pid_t gone; /* the PID of a child that was reaped */
 
 static void have_one_gone(void) {
   gone = fork_exiting(0);
   MUST(waitpid(gone, NULL, 0) == gone);
 }
 
-/* Gives the number to a grandchild that lives like that; who makes it ends and leaves it to us. */
+/* Gives the PID to a grandchild that calls `life`. The middle process makes it and exits, and this subreaper gets
+ * it. */
 static void come_as_orphan(void (*life)(void)) {
   int status;
   MUST(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
@@ -49,7 +50,7 @@ static void ends(void) { _exit(3); }
 
 enum form { BY_WAITPID, BY_NUMBER, BY_WAIT3, BY_WAIT4, BY_WAITID, BY_PEEK, BY_SYSCALL_WAIT4, BY_SYSCALL_WAITID, FORMS };
 
-/* One report, by a wait that blocks or by polling. */
+/* Gets one report, by a wait that blocks or by polling. */
 static const char *report(enum form form, int what, bool block) {
   const int hang = block ? 0 : WNOHANG;
   siginfo_t info;
@@ -115,7 +116,7 @@ static void continued_orphan(void) {
   for (enum form form = 0; form < FORMS; form++) {
     siginfo_t info;
     come_as_orphan(stops);
-    MUST(gone > 1 && raw_call(SYS_waitid, P_PID, gone, (long)&info, WSTOPPED | WNOWAIT, 0) == 0); /* unseen */
+    MUST(gone > 1 && raw_call(SYS_waitid, P_PID, gone, (long)&info, WSTOPPED | WNOWAIT, 0) == 0); /* unwrapped */
     MUST(raw_call(SYS_kill, gone, SIGCONT, 0, 0, 0) == 0);
     note("form %d: %s", (int)form, report(form, WCONTINUED, form % 2));
     signals("continued", SIGTERM);
@@ -124,7 +125,7 @@ static void continued_orphan(void) {
   }
 }
 
-/* Told to be dead, by a wait that leaves it there: a number that exists. */
+/* A wait with WNOWAIT reports the death and leaves the zombie there, so its PID exists. */
 static void dead_orphan(void) {
   come_as_orphan(ends);
   note("%s", report(BY_PEEK, WEXITED, true));
@@ -135,7 +136,7 @@ static void dead_orphan(void) {
   signals("waited for", SIGTERM);
 }
 
-/* A tracee of ours forks, and the kernel has us trace the new one, which is nobody's child here. */
+/* A tracee forks, and the kernel makes this process the tracer of the new one, which is not its child. */
 static void tracee(void) {
   int status;
   have_one_gone();
@@ -172,7 +173,8 @@ static void tracee(void) {
   note("its parent: %s", status_text(status));
 }
 
-/* A program that kills itself, by a filter, should it open a file, remembers more numbers than are sure to be kept. */
+/* A filter kills this program if it opens a file. The program has more children than the PIDs that are sure to be
+ * kept. */
 static void no_opening(void) {
   pid_t first = -1, pid = -1;
   if (!filter_call(SYS_openat, SECCOMP_RET_KILL_PROCESS))

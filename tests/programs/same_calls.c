@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The other calls that take a PID, on children that live, on zombies, on others and on oneself: they do what libc does.
- * pidfd_open gives a descriptor that is the program's in every respect. */
+/* The other calls that take a PID do what libc does: on living children, zombies, other processes and the caller
+ * itself. A descriptor from pidfd_open is the program's in every respect. */
 #define _GNU_SOURCE
 #include "cases.h"
 
@@ -18,7 +18,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
-/* pidfd_open of libc where it has one (2.36), which is the one that is wrapped. */
+/* pidfd_open() of libc, where it has one (glibc 2.36). That is the one that is wrapped. */
 extern int pidfd_open(pid_t pid, unsigned flags) __attribute__((weak));
 extern int capget(void *header, void *data) __attribute__((weak));
 #ifndef PR_SET_PTRACER
@@ -38,7 +38,7 @@ static void note_call(const char *what, long result) {
 
 static volatile char target[64] = "in the child";
 
-/* All of them on one process, which must stay as it is for the next. */
+/* Makes all the calls on one process. Each call must leave it fit for the next one. */
 static void try_all(const char *who, pid_t pid) {
   struct sched_param param = {.sched_priority = 0};
   struct rlimit limit;
@@ -78,7 +78,7 @@ static void try_all(const char *who, pid_t pid) {
   CALL("sched_rr_get_interval, nowhere", sched_rr_get_interval(pid, (struct timespec *)8));
   clockid_t clock = 0;
   errno = UNTOUCHED;
-  int error = clock_getcpuclockid(pid, &clock); /* which may leave anything in errno where it fails */
+  int error = clock_getcpuclockid(pid, &clock); /* this may leave anything in errno if it fails */
   note("  clock_getcpuclockid: %s", errno_text(error));
   if (error == 0)
     CALL("that clock", clock_gettime(clock, &interval));
@@ -164,7 +164,7 @@ static void others(void) {
   try_all("oneself", self);
 }
 
-/* A thread's number is a PID to most of these calls. */
+/* A grandchild is not a child of the program itself. */
 static void child_in_child(void) {
   int ends[2];
   pid_t grandchild, pid;
@@ -215,7 +215,7 @@ static void pidfds(void) {
       struct stat one, two;
       MUST(fstat(fd, &one) == 0 && fstat(second, &two) == 0);
       note("  the same: %d", one.st_ino == two.st_ino);
-      /* what is changed in one is not changed in the other: they are not duplicates */
+      /* they are not duplicates, so a change of one does not change the other */
       MUST(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) ^ O_NONBLOCK) == 0);
       note("  changed: %d", (fcntl(fd, F_GETFL) ^ fcntl(second, F_GETFL)) == O_NONBLOCK);
       MUST(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) ^ O_NONBLOCK) == 0);
@@ -246,7 +246,7 @@ static void pidfds(void) {
   note_pidfd("own", fd, getpid());
 }
 
-/* A program's own pidfd that does not block, as event loops want it, must not make waits by number return at once. */
+/* A program may make its own pidfd non-blocking, as event loops want it. A wait by PID must not return at once then. */
 static int exits_late(void *unused) {
   (void)unused;
   sleep_ms(60);
@@ -277,7 +277,8 @@ static void own_nonblocking(void) {
   }
 }
 
-/* The pidfd of a zombie can be opened; that of the reaped can not. Children beyond the descriptors that are held. */
+/* A pidfd of a zombie can be opened, but none of a reaped child. There are more children than descriptors that are
+ * held. */
 static void pidfds_of_many(void) {
   enum { MANY = 150 };
   static pid_t pids[MANY];
@@ -299,7 +300,7 @@ static void pidfds_of_many(void) {
   note("%d", good);
 }
 
-static const volatile long all_ones = -1; /* as a failure would be */
+static const volatile long all_ones = -1; /* a failed peek returns this value, too */
 
 static void traced(void) {
   for (int way = 0; way < 3; way++) {

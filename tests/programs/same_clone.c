@@ -60,7 +60,7 @@ static void memory(void) {
   }
 }
 
-/* Children that die with another signal or none: who sees them. */
+/* The death of these children sends another signal than SIGCHLD, or none. Which waits see them? */
 static void exit_signals(void) {
   const int signals[] = {0, SIGCHLD, SIGUSR1, SIGURG, SIGRTMIN};
   static const unsigned options[] = {0, __WALL, __WCLONE, __WNOTHREAD, __WALL | __WNOTHREAD, __WCLONE | __WNOTHREAD};
@@ -98,7 +98,7 @@ static void exit_signals(void) {
       }
 }
 
-/* Living children of both kinds: a wait for any takes only the kind that it asks for. */
+/* There are children of both kinds. A wait for any takes only the kind that it asks for. */
 static void kinds_apart(void) {
   int code = 3;
   pid_t plain = fork_exiting(1);
@@ -170,7 +170,7 @@ static void bad_arguments(void) {
     if (pid > 0)
       waitpid(pid, NULL, 0);
   }
-#ifdef __GLIBC__ /* musl looks at neither */
+#ifdef __GLIBC__ /* musl checks neither */
   errno = UNTOUCHED;
   pid_t pid = clone(NULL, stack + STACK, SIGCHLD, NULL);
   note("no function: %s", wait_text(pid, -2));
@@ -187,7 +187,7 @@ static int open_main(void *unused) {
   return child_fd >= 0 ? 0 : 1;
 }
 
-/* With CLONE_FILES the descriptor table is one: what the child opens is the parent's. */
+/* With CLONE_FILES both have one descriptor table, so what the child opens is the parent's. */
 static void shared_files(void) {
   pid_t living = fork_pausing();
   pid_t pid = clone(open_main, stack + STACK, CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
@@ -199,7 +199,7 @@ static void shared_files(void) {
   note("next: %s", reap(pid));
 }
 
-/* A task of our own thread group is no child. */
+/* A task of the caller's own thread group is no child. */
 static int thread_main(void *unused) {
   (void)unused;
   shared = 5;
@@ -229,7 +229,7 @@ static void thread_flag(void) {
   note("no child: %s", wait_text(got, pid));
 }
 
-/* With CLONE_PARENT the new process is a sibling: its parent is ours. */
+/* With CLONE_PARENT the new process is a sibling: it has the caller's parent. */
 static void parent_flag(void) {
   int answer[2];
   pid_t sibling = -1;
@@ -255,7 +255,7 @@ static void parent_flag(void) {
   note("our child: %s %s", wait_text(got, sibling), status_text(status));
 }
 
-/* Without CLONE_VFORK the parent goes on at once, and both use one memory. */
+/* Without CLONE_VFORK the parent goes on at once, and both use the same memory. */
 static int spin_main(void *unused) {
   (void)unused;
   for (int i = 0; i < 2000 && shared != 2; i++)
@@ -268,7 +268,7 @@ static int spin_main(void *unused) {
 static void side_by_side(void) {
   shared = 1;
   pid_t pid = clone(spin_main, stack + STACK, CLONE_VM | SIGCHLD, NULL);
-  pid_t other = fork_exiting(1); /* bookkeeping while a child is in our memory */
+  pid_t other = fork_exiting(1); /* the shim keeps its books while a child uses this memory */
   shared = 2;
   note("%s", reap(pid));
   note("%d %s", shared, reap(other));
@@ -277,7 +277,7 @@ static void side_by_side(void) {
   note("%s", reap(pid));
 }
 
-/* waits of another thread's children: __WNOTHREAD is the difference. */
+/* With __WNOTHREAD a wait sees only the calling thread's children. */
 static void not_of_this_thread(void) {
   pid_t pid = fork_exiting(2);
   await_zombie(pid);

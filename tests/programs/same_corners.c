@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Corners: arguments that are wrong in another way as well, results that cannot be written, clone() with rare flags, a
- * thread that has the number of a child that is gone. */
+/* Corners: arguments that are wrong in another way as well, results that cannot be written, and clone() with rare
+ * flags. One corner is a thread that has the PID of a child that is gone. */
 #define _GNU_SOURCE
 #include "cases.h"
 
@@ -29,7 +29,7 @@ static char *page(int protection) {
     note("%s: %s", #call, call_text(result_));                                                                         \
   } while (0)
 
-/* Which of two errors is told is the kernel's choice. */
+/* The kernel chooses which of two errors it reports. */
 static void bad_arguments(pid_t pid) {
   char *bad = page(PROT_NONE);
   void *where = bad;
@@ -85,7 +85,7 @@ static void arguments_retired(void) {
   bad_arguments(pid);
 }
 
-/* The kernel reaps first and writes afterwards: the child is gone. */
+/* The kernel reaps first and writes afterwards, so the child is gone. */
 static void faults_at(void *where, bool zombie, int options) {
   for (int how = 0; how < 6; how++) {
     pid_t pid = zombie ? fork_exiting(3) : fork_pausing();
@@ -127,7 +127,7 @@ static void results_read_only(void) {
   faults_at(p, false, WNOHANG);
 }
 
-/* Near the end of what is mapped: only a part can be written. */
+/* The result is near the end of what is mapped, so only a part of it can be written. */
 static void results_cut_off(void) {
   char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   MUST(p != MAP_FAILED && munmap(p + 4096, 4096) == 0);
@@ -135,7 +135,7 @@ static void results_cut_off(void) {
   faults_at(p + 4096 - 2, true, WNOHANG);
 }
 
-/* The child has no thread pointer that anything could be read through: it makes one call, by itself. */
+/* The child has no thread pointer that it could read anything through. It makes one system call by an instruction. */
 static int leave(void *arg) {
   (void)arg;
   raw_call(SYS_exit_group, 3, 0, 0, 0, 0);
@@ -156,7 +156,7 @@ static void settls_of_nothing_vm(void) { no_tls(CLONE_VM); }
 static void settls_of_nothing_vfork(void) { no_tls(CLONE_VM | CLONE_VFORK); }
 static void settls_of_nothing_files(void) { no_tls(CLONE_FILES); }
 
-/* A living child's second thread has the number of a child that is gone. */
+/* A living child's second thread has the PID of a child that is gone. */
 static void *thread_pauses(void *arg) {
   *(volatile int *)arg = (int)raw_call(SYS_gettid, 0, 0, 0, 0, 0);
   for (;;)

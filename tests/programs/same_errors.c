@@ -58,7 +58,7 @@ static void odd_signals(void) {
   }
 }
 
-/* Signal 0 only: some of these reach every process of the namespace. */
+/* Only signal 0 is sent, because some of these targets are every process of the namespace. */
 static void odd_targets(void) {
   static const pid_t targets[] = {NOBODY, -NOBODY, INT_MIN, INT_MIN + 2, 0, 1, -1};
   for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
@@ -219,7 +219,7 @@ static void forks_that_fail(void) {
   note("no zombie: %s", wait_text(got, -2));
 }
 
-/* The children of the parent are no children of the child, but may be signalled by it. */
+/* A forked child cannot wait for its parent's children, but may signal them. */
 static void inherited_siblings(void) {
   pid_t sibling = fork_pausing(), zombie = fork_exiting(0);
   await_zombie(zombie);
@@ -260,7 +260,7 @@ static void inherited_siblings(void) {
   MUST(waitpid(zombie, &status, 0) == zombie);
 }
 
-/* Between death and reap a number is the zombie's: signals to it succeed. */
+/* Between death and reap a PID is the zombie's, and signals to it succeed. */
 static void signals_to_a_zombie(void) {
   pid_t pid = fork_ok();
   if (pid == 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A program that replaces itself keeps its children: afterwards it signals and waits for them by the numbers that it
- * was told as arguments. */
+/* A program that replaces itself keeps its children. The new image signals and waits for them by the PIDs that it gets
+ * as arguments. */
 #define _GNU_SOURCE
 #include "cases.h"
 
@@ -24,7 +24,7 @@ extern char **environ;
 static pid_t children[MOST];
 static int count;
 
-/* Goes on as the case `name` of a new image, with the children's numbers. */
+/* Goes on as the case `name` of a new image, with the children's PIDs. */
 static void become(const char *name) {
   static char texts[MOST][12];
   char *argv[MOST + 3] = {(char *)"same_exec", (char *)(uintptr_t)name};
@@ -75,7 +75,7 @@ static void after_use(void) {
     finish(children[i]);
 }
 
-/* More than once; each image makes one more. */
+/* The program replaces itself more than once. Each image makes one more child. */
 static void three_times(void) {
   make(2);
   become("-again");
@@ -87,7 +87,7 @@ static void after_again(void) {
   become(count < 6 ? "-again" : "-use");
 }
 
-/* SIGCHLD stays ignored through exec: nobody is told of the deaths. */
+/* SIGCHLD stays ignored through exec, so no wait reports the deaths. */
 static void ignored(void) {
   signal(SIGCHLD, SIG_IGN);
   make(5);
@@ -113,7 +113,7 @@ static void after_ignored(void) {
     note("%s", call_text(kill_until_gone(children[i])));
 }
 
-/* SA_NOCLDWAIT does not survive exec: children that die afterwards become zombies. */
+/* SA_NOCLDWAIT does not survive exec. Children that die afterwards become zombies. */
 static void nocldwait(void) {
   struct sigaction action = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
   MUST(sigaction(SIGCHLD, &action, NULL) == 0);
@@ -140,8 +140,8 @@ static void kinds(void) {
   await_zombie(children[2]);
   children[count++] = fork_exiting(5); /* 3 */
   await_zombie(children[3]);
-  children[count++] = clone(pauses, stack + sizeof stack, SIGUSR2, NULL); /* 4: its death is told by another signal */
-  children[count++] = clone(pauses, stack + sizeof stack, 0, NULL);       /* 5: by none */
+  children[count++] = clone(pauses, stack + sizeof stack, SIGUSR2, NULL); /* 4: another signal tells of its death */
+  children[count++] = clone(pauses, stack + sizeof stack, 0, NULL);       /* 5: no signal does */
   MUST(posix_spawnp(&children[count++], "sleep", NULL, NULL, argv, environ) == 0); /* 6 */
   pid_t pid = vfork();
   if (pid == 0) {
@@ -191,7 +191,7 @@ static void after_kinds(void) {
   }
 }
 
-/* What exec'd a moment ago was a thread; the other threads are gone, their children are the process's. */
+/* A thread calls exec. The other threads are gone then, but their children are still the process's. */
 static void *exec_main(void *unused) {
   make(2);
   become("-use");
@@ -204,7 +204,7 @@ static void from_thread(void) {
   pthread_join(thread, NULL);
 }
 
-/* A child of fork and of vfork replaces itself; the parent's children are not its own. */
+/* A child of fork() and one of vfork() replace themselves. The parent's children are not their own. */
 static void exec_in_child(void) {
   char sibling[16];
   int status;
@@ -230,7 +230,7 @@ static void after_sibling(void) {
   note("sibling: %s, %s", wait_text(pid, children[0]), call_text(kill_ok(children[0], 0)));
 }
 
-/* Orphans that come to a subreaper after it exec'd. */
+/* Orphans come to a subreaper after its exec. */
 static void subreaper(void) {
   MUST(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
   pid_t middle = fork_ok();
@@ -253,14 +253,14 @@ static void after_subreaper(void) {
 }
 
 /* None of the descriptors gets through exec, and none is opened when there are no children. The new image has no
- * LD_PRELOAD: what it finds is the truth. */
+ * LD_PRELOAD, so what it finds is the truth. */
 static void list(void) {
   static const char text[] = "cd /proc/$$/fd && echo *";
   unsetenv("LD_PRELOAD");
   execl("/bin/sh", "sh", "-c", text, (char *)NULL);
   _exit(99);
 }
-/* No children, so there is nothing to hold a descriptor for. */
+/* There are no children, so there is nothing to hold a descriptor for. */
 static void after_clean(void) { note("open: %d", count_descriptors()); }
 static void nothing_passed_on(void) {
   int status, numbers[FOREIGN_MAX];

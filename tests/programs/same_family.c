@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Where children come from and go to: subreapers, pid namespaces, ignored SIGCHLD, exec with children, daemon, forkpty,
- * and forks at unusual times: in constructors, in exit handlers, around pthread_atfork handlers. */
+/* Children come and go in many ways: subreapers, pid namespaces, ignored SIGCHLD, exec with children, daemon and
+ * forkpty. Forks also happen at unusual times: in constructors, in exit handlers, and around pthread_atfork
+ * handlers. */
 #define _GNU_SOURCE
 #include "cases.h"
 
@@ -24,7 +25,7 @@ static const char *reap(pid_t pid) {
   return status_text(status);
 }
 
-/* Runs before main, perhaps before any library is ready; its child is waited for in main. */
+/* Runs before main(), perhaps before any library is ready. main() waits for its child. */
 static pid_t early_child = -1;
 static int early_status = -1;
 __attribute__((constructor)) static void constructor(void) {
@@ -85,7 +86,7 @@ static void at_the_end(void) {
   exit(0);
 }
 
-/* The order of the handlers, and that they run for fork only. */
+/* The handlers run in a fixed order, and for fork() only. */
 static void prepare_1(void) { note("prepare 1"); }
 static void prepare_2(void) { note("prepare 2"); }
 static void parent_1(void) { note("parent 1"); }
@@ -113,7 +114,7 @@ static void atfork_handlers(void) {
 #endif
 }
 
-/* A handler of fork that forks: the innermost is a child like any other. */
+/* A handler of fork() forks as well. Its child is a child like any other. */
 static int depth;
 static pid_t inner_child = -1;
 static void forking_prepare(void) {
@@ -184,7 +185,7 @@ static void ignored(int flags) {
 static void sigchld_ignored(void) { ignored(0); }
 static void no_cld_wait(void) { ignored(SA_NOCLDWAIT); }
 
-/* A stopped child says so, or not. */
+/* SA_NOCLDSTOP is about SIGCHLD. A wait reports a stopped child all the same. */
 static void no_cld_stop(void) {
   struct sigaction action = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP};
   MUST(sigaction(SIGCHLD, &action, NULL) == 0);
@@ -199,7 +200,7 @@ static void subreaper(void) {
   int tell[2];
   pid_t orphans[2];
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
-    skip("no subreaper");
+    skip("this kernel has no subreapers");
   MUST(pipe(tell) == 0);
   pid_t middle = fork_ok();
   if (middle == 0) {
@@ -223,7 +224,7 @@ static void subreaper(void) {
   note("kill: %s", call_text(result));
 }
 
-/* In a pid namespace of their own, numbers are other numbers: 2 there is not 2 here. */
+/* Children in a pid namespace of their own have other PIDs: 2 there is not 2 here. */
 static void life_of_an_init(void) {
   MUST(getpid() == 1);
   pid_t first = fork_pausing();
@@ -268,7 +269,7 @@ static void new_pid_namespace(void) {
   finish(sibling);
 }
 
-/* Children live through exec, and are still ours. */
+/* Children live on when a sibling calls exec, and are still this program's. */
 static void exec_with_children(void) {
   pid_t living = fork_pausing(), done = fork_exiting(6);
   await_zombie(done);
@@ -324,7 +325,7 @@ static void pseudo_terminal(void) {
         pause();
     }
     if (pid < 0)
-      skip("no pseudo-terminals");
+      skip("there are no pseudo-terminals here");
     note("terminal %d, name %d", terminal > 2, strncmp(name, "/dev/", 5) == 0);
     MUST(read(terminal, text, sizeof text - 1) > 0);
     note("%s", strtok(text, "\r\n"));

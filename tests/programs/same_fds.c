@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors as the program sees them: the same numbers come next, loops that close everything do what they did, and
- * whatever it does to descriptors it never opened, its children can still be signalled and waited for. */
+/* Descriptors as the program sees them. The same numbers come next, and loops that close everything do what they did.
+ * The program may do anything to descriptors that it never opened. It can still signal its children and wait for
+ * them. */
 #define _GNU_SOURCE
 #include "../support/refuse.h"
 #include "cases.h"
@@ -32,7 +33,7 @@ static void make_children(void) {
   }
 }
 
-/* They are there, can be signalled and waited for. */
+/* The children are there, and can be signalled and waited for. */
 static void use_children(void) {
   int good = 0, status;
   for (int i = 0; i < CHILDREN; i++)
@@ -67,7 +68,7 @@ static void close_each(void) {
   use_children();
 }
 
-/* As daemons do it: up to the limit. */
+/* Daemons close every number up to the limit. */
 static void close_up_to_the_limit(void) {
   make_children();
   struct rlimit limit;
@@ -102,7 +103,8 @@ static void close_from(void) {
   use_children();
 }
 
-/* Where the kernel has no close_range() (before 5.9): also what is above the limit by now is closed. */
+/* A filter makes the kernel look as if it had no close_range(), as before Linux 5.9. What is above a lowered limit is
+ * closed as well. */
 static void close_from_without_range(void) {
 #if defined __GLIBC__ && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)
   struct rlimit limit;
@@ -112,7 +114,7 @@ static void close_from_without_range(void) {
   limit.rlim_cur = 128;
   MUST(high > 0 && setrlimit(RLIMIT_NOFILE, &limit) == 0);
   if (!refuse(436 /* close_range */, ENOSYS))
-    skip("no seccomp here");
+    skip("this user cannot install a filter");
   closefrom(3);
   errno = UNTOUCHED;
   int result = fcntl(high, F_GETFD);
@@ -123,7 +125,7 @@ static void close_from_without_range(void) {
 #endif
 }
 
-/* Past any wrapper: then the shim may lose speed, but neither the child nor safety. */
+/* This call may go past any wrapper. Then the shim may lose speed, but neither the child nor safety. */
 static void close_range_raw(void) {
   make_children();
   errno = UNTOUCHED;
@@ -167,7 +169,7 @@ static void dup_onto_each(void) {
   use_children();
 }
 
-/* No descriptors left for anybody: children are made, signalled and reaped all the same. */
+/* There are no descriptors left. Children are made, signalled and reaped all the same. */
 static void none_left(void) {
   struct rlimit limit;
   MUST(getrlimit(RLIMIT_NOFILE, &limit) == 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs of few kinds of system calls, to be run under filters that know no others. With FILTER_LIST=FILE in the
- * environment a program installs such a filter itself, in the middle, by the way that FILTER_WAY names (prctl,
- * syscall-prctl, syscall-seccomp, none); without FILTER_WAY it marks the place for the recorder. */
+/* Programs of few kinds of system calls, for filters that know no others. With FILTER_LIST=FILE in the environment a
+ * program installs such a filter itself, in the middle. FILTER_WAY names the way: prctl, syscall-prctl, syscall-seccomp
+ * or none. Without FILTER_WAY the program marks the place for the recorder. */
 #define _GNU_SOURCE
 #include "cases.h"
 
@@ -47,21 +47,21 @@ static void filter_here(void) {
   MUST(result == 0);
 }
 
-/* A child that has come to pause(): so that the recorder knows the call. */
+/* Returns when the child has probably come to pause(), so that the recorder learns of that call. */
 static pid_t fork_paused(void) {
   pid_t pid = fork_pausing();
   sleep_ms(20);
   return pid;
 }
 
-/* note() makes one write; the descriptors are from before. Nothing else happens here that a case does not do. */
+/* note() makes one write, and its descriptor is from before. Nothing else happens here that a case does not do. */
 static void end_of(const char *what, pid_t result, pid_t pid, int status) {
   note("%s: %d %s", what, result == pid, status_text(status));
 }
 
 static void nothing(void) { filter_here(); }
 
-/* A child from before the filter is signalled and waited for; no birth afterwards. */
+/* A child from before the filter is signalled and waited for. There is no birth afterwards. */
 static void kill_wait(void) {
   int status = 0;
   pid_t pid = fork_paused(), other = fork_exiting(3);
@@ -218,7 +218,8 @@ static void in_thread(void) {
   MUST(pthread_join(thread, NULL) == 0);
 }
 
-/* Children, then exec under the filter: they are kept, and nobody may be killed for looking after them. */
+/* The program makes children and then calls exec under the filter. It keeps them, and must not be killed for looking
+ * after them. */
 static void then_exec(void) {
   char number[16];
   pid_t pid = fork_paused();
@@ -240,7 +241,7 @@ static void after_exec(void) {
 
 static struct sock_filter code[BPF_CODE_MAX];
 
-/* Only what libc's fork() asks for. */
+/* The filter allows only the flags of libc's fork(). */
 static void exact_fork(void) {
   int status = 0;
   pid_t early = fork_paused();
@@ -255,7 +256,7 @@ static void exact_fork(void) {
   note("%s", call_text(kill_ok(pid, 0)));
 }
 
-/* Calls wait for an answer of this process. */
+/* Some calls wait for an answer of this process, which gives none. */
 static void listener(void) {
   int status = 0;
   pid_t early = fork_paused();
@@ -272,7 +273,7 @@ static void listener(void) {
 
 static void answer_one(unsigned number, unsigned answer) { MUST(filter_call(number, answer)); }
 
-/* After they were seen to work. */
+/* The filter refuses signals by pidfds after the shim saw them work. */
 static void signals_refused(void) {
   pid_t pid = fork_pausing(), leader = fork_pausing();
   int status = 0;
@@ -286,7 +287,7 @@ static void signals_refused(void) {
   end_of("leader", result, leader, status);
 }
 
-/* What the program may not do it does not do by other calls. */
+/* The shim must not do by other calls what the program may not do. */
 static void kill_refused(void) {
   pid_t pid = fork_pausing();
   answer_one(SYS_wait4, SECCOMP_RET_ERRNO | EACCES);
@@ -297,7 +298,7 @@ static void kill_refused(void) {
   note("%s", wait_text(waitpid(pid, NULL, 0), pid));
 }
 
-/* What a pidfd is cannot be asked: that leaves no descriptors behind. */
+/* The shim cannot ask what a pidfd is. That must not leave descriptors behind. */
 static int count_open(void) {
   int n = 0;
   for (int fd = 0; fd < 4096; fd++)
@@ -326,7 +327,8 @@ static void *until_unlocked(void *unused) {
   pthread_mutex_unlock(&held);
   return unused;
 }
-/* With a second thread, which is not cancelled: glibc would open libgcc_s for that, and newer ones ask fstat then. */
+/* There is a second thread, and it is not cancelled. glibc would open libgcc_s for that, and newer versions call
+ * fstat() then. */
 static void no_fstat(void) {
   pthread_t thread;
   MUST(pthread_mutex_lock(&held) == 0 && pthread_create(&thread, NULL, until_unlocked, NULL) == 0);
@@ -334,7 +336,7 @@ static void no_fstat(void) {
   MUST(pthread_mutex_unlock(&held) == 0 && pthread_join(thread, NULL) == 0);
 }
 
-/* Killed for what we would ask, and libc does not. */
+/* The filter kills for a call that the shim would make and libc does not. */
 static void kill_for(unsigned number) { answer_one(number, SECCOMP_RET_KILL_PROCESS); }
 static int nothing_at_all(void *unused) {
   (void)unused;
@@ -374,7 +376,7 @@ static void closes_listed(void) {
   finish(early);
 }
 
-/* A structure that ends where memory ends, and nobody to ask how much of it is there. */
+/* The structure ends where memory ends, and the filter leaves no way to ask how much of it is there. */
 static void siginfo_cut_off(void) {
   char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   pid_t pid = fork_pausing();
@@ -384,8 +386,8 @@ static void siginfo_cut_off(void) {
   finish(pid);
 }
 
-/* A handler that signals a child comes at the end of the call that installs the filter, which is long: so that takes
- * some time. */
+/* A handler that signals a child runs at the end of the call that installs the filter. The filter is long, so that the
+ * call takes some time. */
 static pid_t handlers_child;
 static void signal_child(int signo) {
   (void)signo;
@@ -409,7 +411,7 @@ static void in_handler(void) {
   end_of("child", result, handlers_child, status);
 }
 
-/* Killed for a look at a file: also where, below another filter, it is not known yet what that one does. */
+/* The filter kills for a look at a file. It may be below another filter, of which it is not known yet what it does. */
 static void no_stat(void) {
   int status;
   answer_one(SYS_newfstatat, SECCOMP_RET_KILL_PROCESS);
@@ -426,9 +428,9 @@ static void unshare_and_exec(bool with_proc) {
     skip("this user cannot make a pid namespace");
   if (!with_proc) {
     MUST(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
-    while (umount2("/proc", MNT_DETACH) == 0) /* there may be one below another */
+    while (umount2("/proc", MNT_DETACH) == 0) /* one may hide another */
       ;
-    /* What was mounted outside of a user namespace stays there; it can be covered. */
+    /* What was mounted outside of a user namespace stays there, but it can be covered. */
     if (access("/proc/self", F_OK) == 0 && mount("none", "/proc", "tmpfs", 0, NULL) != 0)
       skip("this user cannot unmount /proc");
     MUST(access("/proc/self", F_OK) != 0);

@@ -32,7 +32,7 @@ static int kill_group(pid_t group, int sig, int form) {
   return form ? killpg(group, sig) : kill(-group, sig);
 }
 
-/* A pausing child in a group: its own for 0. */
+/* Makes a pausing child in a group. 0 means a group of its own. */
 static pid_t member(pid_t group) {
   pid_t pid = fork_pausing();
   MUST(setpgid(pid, group) == 0);
@@ -54,7 +54,7 @@ static void whole_group(void) {
   }
 }
 
-/* The leader is reaped while a member lives: the group is still there, and its number is nobody else's. */
+/* The leader is reaped while a member lives. The group is still there, and no other process has its number. */
 static void leader_gone(void) {
   for (int form = 0; form < 2; form++) {
     pid_t leader = member(0), second = member(leader);
@@ -84,7 +84,7 @@ static void leader_gone(void) {
   }
 }
 
-/* Calls that take the number of a group: of a living one, of one whose leader was reaped, of one that is empty. */
+/* Calls that take the number of a group. The group lives, or its leader was reaped, or it is empty. */
 static void try_group(const char *who, pid_t group, pid_t member) {
   static char *const argv[] = {"true", NULL};
   posix_spawnattr_t attr;
@@ -138,7 +138,7 @@ static void by_other_calls(void) {
   finish(other);
 }
 
-/* The same, and no descriptor is free when the leader is reaped, nor at the next birth. */
+/* The same, but no descriptor is free when the leader is reaped, nor at the next birth. */
 static void leader_gone_none_left(void) {
   struct rlimit limit = {64, 64};
   int ready[2], status;
@@ -195,7 +195,7 @@ static void grandchild_left(void) {
   note("group: %s", call_text(result));
 }
 
-/* The group is made late, by the child, by the parent, or is another child's. */
+/* The group is made late, by the parent or by the child, or never. */
 static void made_late(void) {
   pid_t pid = fork_pausing();
   int result = kill_group(pid, GROUP_SIGNAL, 0);
@@ -249,7 +249,7 @@ static void waits_for_groups(void) {
   note("own group: %s", wait_text(got, own));
   siginfo_t info;
   errno = UNTOUCHED;
-  int result = waitid(P_PGID, 0, &info, WEXITED); /* 0 is one's own group since 5.4 */
+  int result = waitid(P_PGID, 0, &info, WEXITED); /* 0 is the caller's own group since Linux 5.4 */
   note("waitid own group: %s", call_text(result));
   errno = UNTOUCHED;
   result = waitid(P_PGID, (id_t)one, &info, WEXITED | WNOWAIT);
@@ -291,7 +291,7 @@ static void own_group(void) {
   finish(outside);
 }
 
-/* kill(-1) concerns everybody: only in a pid namespace that was made for it. */
+/* kill(-1) reaches every process, so it is sent only in a pid namespace that was made for it. */
 static void everybody(void) {
   if (unshare(CLONE_NEWPID) != 0)
     skip("this user cannot make a pid namespace");
@@ -311,7 +311,7 @@ static void everybody(void) {
   note("%s", reap(init));
 }
 
-/* A job, as shells make it: a pipeline in a group, stopped, continued, ended. */
+/* A job, as shells make it: a pipeline in a group that is stopped, continued and ended. */
 static void job_control(void) {
   pid_t first = member(0), second = member(first);
   int result = kill_group(first, SIGTSTP, 0), status;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Children that libc makes and reaps inside itself (system, popen, wordexp), in a program that waits for any child:
- * what each of the two gets must not depend on who looks on. */
+/* libc makes and reaps children inside itself (system, popen, wordexp), and the program waits for any child. What each
+ * of the two gets must not depend on the shim. */
 #define _GNU_SOURCE
 #include "../support/next_pid.h"
 #include "cases.h"
@@ -47,7 +47,7 @@ static void alone(void) {
   note("none left: %s", wait_text(wait(NULL), 0));
 }
 
-/* With children of the program's own about, dead and alive: they are still there afterwards. */
+/* The program has children of its own, dead and alive. They are still there afterwards. */
 static void among_children(void) {
   char text[64];
   int status;
@@ -66,7 +66,7 @@ static void among_children(void) {
   finish(paused);
 }
 
-/* Whoever waits for any child takes popen's: pclose says ECHILD then. */
+/* A wait for any child takes popen's child. Then pclose() fails with ECHILD. */
 static void stolen_popen(void) {
   int status;
   FILE *file = popen("exit 7", "r");
@@ -88,7 +88,7 @@ static void stolen_by_handler_main(int sig) {
 }
 static void stolen_by_handler(void) {
   signal(SIGCHLD, stolen_by_handler_main);
-  /* system() holds SIGCHLD back: the handler finds nothing */
+  /* system() blocks SIGCHLD, so the handler finds nothing */
   for (int i = 0; i < 20; i++) {
     int status = system("exit 3");
     if (i == 0 || status != 3 << 8)
@@ -114,9 +114,9 @@ static void ignored(void) {
   note("pclose: %s", call_text(result));
 }
 
-/* A thread that takes every child, one that runs system(): every child has its number seen by exactly one of them, and
- * the program's own children are waited for by nobody else than the taker. What system() returns is then a race, and so
- * is no part of the trace; that nothing is lost, and no number is refused to whom it belongs, is. */
+/* One thread takes every child, and another runs system(). Exactly one of them sees the PID of each child. Only the
+ * taker waits for the program's own children. What system() returns is a race, and so is no part of the trace. The
+ * trace says that no child is lost, and that no PID is refused to its owner. */
 static _Atomic bool stop;
 static _Atomic int taken;
 static void *taker(void *unused) {
@@ -171,8 +171,8 @@ static void many_in_a_row(void) {
   note("wrong %d", wrong);
 }
 
-/* A thread that blocks in a wait for any child, with a child that stays: of each inner child one of the two gets the
- * status, and the other goes on. */
+/* A thread blocks in a wait for any child, and one child stays. One of the two gets the status of each inner child, and
+ * the other goes on. */
 static void *blocked_taker(void *unused) {
   int status;
   for (;;) {
@@ -208,7 +208,7 @@ static void raced_blocking(void) {
   note("wordexp: %d %s", word("$(echo x)", text, sizeof text), text);
 }
 
-/* Cancelled in the middle, system() kills and reaps its child. */
+/* If system() is cancelled in the middle, it kills and reaps its child. */
 static void *long_system(void *unused) {
   system("exec sleep 1000");
   return unused;
@@ -225,7 +225,7 @@ static void cancelled(void) {
   }
 }
 
-/* A wait for the number of a child that is gone, while an inner child has it. */
+/* A wait for the PID of a child that is gone, while an inner child has it. */
 static void number_again(void) {
   for (int i = 0; i < 2; i++) {
     char text[16];

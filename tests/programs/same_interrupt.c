@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Waits that do not come to their end: EINTR, SA_RESTART, cancellation, siglongjmp. After each, the child can still be
- * waited for. */
+/* Waits that a signal, a cancellation or a siglongjmp interrupts, with and without SA_RESTART. After each, the child
+ * can still be waited for. */
 #define _GNU_SOURCE
 #include "../support/slowness.h"
 #include "cases.h"
@@ -16,7 +16,7 @@
 
 #define PIDFD_ID ((idtype_t)3)
 
-/* Every form of wait; those for one child take `pid`, or the global pidfd. */
+/* Every form of wait. Those for one child take `pid`, or the global pidfd. */
 enum { FORMS = 9 };
 static int the_pidfd = -1;
 static const char *const form_names[FORMS] = {"wait",  "waitpid",    "waitpid-any", "waitpid-own-group", "wait3",
@@ -50,7 +50,7 @@ static pid_t wait_form(int form, pid_t pid, int options) {
 static void open_pidfd(pid_t pid) {
   the_pidfd = (int)syscall(434 /* pidfd_open */, pid, 0);
   if (the_pidfd < 0)
-    skip("no pidfd_open");
+    skip("this kernel has no pidfd_open");
 }
 
 static volatile sig_atomic_t alarms;
@@ -59,8 +59,8 @@ static void on_alarm(int sig) {
   alarms++;
 }
 
-/* Repeatedly, so that one that comes too early does no harm; later where it takes longer to get into the wait (an
- * emulator). */
+/* The alarm repeats, so that one that comes too early does no harm. On an emulator it comes later, because it takes
+ * longer to get into the wait. */
 static void alarm_every(int us) {
   us *= slowness();
   struct itimerval timer = {.it_interval = {.tv_usec = us}, .it_value = {.tv_usec = us}};
@@ -111,7 +111,7 @@ static void restarted(void) {
   }
 }
 
-/* The SIGCHLD of the very child that ends a wait does not turn it into EINTR. */
+/* The SIGCHLD of the very child that ends a wait does not make it fail with EINTR. */
 static void on_child(int sig) { (void)sig; }
 static void own_sigchld(void) {
   struct sigaction action = {.sa_handler = on_child};
@@ -155,8 +155,7 @@ static void *cancel_main(void *argument) {
   return NULL;
 }
 
-/* Blocked in a wait when the request comes. */
-/* musl's wait3 and wait4 are no cancellation points: a thread that waits there for good cannot be joined. */
+/* musl's wait3 and wait4 are no cancellation points. A thread that waits there for good cannot be joined. */
 static bool is_point(int form) {
 #ifdef __GLIBC__
   (void)form;
@@ -166,6 +165,7 @@ static bool is_point(int form) {
 #endif
 }
 
+/* The thread is blocked in a wait when the request comes. */
 static void cancelled(void) {
   for (int form = 0; form < FORMS; form++) {
     if (!is_point(form))
@@ -188,7 +188,8 @@ static void cancelled(void) {
   }
 }
 
-/* The request is there before the call: each wait is a cancellation point also if it would not block; kill is none. */
+/* The request is there before the call. Each wait is a cancellation point even if it would not block. kill() is
+ * none. */
 static void cancel_pending(void) {
   for (int zombie = 0; zombie < 2; zombie++)
     for (int form = 0; form < FORMS; form++) {
@@ -288,7 +289,8 @@ static void jumped_out(void) {
   }
 }
 
-/* The type of cancellation is afterwards as it was; with nobody who could cancel, libc has no reason to change it. */
+/* The type of cancellation is afterwards as it was. No other thread could cancel, so libc has no reason to change
+ * it. */
 static void type_after_jump(void) {
   handle_alarm(jump_out, 0);
   for (int form = 0; form < FORMS; form++) {
@@ -311,7 +313,7 @@ static void type_after_jump(void) {
   }
 }
 
-/* The same out of fork and kill, at any moment: nothing may be left locked. */
+/* The handler jumps out of kill() and waitpid() at any moment. Nothing may be left locked. */
 static void jumped_anywhere(void) {
   handle_alarm(jump_out, 0);
   pid_t pid = fork_pausing();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Small and changing limits of descriptors, many children: everything works, and the program's own opens get what the
- * limit leaves, short of a stated budget (a quarter of it, at most 64, and one for a log). */
+/* Limits of descriptors are small and change, and there are many children. Everything works. The program's own opens
+ * get what the limit leaves, short of a stated budget. The budget is a quarter of the limit, at most 64, and one for a
+ * log. */
 #define _GNU_SOURCE
 #include "cases.h"
 
@@ -42,13 +43,13 @@ static void use(int from, int to) {
   note("good %d, gone %d of %d", good, gone, to - from);
 }
 
-/* How many the program can open by itself, and that they are the lowest, as far as it is promised. All are closed
- * again. */
+/* Notes how many descriptors the program can open by itself. They must be the lowest, as far as that is promised.
+ * Closes all of them again. */
 static void own_opens(int limit) {
   static int opened[1024];
   int count = 0, fd, wrong = 0, budget = limit / 4 < 64 ? limit / 4 : 64, promised = limit - 3 - budget - 1;
   while (count < 1024 && (fd = open("/dev/null", O_RDONLY)) >= 0) {
-    wrong += count < promised - 1 && fd != 3 + count; /* and one number more is kept free among ours */
+    wrong += count < promised - 1 && fd != 3 + count; /* the shim keeps one number more free among its own */
     opened[count++] = fd;
   }
   note("own opens: %s, wrong %d, then %s", count >= promised ? "enough" : "TOO FEW", wrong, errno_text(errno));
@@ -74,7 +75,7 @@ static void with_limit(int limit, int count) {
 static void limit_32(void) { with_limit(32, 200); }
 static void limit_1024(void) { with_limit(1024, MANY); }
 static void limit_8(void) { with_limit(8, 50); }
-/* 3: nothing can be opened at all. */
+/* With a limit of 3 nothing can be opened at all. */
 static void limit_3(void) {
   limit_files(3);
   make(0, 50);
@@ -86,7 +87,7 @@ static void limit_0(void) {
   use(0, 20);
 }
 
-/* Lowered under living children; what is above it stays open, but nothing new gets there. */
+/* The limit is lowered while children live. What is above it stays open, but nothing new gets there. */
 static void lowered(int to) {
   make(0, 20);
   limit_files((rlim_t)to);
@@ -113,7 +114,7 @@ static void lowered_and_raised(void) {
   own_opens(256);
 }
 
-/* While nothing can be opened, by every way of making a child. */
+/* Every way of making a child must work while nothing can be opened. */
 static int returns_7(void *unused) {
   (void)unused;
   return 7;
@@ -161,7 +162,7 @@ static void full_and_every_way(void) {
   use(0, 30);
 }
 
-/* Another limit from the start, as a service manager gives it: the case runs again in a program image of its own. */
+/* There is another limit from the start, as a service manager gives it. The case runs again in a new program image. */
 static void again(void) {
   limit_files(32);
   execl("/proc/self/exe", "same_limits", "-after-exec", (char *)NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers that the program finds in /proc/self/fd though it never opened them: whatever it does to them, its children
- * can still be signalled and waited for, and a process whose pidfd it puts there is never signalled by accident. */
+/* The program finds numbers in /proc/self/fd that it never opened. Whatever it does to them, it can still signal its
+ * children and wait for them. It may put the pidfd of another process there. That process must never be signalled by
+ * accident. */
 #define _GNU_SOURCE
 #include "cases.h"
 
@@ -29,7 +30,7 @@ static void make_children(void) {
   foreign_invite(children, CHILDREN);
 }
 
-/* By every way of asking: kill, siginfo of a wait, status; then nobody is left. */
+/* Asks in every way: kill(), waits by PID and for any child, statuses. Afterwards no child is left. */
 static void use_children(void) {
   int good = 0, gone = 0, status;
   for (int i = 0; i < CHILDREN; i++) {
@@ -42,7 +43,7 @@ static void use_children(void) {
   note("good %d, gone %d", good, gone);
 }
 
-/* Somebody who is nobody's child here, with a pidfd of the program's own. All signals stay pending there. */
+/* The stranger is no child of the program, which has a pidfd of it. All signals stay pending in the stranger. */
 static pid_t stranger;
 static int stranger_fd = -1;
 
@@ -69,7 +70,7 @@ static void make_stranger(void) {
   MUST(close(tell[0]) == 0 && close(tell[1]) == 0);
 }
 
-/* Untouched until now? Then it ends. */
+/* Notes whether the stranger is untouched until now, and ends it. */
 static void end_stranger(void) {
   char path[64], line[256];
   unsigned long long pending = 0;
@@ -105,7 +106,7 @@ static long put(enum way way, int from, int to) {
   }
 }
 
-/* The pidfd of a stranger on each of those numbers. */
+/* Puts the pidfd of a stranger onto each of those numbers. */
 static void stranger_onto(enum way way) {
   int numbers[FOREIGN_MAX], good = 0;
   make_stranger();
@@ -124,7 +125,8 @@ static void stranger_by_dup2(void) { stranger_onto(BY_DUP2); }
 static void stranger_by_dup3(void) { stranger_onto(BY_DUP3); }
 static void stranger_by_syscall_dup2(void) { stranger_onto(BY_SYSCALL_DUP2); }
 static void stranger_by_syscall_dup3(void) { stranger_onto(BY_SYSCALL_DUP3); }
-/* Before 6.9 nothing tells one pidfd from another, so one put there past all wrappers is not noticed. */
+/* Before Linux 6.9 nothing tells one pidfd from another. So the shim does not notice one that is put there past all
+ * wrappers. */
 static void need_identity(void) {
   if (!pidfds_have_identity())
     skip("pidfds have no identity before Linux 6.9");
@@ -151,7 +153,7 @@ static void stranger_by_open(void) {
   end_stranger();
 }
 
-/* Children's pidfds of the program's own, one child's onto another's number. */
+/* The program puts its own pidfd of one child onto the number for another child. */
 static void children_exchanged(void) {
   int numbers[FOREIGN_MAX], own[CHILDREN];
   need_identity();
@@ -190,7 +192,7 @@ static void as_any_other(void) {
   use_children();
 }
 
-/* As some programs close what they inherited: whatever readdir() shows. */
+/* Some programs close what they inherited in this way: everything that readdir() shows. */
 static void close_listed(void) {
   make_children();
   DIR *directory = opendir("/proc/self/fd");
@@ -206,7 +208,7 @@ static void close_listed(void) {
   use_children();
 }
 
-/* The same with an instruction of its own: the descriptors are gone, the children must not be. */
+/* The same with an instruction of the program's own. The descriptors are gone, but the children must not be. */
 static void close_listed_by_instruction(void) {
   int numbers[FOREIGN_MAX];
   make_children();
@@ -218,7 +220,7 @@ static void close_listed_by_instruction(void) {
   use_children();
 }
 
-/* In a vfork child the numbers are a copy: whatever happens to them there must not reach the parent. */
+/* In a vfork child the numbers are a copy. What happens to them there must not reach the parent. */
 static void in_vfork_child(void) {
   static int numbers[FOREIGN_MAX];
   make_stranger();
@@ -236,7 +238,7 @@ static void in_vfork_child(void) {
   end_stranger();
 }
 
-/* What a vfork child does with its own numbers: nothing is in its way. */
+/* A vfork child may do anything with its own numbers, and nothing is in its way. */
 static int borrowed_odd;
 static int use_own_numbers(void *unused) {
   for (int from = 0; from <= 2; from += 2) /* the log may be a copy of 2 */
@@ -264,7 +266,7 @@ static void own_of_a_borrower(void) {
   awaited = fork_pausing();
   MUST(pthread_create(&thread, NULL, await, NULL) == 0);
   make_children();
-  sleep_ms(50); /* it waits by now */
+  sleep_ms(50); /* the thread waits by now */
   static volatile int count, odd;
   count = foreign_find(numbers, -1, -1);
   pid_t pid = vfork();

@@ -54,13 +54,13 @@ static pid_t traced_child(void (*life)(void)) {
   return pid;
 }
 
-/* Follows one tracee to its end; tracees that it makes are let go. */
+/* Follows one tracee to its end. Detaches from the tracees that it makes. */
 static void follow(int form, pid_t pid) {
   MUST(ptrace(PTRACE_CONT, pid, NULL, NULL) == 0);
   for (int i = 0; i < 40; i++) {
     int status = 0;
     pid_t got = wait_form(form, pid, &status);
-    if (got > 0 && got != pid) { /* the new tracee's own stop: by waitpid(-1) only */
+    if (got > 0 && got != pid) { /* the new tracee's own stop, which only waitpid(-1) reports */
       ptrace(PTRACE_DETACH, got, NULL, NULL);
       continue;
     }
@@ -103,7 +103,7 @@ static void dies(void) { kill(getpid(), SIGTERM); }
 
 static void run_life(void (*life)(void)) {
   for (int form = 0; form < 4; form++)
-    if (form != 2 || (life != does_fork && life != does_vfork)) /* two tracees: the order of their stops is not fixed */
+    if (form != 2 || (life != does_fork && life != does_vfork)) /* the order of two tracees' stops is not fixed */
       follow(form, traced_child(life));
 }
 
@@ -113,7 +113,7 @@ static void fork_event(void) { run_life(does_fork); }
 static void vfork_event(void) { run_life(does_vfork); }
 static void signal_stop(void) { run_life(dies); }
 
-/* Tracing a process that is not our child makes it waitable. */
+/* A tracer can wait for a process that is not its child. */
 static void somebody_elses_child(void) {
   int tell[2];
   pid_t grandchild = -1;
@@ -147,7 +147,7 @@ static void somebody_elses_child(void) {
   note("as parent: %s", status_text(status));
 }
 
-/* A tracer is told of a death before the parent has waited, and the PID is still there. */
+/* A tracer learns of a death before the parent has waited, and the PID is still there. */
 static int go[2];
 static void told_before_the_parent(pid_t middle, pid_t pid, bool any) {
   int status = 0;
@@ -180,7 +180,7 @@ static void tracer_first(bool any, bool exec, const char *name) {
   pid_t middle = fork_ok();
   if (middle == 0) {
     char byte;
-    MUST(prctl(PR_SET_NAME, name) == 0); /* its child's, too */
+    MUST(prctl(PR_SET_NAME, name) == 0); /* its child inherits this */
     pid = fork_pausing();
     MUST(write(tell[1], &pid, sizeof pid) == sizeof pid && read(go[0], &byte, 1) == 1);
     MUST(waitpid(pid, &status, 0) == pid);
@@ -208,7 +208,7 @@ static void tracer_by_any(void) { tracer_first(true, false, "a) S (b) R 1"); }
 static void exec_by_number(void) { tracer_first(false, true, ") Z 1"); }
 static void exec_by_any(void) { tracer_first(true, true, "a b\n) S"); }
 
-/* The tracer is a forked child that knows the number from its parent: a sibling's. */
+/* The tracer is a forked child that traces a sibling. It knows the sibling's PID from its parent. */
 static void told_of_a_sibling(void) {
   int status;
   MUST(pipe(go) == 0);

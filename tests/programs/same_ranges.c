@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ranges of descriptors, closed in every way, with children in the background; and programs that use every number that
+/* Ranges of descriptors are closed in every way, with children in the background. Other cases use every number that
  * they may have. */
 #define _GNU_SOURCE
 #include "cases.h"
@@ -57,7 +57,7 @@ static int by_instruction(unsigned first, unsigned last, int flags) {
   return result < 0 ? -1 : 0;
 }
 
-/* Descriptors of the program's own: low, in the middle and around the numbers that it did not open itself. */
+/* The program's own descriptors are low, in the middle and around the numbers that it did not open itself. */
 static int own[64], own_count;
 
 static void open_own(void) {
@@ -81,7 +81,7 @@ static int own_left(int *ret_cloexec) {
 }
 #endif
 
-/* One range, told by whether all of the program's own in it are gone (or marked) and none outside. */
+/* Closes one range. All of the program's own descriptors in it must be gone (or marked), and none outside. */
 static void try_range(range_fn *fn, const char *what, unsigned first, unsigned last, int flags) {
   int wrong = 0;
   open_own();
@@ -131,7 +131,8 @@ static void ranges_by_libc(void) { ranges(by_libc); }
 static void ranges_by_syscall(void) { ranges(by_syscall); }
 static void ranges_by_instruction(void) { ranges(by_instruction); }
 
-/* CLOSE_RANGE_UNSHARE: the other holder of the table keeps everything; without it, it loses what is closed. */
+/* With CLOSE_RANGE_UNSHARE the other holder of the table keeps everything. Without it that process loses what is
+ * closed. */
 static int sharer_pipe[2];
 static int sharer(void *unused) {
   char byte;
@@ -186,7 +187,7 @@ static void close_from(void) {
 #endif
 }
 
-/* Every number up to the limit is the program's; then children are made, signalled and reaped. */
+/* Every number up to the limit is the program's. Then the program makes, signals and reaps children. */
 static void fill(rlim_t limit) {
   int status;
   volatile int good = 0; /* vfork */
@@ -220,7 +221,7 @@ static void fill(rlim_t limit) {
 static void all_numbers_64(void) { fill(64); }
 static void all_numbers_1024(void) { fill(1024); }
 
-/* Numbers run out by opening, not by choosing them: what is left for the program is the limit less a small budget. */
+/* Numbers run out by opening, not by choosing them. The program gets the limit less a small budget. */
 static void close_all_again(void) {
   make_children();
   for (int round = 0; round < 3; round++) {
@@ -237,7 +238,7 @@ static void close_all_again(void) {
   use_children();
 }
 
-/* The lowest free number, with many children. */
+/* Opens get the lowest free number, with many children, too. */
 static void lowest(int children_count) {
   static pid_t many[200];
   for (int i = 0; i < children_count; i++)

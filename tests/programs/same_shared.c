@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What processes and threads share in part: descriptor tables without the memory, memory without the descriptors, and
- * the marks of one thread that another comes across. */
+/* Processes and threads share only a part: descriptor tables without the memory, or memory without the descriptors. One
+ * thread comes across the marks of another. */
 #define _GNU_SOURCE
 #include "../support/next_pid.h"
 #include "cases.h"
@@ -19,7 +19,7 @@
 static pid_t first, second;
 static pthread_barrier_t barrier;
 
-/* Which of two children has died, or will. */
+/* Says which of two children has died, and waits until one has. */
 static const char *who_died(void) {
   siginfo_t info = {.si_pid = 0};
   MUST(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) == 0);
@@ -75,7 +75,7 @@ static void shared_files(void) {
   MUST(pid > 1 && write(go[1], "x", 1) == 1);
   MUST(read(told[0], &grandchild, sizeof grandchild) == sizeof grandchild);
   errno = UNTOUCHED;
-  int result = kill_ok(pid, SIGCONT), status = 0; /* harmless for both, but whom does SIGTERM reach? */
+  int result = kill_ok(pid, SIGCONT), status = 0; /* harmless for both, but which of them does SIGTERM reach? */
   note("kill: %s", call_text(result));
   result = kill_ok(pid, SIGTERM);
   note("kill: %s", call_text(result));
@@ -97,7 +97,7 @@ static void *first_call(void *unused) {
   return unused;
 }
 
-/* In a forked child whose number its parent saw die, a second thread is the first to do anything. */
+/* A forked child has a PID that its parent saw die. A second thread is the first to do anything there. */
 static void second_thread_first(void) {
   struct rlimit limit = {64, 64};
   int status;
@@ -132,7 +132,7 @@ static void in_forked_child(void) {
   note("to itself: %s", call_text(result));
 }
 
-/* What pthread_atfork() has registered acts in a child whose number its parent saw die. */
+/* A handler of pthread_atfork() acts in a child that has a PID that its parent saw die. */
 static void atfork_handler_first(void) {
   int status;
   MUST(pthread_atfork(NULL, NULL, in_forked_child) == 0);
@@ -148,7 +148,7 @@ static void atfork_handler_first(void) {
   note("the number again: %d", pid == gone);
 }
 
-/* daemon() goes on in the child also where it fails after the fork, having no /dev/null. */
+/* daemon() goes on in the child even if it fails after the fork, because there is no /dev/null. */
 static void daemon_without_null(void) {
   char folder[] = "/tmp/pidguard-empty-XXXXXX";
   struct rlimit limit = {64, 64};
@@ -231,7 +231,7 @@ static void lowest_when_shared(void) {
   note("%s", status_text(status));
 }
 
-/* One thread has children, and another puts its own where nothing is, without end: the children stay what they are. */
+/* One thread has children. Another puts descriptors where none is, without end. The children stay what they are. */
 static _Atomic int ended;
 static void *has_children(void *unused) {
   for (int i = 0; i < 400; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What arrives with a signal: siginfo of kill, killpg and sigqueue as the receiver sees it, and of SIGCHLD; queueing,
- * permissions and the limit of pending signals. */
+/* What arrives with a signal: the siginfo of kill, killpg, sigqueue and SIGCHLD as the receiver sees it. Other cases
+ * are about queueing, permissions and the limit of pending signals. */
 #define _GNU_SOURCE
 #include "cases.h"
 
@@ -26,8 +26,8 @@ static void on_signal(int sig, siginfo_t *info, void *context) {
   note_info("handler", info, expected_sender);
 }
 
-/* A child that takes `count` signals, half of them in a handler and half by sigwaitinfo, and ends. The pipe tells the
- * parent that it is ready, and then each time that it has taken one. */
+/* Makes a child that takes `count` signals, half of them in a handler and half by sigwaitinfo, and exits. The pipe
+ * tells the parent that the child is ready, and then that it has taken each signal. */
 static int ready[2];
 
 static void await_receiver(void) {
@@ -76,7 +76,7 @@ static void from_kill(void) {
   for (int i = 0; i < 4; i++) {
     errno = UNTOUCHED;
     int result = kill_ok(pid, signals[i]);
-    await_receiver(); /* the order of two pending signals is not what this is about; nor is that of the notes */
+    await_receiver(); /* neither the order of two pending signals matters here, nor that of the notes */
     note("kill: %s", call_text(result));
   }
   int status;
@@ -116,7 +116,7 @@ static void from_sigqueue(void) {
   MUST(waitpid(pid, NULL, 0) == pid);
 }
 
-/* Real-time signals are queued in order, each with its value; of the old ones only the first is kept. */
+/* Real-time signals are queued in order, each with its value. Of the old signals only the first is kept. */
 static void queue_order(void) {
   int ready[2], go[2];
   char byte;
@@ -143,7 +143,7 @@ static void queue_order(void) {
   MUST(waitpid(pid, NULL, 0) == pid);
 }
 
-/* sigqueue fails where the queue is full, kill does not. */
+/* sigqueue() fails if the queue is full, kill() does not. */
 static void queue_limit(void) {
   pid_t pid = fork_ok();
   if (pid == 0) {
@@ -175,7 +175,7 @@ static void queue_limit(void) {
   finish(pid);
 }
 
-/* The sender named in the siginfo is the process that called, not the parent; also from a thread. */
+/* The siginfo names the process that called, and not its parent. The same holds for a call of a thread. */
 static pid_t thread_target;
 static void *thread_main(void *unused) {
   MUST(kill_ok(thread_target, SIGUSR1) == 0);
@@ -230,7 +230,7 @@ static void to_oneself(void) {
   note("pthread_kill: %s", call_text(result));
 }
 
-/* What the parent is told by SIGCHLD. */
+/* SIGCHLD tells the parent about its child. */
 static pid_t sigchld_child;
 static volatile sig_atomic_t sigchld_count;
 static void on_child(int sig, siginfo_t *info, void *context) {
@@ -258,7 +258,7 @@ static void sigchld_info(void) {
   note("%s", status_text(status));
 }
 
-/* A child that its parent may lose the right to kill. */
+/* Makes a child that its parent may lose the right to kill. It exits when its parent dies. */
 static pid_t fork_until_parent_dies(void) {
   int alive[2];
   char byte;
@@ -270,12 +270,13 @@ static pid_t fork_until_parent_dies(void) {
       ;
     _exit(0);
   }
-  close(alive[0]); /* the other end stays open as long as we live */
+  close(alive[0]); /* the other end stays open as long as the parent lives */
   fcntl(alive[1], F_SETFD, FD_CLOEXEC);
   return pid;
 }
 
-/* Whom one may signal is the kernel's decision: an unprivileged sender and a privileged child. */
+/* The kernel decides which processes a sender may signal. Here the sender is unprivileged and the child is
+ * privileged. */
 static void not_permitted(void) {
   pid_t pid = fork_until_parent_dies(), group = fork_until_parent_dies();
   MUST(setpgid(group, group) == 0 && group > 1);

@@ -30,7 +30,7 @@ static spawn_fn *const functions[] = {posix_spawn, posix_spawnp, old_posix_spawn
 static const char *const names[] = {"posix_spawn", "posix_spawnp", "old posix_spawn", "old posix_spawnp"};
 enum { FUNCTIONS = 4 };
 
-/* The result of a spawn, and how its child ended; that there is nothing else to wait for. */
+/* Notes the result of a spawn, how its child ended, and that there is nothing else to wait for. */
 static void conclude(const char *what, int error, const pid_t *pid) {
   int status = 0;
   note("%s: %s, errno %s, pid %s", what, errno_text(error), errno_text(errno), *pid == -5 ? "untouched" : "set");
@@ -82,7 +82,7 @@ static void failures(void) {
     note("no pid wanted: %s", errno_text(error));
   }
   posix_spawn_file_actions_destroy(&actions);
-  /* Failures must not have confused anybody about a living child. */
+  /* After failures the program can still signal a living child. */
   pid_t living = fork_pausing();
   for (int i = 0; i < 100; i++)
     posix_spawn(NULL, "/nonexistent/x", NULL, NULL, argv, environ);
@@ -90,7 +90,7 @@ static void failures(void) {
   finish(living);
 }
 
-/* A script without #!: the version of GLIBC_2.2.5 hands it to the shell, the later one says ENOEXEC. */
+/* A script without #!. The version of GLIBC_2.2.5 hands it to the shell, the later one fails with ENOEXEC. */
 static void script_without_interpreter(void) {
   char path[] = "/tmp/pidguard-script-XXXXXX";
   int fd = mkstemp(path);
@@ -111,7 +111,7 @@ static pid_t spawn_shell(const char *script, short flags, posix_spawnattr_t *att
   if (attributes)
     MUST(posix_spawnattr_setflags(attributes, flags) == 0);
   int error = posix_spawn(&pid, "/bin/sh", actions, attributes, argv, environ);
-  if (error) /* a success is not noted: the child prints as well, and who is first is not certain */
+  if (error) /* a success is not noted, because the child prints as well and may be first */
     note("spawn: %s", errno_text(error));
   return error ? 0 : pid;
 }
@@ -176,7 +176,7 @@ static void file_actions(void) {
   unlink(path);
 }
 
-/* The child's descriptors: only those that the program gave it, however many children there are. */
+/* A spawned child has only the descriptors that the program gave it, however many children there are. */
 static void descriptors_of_the_spawned(void) {
   pid_t living[5];
   for (int i = 0; i < 5; i++)
@@ -188,7 +188,7 @@ static void descriptors_of_the_spawned(void) {
     finish(living[i]);
 }
 
-/* system, popen: libc waits for its own child inside; ours stay ours. */
+/* system() and popen() wait for a child of libc's. The program's own children stay its own. */
 static void inside_libc(void) {
   pid_t pid = fork_exiting(8), living = fork_pausing();
   await_zombie(pid);

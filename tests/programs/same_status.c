@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What waits say: statuses of every kind, every option, NULL and bad pointers, rusage. */
+/* What waits report: statuses of every kind, every option, NULL and bad pointers, rusage. */
 #define _GNU_SOURCE
 #include "cases.h"
 
@@ -184,7 +184,7 @@ static void bad_pointers(void) {
   }
 }
 
-/* Every combination of option bits, valid or not, in three situations. Blocking is kept out by WNOHANG where needed. */
+/* Every combination of option bits, valid or not, in three situations. WNOHANG keeps a wait from blocking if needed. */
 static void options_of_wait4(void) {
   static const unsigned bits[] = {WNOHANG, WUNTRACED, WEXITED,     WCONTINUED, 0x10u,
                                   WNOWAIT, __WALL,    __WNOTHREAD, __WCLONE};
@@ -245,7 +245,7 @@ static void options_of_waitid(void) {
           setpgid(pid, pid);
           pidfd = (int)syscall(434 /* pidfd_open */, pid, 0);
           if (pidfd < 0)
-            skip("no pidfd_open");
+            skip("this kernel has no pidfd_open");
           if (state == 1) {
             siginfo_t info;
             MUST(kill_ok(pid, SIGSTOP) == 0 && waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOWAIT) == 0);
@@ -298,7 +298,7 @@ static void pidfd_ids(void) {
   MUST(waitpid(pid, NULL, 0) == pid);
 }
 
-/* The zeros of the other fields are the libc's and the kernel's business; the comparison sees them all. */
+/* The kernel sets the unused fields of rusage to 0, says getrusage(2). ru_ixrss stands for them here. */
 static void usage_of_child(void) {
   struct rusage before, after, usage;
   for (int form = 0; form < 3; form++) {
@@ -332,7 +332,7 @@ static void usage_of_child(void) {
   memset(&usage, 0x5a, sizeof usage);
   got = wait4(pid, NULL, 0, &usage);
   note("error: %s, rusage untouched %d", wait_text(got, pid), usage.ru_maxrss == 0x5a5a5a5a5a5a5a5aL);
-  /* Reaped by waitid, which has no rusage in libc: the sum must grow all the same. */
+  /* waitid() reaps this child and has no rusage in libc. The sum must grow all the same. */
   MUST(getrusage(RUSAGE_CHILDREN, &before) == 0);
   pid = fork_exiting(0);
   siginfo_t info;

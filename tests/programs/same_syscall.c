@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls for processes made through libc's syscall(): children made, signalled and waited for, with the results,
- * errno, statuses, siginfo and rusage that the kernel gives. */
+/* Children are made, signalled and waited for through libc's syscall(). The results, errno, statuses, siginfo and
+ * rusage are those that the kernel gives. */
 #define _GNU_SOURCE
 #include "cases.h"
 
@@ -25,7 +25,7 @@
 enum birth { BY_FORK, BY_CLONE, BY_CLONE_SETTID, BY_CLONE_PIDFD, BY_CLONE3, BY_CLONE3_PIDFD, BY_CLONE_URG, BIRTHS };
 static const char *const birth_names[] = {"fork", "clone", "settid", "pidfd", "clone3", "clone3-pidfd", "urg"};
 
-static int given; /* what the kernel gave besides the number */
+static int given; /* what the kernel gave besides the PID */
 
 static pid_t birth(enum birth way) {
   struct raw_clone_args args = {.exit_signal = SIGCHLD};
@@ -89,7 +89,7 @@ static void births(void) {
   }
 }
 
-/* A child by syscall() can go on and have children of its own, call libc, and exec. */
+/* A child made by syscall() can go on and have children of its own, call libc, and exec. */
 static void child_goes_on(void) {
   for (int way = 0; way < BIRTHS; way++) {
     int status;
@@ -110,7 +110,7 @@ static void child_goes_on(void) {
 
 static volatile int shared;
 
-/* Returning twice on one stack is what syscall() can not do, so the child must not call anything. */
+/* syscall() cannot return twice on one stack, so the child must not call anything. */
 static void vfork_by_syscall(void) {
 #ifdef SYS_vfork
   int status;
@@ -129,8 +129,8 @@ static void vfork_by_syscall(void) {
 #endif
 }
 
-/* With a stack of its own, the child starts where the call returns; glibc's clone() is what people use for it. What is
- * shown here is that syscall() leaves such a call and its child alone. */
+/* A child with a stack of its own starts where the call returns. Programs use glibc's clone() for that. syscall()
+ * leaves such a call and its child alone. */
 static void clone_vm_errors(void) {
   errno = UNTOUCHED;
   note("thread without its flags: %s", call_text((int)syscall(SYS_clone, CLONE_THREAD, 0, 0, 0, 0)));
@@ -256,7 +256,7 @@ static void on_signal(int sig, siginfo_t *info, void *context) {
   memcpy((void *)(uintptr_t)&got, info, sizeof got);
 }
 
-/* A child that takes one signal and tells what came with it. */
+/* Makes a child that takes one signal and tells what came with it. */
 static pid_t receiver(void) {
   int ready[2];
   char byte;
@@ -300,13 +300,13 @@ static long send(int way, pid_t pid, int sig) {
   case 3:
     return syscall(SYS_rt_sigqueueinfo, pid, sig, &info);
   case 4:
-    info.si_code = SI_TIMER; /* any negative code goes, as it is */
+    info.si_code = SI_TIMER; /* any negative code passes as it is */
     return syscall(SYS_rt_sigqueueinfo, pid, sig, &info);
   case 5:
-    info.si_signo = SIGURG; /* the kernel puts right */
+    info.si_signo = SIGURG; /* the kernel corrects this */
     return syscall(SYS_rt_sigqueueinfo, pid, sig, &info);
   case 6:
-    info.si_code = SI_TKILL; /* not for another process */
+    info.si_code = SI_TKILL; /* not allowed for another process */
     return syscall(SYS_rt_sigqueueinfo, pid, sig, &info);
   case 7:
     info.si_code = SI_USER;
@@ -337,7 +337,7 @@ static void signals(void) {
       kill_ok(pid, SIGKILL);
     MUST(waitpid(pid, &status, 0) == pid);
     note("%d: %s, %s", way, text, status_text(status));
-    /* 6 and 7: wrong whoever they are for, and the kernel says so (EPERM) before it looks for a process */
+    /* 6 and 7 are wrong for any process, and the kernel says EPERM before it looks for one */
     for (int sig = 0; way != 6 && way != 7 && sig <= SIGUSR1; sig += SIGUSR1) {
       errno = UNTOUCHED;
       result = send(way, pid, sig);
@@ -365,9 +365,9 @@ static void group_signals(void) {
 
 /* ---- Bad pointers: structures that are not there, or not all of them ---- */
 
-static char *last_page; /* ends where nothing can be read */
+static char *last_page; /* ends where memory can no longer be read */
 
-/* The address of a structure whose first `there` bytes can be read, and are these. */
+/* Returns the address of a structure whose first `there` bytes can be read, and are these. */
 static void *cut_off(const void *bytes, size_t size, size_t there) {
   const size_t page = (size_t)sysconf(_SC_PAGESIZE);
   if (!last_page) {
@@ -428,7 +428,7 @@ static void note_queued(pid_t pid, int sig, const void *info) {
 static void siginfo_cut_off(void) {
   siginfo_t info;
   memset(&info, 0, sizeof info);
-  info.si_signo = SIGURG; /* which a child does not notice */
+  info.si_signo = SIGURG; /* a child does not notice this signal */
   info.si_code = SI_QUEUE;
   info.si_pid = getpid();
   pid_t living = fork_pausing(), gone = fork_exiting(1);

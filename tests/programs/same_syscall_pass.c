@@ -39,7 +39,7 @@ static void six_arguments(void) {
   errno = UNTOUCHED;
   note_result("munmap", syscall(SYS_munmap, page, 4096));
 #endif
-  /* FUTEX_WAKE_OP: all six, the result is how many were woken on both */
+  /* FUTEX_WAKE_OP takes all six; the result is how many were woken on both */
   static int one, two = 5;
   errno = UNTOUCHED;
   note_result("futex",
@@ -81,7 +81,7 @@ static void six_arguments(void) {
   note_result("process_vm_readv, bad flags", syscall(SYS_process_vm_readv, getpid(), &here, 1, &there, 1, 9));
 }
 
-/* Results are a whole register, and only the last 4095 values of it are errors. */
+/* A result is a whole register, and only the last 4095 values of it are errors. */
 static void big_results(void) {
   off_t big = (off_t)1 << 40;
   int fd = memfd_create("sparse", 0);
@@ -112,7 +112,7 @@ static void unknown_numbers(void) {
   }
 }
 
-/* errno is left alone by success, also when it was set before. */
+/* A success leaves errno alone, even if it was set before. */
 static void errno_kept(void) {
   errno = EXDEV;
   MUST(syscall(SYS_getpid) > 0);
@@ -122,7 +122,7 @@ static void errno_kept(void) {
   note("%s", errno_text(errno));
 }
 
-/* Threads, each in its own errno. */
+/* Each thread has its own errno. */
 static void *thread_main(void *count) {
   for (int i = 0; i < 20000; i++) {
     errno = UNTOUCHED;
@@ -147,7 +147,7 @@ static void threads(void) {
   note("wrong: %d", wrong[0] + wrong[1] + wrong[2] + wrong[3]);
 }
 
-/* What the kernel preserves, the function must too: here what the compiler keeps in registers over a call. */
+/* syscall() must preserve what the kernel preserves. Here that is what the compiler keeps in registers over a call. */
 static void registers_kept(void) {
   volatile long sum = 0;
   register long a = 1, b = 2, c = 3, d = 4, e = 5;
@@ -161,7 +161,7 @@ static void registers_kept(void) {
   note("%ld %g", sum, x);
 }
 
-/* From a handler that interrupts a call of the same kind, and out of one by siglongjmp. */
+/* A handler interrupts a call, makes one of the same kind, and leaves by siglongjmp(). */
 static sigjmp_buf back;
 static volatile int handled;
 static void on_alarm(int sig) {
@@ -191,7 +191,7 @@ static void jump_out(void) {
   note("handled %d", handled);
 }
 
-/* setuid-like calls by syscall() concern one thread; just that they get through. */
+/* Arguments get to the kernel in their order. */
 static void arguments_in_order(void) {
   char buffer[64] = "";
   int ends[2], copy;

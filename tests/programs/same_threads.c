@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads, signal handlers and storms of signals, each making, signalling and waiting for children of its own. Only
- * what is certain is noted: that each got the right child with the right status. */
+/* Threads, signal handlers and storms of signals each make, signal and wait for children of their own. Only what is
+ * certain is noted: each got the right child with the right status. */
 #define _GNU_SOURCE
 #include "cases.h"
 
@@ -24,7 +24,7 @@ struct worker {
   int number, good, rounds;
 };
 
-/* Forks, kills or lets exit, waits by PID: nobody else's child, nobody else's status. */
+/* Forks, kills the child or lets it exit, and waits by PID. The wait must give no other child and no other status. */
 static void *own_children(void *argument) {
   struct worker *worker = argument;
   for (volatile int i = 0; i < worker->rounds; i++) {
@@ -63,7 +63,7 @@ static void concurrent(void) {
   note("%d good, descriptors left %d", good, count_descriptors() - before);
 }
 
-/* One thread reaps whatever dies, the others make and signal: each child is reported exactly once. */
+/* One thread reaps every child that dies, and the others make and signal. Each child is reported exactly once. */
 #define MADE 300
 static volatile int stopping;
 static int reaped_total, reaped_twice;
@@ -74,7 +74,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void *make_and_signal(void *argument) {
   int me = ((struct worker *)argument)->number;
   for (int i = 0; i < MADE; i++) {
-    pthread_mutex_lock(&lock); /* the table below is ours, not the shim's: it must know the PID before the reaper */
+    pthread_mutex_lock(&lock); /* this program's own table must know the PID before the reaper does */
     pid_t pid = fork();
     if (pid == 0) {
       while (i % 2)
@@ -89,7 +89,7 @@ static void *make_and_signal(void *argument) {
       pthread_mutex_lock(&lock);
       pid_t old = made[me][i - 10];
       pthread_mutex_unlock(&lock);
-      if (old > 1) /* perhaps reaped by now: no harm in signal 0, whatever the answer */
+      if (old > 1) /* the child may be reaped by now, so signal 0 may get any answer */
         kill_ok(old, 0);
     }
   }
@@ -112,7 +112,7 @@ static void *reap_all(void *unused) {
         if (made[t][i] == pid) {
           reaped_twice += codes_seen[t][i]++;
           reaped_total++;
-          made[t][i] = 0; /* a later child may have the number again */
+          made[t][i] = 0; /* a later child may have the PID again */
         }
     pthread_mutex_unlock(&lock);
   }
@@ -133,7 +133,7 @@ static void one_reaper(void) {
   note("reaped %d, twice %d", reaped_total, reaped_twice);
 }
 
-/* Many threads wait for the same child: one gets it, the others ECHILD. */
+/* Many threads wait for the same child. One gets it, the others ECHILD. */
 static pid_t the_child;
 static int winners, losers;
 static void *wait_for_it(void *form) {
@@ -168,8 +168,8 @@ static void contended(void) {
   note("winners %d, losers %d", winners, losers);
 }
 
-/* A handler that does everything while main does everything: each time main has had so much time that it comes on also
- * where a fork takes longer. */
+/* The handler does everything while main() does everything. Before each signal main() has time enough to get on, even
+ * if a fork takes longer. */
 static volatile sig_atomic_t storm_children, storm_bad, storm_alarms, storm_is_over;
 static void storm_again(void) {
   struct itimerval once = {.it_value = {.tv_usec = storm_is_over ? 0 : 700}};
@@ -234,7 +234,7 @@ static void storms(void) {
        storm_children > 5, sigchlds > 5, count_descriptors() - before);
 }
 
-/* The handlers run in a forked child of a threaded program, which then forks on its own. */
+/* The fork handlers run in a forked child of a threaded program, which then forks on its own. */
 static void *idle_main(void *unused) {
   while (!stopping)
     usleep(200);
@@ -266,7 +266,7 @@ static void fork_of_a_threaded_program(void) {
   note("%d, threads %d %d", good, workers[0].good, workers[1].good);
 }
 
-/* A child belongs to the process: the thread that made it may be gone. */
+/* A child belongs to the process. The thread that made it may be gone. */
 static void *make_main(void *pid) {
   *(pid_t *)pid = fork_pausing();
   return NULL;
@@ -285,7 +285,7 @@ static void maker_gone(void) {
   note("%s", status_text(status));
 }
 
-/* Each child counts who is meant. */
+/* Each child counts the signals that were meant for it, and the others. */
 static struct { volatile int right, wrong, ready; } * board;
 static int number = -1;
 
@@ -305,7 +305,7 @@ static void *poll_siblings(void *unused) {
   return unused;
 }
 
-/* Processes that are forked while another thread looks after the children signal these. */
+/* These children are signalled by processes that are forked while another thread polls the children. */
 static void siblings_of_a_forked_child(void) {
   struct sigaction action = {.sa_sigaction = count_mine, .sa_flags = SA_SIGINFO | SA_RESTART};
   pthread_t thread;
@@ -348,7 +348,7 @@ static void siblings_of_a_forked_child(void) {
     finish(siblings[i]);
 }
 
-/* A thread that is made by clone() itself, so that libc does not know of it, signals the child that main signals. */
+/* clone() itself makes a thread, so libc does not know of it. The thread signals the same child as the main thread. */
 enum { SHOTS = 200000, SHOT_ROUNDS = 2 };
 static pid_t target;
 static volatile int shooting, missed;
@@ -381,7 +381,7 @@ static pid_t by_clone(char *top, volatile int *tid) {
 #if defined __x86_64__ && !defined __ILP32__
 static void shooter_returned_to(void) { shooter(NULL); }
 
-/* The thread comes out of syscall() on its own stack, and goes where that says. */
+/* The thread comes out of syscall() on its own stack, and goes to the address that is there. */
 static pid_t by_syscall(char *top, volatile int *tid) {
   void (**to)(void) = (void (**)(void))(void *)(top - 64);
   *to = shooter_returned_to;
@@ -421,7 +421,7 @@ static void shot_by_clone(void) { shot_by_two(by_clone); }
 static void shot_by_syscall(void) { shot_by_two(by_syscall); }
 static void shot_by_syscall3(void) { shot_by_two(by_syscall3); }
 
-/* libc still has its own first thread to make: with that comes what setuid() tells threads by. */
+/* libc makes its own first thread only afterwards. What setuid() tells threads by comes with that. */
 static void setuid_after_clone(void) {
   pthread_t thread;
   shot_by_two(by_clone);

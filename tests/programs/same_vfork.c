@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vfork as the manual has it: the child borrows the parent's memory and thread until it execs or exits. */
+/* vfork() as the manual has it: the child borrows the parent's memory and thread until it execs or exits. */
 #define _GNU_SOURCE
 #include "../support/next_pid.h"
 #include "cases.h"
@@ -65,7 +65,7 @@ static void ends(void) {
       _exit(code);
     note("%d: %s", code, reap(pid));
   }
-  /* None that dumps core: before 5.16 that ends everybody who shares the memory. */
+  /* None of these dumps core. Before Linux 5.16 that ends every process that shares the memory. */
   static const int signals[] = {SIGKILL, SIGTERM, SIGALRM, SIGUSR1};
   for (volatile size_t i = 0; i < 4; i++) {
     pid_t pid = vfork();
@@ -119,7 +119,7 @@ static void nested(void) {
   errno = UNTOUCHED;
   pid_t got = waitpid(-1, NULL, 0);
   note("nobody else: %s", wait_text(got, 0));
-  /* The parent's own bookkeeping was not confused by what happened in there. */
+  /* What happened in the children did not confuse the shim's books of the parent. */
   pid_t next = fork_exiting(4);
   note("next: %s", reap(next));
 }
@@ -195,7 +195,7 @@ static void *count_main(void *unused) {
   return unused;
 }
 
-/* Only the calling thread is suspended: its child sees the others at work. */
+/* Only the calling thread is suspended. Its child sees the others at work. */
 static void *vfork_main(void *argument) {
   pid_t pid = vfork();
   if (pid == 0) {
@@ -242,7 +242,7 @@ static void in_a_handler(void) {
   for (int i = 0; i < 50; i++)
     raise(SIGUSR1);
   note("%d", shared);
-  /* A signal for the suspended parent is delivered when it goes on; one handler run, in the parent. */
+  /* A signal for the suspended parent is delivered when it goes on. The handler runs once, in the parent. */
   pid_t parent = getpid();
   pid_t pid = vfork();
   if (pid == 0) {
@@ -253,7 +253,7 @@ static void in_a_handler(void) {
   note("in the child %s, later %d", reap(pid), shared);
 }
 
-/* What the compiler may keep in registers that a function must preserve. */
+/* The compiler may keep these values in registers that a function must preserve. */
 static __attribute__((noinline)) long mix(long a, long b, long c, long d, long e, long f) {
   long g = a * 3 + b, h = c * 5 + d, i = e * 7 + f, j = a ^ b ^ c, k = d + e * f;
   pid_t pid = vfork();
@@ -272,7 +272,7 @@ static void registers(void) {
   note("%d", good);
 }
 
-/* Children that the kernel reaps at once. */
+/* The kernel reaps these children at once. */
 static void ignored(void) {
   signal(SIGCHLD, SIG_IGN);
   for (volatile int i = 0; i < 20; i++) {
@@ -287,7 +287,7 @@ static void ignored(void) {
   }
 }
 
-/* A vfork child has a child of its own, which is given the number of a child of its parent's that is gone. */
+/* A vfork child has a child of its own. That one gets the PID of a gone child of the parent. */
 static void number_again(bool seen) {
   static volatile int arranged, again, results[12], errors[12], status;
   volatile int n = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One line on standard output in one write, so that children and handlers can say something, too. */
+/* Prints one line on standard output with one write(), so that children and handlers can use it, too. */
 #ifndef SAY_H
 #define SAY_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A program that is linked with the shim and may be set-user-id. It says which variables whose names begin with
- * PIDGUARD_ it finds, becomes its effective user altogether, and runs itself again: `secure`, then `secure again`. */
+/* A program that is linked with the shim and may be set-user-id. It counts the variables whose names begin with
+ * PIDGUARD_. Then it becomes its effective user altogether and runs itself again: `secure`, then `secure again`. */
 #define _GNU_SOURCE
 #include "say.h"
 
@@ -13,7 +13,7 @@ int main(int argc, char **argv) {
   for (char **at = environ; *at; at++)
     found += strncmp(*at, "PIDGUARD_", 9) == 0;
   say("%d found\n", found);
-  pid_t pid = fork(); /* there is something to log */
+  pid_t pid = fork(); /* so that there is something to log */
   if (pid == 0)
     _exit(0);
   if (pid < 0 || waitpid(pid, NULL, 0) != pid)

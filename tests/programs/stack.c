@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* stack: how deep the calls reach that a signal handler may make, on an alternate stack which is painted before. Says
- * "NAME BYTES" for each, above what the handler takes by itself. `stack NAME BYTES` makes one call on a stack with that
- * many bytes left for it, above a page that cannot be touched, and says "fits". An ordinary program. */
+/* stack: how deep the calls reach that a signal handler may make. They run on an alternate stack that is painted
+ * before. Says "NAME BYTES" for each, above what the handler takes by itself. `stack NAME BYTES` makes one call on a
+ * stack with that many bytes left for it, and says "fits". The page below that stack cannot be touched. An ordinary
+ * program: it knows nothing of pidguard. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -100,7 +101,7 @@ static void must(bool condition, const char *what) {
   exit(2);
 }
 
-/* In a handler on this stack. */
+/* Makes the call in a handler on this stack. */
 static void raise_on(unsigned char *stack, size_t size, size_t which) {
   stack_t alternate = {.ss_sp = stack, .ss_size = size};
   must(sigaltstack(&alternate, NULL) == 0, "sigaltstack");
@@ -166,7 +167,7 @@ int main(int argc, char **argv) {
     puts("fits");
   } else {
     for (size_t i = 0; i < COUNT; i++) {
-      depth_of(stack, i); /* once before: what is only done the first time is for the log of the README to say */
+      depth_of(stack, i); /* once before, because what only the first call does is not counted here */
       printf("%s %zu\n", calls[i].name, depth_of(stack, i));
     }
   }

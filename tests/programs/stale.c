@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* stale MAKE REAP SEND: makes a child, has it reaped, says "ready PID", waits for a line, then signals the number that
- * it still remembers, and says "result RETURN ERRNO". What the classes of bugs of real programs come down to. `stale
- * --child FD` is the child after an exec; `stale --resume ...` goes on after the program has exec'd itself. */
+/* stale MAKE REAP SEND: makes a child, has it reaped, says "ready PID" and waits for a line. Then it signals the PID
+ * that it still remembers, and says "result RETURN ERRNO". The classes of bugs of real programs come down to this.
+ * `stale --child FD` is the child after an exec. `stale --resume ...` goes on after the program has exec'd itself. */
 #define _GNU_SOURCE
 #include "stale.h"
 
@@ -50,7 +50,7 @@ static void at_exit(void) {
 
 void reap_and_send(void) {
   if (scenario.leader && setpgid(scenario.child, scenario.child) != 0) {
-    /* EACCES: it has exec'd, EPERM: it leads a session, ESRCH: reaped already. It is a leader by then. */
+    /* EACCES: the child has exec'd; EPERM: it leads a session; ESRCH: it is reaped already. It is a leader by then. */
   }
   if (strcmp(scenario.reap, "waitid-pidfd") == 0)
     scenario.child_pidfd = (int)syscall(434 /* pidfd_open */, scenario.child, 0);

@@ -49,7 +49,7 @@ static pid_t after_fork(pid_t pid) {
 
 static pid_t by_fork(void) { return after_fork(fork()); }
 
-/* Not in older libcs: then it is the same as fork, and the scenario still true. */
+/* Older libcs do not have _Fork(). Then this is the same as fork(), and the scenario is still true. */
 static pid_t by_bare_fork(void) {
   union {
     void *object;
@@ -68,7 +68,7 @@ static pid_t by_vfork(void) {
   return pid;
 }
 
-/* One that borrows its parent's memory to ask after another number that is gone. */
+/* The child borrows its parent's memory to ask after another PID that is gone. */
 static pid_t by_vfork_that_asks(void) {
   static pid_t gone;
   gone = fork();
@@ -113,7 +113,7 @@ static pid_t by_spawn(spawn_fn *spawn) {
   return errno ? -1 : pid;
 }
 
-/* Since glibc 2.39; the number is asked of the pidfd, as Rust's std does it. */
+/* glibc has these since 2.39. The program asks the pidfd for the PID, as Rust's std does it. */
 extern int pidfd_spawn(int *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
                        char *const[], char *const[]) __attribute__((weak));
 extern int pidfd_spawnp(int *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
@@ -156,7 +156,7 @@ static pid_t by_clone(int flags, int exit_signal) {
   return pid;
 }
 
-/* Through libc's syscall(), as languages' runtimes and sandboxes do it. */
+/* Makes the child through libc's syscall(), as language runtimes and sandboxes do it. */
 static pid_t by_syscall(const char *call) {
   struct { /* struct clone_args of Linux 5.5, of which 5.3 has the first 64 bytes */
     uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size;
@@ -169,7 +169,7 @@ static pid_t by_syscall(const char *call) {
 #endif
   if (strcmp(call, "clone3") == 0)
     return after_fork((pid_t)syscall(435 /* clone3 */, &args, 64L));
-  if (strcmp(call, "clone3-set_tid") == 0) { /* the kernel's own count of numbers does not notice */
+  if (strcmp(call, "clone3-set_tid") == 0) { /* the kernel's own count of PIDs does not notice */
     args.set_tid = (uint64_t)(uintptr_t)&pid;
     args.set_tid_size = 1;
     long made = syscall(435 /* clone3 */, &args, sizeof args);
@@ -194,7 +194,7 @@ static pid_t by_forkpty(const char *version) {
   } old = {version ? dlvsym(RTLD_DEFAULT, "forkpty", version) : NULL};
   int terminal;
   pid_t pid = (old.function ? old.function : forkpty)(&terminal, NULL, NULL, NULL);
-  scenario.leader = false; /* it leads a session already, or is about to: setpgid would be in its way */
+  scenario.leader = false; /* it leads a session already, or is about to, and setpgid() would be in its way */
   after_fork(pid);
   while (pid > 0 && getpgid(pid) != pid)
     usleep(100);
@@ -224,7 +224,7 @@ static pid_t by_handler(void) {
   return scenario.child;
 }
 
-/* The rest of the scenario happens in a child of the program; the program ends as that child ends. */
+/* The rest of the scenario happens in a child of the program. The program ends as that child ends. */
 static pid_t by_nested_fork(void) {
   pid_t nested = fork();
   if (nested < 0)
@@ -244,7 +244,7 @@ static void nest(int sig) {
   nested_by_handler = fork();
 }
 
-/* The same in a child that a handler makes while its parent comes back from a vfork, and that goes on there. */
+/* The same, but a handler makes that child while its parent comes back from a vfork(). The child goes on there. */
 static pid_t by_nested_in_vfork(void) {
   pid_t self = getpid();
   int status = 0;
@@ -270,7 +270,7 @@ static void *rest_main(void *unused) {
   return unused;
 }
 
-/* Another child had the program's memory; the rest happens in a thread of a child that does nothing else itself. */
+/* Another child had the program's memory. The rest happens in a thread of a child that does nothing else itself. */
 static pid_t by_nested_thread(void) {
   pthread_t thread;
   pid_t guest = by_clone(CLONE_VM, SIGCHLD);
@@ -292,7 +292,7 @@ static pid_t by_daemon(void) {
   return by_fork();
 }
 
-/* A grandchild that comes to us because its parent died and we are a subreaper. */
+/* A grandchild comes to this program, because its parent died and the program is a subreaper. */
 static pid_t by_orphan(void) {
   int tell[2];
   pid_t orphan = -1;
@@ -309,7 +309,7 @@ static pid_t by_orphan(void) {
   return orphan;
 }
 
-/* More children come and go before the one is reaped: nothing that was opened for it may be needed again. */
+/* More children come and go before the one is reaped. Nothing that was opened for it may be needed again. */
 static pid_t then_fork(pid_t pid) {
   for (int i = 0; i < 3; i++) {
     pid_t other = fork();
@@ -346,7 +346,7 @@ void end_members(void) {
     usleep(100);
 }
 
-/* From before its birth on every descriptor that there can be is in use. */
+/* Every descriptor that there can be is in use from before the child's birth. */
 static pid_t by_full_fork(void) {
   struct rlimit limit = {64, 64};
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
@@ -356,7 +356,7 @@ static pid_t by_full_fork(void) {
   return by_fork();
 }
 
-/* The program replaces itself after the child was made, and goes on with the number as an argument. */
+/* The program replaces itself after the child was made, and goes on with the PID as an argument. */
 static pid_t then_exec(pid_t pid) {
   char child[16], gate0[16], gate1[16];
   snprintf(child, sizeof child, "%d", (int)pid);
@@ -368,7 +368,7 @@ static pid_t then_exec(pid_t pid) {
   return -1;
 }
 
-/* As many descriptors as the loader needs, and no more. */
+/* Leaves as many descriptors as the loader needs, and no more. */
 static pid_t with_one_free(pid_t pid) {
   int lowest = dup(0);
   struct rlimit limit = {(rlim_t)lowest + 1, (rlim_t)lowest + 1};

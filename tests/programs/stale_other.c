@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls that touch a process by its number, but for kill() and its like: made through libc, and by syscall(). */
+/* Calls that touch a process by its PID, other than kill() and its like. They are made through libc and by
+ * syscall(). */
 #define _GNU_SOURCE
 #include "stale.h"
 
@@ -34,7 +35,7 @@
 #define PR_SCHED_CORE 62
 #endif
 
-/* Where libc has them. */
+/* Not every libc has these. */
 struct sched_attr;
 extern int sched_setattr(pid_t, struct sched_attr *, unsigned) __attribute__((weak));
 extern int sched_getattr(pid_t, struct sched_attr *, unsigned, unsigned) __attribute__((weak));
@@ -74,7 +75,8 @@ static long by_capget(bool libc, pid_t pid) {
   return libc && capget ? capget(&header, capabilities) : syscall(SYS_capget, &header, capabilities);
 }
 
-/* On a terminal of its own, in a session of its own: who is not in that gets EPERM for a group that there is. */
+/* Makes the call in a session of its own, on a terminal of its own. A group that exists, but not in that session, gives
+ * EPERM. */
 static long by_tcsetpgrp(pid_t group) {
   int ends[2], error = EIO;
   if (pipe(ends) != 0)
@@ -104,7 +106,7 @@ static long by_spawn(pid_t group) {
   return errno ? -1 : 0;
 }
 
-/* libc's; a call that this libc does not have is made by syscall(). */
+/* Makes the call of libc. If this libc does not have it, syscall() makes it. */
 static long by_libc(const char *call, pid_t pid) {
   if (strcmp(call, "pidfd_open") == 0)
     return pidfd_open ? pidfd_open(pid, 0) : syscall(SYS_pidfd_open, pid, 0);

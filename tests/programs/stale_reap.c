@@ -48,7 +48,7 @@ void prepare_reap_late(void) {
     signal(SIGCHLD, SIG_IGN);
 }
 
-/* Waits that name nobody may bring another child first: a helper of the scenario. */
+/* The wait must have given the child of the scenario, with its status. */
 static void expect(pid_t pid, int status) {
   if (pid != scenario.child || !WIFEXITED(status) || WEXITSTATUS(status) != CHILD_STATUS)
     fail("wait gave the wrong child or status");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Every way in which a program signals a number. */
+/* Every way in which a program signals a PID. */
 #define _GNU_SOURCE
 #include "stale.h"
 
@@ -30,7 +30,7 @@ static void *thread_main(void *unused) {
   return unused;
 }
 
-/* A forked child is not the parent of the stale number, but remembers it as well. */
+/* A forked child is not the parent of the process with the stale PID, but remembers it as well. */
 static void from_forked_child(void) {
   int answer[2], ends[2];
   if (pipe(ends) != 0)
@@ -69,7 +69,7 @@ static void from_vfork_child(void) {
 int send_stale(int *error) {
   const char *how = scenario.send;
   if (scenario.child <= 1)
-    fail("no number");
+    fail("no PID");
   errno = 0;
   if (strcmp(how, "kill") == 0 || strcmp(how, "atexit") == 0)
     plain_kill();

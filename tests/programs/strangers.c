@@ -35,7 +35,7 @@ static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- The process beside the program ---- */
 
-/* Signals of lower numbers are handed out first, so everything that came before the last one has been counted. */
+/* The kernel hands out signals of lower numbers first. So everything that came before the last one has been counted. */
 static void be_stranger(enum stranger_kind kind) {
   sigset_t all;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -64,7 +64,7 @@ static int32_t take(pid_t pid, enum stranger_kind kind) {
       be_stranger(kind);
     if (made > 0 && kind == STRANGER_NUMBER)
       setpgid((pid_t)made, (pid_t)made);
-    if (made != -EEXIST || tries == 1000) /* who had it may still be on the way out */
+    if (made != -EEXIST || tries == 1000) /* the process that had it may still be on the way out */
       return (int32_t)made;
     usleep(500);
   }
@@ -112,7 +112,7 @@ static void give_up(int status, const char *what, int error) {
   exit(status);
 }
 
-/* As nobody's child: the one in between ends at once. */
+/* The maker is no child of the program, because the process in between exits at once. */
 static void exec_maker(int socket) {
   char first[16], second[16];
   snprintf(first, sizeof first, "%d", socket);
@@ -156,7 +156,7 @@ void strangers_start(void) {
     same = stranger_take(any, STRANGER_HELD);
   }
   if (same <= 1)
-    give_up(77, "no process can be given a number here (clone3 with set_tid)", same < 0 ? -same : EIO);
+    give_up(77, "no PID can be chosen here (clone3 with set_tid)", same < 0 ? -same : EIO);
   stranger_end(same, STRANGER_HELD);
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* threads SCENARIO HOW-LONG [THREADS|putter-in-handler|parent-in-handler]: parents make, signal and reap children while
  * putters dup2, open and close descriptors. HOW-LONG is a number of units of work, or of seconds with an s behind it.
- * THREADS of each kind; or one thread, and the steps of one side run in the handler of a timer's signal. Without
- * arguments: lists the scenarios.
+ * THREADS is the number of threads of each kind. With the other two words there is one thread, and the steps of one
+ * side run in the handler of a timer's signal. Without arguments the program lists the scenarios.
  *
- * Prints "did NAME NUMBER" and "bad NAME NUMBER"; what is bad must be 0 everywhere, and stale_* only with the shim. An
- * ordinary program: it knows nothing of pidguard. Status 77: cannot be shown here. */
+ * Prints "did NAME NUMBER" and "bad NAME NUMBER". What is bad must be 0 everywhere, but stale_* only with the shim. An
+ * ordinary program: it knows nothing of pidguard. Status 77: this cannot be shown here. */
 #define _GNU_SOURCE
 #include "threads.h"
 
@@ -33,7 +33,7 @@ static struct parent parents[THREADS_MAX];
 static struct putter putters[THREADS_MAX];
 static _Atomic unsigned long parent_steps, putter_steps;
 static unsigned long parent_goal, putter_goal;
-static time_t deadline; /* 0: the goals are what ends it */
+static time_t deadline; /* 0: the run ends at the goals */
 
 static time_t now(void) {
   struct timespec time;
@@ -96,8 +96,8 @@ static void on_tick(int sig) {
   errno = kept;
 }
 
-/* The timer is set anew before each step, for a moment within it or soon after: a timer that rings by itself could ring
- * more often than fork() takes, which then starts over for ever. */
+/* The timer is set anew before each step, for a moment within it or soon after. A periodic timer could ring more often
+ * than a fork() takes. Then fork() would start over for ever. */
 static void in_handler(void) {
   struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
   sigaction(TICK, &action, NULL);
@@ -155,7 +155,7 @@ static int usage(void) {
   return 0;
 }
 
-/* Many users have a limit of 1,024 descriptors: HIGH is above. */
+/* Many users have a limit of 1,024 descriptors. The numbers from HIGH on are above that. */
 static void raise_limit(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= 4096)
@@ -184,7 +184,7 @@ int main(int argc, char **argv) {
   }
   sigset_t blocked;
   sigemptyset(&blocked);
-  sigaddset(&blocked, SIGUSR1); /* children inherit it: there it stays pending */
+  sigaddset(&blocked, SIGUSR1); /* children inherit this, so the signal stays pending there */
   sigprocmask(SIG_BLOCK, &blocked, NULL);
 
   int before = count_descriptors(), count = handler ? 1 : threads;

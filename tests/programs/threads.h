@@ -9,30 +9,30 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-/* What was done, so that it can be seen that enough was. */
+/* What was done, so that the test can see that it was enough. */
 #define DID(X)                                                                                                         \
   X(kills)  /* of living children */                                                                                   \
   X(polls)  /* waits with WNOHANG for living children */                                                               \
   X(births) /* children made, and waited for */                                                                        \
-  X(stale)  /* kills of numbers that strangers have */                                                                 \
+  X(stale)  /* kills of PIDs that strangers have */                                                                    \
   X(puts)   /* dup2, dup3 */                                                                                           \
   X(opens)                                                                                                             \
   X(busy) /* EBUSY where it is allowed: from dup2 of a pidfd, beside waits that block */
 
-/* What must not be. */
+/* What must not happen. */
 #define BAD(X)                                                                                                         \
-  X(hit)           /* signals to a stranger whose number was never a child's */                                        \
-  X(stale_hit)     /* signals to a stranger that has the number of a child that is gone */                             \
-  X(stale_passed)  /* kills of such a number that did not say ESRCH */                                                 \
+  X(hit)           /* signals to a stranger whose PID was never a child's */                                           \
+  X(stale_hit)     /* signals to a stranger that has the PID of a child that is gone */                                \
+  X(stale_passed)  /* kills of such a PID that did not say ESRCH */                                                    \
   X(kill_failed)   /* of a living child */                                                                             \
-  X(wait_failed)   /* for a child that there is */                                                                     \
+  X(wait_failed)   /* for a child that exists */                                                                       \
   X(wait_wrong)    /* a wait that gave another child, another status, or a child that lives */                         \
   X(not_delivered) /* the signal did not come to the child */                                                          \
-  X(stolen)        /* a child that nobody waited for was reaped */                                                     \
+  X(stolen)        /* a child was reaped that the program did not wait for */                                          \
   X(put_failed)    /* dup2, dup3 */                                                                                    \
   X(open_failed)                                                                                                       \
   X(close_failed)                                                                                                      \
-  X(lost)     /* descriptors of the program that were closed by somebody else */                                       \
+  X(lost)     /* descriptors of the program that other code closed */                                                  \
   X(replaced) /* descriptors of the program that became something else */                                              \
   X(left)     /* descriptors that are there at the end and were not at the start */
 
@@ -57,22 +57,22 @@ extern _Atomic unsigned long did[DIDS], bad[BADS];
 #define PUTTERS_MAX 16
 #define STALE 4
 
-/* One that makes, signals and waits for children of its own. */
+/* A parent makes, signals and waits for children of its own. */
 struct parent {
   int number, count;
   pid_t children[CHILDREN_MAX];
-  pid_t stale[STALE]; /* children that are gone; strangers have their numbers */
+  pid_t stale[STALE]; /* children that are gone; strangers have their PIDs */
   unsigned turn, births;
   bool signalled;
 };
 
-/* One that puts descriptors of its own onto numbers that nobody else uses. */
+/* A putter puts its own descriptors onto numbers that nothing else uses. */
 struct putter {
   int number;
   int source; /* what it puts there */
   struct stat source_is;
-  pid_t zombie; /* a child that nobody waits for; source is its pidfd. 0: source is no child's */
-  int at;       /* where it stands now, or -1 */
+  pid_t zombie; /* a child that is not waited for; source is its pidfd. 0: source is no child's */
+  int at;       /* the number where it is now, or -1 */
   unsigned turn;
 };
 
@@ -98,6 +98,6 @@ void parent_end(struct parent *parent);
 void putter_begin(struct putter *putter);
 void putter_end(struct putter *putter);
 
-unsigned random_below(unsigned n); /* each thread its own numbers */
+unsigned random_below(unsigned n); /* each thread has its own sequence */
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What parents and putters do, step by step. Every step is plain correct, in threads and in handlers. */
+/* What parents and putters do, step by step. Every step is correct in threads and in handlers. */
 #define _GNU_SOURCE
 #include "threads.h"
 
@@ -35,7 +35,7 @@ static pid_t make_pausing(void) {
   return pid;
 }
 
-/* The wait that must give this child with this status. */
+/* The wait must give this child with this status. */
 static void reap(pid_t pid, int expected) {
   int status = 0;
   pid_t got;
@@ -49,7 +49,7 @@ static void reap(pid_t pid, int expected) {
     BAD_ONE(wait_wrong);
 }
 
-/* A reaped child's number; a stranger has it now. */
+/* Returns a reaped child's PID, which a stranger has now. */
 static pid_t make_stale(void) {
   for (int tries = 0; tries < 20; tries++) {
     pid_t pid = fork();
@@ -61,7 +61,7 @@ static pid_t make_stale(void) {
     if (stranger_take(pid, STRANGER_NUMBER) == pid)
       return pid;
   }
-  exit(2); /* somebody else is always faster */
+  exit(2); /* another process is always faster */
 }
 
 static void kill_stale(pid_t pid) {
@@ -76,7 +76,7 @@ static pid_t next_child(struct parent *parent) {
   return pid > 1 ? pid : (exit(2), 0);
 }
 
-/* Its children in turn. */
+/* Signals the parent's children in turn. */
 static void signal_next(struct parent *parent) {
   parent->signalled = true;
   EXPECT(kill(next_child(parent), SIGUSR1) == 0, kill_failed);
@@ -109,7 +109,7 @@ static void birth(struct parent *parent) {
   DID_ONE(births);
 }
 
-/* One child after the other: made, asked for, signalled, reaped, and now and then a stranger gets the number. */
+/* One child after the other is made, asked for, signalled and reaped. Now and then a stranger gets the PID. */
 static void cycle(struct parent *parent) {
   pid_t pid = make_pausing();
   EXPECT(kill(pid, 0) == 0, kill_failed);
@@ -130,7 +130,7 @@ static void cycle(struct parent *parent) {
   }
 }
 
-/* What is remembered of children that are gone is bounded, at least 64 of all threads together. */
+/* The shim remembers a bounded number of children that are gone. It is at least 64 for all threads together. */
 static void renew_stale(struct parent *parent) {
   pid_t *stale = &parent->stale[parent->births / 2 % STALE];
   if (parent->births++ % 2)
@@ -167,7 +167,7 @@ void parent_begin(struct parent *parent) {
     parent->stale[i] = make_stale();
 }
 
-/* Is SIGUSR1 waiting there? */
+/* Is SIGUSR1 pending there? */
 static bool came(pid_t pid) {
   char path[64], line[256];
   unsigned long long pending = 0;
@@ -233,7 +233,7 @@ static void *borrow(void *arg) {
   return NULL;
 }
 
-/* Whatever the first calls read about the process, they read it beside a thread that puts descriptors. 0: all good. */
+/* The first calls read about the process beside a thread that puts descriptors. Returns 0 if all is good. */
 int be_first(void) {
   pthread_t thread;
   int source = open("/dev/null", O_RDONLY | O_CLOEXEC), bad = 0;
@@ -246,7 +246,7 @@ int be_first(void) {
     _exit(3);
   int status = 0;
   bad += pid <= 1 || waitpid(pid, &status, 0) != pid || status != 3 << 8;
-  for (int i = 0; i < 20; i++) /* nobody has the PID, or a stranger: without the shim this is a question only */
+  for (int i = 0; i < 20; i++) /* a stranger may have the PID, but without the shim this is a question only */
     getpgid(pid);
   pthread_t borrower;
   if (pthread_create(&borrower, NULL, borrow, &pid) != 0)
@@ -308,7 +308,7 @@ static void put(struct putter *putter, int number) {
   }
 }
 
-/* Onto a number that is free, and away again: each is a step, so that others come between. */
+/* Puts onto a number that is free, or takes away again. Each is a step, so that others come between. */
 static void put_or_take(struct putter *putter, int number) {
   if (putter->at < 0)
     put(putter, number);
@@ -323,7 +323,7 @@ static void put_high(struct putter *putter) {
   put_or_take(putter, HIGH + HIGH_EACH * putter->number + (int)(putter->turn / 2 % HIGH_EACH));
 }
 
-/* As after a close-all: whatever is on the number is closed first, and nobody promised that there is anything. */
+/* As after a close-all, this first closes what is on the number. There may be nothing. */
 static void put_closed(struct putter *putter) {
   int number = HIGH + 8 * putter->number + (int)random_below(8);
   if (putter->at >= 0) {
@@ -335,7 +335,7 @@ static void put_closed(struct putter *putter) {
     put(putter, number);
     return;
   }
-  /* Above the numbers that any putter closes: one that is closed by two putters could be either's. */
+  /* This is above the numbers that any putter closes. A number that two putters close could be either's. */
   putter->at = fcntl(putter->source, F_DUPFD_CLOEXEC, HIGH + 8 * PUTTERS_MAX);
   DID_ONE(puts);
   if (putter->at < 0)
@@ -360,7 +360,7 @@ static void reuse(struct putter *putter) {
   putter->turn++;
 }
 
-/* Whatever number comes: in a program with threads it need not be the lowest. */
+/* Any number may come. In a program with threads it need not be the lowest. */
 static void open_any(struct putter *putter) {
   if (putter->at >= 0) {
     take_away(putter);
@@ -379,7 +379,7 @@ void putter_begin(struct putter *putter) {
   putter->at = -1;
   if (scenario->source == PUT_STRANGER) {
     pid = stranger_take(0, STRANGER_HELD);
-    putter->zombie = -pid; /* ended like one, but not ours */
+    putter->zombie = -pid; /* ended like one, but no child of this program */
   } else if (scenario->source == PUT_ZOMBIE) {
     pid = putter->zombie = fork();
     if (pid == 0)

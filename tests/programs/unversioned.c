@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A library that stands before libc's posix_spawn under its bare name, without a version, as most of those do. It says
- * so when it is called, and goes on. */
+/* A library whose posix_spawn() stands before libc's under the bare name, without a version, as most of those do. It
+ * says so when it is called, and goes on. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
