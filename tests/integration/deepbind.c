@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* RTLD_DEEPBIND: what such an object calls goes past the shim, which is said; with PIDGUARD_DEEPBIND=clear it does not.
- * A program of ours, and PHP with its extension posix. Arguments: the program, its module's name. */
+/* What an object with RTLD_DEEPBIND calls goes past the shim, and the log says so. With PIDGUARD_DEEPBIND=clear it does
+ * not go past. The test has a program of this project, and PHP with its extension posix. Arguments: the program, its
+ * module's name. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -13,7 +14,7 @@ static const char *program, *module;
 static const char *const keeps[] = {"PIDGUARD_DEBUG=warn", NULL};
 static const char *const clears[] = {"PIDGUARD_DEBUG=warn", "PIDGUARD_DEEPBIND=clear", NULL};
 
-/* Is the stranger hit? *ret_told: the log says that an object is past us. */
+/* Is the stranger hit? *ret_told: the log says that an object goes past the shim. */
 static bool play(const char *const *argv, const char *preload, const char *const *env, bool *ret_hit, bool *ret_told) {
   struct pg_test_command command = {.argv = argv, .preload = preload, .env = env};
   struct pg_test_process process;
@@ -40,7 +41,8 @@ static bool play(const char *const *argv, const char *preload, const char *const
   return good;
 }
 
-/* may_differ: a program of others may have stopped opening its modules so; then they are protected in any case. */
+/* may_differ: a program of another project may have stopped opening its modules so. Then they are protected in any
+ * case. */
 static void three_ways(const char *const *argv, bool may_differ) {
   const char *preload = pg_test_preload();
   bool hit = false, told = false;
