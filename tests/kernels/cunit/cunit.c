@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The stand-in for CUnit on targets that have none: lists of suites and tests, run in order, failures counted and
- * printed in CUnit's words. Suites with init functions and fatal assertions are refused: nothing here uses them. */
+/* The stand-in for CUnit on targets that have none. It has lists of suites and tests and runs them in order. It counts
+ * failures and prints them in CUnit's words. Suites with init functions and fatal assertions are refused, because
+ * nothing here uses them. */
 #include <CUnit/Basic.h>
 
 #include <stdio.h>
