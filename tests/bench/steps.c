@@ -5,9 +5,9 @@
  *
  *     pg_steps [-p PRELOAD] [-c] [-t] PROGRAM WORK…
  *
- * For each work it prints, separated by tabs: the name, the instructions, those in the preload object, in libc and in
- * the loader, and the system calls by name. -c counts only the system calls of a start, which is much faster. -t
- * traces: it prints the object and the offset of every instruction on stderr. */
+ * It prints one line for each work, separated by tabs. The columns are the name, the instructions, those in the preload
+ * object, in libc and in the loader, and the system calls by name. -c counts only the system calls of a start, which is
+ * much faster. -t traces: it prints the object and the offset of every instruction on stderr. */
 #define _GNU_SOURCE
 #include "steps.h"
 

@@ -35,8 +35,9 @@ static uint64_t clock_ns(clockid_t clock) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Either the processor time of this process and of the children that it has reaped, so that other processes of this
- * machine do not count; or the time on the wall, which includes the time that the processes wait for each other. */
+/* The processor time of this process and of the children that it has reaped. So other processes of the machine do not
+ * count. With `wall` it is the time on the wall, which includes the time that processes wait for each
+ * other. */
 static uint64_t now_ns(void) {
   if (wall)
     return clock_ns(CLOCK_MONOTONIC);

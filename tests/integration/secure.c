@@ -53,11 +53,11 @@ static bool copy_program(const char *from, const char *to, mode_t mode) {
   return PG_CHECK(done, "cannot copy %s: errno %d", from, errno);
 }
 
-/* Runs a program as nobody, with an environment that asks for a log of everything. */
+/* Runs a program as the user nobody, with an environment that asks for a log of everything. */
 static void run_as_nobody(const char *program, const char *log, struct pg_test_outcome *ret) {
   char setting[300], libraries[300];
   snprintf(setting, sizeof setting, "PIDGUARD_LOG=%s", log);
-  /* Nobody may have no access to the build. */
+  /* The user nobody may have no access to the build. */
   snprintf(libraries, sizeof libraries, "LD_LIBRARY_PATH=%s", directory);
   const char *const argv[] = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, NULL},
                     *const env[] = {setting,
@@ -98,7 +98,7 @@ static void set_user_id(void) {
     pg_test_skip("setpriv is not installed");
     return;
   }
-  chmod(directory, 0775); /* nobody may write here, too, because the halves would differ otherwise */
+  chmod(directory, 0775); /* the user nobody may write here, too, because the halves would differ otherwise */
   if (copy_program(secure_program, privileged, 04755) && copy_program(secure_program, plain, 0755) &&
       copy_program(pg_test_preload(), object, 0755)) {
     run_as_nobody(privileged, log, &outcome);

@@ -11,7 +11,7 @@ void old_user(struct state *s, int me, unsigned rules) {
     a->n = s->held;
     a->pc = a->n >= 0 ? 1 : 10;
     break;
-  case 1: /* is it still ours? */
+  case 1: /* is it still the shim's? */
     a->pc = s->table[(int)a->n] == CHILD ? 2 : 10;
     break;
   case 2:

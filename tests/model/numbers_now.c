@@ -45,7 +45,7 @@ static void window(struct state *s, int me, unsigned rules) {
     if (!(rules & REGISTER))
       s->cell[(int)a->m] = OURS;
     break;
-  case WINDOW + 9: /* a number that is not proven ours is not closed */
+  case WINDOW + 9: /* a number that is not proven the shim's is not closed */
     s->pins[(int)a->m] |= bit(me);
     break;
   case WINDOW + 10:
@@ -132,7 +132,7 @@ void new_reap(struct state *s, int me, unsigned rules) {
     if ((rules & PINS) && alive(s, s->pins[(int)a->m] & (uint8_t)~bit(me), rules))
       return;
     break;
-  case 3: /* proven ours? */
+  case 3: /* proven the shim's? */
     if (s->table[(int)a->m] != CHILD)
       a->pc = 4;
     break;

@@ -299,7 +299,7 @@ static void adoption(void) {
   CHECK_ERRNO(pidguard_forget(INT_MIN), ESRCH);
 }
 
-/* If no pidfd can be opened, nothing is wrong with the child. */
+/* If no pidfd can be opened, the error must not say that something is wrong with the child. */
 static void adoption_refused(void) {
   int status;
   pid_t pid = fork();

@@ -60,7 +60,7 @@ static void use_stale(pid_t pid) {
   CHECK_ERRNO(pidguard_kill(-pid, SIGTERM), ESRCH);
   CHECK_ERRNO(pidguard_sigqueue(pid, SIGTERM, value), ESRCH);
   CHECK_ERRNO(pidguard_pidfd_open_child(pid), ESRCH);
-  CHECK_ERRNO(pidguard_adopt(pid), ECHILD); /* it is no child of ours */
+  CHECK_ERRNO(pidguard_adopt(pid), ECHILD); /* the stranger is no child of this process */
   CHECK_ERRNO(pidguard_kill(pid, SIGTERM), ESRCH);
   if (preloaded) /* both use one table: libc's names know what the API has seen */
     CHECK_ERRNO(kill(pid, SIGTERM), ESRCH);

@@ -153,7 +153,7 @@ static void own_group(void) {
   child_done(&c);
 }
 
-/* To the process itself, without a descriptor, on this kernel and as on one that does not know how. */
+/* Signals to the process itself, without a descriptor, on this kernel and as on one that does not know how. */
 static void oneself(void) {
   const unsigned ways[] = {0, PG_FEATURE_SELF};
   const int names[] = {PIDGUARD_SELF_PROCESS, PIDGUARD_SELF_THREAD};
