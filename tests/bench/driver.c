@@ -231,7 +231,7 @@ static void print_weights(int first, int count) {
     fflush(ways[i].to);
     if (!fgets(line, sizeof line, ways[i].from) ||
         sscanf(line, "memory %ld %ld %ld %ld %ld", &w[0], &w[1], &w[2], &w[3], &w[4]) != 5)
-      die(ways[i].name, "cannot be weighed");
+      die(ways[i].name, "its memory cannot be measured");
     printf("%-12s%7ld kB%9ld kB%10ld%19ld kB%19ld kB\n", ways[i].name, w[0], w[1], w[2], w[3], w[4]);
     if (table)
       fprintf(table, "memory\t%d\t%d\t%s\t%ld\t%ld\t%ld\t%ld\t%ld\n", children, threads, ways[i].name, w[0], w[1], w[2],

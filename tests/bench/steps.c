@@ -29,7 +29,7 @@
 #if !PG_STEPS_HAVE
 
 int main(void) {
-  puts("SKIP: the counter of instructions knows x86-64 only");
+  puts("SKIP: instructions can be counted on x86-64 only");
   return 77;
 }
 

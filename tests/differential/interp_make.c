@@ -288,7 +288,7 @@ void pgd_do_daemon(int i) {
   pid_t old = self->pid;
   int ret, err;
   if (end_is_heard()) {
-    pgd_trace("s%d skipped: others would hear of the end", i);
+    pgd_trace("s%d skipped: its end may signal other processes", i);
     return;
   }
   atomic_store(&e->also, old);

@@ -80,7 +80,7 @@ void pgd_do_disp(int i) {
   int sig = pgd_signal_number(program.step[i].arg[0]), mode = program.step[i].arg[1], ret, err;
   struct sigaction action;
   if (sig == SIGCHLD) {
-    pgd_trace("s%d skipped: chld does that", i);
+    pgd_trace("s%d skipped: the step chld does that", i);
     return;
   }
   if (sig < 32)
@@ -196,7 +196,7 @@ void pgd_do_signal(int i) {
   else if (target < 0 && target != INT_MIN)
     leader = -target;
   if (sig != 0 && (target == 1 || target == -1 || leader == 1)) { /* never the monitor, never every process */
-    pgd_trace("s%d skipped: not for that one", i);
+    pgd_trace("s%d skipped: no signal may go there", i);
     return;
   }
   if ((group && sig != 0 && leader > 0 && !group_is_free(leader)) ||

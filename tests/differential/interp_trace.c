@@ -163,7 +163,7 @@ bool pgd_resolve(int step, int who, pid_t *ret_pid) {
   default:
     pid = atomic_load(&board->entry[who % WHO_GROUP].pid);
     if (pid <= 1) {
-      pgd_trace("s%d skipped: nobody is c%d yet", step, who % WHO_GROUP);
+      pgd_trace("s%d skipped: there is no process c%d yet", step, who % WHO_GROUP);
       return false;
     }
     if (who >= WHO_GROUP)

@@ -116,7 +116,7 @@ static void reap_without_handler(void) {
     char line[32];
     snprintf(line, sizeof line, "job %d: status %d\n", i, i);
     const char *first = strstr(outcome.out, line);
-    PG_CHECK(first && !strstr(first + 1, line), "job %d not exactly once: %s", i, outcome.out);
+    PG_CHECK(first && !strstr(first + 1, line), "job %d did not run exactly once: %s", i, outcome.out);
   }
   pg_test_outcome_free(&outcome);
 }
@@ -201,7 +201,7 @@ static void server_asks(void) {
   PG_CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "the client: %x", (unsigned)status);
   PG_CHECK(!pg_test_read_line(&process, line, sizeof line) && atoi(line) == pid && strstr(line, ": allowed"), "%s",
            line);
-  PG_CHECK(read_until(&process, "it has ended"), "its end was not told");
+  PG_CHECK(read_until(&process, "it has ended"), "its end was not reported");
   pg_test_finish(&process, &outcome);
   PG_CHECK(pg_test_exited(&outcome, 0), "status %x: %s", (unsigned)outcome.status, outcome.err);
   pg_test_outcome_free(&outcome);
@@ -269,7 +269,7 @@ static void stale(const char *program, const char *preload, bool safe) {
       PG_CHECK(said == -EPIPE, "%d, %s", said, line);
       PG_CHECK(strstr(outcome.err, "stop: No such process"), "%s", outcome.err);
     } else {
-      PG_CHECK(pg_test_stranger_got(&stranger, SIGTERM), "no reuse happened, this test says nothing");
+      PG_CHECK(pg_test_stranger_got(&stranger, SIGTERM), "the stranger was not hit, so this test shows nothing");
       PG_CHECK(said == 0 && !strcmp(line, "stopped"), "%d, %s", said, line);
     }
     pg_test_stranger_release(&stranger);

@@ -150,7 +150,7 @@ static void install(const struct fault *fault) {
     return;
   pg_sys5(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (pg_sys3(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-    give_up("no seccomp filter to be had");
+    give_up("no seccomp filter can be installed");
 }
 
 __attribute__((constructor)) static void begin(void) {

@@ -133,7 +133,7 @@ static void tell(const struct companion *c, const char *library, const char *shi
   puppet_tell_story(half.preload, half.env, NULL, &story);
   puppet_prefix = NULL;
   pg_test_kill_leftovers();
-  if (PG_CHECK(story.told, "%s: no story", shim ? "with" : "without")) {
+  if (PG_CHECK(story.told, "%s: the story did not run", shim ? "with" : "without")) {
     if (shim)
       PG_CHECK(story.result == -1 && story.error == ESRCH && story.untouched, "with: result %d, errno %d, %s",
                story.result, story.error, story.untouched ? "untouched" : "HIT");

@@ -46,7 +46,7 @@ static void story(const char *program, const char *preload) {
   struct puppet_story story;
   puppet_path = program;
   puppet_tell_story(preload, env, NULL, &story);
-  if (!PG_CHECK(story.told, "%s: no story", preload ? preload : "linked"))
+  if (!PG_CHECK(story.told, "%s: the story did not run", preload ? preload : "linked"))
     return;
   PG_CHECK(story.result == -1 && story.error == ESRCH && story.untouched, "result %d, errno %d, %s", story.result,
            story.error, story.untouched ? "untouched" : "HIT");
@@ -125,7 +125,7 @@ static void play_both(const char *preload) {
   pg_test_read_line(&process, line, sizeof line);
   PG_CHECK(sscanf(line, "ready %d", &child) == 1, "\"%s\"", line);
   int error = child > 1 ? pg_test_take_pid(child, false, &stranger) : -ECHILD;
-  if (PG_CHECK(error == 0, "the number cannot be taken: %s", strerror(-error))) {
+  if (PG_CHECK(error == 0, "no stranger can take the PID: %s", strerror(-error))) {
     pg_test_write_line(&process, "go");
     pg_test_read_line(&process, line, sizeof line);
     PG_CHECK(sscanf(line, "api %d %d", &results[0], &errors[0]) == 2, "\"%s\"", line);
@@ -164,7 +164,7 @@ static void system_wide(void) {
   pg_test_run(&command, &outcome);
   bool can = pg_test_exited(&outcome, 0);
   if (!can)
-    pg_test_skip("no /etc/ld.so.preload of its own: %.100s", outcome.err);
+    pg_test_skip("the test cannot make an /etc/ld.so.preload of its own: %.100s", outcome.err);
   pg_test_outcome_free(&outcome);
   if (!can)
     return;
@@ -190,7 +190,7 @@ static void by_loader(void) {
   const char *prefix[] = {outcome.out, "--preload", pg_test_preload(), NULL};
   puppet_prefix = prefix;
   if (!outcome.out[0])
-    pg_test_skip("readelf does not tell the loader of the program");
+    pg_test_skip("readelf does not show the loader of the program");
   else {
     story(plain_path, NULL);
     story(plain_path, pg_test_preload());
@@ -219,7 +219,7 @@ void pg_test_plan(int argc, char **argv) {
   both_path = argv[3];
   cases_path = argv[4];
   if (!mkdtemp(folder))
-    pg_test_skip_all("no folder in /tmp");
+    pg_test_skip_all("the test cannot make a folder in /tmp");
   pg_test_add("copies", "linked", linked_alone);
   pg_test_add("copies", "linked-and-preloaded", linked_and_preloaded);
   pg_test_add("copies", "linked-and-copy", linked_and_copy);

@@ -27,7 +27,7 @@ static bool play(const char *const *argv, const char *preload, const char *const
   pg_test_read_line(&process, line, sizeof line);
   bool good = PG_CHECK(sscanf(line, "ready %d", &pid) == 1 && pid > 1, "%s says \"%s\"", argv[0], line);
   int error = good ? pg_test_take_pid(pid, PG_TEST_ALONE, &stranger) : 0;
-  if (good && (good = PG_CHECK(error == 0, "the number cannot be taken: %s", strerror(-error)))) {
+  if (good && (good = PG_CHECK(error == 0, "no stranger can take the PID: %s", strerror(-error)))) {
     pg_test_write_line(&process, "go");
     pg_test_read_line(&process, line, sizeof line);
     *ret_hit = pg_test_stranger_got(&stranger, SIGTERM);

@@ -80,7 +80,7 @@ static bool play(const struct story *story, const char *preload, bool family, bo
   pg_test_read_line(&process, line, sizeof line);
   bool good = PG_CHECK(sscanf(line, "ready %d", &pid) == 1 && pid > 1, "%s says \"%s\"", story->name, line);
   int error = good ? pg_test_take_pid(pid, PG_TEST_GROUP, &stranger) : 0;
-  if (good && (good = PG_CHECK(error == 0, "%s: the number cannot be taken: %s", story->name, strerror(-error)))) {
+  if (good && (good = PG_CHECK(error == 0, "%s: no stranger can take the PID: %s", story->name, strerror(-error)))) {
     pg_test_write_line(&process, "go");
     pg_test_read_line(&process, line, sizeof line);
     *ret_hit = pg_test_stranger_got(&stranger, SIGTERM);
@@ -113,7 +113,7 @@ static void test_story(void) {
     return;
   }
   if (play(story, preload, false, &hit))
-    PG_CHECK(hit, "%s: the family is not needed", story->name);
+    PG_CHECK(hit, "%s: the stranger was spared without PIDGUARD_FAMILY", story->name);
   if (play(story, preload, true, &hit))
     PG_CHECK(!hit, "%s: the stranger was hit", story->name);
 }
@@ -153,7 +153,7 @@ static void ignored(void) {
     run("sleep 0 & wait $!; sleep 0 & wait $!", env, &outcome);
     PG_CHECK(pg_test_exited(&outcome, 0) && strstr(outcome.err, "event=degraded") && strstr(outcome.err, "what=family"),
              "status %#x, \"%s\"", (unsigned)outcome.status, outcome.err);
-    PG_CHECK(at[0] == (damaged ? 77 : 0) && at[1] == 0, "it was written to");
+    PG_CHECK(at[0] == (damaged ? 77 : 0) && at[1] == 0, "the shim wrote to the segment");
     pg_test_outcome_free(&outcome);
     shmdt(at);
   }
@@ -255,10 +255,10 @@ void pg_test_plan(int argc, char **argv) {
   heirs = argc > 1 ? argv[1] : NULL;
   pg_test_need_take_pid();
   if (unshare(CLONE_NEWIPC) != 0)
-    pg_test_skip_all("no namespace for System V memory: %s", strerror(errno));
+    pg_test_skip_all("this user cannot make a namespace for System V memory: %s", strerror(errno));
   int id = shmget(IPC_PRIVATE, 4096, 0600);
   if (id < 0)
-    pg_test_skip_all("no System V memory: %s", strerror(errno));
+    pg_test_skip_all("there is no System V memory: %s", strerror(errno));
   shmctl(id, IPC_RMID, NULL);
   for (size_t i = 0; i < sizeof stories / sizeof *stories; i++)
     pg_test_add("family", stories[i].name, test_story);

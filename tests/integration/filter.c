@@ -174,7 +174,7 @@ static void no_core(void) {
   pg_test_outcome_free(&outcome);
   if (good) {
     run_under("kill", true, "fork-wait", pg_test_preload(), no_filter, &shim);
-    PG_CHECK(rmdir(dir) == 0, "something is left in the directory");
+    PG_CHECK(rmdir(dir) == 0, "the killed program left a file in the directory");
     pg_test_outcome_free(&shim);
   }
   setrlimit(RLIMIT_CORE, &limit);
@@ -236,7 +236,7 @@ void pg_test_plan(int argc, char **argv) {
   puppet_path = argv[3];
   int fd = mkstemp(list_path);
   if (fd < 0)
-    pg_test_skip_all("no file in /tmp: %s", strerror(errno));
+    pg_test_skip_all("the test cannot make a file in /tmp: %s", strerror(errno));
   close(fd);
   atexit(remove_list);
   if (!pg_test_preload())

@@ -89,7 +89,7 @@ static bool find_event(const char *text, const char *event, int target, char *co
 
 static void refused(const struct puppet_story *story) {
   PG_CHECK(story->told && story->result == -1 && story->error == ESRCH && story->untouched,
-           "the program sees something else: result %d, errno %d", story->result, story->error);
+           "the signal must fail with ESRCH and reach no stranger: result %d, errno %d", story->result, story->error);
 }
 
 static void events(void) {
@@ -237,10 +237,10 @@ static void failing_logs(void) {
     puppet_tell_story(preload, env, table[i].errors, &story);
     refused(&story);
     if (i == 0 && !is_of_root_or_us("/dev/full"))
-      pg_test_skip("/dev/full is nobody's in this user namespace, and not written to");
+      pg_test_skip("/dev/full belongs to no user of this namespace, so the log does not go there");
     else if (i == 0)
       PG_CHECK(count(story.outcome.err, " event=log-lost ") == 1 && count(story.outcome.err, "\n") == 1,
-               "that the log is full is not said, or more: \"%.300s\"", story.outcome.err);
+               "one line must say that lines were lost: \"%.300s\"", story.outcome.err);
     pg_test_outcome_free(&story.outcome);
   }
 }
@@ -263,7 +263,7 @@ static void descriptor_two_reused(void) {
   PG_CHECK(answer[0] == 2, "open gave %d", answer[0]);
   int child = puppet_reaped_child(&puppet);
   int error = child > 1 ? pg_test_take_pid(child, PG_TEST_ALONE, &stranger) : -1;
-  if (PG_CHECK(error == 0, "the number cannot be taken")) {
+  if (PG_CHECK(error == 0, "no stranger can take the PID")) {
     puppet_ask(&puppet, "kill", answer, "kill %d 15", child);
     PG_CHECK(answer[0] == -1 && answer[1] == ESRCH, "kill: %d", answer[0]);
     pg_test_stranger_release(&stranger);
@@ -272,7 +272,7 @@ static void descriptor_two_reused(void) {
   puppet_finish(&puppet, &outcome);
   read_text(path, text, sizeof text);
   PG_CHECK(strcmp(text, "data") == 0, "the data file has \"%.300s\"", text);
-  PG_CHECK(find_event(outcome.err, "refused", child, line, sizeof line), "the old stderr has not: %s", line);
+  PG_CHECK(find_event(outcome.err, "refused", child, line, sizeof line), "the old stderr has no such line: %s", line);
   unlink(path);
   pg_test_outcome_free(&outcome);
 }
@@ -308,7 +308,7 @@ static void bad_values(void) {
     check_lines(story.outcome.err);
     PG_CHECK(count(story.outcome.err, name) == 1, "%s is reported %u times: \"%.300s\"", settings[i],
              count(story.outcome.err, name), story.outcome.err);
-    PG_CHECK(!strstr(story.outcome.err, "comm=\"\""), "by nobody: \"%.300s\"", story.outcome.err);
+    PG_CHECK(!strstr(story.outcome.err, "comm=\"\""), "a line names no program: \"%.300s\"", story.outcome.err);
     pg_test_outcome_free(&story.outcome);
   }
 }

@@ -85,7 +85,7 @@ static void retired_bound(void) {
     children[i] = puppet_reaped_child(&puppet);
   for (; taken < 4; taken++) {
     int error = pg_test_take_pid(children[taken], PG_TEST_ALONE, &strangers[taken]);
-    if (!PG_CHECK(error == 0, "number %d cannot be taken: %s", taken, strerror(-error)))
+    if (!PG_CHECK(error == 0, "no stranger can take PID %d: %s", taken, strerror(-error)))
       break;
   }
   for (int i = 0; i < taken && taken == 4; i++) {
@@ -114,7 +114,7 @@ static void own_child_gets_the_number(void) {
     return;
   int child = puppet_reaped_child(&puppet), again = -1;
   int error = child > 1 ? pg_test_wrap_to_pid(child, 40000, &stranger) : -1;
-  if (PG_CHECK(error == 0, "the number does not come round: %s", strerror(-error))) {
+  if (PG_CHECK(error == 0, "the PID does not come round: %s", strerror(-error))) {
     puppet_ask(&puppet, "kill", answer, "kill %d %d", child, SIGTERM);
     PG_CHECK(answer[0] == -1 && pg_test_stranger_untouched(&stranger), "the stranger is hit");
     pg_test_stranger_release(&stranger);

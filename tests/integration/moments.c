@@ -190,7 +190,7 @@ static void play_stale(const struct when *when, const char *shim) {
   pg_test_read_line(&process, line, sizeof line);
   PG_CHECK(sscanf(line, "ready %d", &child) == 1, "%s: it says \"%s\"", half, line);
   int error = child > 1 ? pg_test_take_pid(child, false, &stranger) : -ECHILD;
-  if (PG_CHECK(error == 0, "%s: the number cannot be taken: %s", half, strerror(-error))) {
+  if (PG_CHECK(error == 0, "%s: no stranger can take the PID: %s", half, strerror(-error))) {
     pg_test_write_line(&process, "go");
     pg_test_read_line(&process, line, sizeof line);
     bool told = sscanf(line, "result %d %d", &result, &number) == 2, untouched = pg_test_stranger_untouched(&stranger);

@@ -47,7 +47,7 @@ static void play(const char *shell, const char *script, const char *preload) {
   pg_test_read_line(&process, line, sizeof line);
   PG_CHECK(sscanf(line, "ready %d", &pid) == 1, "%s says \"%s\"", script, line);
   int error = pid > 1 ? pg_test_take_pid(pid, PG_TEST_GROUP, &stranger) : -1;
-  if (PG_CHECK(error == 0, "%s: the number cannot be taken: %s", script, strerror(-error))) {
+  if (PG_CHECK(error == 0, "%s: no stranger can take the PID: %s", script, strerror(-error))) {
     pg_test_write_line(&process, "go");
     pg_test_read_line(&process, line, sizeof line);
     PG_CHECK(sscanf(line, "result %d", &result) == 1, "%s says \"%s\"", script, line);

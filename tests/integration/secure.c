@@ -104,7 +104,7 @@ static void set_user_id(void) {
     run_as_nobody(privileged, log, &outcome);
     PG_CHECK(pg_test_exited(&outcome, 0) && strcmp(outcome.out, "0 found\n0 found\n") == 0 && !outcome.err[0],
              "set-user-id: status %#x, \"%s\" \"%s\"", (unsigned)outcome.status, outcome.out, outcome.err);
-    PG_CHECK(size_of(log) < 0, "it made a file for its caller");
+    PG_CHECK(size_of(log) < 0, "the set-user-id program made a file for its caller");
     pg_test_outcome_free(&outcome);
     unlink(log);
     /* The refusal is for the bit alone. */
@@ -141,7 +141,7 @@ static void refused(const char *log, const char *touched, const char *why) {
   PG_CHECK(size_of(touched) == before, "%s was written to: %ld bytes, then %ld", touched, before, size_of(touched));
   PG_CHECK(outcome.err && strstr(outcome.err, "event=bad-environment") && strstr(outcome.err, why) &&
                strstr(outcome.err, " event=birth "),
-           "%s: not said why (%s), or nothing in its place: \"%.600s\"", log, why, outcome.err ? outcome.err : "");
+           "%s: the log must say why (%s), and go to stderr: \"%.600s\"", log, why, outcome.err ? outcome.err : "");
   pg_test_outcome_free(&outcome);
 }
 

@@ -103,7 +103,7 @@ void pg_test_plan(int argc, char **argv) {
   if (argc < 2)
     return;
 #ifndef __OPTIMIZE__
-  pg_test_skip_all("frames say nothing in a build without optimization");
+  pg_test_skip_all("the sizes of frames mean nothing in a build without optimization");
 #endif
   program = argv[1];
   pg_test_add("stack", "usual", usual);

@@ -238,7 +238,7 @@ static void judge(struct pg_test_process *process, const struct way *make, const
                                 : send->flags & TO_GROUP ? PG_TEST_GROUP
                                                          : PG_TEST_ALONE,
                                 &stranger)) != 0) {
-    snprintf(ret->trouble, sizeof ret->trouble, "the number cannot be taken: %s", strerror(-error));
+    snprintf(ret->trouble, sizeof ret->trouble, "no stranger can take the PID: %s", strerror(-error));
     return;
   }
   if (pg_test_write_line(process, "go") != 0 || pg_test_read_line(process, line, sizeof line) != 0 ||

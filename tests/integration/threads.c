@@ -66,7 +66,7 @@ static void test_scenario(void) {
     return;
   PG_CHECK(counts.work > 0 && counts.wrong == 0, "without the shim:%s", counts.text);
   PG_CHECK(counts.stale_passed == counts.stale && (!counts.stale || counts.stale_hit),
-           "without the shim %lu numbers of children that are gone were signalled, %lu with success, %lu signals came",
+           "without the shim %lu PIDs of children that are gone were signalled, %lu with success, %lu signals came",
            counts.stale, counts.stale_passed, counts.stale_hit);
   if (!pg_test_preload()) {
     pg_test_skip("there is no preload object to test");

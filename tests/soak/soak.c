@@ -151,8 +151,8 @@ static void wrap_around(void) {
   }
   churn(pg_test_preload(), seconds, &figures);
   PG_CHECK(figures.hit == 0, "%ld strangers were hit", figures.hit);
-  PG_CHECK(figures.rounds > 0 && figures.refused > 0, "nothing happened");
-  PG_CHECK(figures.odd == 0, "%ld calls came out otherwise than without", figures.odd);
+  PG_CHECK(figures.rounds > 0 && figures.refused > 0, "no child was made, or no signal was refused");
+  PG_CHECK(figures.odd == 0, "%ld calls gave another result than without the shim", figures.odd);
   PG_CHECK(figures.fds[1] <= figures.fds[0] + FD_SLACK, "descriptors grew");
   PG_CHECK(figures.memory[1] <= figures.memory[0] + MEMORY_SLACK_KB, "memory grew");
 }

@@ -85,7 +85,7 @@ void pg_test_need_take_pid(void) {
 void pg_test_need_pidfd(void) {
   int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
   if (fd < 0 && errno == ENOSYS)
-    pg_test_skip_all("these tests watch their processes by pidfd: pidfd_open is 5.3");
+    pg_test_skip_all("these tests watch their processes by pidfd, and pidfd_open needs Linux 5.3");
   if (fd >= 0)
     close(fd);
 }

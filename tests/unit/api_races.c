@@ -150,7 +150,7 @@ static int run(struct race *race) {
   else if (event_error)
     pg_test_skip("the test cannot choose a PID here: %s", strerror(-event_error));
   else
-    PG_CHECK(event_done, "the caller never came to the call that it was to be stopped at");
+    PG_CHECK(event_done, "the caller never made the call at which it should stop");
   return listener < 0 || event_error ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 255;
 }
 

@@ -171,14 +171,14 @@ static void every_function(void) {
         PG_CHECK(error == EMFILE || (r == want && error == want_error),
                  "%s without %s, room for %d: %ld, %s; with room %ld, %s", acts[i].name, without, room, r,
                  strerror(error), want, strerror(want_error));
-        if (!PG_CHECK(open_descriptors() == open_now, "%s without %s, room for %d: left open", acts[i].name, without,
-                      room))
+        if (!PG_CHECK(open_descriptors() == open_now, "%s without %s, room for %d: a descriptor was left open",
+                      acts[i].name, without, room))
           open_now = open_descriptors();
       }
       PG_CHECK(r == want && error == want_error, "%s without %s: room for 5 is not enough", acts[i].name, without);
     }
   }
-  PG_CHECK(refused > 200, "only %d times was there no room", refused);
+  PG_CHECK(refused > 200, "the room ran out only %d times", refused);
   close(pair[0]);
   close(pair[1]);
   close(twin);

@@ -52,7 +52,7 @@ static void use_stale(pid_t pid) {
   union sigval value = {.sival_int = 1};
   if (off) {
     CHECK_EQ(pidguard_kill(pid, SIGTERM), 0);
-    PG_CHECK(ask_helper('g', SIGTERM) == 1, "no reuse happened, this test says nothing");
+    PG_CHECK(ask_helper('g', SIGTERM) == 1, "the stranger was not hit, so this test shows nothing");
     return;
   }
   CHECK_ERRNO(pidguard_kill(pid, SIGTERM), ESRCH);
@@ -69,7 +69,7 @@ static void use_stale(pid_t pid) {
   CHECK_EQ(pidguard_forget(pid), 0);
   CHECK_ERRNO(pidguard_forget(pid), ESRCH);
   CHECK_EQ(pidguard_kill(pid, SIGUSR1), 0);
-  PG_CHECK(ask_helper('g', SIGUSR1) == 1, "forgotten, and still refused");
+  PG_CHECK(ask_helper('g', SIGUSR1) == 1, "the PID was forgotten and is still refused");
 }
 
 /* The child is taken by its PID, or past the table by its pidfd. The PID is dead in both cases. */

@@ -148,9 +148,10 @@ static void against_kernel(void) {
     installed++;
     bool good = end == PASSED || end == REFUSED;
     *(said ? &passing : &blocking) += 1;
-    if (!PG_CHECK(!said || good, "program %d: said to let pass, and %s", i, end == DIED ? "killed" : "something else"))
+    if (!PG_CHECK(!said || good, "program %d: the verdict is that it lets pass, but it was %s", i,
+                  end == DIED ? "killed" : "answered otherwise"))
       return;
-    if (!PG_CHECK(any || said || !good, "program %d: said not to let pass what it does", i))
+    if (!PG_CHECK(any || said || !good, "program %d: the verdict is that it does not let pass, but it does", i))
       return;
   }
   if (!installed) {
@@ -182,7 +183,7 @@ static void answers(void) {
     struct pg_bpf_call call = {CALL, 0, {0}};
     bool allowed = (table[i].answer & 0xffff0000) >= SECCOMP_RET_LOG && table[i].good;
     PG_CHECK(pg_bpf_lets_pass(&program, &call, true, &room) == table[i].good, "answer %#x", table[i].answer);
-    PG_CHECK(pg_bpf_lets_pass(&program, &call, false, &room) == allowed, "answer %#x, not to be borne",
+    PG_CHECK(pg_bpf_lets_pass(&program, &call, false, &room) == allowed, "answer %#x, if no errno is bearable",
              table[i].answer);
   }
 }

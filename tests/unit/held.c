@@ -77,7 +77,7 @@ static void hands_win(void) {
   int fd = pg_held_for(id);
   if (!PG_CHECK(fd >= 0, "held"))
     return;
-  PG_CHECK(dup2(STDERR_FILENO, fd) == fd, "by an instruction that we do not see");
+  PG_CHECK(dup2(STDERR_FILENO, fd) == fd, "by an instruction that the shim does not see");
   PG_CHECK(pg_reach(id, ino, &probe, false) == 0 && pg_held_for(id) != fd, "it is reached another way");
   pg_held_let_go(true, false);
   PG_CHECK(fcntl(fd, F_GETFD) >= 0, "what the program has put there was closed");

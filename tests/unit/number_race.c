@@ -52,7 +52,7 @@ static void race(void) {
     PG_CHECK(pthread_create(&thread[t], NULL, racer, (void *)(t + 1)) == 0, "thread");
   for (int t = 0; t < THREADS; t++)
     pthread_join(thread[t], NULL);
-  PG_CHECK(wrong == 0, "%d times an entry was another one's", wrong);
+  PG_CHECK(wrong == 0, "%d times an entry was that of another process", wrong);
   for (int what = 0; what < 5; what++)
     PG_CHECK(did[what] > STEPS / 4, "step %d ran %" PRIu64 " times", what, did[what]);
   pg_number_each(count, NULL);

@@ -34,7 +34,7 @@ static void four_ends(void) {
     CHECK_EQ(si.si_code, killed ? CLD_KILLED : CLD_EXITED);
     CHECK_EQ(si.si_status, killed ? SIGUSR1 : 6);
     int again = pg_sys_pidfd_open(c.pid, 0);
-    PG_CHECK(again >= 0, "a zombie's number can be opened: %s", strerror(-again));
+    PG_CHECK(again >= 0, "a zombie's PID cannot be opened: %s", strerror(-again));
     close(again);
     CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_STATE_ZOMBIE);
 

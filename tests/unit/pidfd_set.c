@@ -258,7 +258,7 @@ static void threads(void) {
     CHECK_EQ(failed[i], 0);
   }
   for (int i = 0; i < ENDS; i++) {
-    PG_CHECK(collected[c[i].fd] >= 1, "the end of child %d was not told", i);
+    PG_CHECK(collected[c[i].fd] >= 1, "the end of child %d was not reported", i);
     CHECK_EQ(pidguard_pidfd_get_state(c[i].fd), PIDGUARD_STATE_REAPED);
     c[i].pid = -1;
     child_done(&c[i]);

@@ -81,7 +81,7 @@ static void family(void) {
     gate_open();
     struct child c = planted(body_family, shapes[i]);
     CHECK_EQ(pidguard_pidfd_kill_tree(c.fd, 10000), PIDGUARD_TREE_WALK);
-    PG_CHECK(all_gone(10000), "shape %zu: somebody is left", i);
+    PG_CHECK(all_gone(10000), "shape %zu: a process is left", i);
     CHECK_EQ(child_reap(&c), SIGKILL);
     child_done(&c);
   }
@@ -120,7 +120,7 @@ static void breeders(void) {
     struct child c = planted(body_breeder, NULL);
     sleep_ms(20);
     CHECK_EQ(pidguard_pidfd_kill_tree(c.fd, 20000), PIDGUARD_TREE_WALK);
-    PG_CHECK(all_gone(10000), "round %d: somebody has escaped", i);
+    PG_CHECK(all_gone(10000), "round %d: a process has escaped", i);
     child_done(&c);
   }
 }
@@ -141,7 +141,7 @@ static void in_vfork(void) {
   struct child c = planted(body_vforks, NULL);
   sleep_ms(20);
   CHECK_EQ(pidguard_pidfd_kill_tree(c.fd, 10000), PIDGUARD_TREE_WALK);
-  PG_CHECK(all_gone(10000), "somebody is left");
+  PG_CHECK(all_gone(10000), "a process is left");
   child_done(&c);
 }
 

@@ -57,7 +57,7 @@ CU_pTest CU_add_test(CU_pSuite suite, const char *name, CU_TestFunc run) {
 
 CU_pTest CU_get_current_test(void) { return current; }
 
-const char *CU_get_error_msg(void) { return "no memory, or a use that the stand-in does not know"; }
+const char *CU_get_error_msg(void) { return "no memory, or a call that the stand-in does not support"; }
 
 CU_BOOL CU_assertImplementation(CU_BOOL value, unsigned line, const char *condition, const char *file,
                                 const char *function, CU_BOOL fatal) {
