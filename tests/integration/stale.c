@@ -204,7 +204,7 @@ static bool possible(const struct way *make, const struct way *reap, const struc
   if (make->flags & FULL && (reap->flags & PIDFD || send->flags & PIPE)) /* they need descriptors themselves */
     return false;
   if (make->flags & FULL && reap->flags & SILENT &&
-      send->flags & GUEST) /* a process that is not the parent cannot ask by number */
+      send->flags & GUEST) /* a process that is not the parent cannot ask by PID */
     return false;
   if (make->flags & LEADER && (!(send->flags & TO_GROUP) || reap->flags & (TAKES_ANY | GROUP)))
     return false;
