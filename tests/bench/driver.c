@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The driver of the benchmarks: starts one worker for each way of running (plain, shim, …), lets them work in turn in
- * short slices, and compares slice with slice. Within a round every way runs the same work right after the others, and
- * each round begins with another way, so that drift of the machine falls out of the ratios. Calls libc and stats.c. */
+/* The driver of the benchmarks. It starts one worker for each way of running (plain, shim, …). The workers take turns
+ * in short slices of work, and the driver compares slice with slice. Within a round every way runs the same work right
+ * after the others. Each round begins with another way, so that drift of the machine falls out of the ratios. Calls
+ * libc and stats.c. */
 #define _GNU_SOURCE
 #include "stats.h"
 
@@ -60,7 +61,7 @@ static int weigh;
 static const char *only, *label = "-";
 static FILE *raw, *table;
 static int in_turn;
-/* Whole programs as works: NAME=COMMAND. */
+/* Whole programs that serve as works: NAME=COMMAND. */
 static char *programs[MAX_PROGRAMS];
 static int program_count;
 
@@ -69,7 +70,7 @@ static void die(const char *what, const char *more) {
   exit(1);
 }
 
-/* Somebody whom no worker made: the driver's own child, gone with it. */
+/* Makes a process that no worker made. It is a child of the driver and ends with it. */
 static pid_t start_stranger(void) {
   signal(SIGUSR1, SIG_IGN);
   pid_t pid = fork();
@@ -113,8 +114,8 @@ static void start_worker(struct way *way, pid_t stranger) {
     die(way->name, "the worker did not start");
 }
 
-/* Nanoseconds an operation, or -1 where this way has no such work. What is measured for exec-start and for whole
- * programs (command) is what is started, so all ways share the plain worker there and hand it their preload. */
+/* Nanoseconds per operation, or -1 if this way has no such work. For exec-start and for whole programs (command) the
+ * program that is started is measured. So all ways share the plain worker there, and hand it their preload object. */
 static double measure(const struct way *way, const char *work, const char *command) {
   const struct way *worker = way;
   char line[256];
@@ -138,11 +139,11 @@ static double measure(const struct way *way, const char *work, const char *comma
   return -1;
 }
 
-/* One ratio, for people and for the table file: label, children, threads, work, what it is, nanoseconds plain, way,
- * quartile, median, quartile. */
+/* Prints one ratio, for people and into the table file. The columns there are label, children, threads, work, what it
+ * is, nanoseconds plain, way, quartile, median, quartile. */
 static void print_ratio(const char *work, const char *told, double plain, const char *way, struct pg_spread s) {
   printf("  %6.3f (%.3f-%.3f)", s.median, s.low, s.high);
-  if (strstr(work, "-each")) /* what counts there is the difference */
+  if (strstr(work, "-each")) /* here the difference counts */
     printf(" %+.0f ns", (s.median - 1) * plain);
   if (table)
     fprintf(table, "%s\t%d\t%d\t%s\t%s\t%.1f\t%s\t%.4f\t%.4f\t%.4f\n", label, children, threads, work, told, plain, way,
@@ -168,7 +169,7 @@ static void print_head(void) {
   printf("\n");
 }
 
-/* Every figure: work, way, round; negative where a way has no such work. */
+/* Every figure by work, way and round. It is negative if the way has no such work. */
 static double (*figures)[MAX_WAYS][MAX_ROUNDS];
 
 static void measure_work(int w, int r, int i) {
@@ -177,7 +178,7 @@ static void measure_work(int w, int r, int i) {
     fprintf(raw, "%s\t%d\t%s\t%.3f\n", chosen_works[w].name, r, ways[i].name, figures[w][i][r]);
 }
 
-/* Slice by slice; a first one warms up, and tells who has the work. */
+/* Runs a work slice by slice. A first slice warms up, and shows which ways have the work. */
 static void run_work(int w, int first, int count) {
   int has[MAX_WAYS];
   for (int i = first; i < first + count; i++) {
@@ -218,7 +219,7 @@ static void print_work(int w) {
   fflush(stdout);
 }
 
-/* What each worker weighs, with all its children. */
+/* Prints how much memory each worker uses while all its children live. */
 static void print_weights(int first, int count) {
   if (first == 0)
     printf("%-12s%10s%12s%10s%22s%22s\n", "way", "resident", "own pages", "mappings", "object, resident",
@@ -230,7 +231,7 @@ static void print_weights(int first, int count) {
     fflush(ways[i].to);
     if (!fgets(line, sizeof line, ways[i].from) ||
         sscanf(line, "memory %ld %ld %ld %ld %ld", &w[0], &w[1], &w[2], &w[3], &w[4]) != 5)
-      die(ways[i].name, "cannot be weighed");
+      die(ways[i].name, "its memory cannot be measured");
     printf("%-12s%7ld kB%9ld kB%10ld%19ld kB%19ld kB\n", ways[i].name, w[0], w[1], w[2], w[3], w[4]);
     if (table)
       fprintf(table, "memory\t%d\t%d\t%s\t%ld\t%ld\t%ld\t%ld\t%ld\n", children, threads, ways[i].name, w[0], w[1], w[2],
@@ -271,7 +272,7 @@ static void add_way(char *text) {
   ways[way_count++] = (struct way){.name = text, .program = program, .preload = preload};
 }
 
-/* Does it make sense here? */
+/* Does this work make sense with the given options? */
 static int is_apt(const char *name) {
   if (strstr(name, "oldest"))
     return children > 0;
@@ -286,7 +287,7 @@ static void choose_works(void) {
       chosen_works[work_count].name = works[i].name;
       chosen_works[work_count++].told = works[i].told;
     }
-  for (int i = 0; i < program_count && !in_turn; i++) { /* the plain worker runs these for all */
+  for (int i = 0; i < program_count && !in_turn; i++) { /* the plain worker runs these for all ways */
     chosen_works[work_count].name = chosen_works[work_count].told = programs[i];
     chosen_works[work_count].command = strchr(programs[i], '=') + 1;
     *strchr(programs[i], '=') = 0;
@@ -297,8 +298,8 @@ static void choose_works(void) {
     die("calloc", strerror(errno));
 }
 
-/* It ends at the end of its input, its children with it: they come to us, and their numbers must be free again before
- * the next one makes its own. */
+/* The worker ends at the end of its input, and its children end with it. The driver reaps them, because their PIDs must
+ * be free again before the next worker makes its children. */
 static void end_worker(struct way *way) {
   fclose(way->to);
   waitpid(way->pid, NULL, 0);
@@ -378,7 +379,7 @@ int main(int argc, char **argv) {
   choose_works();
   if (!weigh && !in_turn)
     print_head();
-  /* All ways at once, or one after another where their children would be too many together. */
+  /* All ways run at once, or one after another if their children would be too many together. */
   for (int first = 0, count = in_turn ? 1 : way_count; first < way_count; first += count) {
     for (int i = first; i < first + count; i++)
       start_worker(&ways[i], stranger);

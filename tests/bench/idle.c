@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A child that is there and does nothing, as cheaply as can be: thousands of them are made. Without libc where we have
- * system calls of our own; ends with its parent. */
+/* A child that does nothing, as cheaply as possible, because the benchmarks make thousands of them. It does without
+ * libc if the project has system calls for this machine. It ends with its parent. */
 #include "kernel/sys.h"
 
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What this process weighs: sums over /proc/self/smaps. Calls libc. */
+/* Measures the memory of this process: sums over /proc/self/smaps. Calls libc. */
 #include "bench.h"
 
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A prefork server under load, all in one bounded run, on the loopback interface only: a master with WORKERS processes
- * that accept from one socket, each of which ends after some requests and is replaced, as web servers do it; and a
- * client that keeps CLIENTS connections busy until REQUESTS are answered. The master looks after its workers by
- * kill(pid, 0) and ends them by SIGTERM, by the numbers that it remembers. Calls libc.
+/* A prefork server under load, all in one bounded run, on the loopback interface only. A master has WORKERS processes
+ * that accept from one socket. Each of them ends after some requests and is replaced, as in web servers. A client keeps
+ * CLIENTS connections busy until REQUESTS are answered. The master checks its workers by kill(pid, 0) and ends them by
+ * SIGTERM, with the PIDs that it remembers. Calls libc.
  *
- *   pg_bench_server WORKERS CLIENTS REQUESTS REQUESTS-PER-WORKER */
+ *     pg_bench_server WORKERS CLIENTS REQUESTS REQUESTS-PER-WORKER */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -40,7 +40,7 @@ static int listen_somewhere(void) {
   return fd;
 }
 
-/* Ends with the parent, should that one be killed. */
+/* Forks a child that ends if its parent is killed. */
 static pid_t fork_mortal(void) {
   pid_t parent = getpid(), pid = fork();
   if (pid < 0)
@@ -74,7 +74,7 @@ static int ask(void) {
   return fd;
 }
 
-/* Keeps so many questions open and asks a new one for each that was answered. */
+/* Keeps `clients` questions open, and asks a new one for each that was answered. */
 static void be_client(int clients, int requests) {
   struct pollfd open[MAX_CLIENTS];
   char answer[2048];
@@ -123,7 +123,7 @@ int main(int argc, char **argv) {
       die("a stranger");
     if ((workers[at] = fork_mortal()) == 0)
       serve(fd, each);
-    if (++deaths % 16 == 0) /* now and then it sees whether they are all there */
+    if (++deaths % 16 == 0) /* now and then the master checks that all workers are there */
       for (int i = 0; i < count; i++)
         if (workers[i] <= 1 || kill(workers[i], 0) != 0)
           die("kill");

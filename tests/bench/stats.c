@@ -9,7 +9,7 @@ static int compare(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Linear between the two neighbours. */
+/* Interpolates between the two neighbours. */
 static double quantile(const double *sorted, size_t n, double q) {
   double at = q * (double)(n - 1);
   size_t i = (size_t)at;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What steps.c counts: single operations between two marks. Run under it (marks are breakpoint instructions), or alone
- * with "faults", which tells how many page faults an operation costs this process and its child instead. Calls libc. */
+/* The program that steps.c counts: single operations between two marks. Under steps.c the marks are breakpoint
+ * instructions. Alone, with the argument "faults", it prints how many page faults an operation costs this process and
+ * its child. Calls libc. */
 #define _GNU_SOURCE
 #include "../support/pidfs.h"
 #include "bench.h"
@@ -30,7 +31,7 @@ static long faults_now(int who) {
   return ru.ru_minflt;
 }
 
-/* Inlined, so that nothing but the operation lies between two of them. */
+/* The mark is inlined, so that nothing but the operation lies between two marks. */
 static inline __attribute__((always_inline)) void mark(void) {
   if (marks_are_breaks)
     PG_STEPS_BREAK();
@@ -59,7 +60,7 @@ static void reap(pid_t pid) {
     fail("waitpid");
 }
 
-/* Until it is a zombie: what a wait costs must not depend on who is faster. */
+/* Waits until the child is a zombie: the cost of a wait must not depend on which process is faster. */
 static void await_end(pid_t pid) {
   siginfo_t si;
   if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT) != 0)
@@ -74,7 +75,7 @@ static void prepare(void) {
     fail("processes");
 }
 
-/* A number of a child that is gone, fresh each time. */
+/* Makes a PID of a child that is gone, a new one each time. */
 static void make_dead(void) {
   dead = fork();
   if (dead == 0)
@@ -107,7 +108,7 @@ static void kill_reaped(void) {
     fail("kill");
 }
 
-/* Not the first wait of the program, and the third for this child since a birth. */
+/* The measured wait is not the first of the program, and it is the third for this child since a birth. */
 static void waitpid_child(void) {
   make_dead();
   waitpid(child, NULL, WNOHANG);
@@ -136,7 +137,7 @@ static void birth_fork(void) {
   reap(pid);
 }
 
-/* The child's own part: from the return of the system call to that of fork(). steps.c follows the child here. */
+/* The child's own part, from the return of the system call to the return of fork(). steps.c follows the child here. */
 static void birth_fork_child(void) {
   pid_t pid = fork();
   if (pid == 0) {
@@ -242,7 +243,8 @@ static int compare(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Medians of page faults: of the operation in this process, and of the children that it reaped. */
+/* Prints the medians of page faults, those of the operation in this process and those of the children that it
+ * reaped. */
 static void print_faults(void (*run)(void), const char *name) {
   enum { ROUNDS = 51 };
   static long own[ROUNDS], theirs[ROUNDS];
@@ -270,7 +272,7 @@ static int weigh(void) {
   return 0;
 }
 
-/* Page faults of this program from exec to exit, the median of some; then what it weighs in main. */
+/* Prints the median of the page faults of this program from exec to exit, and then its memory in main(). */
 static int weigh_starts(const char *self, const char *preload) {
   enum { STARTS = 21 };
   long figures[STARTS];
@@ -321,7 +323,7 @@ int main(int argc, char **argv) {
       print_faults(works[i].run, works[i].name);
       return 0;
     }
-    /* Until everything is bound, mapped and in its stride; then those that count. */
+    /* First the rounds that bind and map everything, then those that count. */
     marks_are_breaks = 0;
     for (int k = 0; k < PG_STEPS_WARM; k++)
       works[i].run();

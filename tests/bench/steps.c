@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Counts, exactly and repeatably, the instructions that an operation executes in user space, object by object, and its
- * system calls: runs pg_stepped one instruction at a time between its marks. Independent of the machine's speed and
- * load, and of counters that a virtual machine may not have. x86-64. Calls libc.
+/* Counts exactly and repeatably the instructions that an operation executes in user space, object by object, and its
+ * system calls. It runs pg_stepped one instruction at a time between its marks. The figures do not depend on the
+ * machine's speed and load, nor on counters that a virtual machine may not have. x86-64. Calls libc.
  *
- *   pg_steps [-p PRELOAD] [-c] [-t] PROGRAM WORK…
+ *     pg_steps [-p PRELOAD] [-c] [-t] PROGRAM WORK…
  *
- * prints for each work, tab-separated: name, instructions, of those in the preload object, in libc, in the loader, and
- * the system calls by name. -c: of a start the calls only, which is much faster. -t traces: every instruction's object
- * and offset on stderr. */
+ * It prints one line for each work, separated by tabs. The columns are the name, the instructions, those in the preload
+ * object, in libc and in the loader, and the system calls by name. -c counts only the system calls of a start, which is
+ * much faster. -t traces: it prints the object and the offset of every instruction on stderr. */
 #define _GNU_SOURCE
 #include "steps.h"
 
@@ -29,7 +29,7 @@
 #if !PG_STEPS_HAVE
 
 int main(void) {
-  puts("SKIP: the counter of instructions knows x86-64 only");
+  puts("SKIP: instructions can be counted on x86-64 only");
   return 77;
 }
 
@@ -41,7 +41,7 @@ enum { MAX_CALLS = 128, MAX_MAPS = 512 };
 static const char *preload;
 static int tracing, calls_only;
 
-/* What one operation came to. */
+/* The figures of one operation. */
 struct tally {
   uint64_t total, by[WHERES];
   int calls;
@@ -104,7 +104,7 @@ static void die(const char *what) {
   exit(1);
 }
 
-/* Its arguments are variadic, and must have the width of a register. */
+/* ptrace() is variadic, so its arguments must have the width of a register. */
 #define TRACE(request, pid, addr, data)                                                                                \
   ptrace(request, (pid_t)(pid), (void *)(uintptr_t)(addr), (void *)(uintptr_t)(data))
 
@@ -139,7 +139,7 @@ static const struct map *map_of(uint64_t at) {
   return NULL;
 }
 
-/* Is there a system call instruction? Remembered by address: text does not change. */
+/* Is there a system call instruction? The answer is remembered by address, because code does not change. */
 static int is_call(pid_t pid, uint64_t at) {
   static struct {
     uint64_t at;
@@ -166,8 +166,8 @@ static void count(struct tally *t, uint64_t at, int call, long number) {
     t->call[t->calls++] = number;
 }
 
-/* One step. Returns the signal to deliver with the next, AT_MARK or AT_END. What was executed is what lies where the
- * program counter was before, if it has moved: a signal stops the program without a step. */
+/* Makes one step. Returns the signal to deliver with the next step, AT_MARK or AT_END. If the program counter has
+ * moved, the instruction at its old place was executed. A signal stops the program without a step. */
 enum { AT_MARK = -1, AT_END = -2 };
 
 static int step(pid_t pid, int sig, struct tally *t) {
@@ -196,7 +196,7 @@ static int step(pid_t pid, int sig, struct tally *t) {
   return WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
 }
 
-/* From a mark, or from the exec, to the next mark or the end. */
+/* Steps from a mark, or from the exec, to the next mark or the end. */
 static void step_through(pid_t pid, struct tally *t) {
   int sig = 0;
   read_maps(pid);
@@ -204,7 +204,7 @@ static void step_through(pid_t pid, struct tally *t) {
     sig = step(pid, sig, t);
 }
 
-/* From the exec to the end, system calls only. */
+/* Follows the program from the exec to the end, and counts system calls only. */
 static void follow_calls(pid_t pid, struct tally *t) {
   int status, entering = 1;
   TRACE(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD);
@@ -225,7 +225,7 @@ static void follow_calls(pid_t pid, struct tally *t) {
   }
 }
 
-/* Lets the program run to its next stop by a trap; the wait status, or 0 when it has ended well. */
+/* Lets the program run to its next stop by a trap. Returns the wait status, or 0 if the program has ended well. */
 static int run_to_trap(pid_t pid) {
   for (int sig = 0, status;;) {
     if (TRACE(PTRACE_CONT, pid, 0, sig) != 0)
@@ -274,7 +274,7 @@ static pid_t start(const char *program, const char *work) {
   return pid;
 }
 
-/* Counts in the children of the last forks, each from where the kernel leaves it to its mark. The first fork makes the
+/* Counts in the children of the last forks, each from where the kernel starts it to its mark. The first fork makes the
  * child that other works need. */
 static int count_children(pid_t pid, struct tally *tally) {
   int n = 0, at = -1 - PG_STEPS_WARM;
@@ -303,7 +303,7 @@ static int compare(const void *a, const void *b) {
   return (x->total > y->total) - (x->total < y->total);
 }
 
-/* The operation with the median count. */
+/* Returns the operation with the median count. */
 static const struct tally *count_work(const char *program, const char *work) {
   static struct tally tally[PG_STEPS_TIMES];
   memset(tally, 0, sizeof tally);
@@ -335,7 +335,7 @@ static void print_call(long number) {
   printf("%ld", number);
 }
 
-/* Tracer and program take turns: on one processor that is several times faster. */
+/* Tracer and program take turns, and on one processor that is several times faster. */
 static void pin(void) {
   cpu_set_t one;
   int cpu = sched_getcpu();

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The worker's frame: its children, its threads, the clock, and the dialogue with the driver. Reads lines
- * "WORK MILLISECONDS [PRELOAD]" or "run MILLISECONDS PRELOAD COMMAND [ARG…]" and answers each with
- * "ns NANOSECONDS-PER-OPERATION", "none" (no such work here) or "failed REASON"; "memory 0" with what it weighs. Calls
- * libc, stats.c, memory.c and the table of works. */
+/* The frame of the worker: its children, its threads, the clock, and the dialogue with the driver. It reads lines from
+ * the driver and answers each of them:
+ *
+ *     WORK MILLISECONDS [PRELOAD]              ns NANOSECONDS-PER-OPERATION, none (no such work here), failed REASON
+ *     run MILLISECONDS PRELOAD COMMAND [ARG…]  the same
+ *     memory 0                                 memory and the figures of struct pg_weight
+ *
+ * Calls libc, stats.c, memory.c and the table of works. */
 #define _GNU_SOURCE
 #include "bench.h"
 #include "stats.h"
@@ -31,8 +35,9 @@ static uint64_t clock_ns(clockid_t clock) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* What is measured: the processor time of this process and of the children it has reaped, so that whoever else is busy
- * on this machine does not count; or the time on the wall, which also has the waiting for each other in it. */
+/* The processor time of this process and of the children that it has reaped. So other processes of the machine do not
+ * count. With `wall` it is the time on the wall, which includes the time that processes wait for each
+ * other. */
 static uint64_t now_ns(void) {
   if (wall)
     return clock_ns(CLOCK_MONOTONIC);
@@ -43,8 +48,8 @@ static uint64_t now_ns(void) {
   return us * 1000 + clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-/* A child that does nothing until it is killed, at the latest with its parent. SIGUSR1 is ignored before the fork: the
- * first one may come before the child has run at all. */
+/* Makes a child that does nothing until it is killed. It ends with its parent at the latest. SIGUSR1 is ignored before
+ * the fork, because the first one may come before the child has run at all. */
 static pid_t make_idle_child(int *ret_fd) {
   pid_t parent = getpid();
   pid_t pid = pg_bench_fork(ret_fd);
@@ -100,7 +105,7 @@ static void make_children(int others) {
   }
 }
 
-/* A number whose process was ours and is gone: fresh for every slice, so that the shim has not forgotten it. */
+/* Makes a PID of a child that is gone. It is new for every slice, so that the shim has not forgotten it. */
 static int make_dead_child(void) {
   if (bench.dead_fd >= 0)
     close(bench.dead_fd);
@@ -127,7 +132,7 @@ static void *run_share(void *arg) {
   return NULL;
 }
 
-/* n operations in each thread; the time they took, or 0 on failure. */
+/* Runs n operations in each thread. Returns the time that they took, or 0 on failure. */
 static uint64_t run_batch(const struct pg_work *work, uint64_t n) {
   uint64_t begin;
   int result = 0;
@@ -155,13 +160,13 @@ static uint64_t run_batch(const struct pg_work *work, uint64_t n) {
     pthread_barrier_destroy(&start);
   }
   uint64_t took = now_ns() - begin;
-  if (!wall) /* the threads' times add up */
+  if (!wall) /* the times of the threads add up */
     took /= (uint64_t)threads;
   return result ? 0 : took + (took == 0);
 }
 
-/* Grows the batch until one takes a sixteenth of the slice, then fills the slice with batches of that size and answers
- * with their median: somebody else's burst on this machine spoils a batch, not the slice. */
+/* Doubles the batch until one takes a sixteenth of the slice. Then it fills the slice with batches of that size and
+ * answers with their median. So a burst of another process spoils a batch, but not the slice. */
 static void run_slice(const struct pg_work *work, uint64_t slice_ns) {
   static const struct pg_work *last;
   static uint64_t n = 1;
@@ -172,7 +177,7 @@ static void run_slice(const struct pg_work *work, uint64_t slice_ns) {
     uint64_t took = run_batch(work, n);
     if (took == 0)
       goto failed;
-    if (n == 1 && took >= slice_ns) { /* once is enough */
+    if (n == 1 && took >= slice_ns) { /* one operation is enough */
       printf("ns %.3f\n", (double)took);
       return;
     }
@@ -196,7 +201,7 @@ failed:
   printf("failed %s: %s\n", work->name, strerror(errno));
 }
 
-/* The environment for programs that are started: ours, or ours without preloads and then with the given one. */
+/* Sets the environment for programs that are started: that of the worker, or the same with the given preload object. */
 static void set_child_env(const char *preload) {
   static char *changed[4096];
   static char entry[sizeof "LD_PRELOAD=" + 4096];
@@ -215,7 +220,7 @@ static void set_child_env(const char *preload) {
   bench.child_env = changed;
 }
 
-/* A whole program as one operation. */
+/* The command line of a whole program that is one operation. */
 static char *run_argv[32];
 
 __attribute__((noinline)) static pid_t start_run(int null) {

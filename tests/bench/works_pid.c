@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The works as a program does them that knows children by their PIDs. Run plain, under the shim, and under an empty
+/* The works as a program does them that knows its children by PID. They run plain, under the shim, and under an empty
  * preload object. Calls libc only. */
 #define _GNU_SOURCE
 #include "bench.h"
@@ -52,7 +52,7 @@ static int send_usr1(pid_t pid, uint64_t n) {
 
 static int kill_child(const struct pg_bench *b, int thread, uint64_t n) { return send_usr1(b->child[thread], n); }
 
-/* All threads the same one. */
+/* All threads signal the same child. */
 static int kill_same(const struct pg_bench *b, int thread, uint64_t n) {
   (void)thread;
   return send_usr1(b->child[0], n);
@@ -68,7 +68,7 @@ static int kill_stranger(const struct pg_bench *b, int thread, uint64_t n) {
   return send_usr1(b->stranger, n);
 }
 
-/* Signal 0, for whoever may have the number by now. */
+/* Sends signal 0, because another process may have the PID by now. */
 static int kill_reaped(const struct pg_bench *b, int thread, uint64_t n) {
   (void)thread;
   for (; n; n--)
@@ -84,7 +84,8 @@ static int waitpid_child(const struct pg_bench *b, int thread, uint64_t n) {
   return 0;
 }
 
-/* The shim gives a child that is known by identity only a descriptor when it is waited for: the first call pays. */
+/* The first call is dearer: the shim opens a descriptor for a child that it knows by identity only when the program
+ * waits for it. */
 static int waitpid_oldest(const struct pg_bench *b, int thread, uint64_t n) {
   (void)thread;
   for (; n; n--)
@@ -101,7 +102,8 @@ static int waitpid_any(const struct pg_bench *b, int thread, uint64_t n) {
   return 0;
 }
 
-/* Each child in turn: the next one is never the one that was used just now. Goes on where the slice before ended. */
+/* Takes each child in turn, so that the next one is never the one that was used just now. It goes on where the slice
+ * before ended. */
 static pid_t next_of(const struct pg_bench *b) {
   static int turn;
   turn = turn + 1 < b->all_count ? turn + 1 : 0;
@@ -124,7 +126,7 @@ static int poll_each(const struct pg_bench *b, int thread, uint64_t n) {
   return 0;
 }
 
-/* A wait that would block, finds what it waits for, and leaves it there: all are stopped, once. */
+/* A wait that would block, finds what it waits for and leaves it there. All children are stopped once. */
 static int wait_each(const struct pg_bench *b, int thread, uint64_t n) {
   UNUSED_ARGS;
   static int stopped;
@@ -164,7 +166,7 @@ static int fork_wait_any(const struct pg_bench *b, int thread, uint64_t n) {
   return 0;
 }
 
-/* Functions of their own, never inlined: after a vfork the child has run on its caller's stack frame. */
+/* These functions are never inlined: after a vfork the child has run on the stack frame of its caller. */
 __attribute__((noinline)) static pid_t vfork_only(void) {
   pid_t pid = vfork();
   if (pid == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The works as somebody would write them who uses pidfds throughout: clone3(CLONE_PIDFD), pidfd_send_signal,
- * waitid(P_PIDFD). What a rewrite would give, for comparison with the shim. Raw system calls where libc has no function
- * yet. Linux 5.4. */
+/* The works as a program does them that uses pidfds throughout: clone3(CLONE_PIDFD), pidfd_send_signal,
+ * waitid(P_PIDFD). They show what a rewrite would give, for comparison with the shim. If libc has no function yet, they
+ * make raw system calls. Linux 5.4. */
 #define _GNU_SOURCE
 #include "bench.h"
 
@@ -120,7 +120,7 @@ static int exec_true(void *arg) {
   _exit(127);
 }
 
-/* As vfork: shared memory, the parent waits; on a stack of its own, as posix_spawn does it. */
+/* Like vfork: the child shares the memory, and the parent waits. Like posix_spawn, the child has a stack of its own. */
 static int vfork_like(int (*run)(void *), void *arg, uint64_t n) {
   static char stack[65536] __attribute__((aligned(64)));
   for (; n; n--) {
@@ -143,7 +143,8 @@ static int vfork_exec(const struct pg_bench *b, int thread, uint64_t n) {
   return vfork_like(exec_true, b->child_env, n);
 }
 
-/* No entry for a wait for any child, which is the same call either way, nor for what knows no processes. */
+/* A wait for any child has no entry, because it is the same call in both tables. Works that know no processes have none
+ * either. */
 const struct pg_work pg_works[] = {{"kill-child", kill_child, 1},
                                    {"kill-same", kill_same, 1},
                                    {"kill-oldest", kill_oldest, 1},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes, stops, signals and waits for children in the usual ways, and says what it saw. Run under debuggers, tracers
- * and other preloads; the output never depends on process numbers. */
+/* Makes, stops, signals and waits for children in the usual ways, and prints what it saw. It runs under debuggers,
+ * tracers and other preload objects. The output never depends on PIDs. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,7 +14,7 @@
 
 extern char **environ;
 
-/* A pointer, since arguments are evaluated in any order. */
+/* `status` is a pointer, because arguments are evaluated in any order. */
 static void say(const char *what, int result, const int *status) {
   printf("%s: %s, status %04x\n", what,
          result > 0    ? "child"
@@ -41,7 +41,7 @@ static void *from_thread(void *unused) {
 
 int main(void) {
   int status = -1, none = 0;
-  setvbuf(stdout, NULL, _IOLBF, 0); /* valgrind writes out what a forked child's copy of the buffer holds */
+  setvbuf(stdout, NULL, _IOLBF, 0); /* under valgrind a forked child writes out its copy of the buffer */
   pid_t pid = fork();
   if (pid == 0)
     _exit(3);

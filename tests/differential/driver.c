@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* pg_diff: runs random programs of process steps with and without the preload object and compares everything they
- * saw. What differs is shrunk to the fewest steps and shown with both traces. Exit status: 0 none differed, 1 some
- * did, 2 wrong usage, 77 no pid namespace to run in. */
+/* pg_diff runs random programs of process steps with and without the preload object, and compares everything that they
+ * saw. A program that differs is shrunk to the fewest steps and shown with both traces. Exit status: 0 if none
+ * differed, 1 if some did, 2 for wrong usage, 77 if there is no pid namespace to run in. */
 #include "driver.h"
 #include "report.h"
 
@@ -29,7 +29,7 @@ struct options {
   bool show, list;
 };
 
-/* Added up by all jobs. */
+/* All jobs together add to these. */
 struct totals {
   _Atomic long programs, differences, unstable, broken, hung;
   _Atomic int stop;
@@ -49,7 +49,7 @@ static int64_t now_ms(void) {
   return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Runs one side; ends the job when programs cannot be run at all. */
+/* Runs one side. Ends the job if programs cannot be run at all. */
 static void run_side(const struct pgd_program *program, bool shim, char *trace) {
   int err = pgd_run_program(&arena, program, shim, trace, TRACE_CAP);
   if (err < 0) {
@@ -89,7 +89,7 @@ static void save(const struct pgd_program *program, long index) {
   fclose(f);
 }
 
-/* The seed of one program: jobs take turns, and what program 17 is does not depend on how many there are. */
+/* The seed of one program. Jobs take turns, and program 17 is the same for any number of jobs. */
 static uint64_t program_seed(long index) {
   uint64_t state = options.seed ^ (uint64_t)index * 0xd1342543de82ef95u;
   return pgd_random(&state);
@@ -105,8 +105,8 @@ static void unstable(FILE *out, struct pgd_program *program, long index, const c
   print_command(out, index);
 }
 
-/* A program whose traces differed. When plain differs from plain too, the tester is to blame; and when it does not
- * happen again in many runs, a disturbance of the machine, of which a few are allowed. */
+/* Handles a program whose traces differed. If two plain runs differ too, that is a defect of the tester. If the
+ * difference does not come again in many runs, the machine was disturbed. A few of these are allowed. */
 static void found(struct pgd_program *program, long index) {
   static char text[PGD_TEXT_SIZE];
   char *report = NULL;
@@ -136,7 +136,7 @@ static void found(struct pgd_program *program, long index) {
     same += differs(program, NULL);
   for (int k = 0; k < 20 && !differs(program, NULL); k++)
     ;
-  if (strcmp(traces[0], traces[1]) == 0) { /* rare: then the whole program, as it was seen */
+  if (strcmp(traces[0], traces[1]) == 0) { /* rare: then the whole program is shown as it was seen */
     pgd_generate(program, program_seed(index));
     memcpy(traces, first_seen, sizeof first_seen);
   }
@@ -178,7 +178,7 @@ static void job(int number, int64_t deadline) {
       break;
     pgd_generate(&program, program_seed(index));
     bool different = differs(&program, NULL);
-    if (strstr(traces[0], "HUNG")) { /* the same on both sides is no difference, but it wastes time */
+    if (strstr(traces[0], "HUNG")) { /* if both sides hang, that is no difference, but it wastes time */
       atomic_fetch_add(&totals->hung, 1);
       if (getenv("PGD_HUNG"))
         printf("program %ld hangs without the object\n", index);
@@ -197,7 +197,7 @@ static void job(int number, int64_t deadline) {
   _exit(0);
 }
 
-/* All jobs once, over options.count programs. */
+/* Runs all jobs once, over options.count programs. */
 static void run_jobs(void) {
   int64_t deadline = now_ms() + options.seconds * INT64_C(1000);
   memset(totals, 0, sizeof *totals);
@@ -318,7 +318,7 @@ static const char *real(const char *path) {
   return full;
 }
 
-/* False on wrong usage. */
+/* Returns false on wrong usage. */
 static bool parse_options(int argc, char **argv) {
   bool counted = false;
   for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
@@ -413,7 +413,7 @@ int main(int argc, char **argv) {
   }
   sigset_t none;
   sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL); /* what the caller ignores or blocks must not colour the programs */
+  sigprocmask(SIG_SETMASK, &none, NULL); /* what the caller ignores or blocks must not reach the programs */
   for (int sig = 1; sig < 32; sig++)
     signal(sig, SIG_DFL);
   pgd_enter_namespace();
@@ -430,8 +430,8 @@ int main(int argc, char **argv) {
     return self_test();
   int64_t start = now_ms();
   run_jobs();
-  /* A program that differs from itself tells nothing. One in a thousand depends on how late the machine is; more are a
-   * defect of the tester. */
+  /* A program that differs from itself tells nothing. One in a thousand depends on how late the machine is. More than
+   * that are a defect of the tester. */
   long inconclusive = totals->unstable > 1 + totals->programs / 1000 ? totals->unstable : 0;
   long failed = totals->differences + inconclusive + totals->broken;
   printf("%ld programs in %.1f s%s, %ld differed, %ld unstable, %ld hung both ways, %ld jobs broken\n",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Random programs. Most of it does not know what a step does; it only makes the interesting arguments likelier than the
- * absurd ones, so that programs live long enough to do something. But some things happen only after several steps in
- * the right order (a child must be stopped before anybody can see it go on), and chance alone does not find those: so
- * short tales are strewn in, with other steps between theirs. */
+/* Random programs. Most of this file does not know what a step does. It only makes the interesting arguments likelier
+ * than the absurd ones, so that programs live long enough to do something. But some things happen only after several
+ * steps in the right order. A child must be stopped before another process can see it go on, for instance. Chance alone
+ * does not find those. So short tales are strewn in, with other steps between theirs. */
 #include "program.h"
 
 #include <string.h>
@@ -10,17 +10,17 @@
 struct making {
   struct pgd_program *program;
   uint64_t random;
-  int labels;   /* given so far; c0 is the root */
-  int kids[64]; /* children of the block being made, youngest last */
+  int labels;   /* labels given so far; c0 is the root */
+  int kids[64]; /* children of the block that is being made, the youngest last */
   int kids_count;
-  int label;      /* whose block it is */
+  int label;      /* the label of the process that runs the block */
   unsigned where; /* IN_VFORK, IN_THREAD */
   int depth;
 };
 
 static bool chance(struct making *m, int percent) { return pgd_below(&m->random, 100) < percent; }
 
-/* Somebody's number: mostly a child of ours. */
+/* The PID of some process, mostly of a child. */
 static int some_pid(struct making *m) {
   if (m->kids_count > 0 && chance(m, 80))
     return m->kids[m->kids_count - 1 - pgd_below(&m->random, chance(m, 60) ? 1 : m->kids_count)];
@@ -42,7 +42,7 @@ static int some_who(struct making *m, bool wait) {
   return roll < 90 ? WHO_ZERO : roll < 92 ? WHO_ANY : roll < 94 ? WHO_INTMIN : some_pid(m);
 }
 
-/* Programs that kill their root at once show little: those who carry on get gentle signals. */
+/* Programs that kill their root at once show little, so the processes that carry on get gentle signals. */
 static int some_signal(struct making *m, int who) {
   static const int gentle[] = {0, 0, 3, 4, 3, 4, 6, 8};
   bool own = who == WHO_SELF || who == WHO_PARENT || who == 0 || who == m->label || who == WHO_ZERO;
@@ -114,7 +114,7 @@ static void fill_args(struct making *m, struct pgd_step *s) {
     s->arg[1] = some_how(m);
   if (s->op == OP_WAIT)
     s->arg[2] = some_options(m, s->arg[0]);
-  if (s->op == OP_SETPGID && chance(m, 70)) /* groups that children lead or share with each other */
+  if (s->op == OP_SETPGID && chance(m, 70)) /* often groups that children lead or share with each other */
     s->arg[1] = chance(m, 60) ? s->arg[0] : some_pid(m);
 }
 
@@ -137,7 +137,7 @@ static int some_op(struct making *m) {
 static void make_block(struct making *m, int steps);
 static void make_step(struct making *m);
 
-/* A step with nothing in it; the same order of writes on every compiler. */
+/* Appends a step with these arguments. The order of writes is the same with every compiler. */
 static struct pgd_step *append(struct pgd_program *p, int op, int first, int second, int third) {
   struct pgd_step *s = &p->step[p->count];
   p->count++;
@@ -145,10 +145,10 @@ static struct pgd_step *append(struct pgd_program *p, int op, int first, int sec
   return s;
 }
 
-/* Tales and blocks that have begun may still end. */
+/* This leaves room for the ends of tales and blocks that have begun. */
 static bool room(const struct making *m) { return m->program->count < PGD_STEPS - 120; }
 
-/* One step of a tale, and sometimes another one after it. */
+/* Adds one step of a tale, and sometimes another one after it. */
 static void tell(struct making *m, int op, int first, int second, int third) {
   struct pgd_step *s = append(m->program, op, first, second, third);
   if (op == OP_WAIT && chance(m, 20))
@@ -157,7 +157,7 @@ static void tell(struct making *m, int op, int first, int second, int third) {
     make_step(m);
 }
 
-/* A wait that may see what the options name; who is a value of ARG_WHO. */
+/* Adds a wait that may see what the options name; `who` is a value of ARG_WHO. */
 static void tell_wait(struct making *m, int who, int options) {
   static const int forms[] = {FORM_WAITPID, FORM_WAITPID, FORM_WAIT4, FORM_WAITID, FORM_WAITID_FD, FORM_WAIT3};
   int form = forms[pgd_below(&m->random, who < WHO_GROUP ? 6 : 4)];
@@ -170,7 +170,7 @@ static void tell_wait(struct making *m, int who, int options) {
   tell(m, OP_WAIT, form, who, options);
 }
 
-/* A child that stays until somebody ends it; when it gets to act at all, it first signals `victim` (none: -1). */
+/* Adds a child that stays until a process ends it. When it gets to act at all, it first signals `victim` (-1: none). */
 static int tell_child(struct making *m, int victim, int sig) {
   struct pgd_program *p = m->program;
   int label = m->labels++;
@@ -194,7 +194,7 @@ static void make_tale(struct making *m) {
   if (!(m->where & IN_THREAD) && chance(m, 15))
     tell(m, OP_CANCEL, child, pgd_below(&m->random, FORM_WAITID_FD + 1), 0);
   switch (pgd_below(&m->random, 5)) {
-  case 0: /* stopped, continued, ended */
+  case 0: /* the child is stopped, continued and ended */
     tell(m, OP_KILL, child, STOP, 0);
     tell_wait(m, child, OPT_UNTRACED | (chance(m, 30) ? OPT_NOWAIT : 0));
     tell(m, OP_KILL, child, CONT, 0);
@@ -202,13 +202,13 @@ static void make_tale(struct making *m) {
     tell(m, OP_KILL, child, TERM, 0);
     tell_wait(m, child, 0);
     break;
-  case 1: /* signalled after it was waited for */
+  case 1: /* the child is signalled after it was waited for */
     tell(m, OP_KILL, child, KILL, 0);
     tell_wait(m, child, 0);
     tell(m, chance(m, 70) ? OP_KILL : OP_QUEUE, child, pgd_below(&m->random, 7), 0);
     tell_wait(m, child, 0);
     break;
-  case 2: /* looked at, then waited for */
+  case 2: /* the child is looked at, then waited for */
     tell(m, OP_KILL, child, TERM, 0);
     tell_wait(m, chance(m, 70) ? child : WHO_ANY, OPT_NOWAIT);
     if (chance(m, 40))
@@ -226,7 +226,7 @@ static void make_tale(struct making *m) {
     tell(m, OP_KILL, child + WHO_GROUP, TERM, 0);
     tell_wait(m, child + WHO_GROUP, 0);
     break;
-  default: /* somebody else does it while we wait */
+  default: /* another child acts while this process waits */
     other = tell_child(m, chance(m, 60) ? child : m->label, chance(m, 50) ? USR1 : 1 + pgd_below(&m->random, 6));
     tell_wait(m, chance(m, 60) ? child : WHO_ANY, pgd_below(&m->random, 32));
     tell(m, OP_KILL, child, CONT, 0);
@@ -259,7 +259,7 @@ static void make_step(struct making *m) {
       inner.where |= IN_THREAD;
     }
     make_block(&inner, pgd_below(&m->random, s->op == OP_MAKE ? 6 : 8));
-    if (s->op == OP_MAKE && chance(&inner, 25)) /* stays until somebody ends it */
+    if (s->op == OP_MAKE && chance(&inner, 25)) /* the child stays until a process ends it */
       append(p, OP_PAUSE, 0, 0, 0);
     m->random = inner.random;
     m->labels = inner.labels;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The interpreter: start, turns, and the loop over steps. Started by the monitor (the root of a program) and by the
- * steps that exec: pg_diff_interp BOARD LABEL STEP, STEP being the one whose block it runs, or -1 for the whole. */
+/* The interpreter: start, turns, and the loop over steps. The monitor starts it as the root of a program, and steps
+ * that exec start it too: pg_diff_interp BOARD LABEL STEP. STEP is the step whose block it runs, or -1 for the whole
+ * program. */
 #include "interp.h"
 
 #include <dlfcn.h>
@@ -17,7 +18,7 @@ struct pgd_program program;
 struct pgd_ctx *self;
 char *interp_path, *board_path;
 
-/* Children that share our memory need a context of their own: one for each nested vfork. A child with a copy of the
+/* Children that share the memory need a context of their own, one for each nested vfork. A child with a copy of the
  * memory starts again at the first. */
 static struct pgd_ctx contexts[8];
 
@@ -156,14 +157,14 @@ void pgd_child(int step, bool shared) {
   pgd_leave(0, false);
 }
 
-/* The program's steps send signals: nothing may run unless the monitor started it in a namespace made for it. */
+/* The steps of a program send signals. So nothing may run unless the monitor started it in a namespace made for it. */
 static void refuse(const char *why) {
   fprintf(stderr, "pg_diff_interp: %s; it is started by pg_diff\n", why);
   _exit(2);
 }
 
 int main(int argc, char **argv) {
-  if (argc == 3 && strcmp(argv[1], "--loaded") == 0) /* a preload that cannot be loaded is only warned about */
+  if (argc == 3 && strcmp(argv[1], "--loaded") == 0) /* the loader only warns of a preload object that it cannot load */
     return dlopen(argv[2], RTLD_LAZY | RTLD_NOLOAD) == NULL;
   if (argc != 4)
     refuse("wrong arguments");
@@ -187,7 +188,7 @@ int main(int argc, char **argv) {
   struct sigaction chld;
   sigaction(SIGCHLD, NULL, &chld); /* an ignored SIGCHLD survives exec, a handler does not */
   self->chld = chld.sa_handler == SIG_IGN ? CHLD_IGNORE : CHLD_DEFAULT;
-  pgd_catch(SIGALRM, 0); /* with which the monitor ends a wait that nothing else can end */
+  pgd_catch(SIGALRM, 0); /* the monitor ends with it a wait that nothing else can end */
   pgd_set_name(self->pid, label, 0);
   atomic_store(&self->entry->in_call, PGD_CALL_NO);
   atomic_store(&self->entry->own_memory, 1);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of the interpreter share. An interpreter runs the steps of one process of a random program by calling
- * libc (and so the shim, when it is preloaded), and writes what it sees to the board. The harness itself makes raw
- * system calls only, so that nothing but the steps goes through the interposed functions.
+ * libc (and so the shim, if it is preloaded). It writes what it sees to the board. The harness itself makes raw system
+ * calls only, so that only the steps go through the interposed functions.
  *
- * Why its trace is the same on each run: every process asks the monitor for a turn before each step, and the monitor
- * gives the next turn only when all others are blocked, stopped or dead and every signal has been handled. */
+ * The trace is the same on each run. Every process asks the monitor for a turn before each step. The monitor gives the
+ * next turn only when all others are blocked, stopped or dead and every signal has been handled. */
 #ifndef PGD_INTERP_H
 #define PGD_INTERP_H
 
@@ -19,19 +19,19 @@
 
 #define PGD_EVENTS 96
 #define PGD_REAPED 32
-#define PGD_ERRNO 4242 /* errno before each call: a call that succeeds must leave it there */
+#define PGD_ERRNO 4242 /* the value of errno before each call, which a call that succeeds must leave there */
 
 /* One run of a signal handler, printed when the process gets its next turn. */
 struct pgd_event {
   int sig, code, value;
   pid_t pid;
   uid_t uid;
-  int reaped; /* by the handler itself */
+  int reaped; /* children that the handler itself has reaped */
   struct {
     pid_t pid;
     int status;
   } reap[PGD_REAPED];
-  int last, last_errno; /* what its last wait gave */
+  int last, last_errno; /* the result of its last wait */
 };
 
 struct pgd_ctx {
@@ -42,16 +42,16 @@ struct pgd_ctx {
   bool shared;
   int chld;         /* enum pgd_chld */
   unsigned jumping; /* signals whose handler jumps out of a wait */
-  unsigned resumed; /* the round of the last turn */
+  unsigned resumed; /* the round of its last turn */
   _Atomic int events;
   struct pgd_event event[PGD_EVENTS];
   sigjmp_buf jump;
   volatile pid_t jump_tid;        /* the thread that may jump, else 0 */
-  int reaped_sure, reaped_unsure; /* children collected since the last look, that fault for sure, or perhaps */
-  long child_faults;              /* what that look saw */
+  int reaped_sure, reaped_unsure; /* children reaped since the last look, with a fault for sure, or perhaps */
+  long child_faults;              /* the faults that this look saw */
   int extras;                     /* names given to children that take no turns */
   unsigned lines_len;
-  char lines[8192]; /* of the trace, since the last turn */
+  char lines[8192]; /* lines of the trace since the last turn */
 };
 
 extern struct pgd_board *board;
@@ -60,7 +60,7 @@ extern struct pgd_ctx *self;
 extern char *interp_path, *board_path;
 
 /* interp.c */
-/* Waits until the step (NULL: the end of the process) may be done. */
+/* Waits until the step may be done (NULL: the end of the process). */
 void pgd_turn(const struct pgd_step *step);
 void pgd_run(int first, int end);
 __attribute__((noreturn)) void pgd_child(int step, bool shared);
@@ -68,20 +68,21 @@ __attribute__((noreturn)) void pgd_leave(int code, bool by_exit);
 struct pgd_ctx *pgd_push_ctx(int label, bool shared);
 
 /* interp_trace.c */
-/* Lines are kept until the process gets its next turn, or leaves: whether one that dies in a step (of a signal that the
- * step itself brought about) still comes to write its result is not in its hands. */
+/* Lines are kept until the process gets its next turn, or leaves. A process that dies in a step, of a signal that the
+ * step itself caused, may or may not come to write the result. */
 __attribute__((format(printf, 1, 2))) void pgd_trace(const char *format, ...);
 void pgd_flush(void);
-/* "s4 what = ret" with errno's fate; pid says that the value names a process. */
+/* Writes "s4 what = ret" and what became of errno. `pid` says that the value names a process. */
 void pgd_result(int step, const char *what, long ret, int err, bool pid, const char *more);
 const char *pgd_name(pid_t pid);
 void pgd_set_name(pid_t pid, int label, int sub);
 void pgd_print_events(void);
-/* The number that a step means. False, and a line in the trace, when there is nobody to mean. */
+/* The PID that a step means. Returns false, with a line in the trace, if there is no such process. */
 bool pgd_resolve(int step, int who, pid_t *ret_pid);
 static inline pid_t pgd_gettid(void) { return (pid_t)pg_sys0(SYS_gettid); }
 
-/* interp_make.c, interp_signal.c, interp_wait.c, interp_misc.c, interp_many.c, interp_fd.c: one function a step */
+/* One function for each step: interp_make.c, interp_signal.c, interp_wait.c, interp_misc.c, interp_many.c,
+ * interp_fd.c */
 void pgd_do_make(int i);
 void pgd_do_spawn(int i);
 void pgd_do_become(int i);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps about descriptors: the program must get the numbers that it would get alone. */
+/* Steps about descriptors. The program must get the numbers that it would get without the shim. */
 #include "interp.h"
 
 #include <dirent.h>
@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* glibc 2.34; musl has neither. */
+/* glibc has these since 2.34; musl has neither. */
 extern int close_range(unsigned, unsigned, int) __attribute__((weak));
 extern void closefrom(int) __attribute__((weak));
 
 static int compare_ints(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
-/* The open descriptors in order, by raw calls, without the one that the look takes itself. */
+/* Lists the open descriptors in order, by raw calls, without the one that the listing itself needs. */
 static int list_fds(int *fds, int cap) {
   struct entry {
     uint64_t ino, off;
@@ -41,7 +41,7 @@ static int list_fds(int *fds, int cap) {
   return n;
 }
 
-/* Descriptors from 100 on are not the program's: it never opens so many that it would get them. */
+/* Descriptors from 100 on are not the program's, because it never opens so many. */
 static void do_fds(int i) {
   static int fds[1024];
   char text[400] = "";
@@ -52,11 +52,12 @@ static void do_fds(int i) {
   pgd_trace("s%d fds%s%s", i, n < 0 ? " cannot be listed" : "", text);
 }
 
-/* What daemons do: close whatever is there, and look at each result. Whoever was listed can be closed. */
+/* Does what daemons do: it closes every open descriptor and looks at each result. Each one that was listed can be
+ * closed. */
 static void do_closeall(int i) {
   static int fds[1024];
   int n = list_fds(fds, 1024), closed = 0, failed = 0;
-  bool asks = program.step[i].arg[0] == 1; /* by F_GETFD, number by number, instead */
+  bool asks = program.step[i].arg[0] == 1; /* it asks by F_GETFD, number by number, instead */
   if (asks) {
     n = 0;
     for (int fd = 3; fd < 1200; fd++)

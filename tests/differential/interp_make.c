@@ -19,7 +19,7 @@
 extern char **environ;
 extern pid_t _Fork(void) __attribute__((weak)); /* glibc 2.34 */
 
-/* The older version of posix_spawn hands a file without #! to the shell; old programs still bind to it. */
+/* The older version of posix_spawn hands a file without #! to the shell. Old programs still bind to it. */
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__ILP32__)
 int pgd_spawn_old(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[],
                   char *const[]);
@@ -34,14 +34,14 @@ __asm__(".symver pgd_spawnp_old,posix_spawnp@GLIBC_2.2.5");
 
 static int clone_child(void *arg) { pgd_child((int)(intptr_t)arg & 0xffff, ((intptr_t)arg & 0x10000) != 0); }
 
-/* Never freed: a child may still run on its copy, and a process of a test is short-lived. */
+/* The stack is never freed: a child may still run on its copy, and a process of a test is short-lived. */
 static char *new_stack(void) {
   size_t size = 256 * 1024;
   char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return stack == MAP_FAILED ? NULL : stack + size;
 }
 
-/* A function of its own: the child never returns from it, so that the parent's frames below stay whole. */
+/* This is a function of its own. The child never returns from it, so the parent's frames below stay whole. */
 __attribute__((noinline)) static pid_t make_vfork(int i) {
   pid_t pid = vfork();
   if (pid == 0)
@@ -77,7 +77,7 @@ static pid_t make_clone(int i, int how, char *more, size_t cap) {
   }
 }
 
-/* posix_spawn in all its versions. Returns the child, or -1 with errno, so that it reads like the other ways. */
+/* Calls posix_spawn in all its versions. Returns the child, or -1 with errno, so that it reads like the other ways. */
 static pid_t make_spawn(int how, int attrs, const char *file, char *const argv[]) {
   posix_spawnattr_t attr;
   posix_spawn_file_actions_t actions;
@@ -113,7 +113,7 @@ static pid_t make_spawn(int how, int attrs, const char *file, char *const argv[]
   return err ? -1 : pid;
 }
 
-/* Where a program starts again inside itself: BOARD LABEL STEP. */
+/* The arguments with which an interpreter starts again: BOARD LABEL STEP. */
 static void interp_argv(char *argv[5], char text[2][16], int label, int step) {
   snprintf(text[0], 16, "%d", label);
   snprintf(text[1], 16, "%d", step);
@@ -124,7 +124,7 @@ static void interp_argv(char *argv[5], char text[2][16], int label, int step) {
   argv[4] = NULL;
 }
 
-/* Who is not an interpreter's copy says so itself; the parent only notes the number that it was told. */
+/* A child that is not a copy of the interpreter registers itself. The parent only notes the PID that it was told. */
 static void note_child(int label, pid_t pid, int state) {
   struct pgd_entry *e = &board->entry[label];
   if (pid > 0) {
@@ -191,7 +191,7 @@ void pgd_do_make(int i) {
   pgd_result(i, "make", pid, err, true, more);
 }
 
-/* What a step may exec that is not an interpreter. */
+/* Programs that a step may exec and that are not interpreters. */
 static const char *foreign(int what, bool search, char *argv[4]) {
   static char sh[] = "sh", dash_c[] = "-c", name[] = "x";
   static char commands[][24] = {"exit 3", "kill -9 $$", "kill -STOP $$; exit 4"};
@@ -270,7 +270,7 @@ void pgd_do_thread(int i) {
   pgd_trace("s%d thread = %d", i, err);
 }
 
-/* When a process ends, the kernel may hang up on its group or its terminal's session: the child that daemon() makes
+/* When a process ends, the kernel may send SIGHUP to its group or its terminal's session. The child that daemon() makes
  * gets that signal before or after it has left both. */
 static bool end_is_heard(void) {
   pid_t group = (pid_t)pg_sys1(SYS_getpgid, 0);
@@ -282,13 +282,13 @@ static bool end_is_heard(void) {
   return members > 1 || (self->label != 0 && pg_sys1(SYS_getsid, 0) == self->pid);
 }
 
-/* Its old process ends inside libc; the new one goes on under the same label. */
+/* The old process ends inside libc. The new one goes on under the same label. */
 void pgd_do_daemon(int i) {
   struct pgd_entry *e = self->entry;
   pid_t old = self->pid;
   int ret, err;
   if (end_is_heard()) {
-    pgd_trace("s%d skipped: others would hear of the end", i);
+    pgd_trace("s%d skipped: its end may signal other processes", i);
     return;
   }
   atomic_store(&e->also, old);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps with many children that live at the same time: each killed and waited for from either end, after each was asked
- * for in turn, or while a thread puts descriptors beside that. */
+/* Steps with many children that live at the same time. The children are killed and waited for from either end. Before
+ * that each may be asked for in turn, and a thread may put descriptors at the same time. */
 #include "interp.h"
 
 #include <fcntl.h>
@@ -42,14 +42,14 @@ static void end_many(int i, bool backwards) {
     waited += ret == pid && status == SIGKILL;
     self->reaped_unsure += ret != pid;
     self->reaped_sure += ret == pid;
-    /* A child that the kernel reaps keeps its number for a moment after the wait has said ECHILD. */
+    /* A child that the kernel reaps keeps its PID for a moment after the wait has said ECHILD. */
     stale += ret == pid && kill(pid, SIGKILL) == -1 && errno == ESRCH;
   }
   pgd_trace("s%d %s made %d killed %d waited %d stale %d", i, pgd_ops[program.step[i].op].name, many.made, killed,
             waited, stale);
 }
 
-/* More of them than any cache holds, one after the other. */
+/* Asks for each child in turn. There are more children than any cache holds. */
 static void ask_in_turn(int i) {
   int alive = 0, running = 0;
   for (int round = 0; round < 2; round++)
@@ -101,7 +101,7 @@ static void *put_and_take(void *arg) {
   return arg;
 }
 
-/* Everything is blocked there: whatever is sent is the business of the threads that the monitor knows. */
+/* The thread blocks all signals: a signal must go to the threads that the monitor knows. */
 static bool begin_beside(int what, pthread_t *thread) {
   sigset_t all, before;
   beside.what = what;

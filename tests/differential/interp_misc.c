@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps about groups and sessions, and steps that do several things at once: libc's own children (system, popen), a
- * traced child, many children together, resource usage. They are not split into turns, so each of them leaves itself
- * out when a handler that reaps could come between. */
+/* Steps about groups and sessions, and steps that do several things at once. These are libc's own children (system,
+ * popen), a traced child, many children together, and resource usage. They are not split into turns. So each of them is
+ * left out if a handler that reaps could come between. */
 #include "interp.h"
 
 #include <stdio.h>
@@ -66,7 +66,8 @@ static void do_popen(int i) {
   pgd_result(i, "pclose", ret, err, false, more);
 }
 
-/* One wait for a traced child, as a line of the trace. False when there is nothing more to trace. */
+/* Makes one wait for a traced child, and writes it as a line of the trace. Returns false if there is nothing more to
+ * trace. */
 static bool wait_traced(int i, int form, pid_t pid) {
   int status = 0, ret, err;
   siginfo_t si;
@@ -118,8 +119,8 @@ long pgd_child_faults(void) {
   return getrusage(RUSAGE_CHILDREN, &ru) == 0 ? ru.ru_minflt : 0;
 }
 
-/* Children that were waited for add to RUSAGE_CHILDREN, those that nobody waited for do not. Only a child that cannot
- * have run without a page fault tells. */
+/* Only children that were waited for add to RUSAGE_CHILDREN. A child counts here only if it cannot have run without a
+ * page fault. */
 static void do_rusage(int i) {
   long before = self->child_faults;
   self->child_faults = pgd_child_faults();
@@ -142,7 +143,7 @@ void pgd_do_composite(int i) {
     pgd_trace("s%d skipped: the handler may reap first", i);
     return;
   }
-  /* In a thread, the main thread's handler runs beside the step: how many SIGCHLDs it sees is open. */
+  /* If a thread runs the step, the main thread's handler runs at the same time. How many SIGCHLDs it sees is open. */
   if (thread && op != OP_SYSTEM)
     atomic_store(&board->fuzzy, atomic_load(&board->round));
   if (op == OP_SYSTEM)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps that send signals, and that say what happens when one comes. */
+/* Steps that send signals, and steps that say what happens when one comes. */
 #include "interp.h"
 
 #include <fcntl.h>
@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-/* Runs in every process, vfork children too (which share their parent's memory but not its handlers' fate): the
- * context is the one that has our pid. */
+/* The handler runs in every process, also in vfork children, which share their parent's memory. The right context is
+ * the one that has the PID of the process. */
 static void on_signal(int sig, siginfo_t *si, void *unused) {
   (void)unused;
   int saved = errno;
@@ -26,11 +26,11 @@ static void on_signal(int sig, siginfo_t *si, void *unused) {
     e->code = si->si_code;
     e->pid = si->si_pid;
     e->uid = si->si_uid;
-    /* A tracer that waits already may take the status of a trap before the kernel puts it into the signal. */
+    /* A tracer that already waits may take the status of a trap before the kernel puts it into the signal. */
     bool status = sig == SIGCHLD && si->si_code > 0 && si->si_code != CLD_TRAPPED;
     e->value = si->si_code == SI_QUEUE ? si->si_value.sival_int : status ? si->si_status : 0;
     e->reaped = 0;
-    e->last = -2; /* it did not wait */
+    e->last = -2; /* the handler did not wait */
     if (sig == SIGCHLD && c->chld == CHLD_REAPER) {
       int status = 0;
       while ((e->last = waitpid(-1, &status, WNOHANG)) > 0 && e->reaped < PGD_REAPED) {
@@ -80,7 +80,7 @@ void pgd_do_disp(int i) {
   int sig = pgd_signal_number(program.step[i].arg[0]), mode = program.step[i].arg[1], ret, err;
   struct sigaction action;
   if (sig == SIGCHLD) {
-    pgd_trace("s%d skipped: chld does that", i);
+    pgd_trace("s%d skipped: the step chld does that", i);
     return;
   }
   if (sig < 32)
@@ -122,7 +122,7 @@ void pgd_do_take(int i) {
   pgd_result(i, "take", ret, err, false, more);
 }
 
-/* A stopped process that will end as soon as it goes on tells its parent two things at once. */
+/* A stopped process that ends as soon as it goes on tells its parent two things at once. */
 static bool ends_when_continued(int label, pid_t pid) {
   static char buf[2048];
   char path[32];
@@ -138,7 +138,7 @@ static bool ends_when_continued(int label, pid_t pid) {
   return (thread && strtoull(thread + 7, NULL, 16)) || (process && strtoull(process + 7, NULL, 16));
 }
 
-/* Whether what a blocked wait gives is open when SIGCONT goes to a process, or to all of a group. */
+/* SIGCONT goes to a process, or to all of a group. Returns false if that leaves open what a blocked wait gives. */
 static bool continue_is_free(pid_t pid, pid_t group) {
   bool twofold = false, blocked = false;
   for (int k = 0; k < PGD_LABELS; k++) {
@@ -153,9 +153,9 @@ static bool continue_is_free(pid_t pid, pid_t group) {
   return !blocked || !twofold;
 }
 
-/* The order in which the members of a group get a signal is the kernel's free choice. A step that would make the
- * outcome of somebody's blocked wait, or the order of a subreaper's new children, depend on it is left out: the same
- * decision in each run, since it is taken while everybody is quiet. */
+/* The kernel is free in the order in which the members of a group get a signal. The outcome of a blocked wait may
+ * depend on it, and so may the order of a subreaper's new children. A step for which they would is left out. The
+ * decision is the same in each run, since it is taken while all processes are quiet. */
 static bool group_is_free(pid_t group) {
   int members = 0;
   bool blocked = false;
@@ -172,7 +172,7 @@ static bool group_is_free(pid_t group) {
   return members < 2 || (!blocked && !atomic_load(&board->subreaper));
 }
 
-/* Until a handler ran: the monitor's SIGALRM when nobody else has anything left to do. */
+/* Pauses until a handler ran. That is the monitor's SIGALRM if no other process has anything left to do. */
 void pgd_do_pause(int i) {
   int ret, err;
   atomic_store(&self->entry->in_call, PGD_CALL_PAUSE);
@@ -188,15 +188,15 @@ void pgd_do_signal(int i) {
   if (s->op != OP_STOP && !pgd_resolve(i, s->arg[0], &target))
     return;
   bool group = s->op == OP_KILLPG || (s->op == OP_KILL && target <= 0);
-  pid_t leader = 0; /* the group meant, 0 for none (INT_MIN has no negative) */
+  pid_t leader = 0; /* the group that is meant, 0 for none (INT_MIN has no negative) */
   if (s->op == OP_KILLPG)
     leader = target;
   else if (target == 0)
     leader = (pid_t)pg_sys1(SYS_getpgid, 0);
   else if (target < 0 && target != INT_MIN)
     leader = -target;
-  if (sig != 0 && (target == 1 || target == -1 || leader == 1)) { /* never the monitor, never everybody */
-    pgd_trace("s%d skipped: not for that one", i);
+  if (sig != 0 && (target == 1 || target == -1 || leader == 1)) { /* never the monitor, never every process */
+    pgd_trace("s%d skipped: no signal may go there", i);
     return;
   }
   if ((group && sig != 0 && leader > 0 && !group_is_free(leader)) ||
@@ -206,7 +206,7 @@ void pgd_do_signal(int i) {
   }
   if (group && sig != 0)
     atomic_store(&board->unordered, atomic_load(&board->round));
-  /* What this does to our own process, the main thread may do to it while this thread goes on. */
+  /* If a thread signals its own process, the main thread may take the signal while this thread goes on. */
   bool own = target == self->pid || (group && leader == (pid_t)pg_sys1(SYS_getpgid, 0));
   bool silent = own && sig != 0 && s->op != OP_STOP && atomic_load(&self->entry->tid) != 0;
   if (silent)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The trace: lines appended to the board, with names in place of every number that differs from run to run. */
+/* The trace: lines that are appended to the board, with names in place of every number that differs from run to run. */
 #include "interp.h"
 
 #include <stdarg.h>
@@ -86,10 +86,10 @@ void pgd_result(int step, const char *what, long ret, int err, bool pid, const c
 
 static int compare_reaps(const void *a, const void *b) { return strcmp(a, b); }
 
-/* When several processes died, stopped or went on in one round, how many SIGCHLDs were merged into one, and which
- * handler run reaped whom, is the kernel's free choice: then only what all of them saw together is told. */
+/* Several processes may die, stop or go on in one round. The kernel is free to merge their SIGCHLDs, so it is open
+ * which handler run reaped which child. Then the trace only says what all handler runs saw together. */
 static void print_merged(const struct pgd_ctx *c, int events) {
-  static char lines[PGD_EVENTS][40]; /* not on the stack: a child of clone() has a small one */
+  static char lines[PGD_EVENTS][40]; /* not on the stack, because a child of clone() has a small one */
   int n = 0;
   pgd_trace("  got CHLD, perhaps several");
   for (int i = 0; i < events; i++)
@@ -124,7 +124,7 @@ void pgd_print_events(void) {
       merged = true;
       continue;
     }
-    /* The other signal that tells of deaths here (clone with SIGUSR1) merges just so. The list is sorted by now. */
+    /* Signals of clone with SIGUSR1 tell of deaths too, and merge in the same way. The list is sorted by now. */
     if (fuzzy && e->sig == SIGUSR1) {
       if (i == 0 || c->event[i - 1].sig != SIGUSR1)
         pgd_trace("  got USR1, perhaps several");
@@ -149,7 +149,7 @@ bool pgd_resolve(int step, int who, pid_t *ret_pid) {
     pid = pg_sys_getppid();
     break;
   case WHO_UNKNOWN:
-    pid = 30000; /* below any pid_max, above any number that a program gets to in its fresh namespace */
+    pid = 30000; /* below any pid_max, above any PID that a program reaches in its fresh namespace */
     break;
   case WHO_ANY:
     pid = -1;
@@ -163,7 +163,7 @@ bool pgd_resolve(int step, int who, pid_t *ret_pid) {
   default:
     pid = atomic_load(&board->entry[who % WHO_GROUP].pid);
     if (pid <= 1) {
-      pgd_trace("s%d skipped: nobody is c%d yet", step, who % WHO_GROUP);
+      pgd_trace("s%d skipped: there is no process c%d yet", step, who % WHO_GROUP);
       return false;
     }
     if (who >= WHO_GROUP)

@@ -15,7 +15,7 @@
 
 struct wait_call {
   int form, type, options;
-  pid_t pid; /* or the id of waitid */
+  pid_t pid; /* a PID, or the id for waitid */
   int *status;
   siginfo_t *info;
   struct rusage *usage;
@@ -62,7 +62,7 @@ static bool all_bytes(const void *buf, size_t from, size_t to, unsigned char byt
   return true;
 }
 
-/* What can be said about a rusage without telling the time: whether it was written, and to its last byte. */
+/* Describes a rusage without its times: was it written, and to its last byte? */
 static const char *describe_usage(const struct rusage *ru) {
   if (all_bytes(ru, 0, sizeof *ru, FILL))
     return "untouched";
@@ -73,7 +73,7 @@ static const char *describe_usage(const struct rusage *ru) {
   return "filled";
 }
 
-/* The members that waitid fills, and whether anything else in the structure changed. */
+/* Describes the members that waitid fills, and says whether anything else in the structure changed. */
 static void describe_info(const siginfo_t *si, char *buf, size_t cap) {
   if (all_bytes(si, 0, sizeof *si, FILL)) {
     snprintf(buf, cap, "info untouched");
@@ -85,7 +85,7 @@ static void describe_info(const siginfo_t *si, char *buf, size_t cap) {
            all_bytes(si, tail, sizeof *si, FILL) ? "" : " and more");
 }
 
-/* Whether two deaths in one round could give the call two outcomes. */
+/* Could two deaths in one round give the call two outcomes? */
 static int blocking_kind(const struct wait_call *w) {
   if (w->form != FORM_WAIT && w->options & WNOHANG)
     return PGD_CALL_NO;
@@ -96,7 +96,7 @@ static int blocking_kind(const struct wait_call *w) {
   return one && quiet ? PGD_CALL_ONE : PGD_CALL_MANY;
 }
 
-/* False when the step cannot be done. A P_PIDFD wait opens its descriptor through libc's syscall(), as a program
+/* Returns false if the step cannot be done. A P_PIDFD wait opens its descriptor through libc's syscall(), as a program
  * would. */
 static bool prepare(int i, struct wait_call *w) {
   const struct pgd_step *s = &program.step[i];
@@ -126,7 +126,7 @@ static bool prepare(int i, struct wait_call *w) {
   return true;
 }
 
-/* The call itself, alone in its frame because a handler may jump out of it. False when one did. */
+/* The call is alone in its frame, because a handler may jump out of it. Returns false if one did. */
 __attribute__((noinline)) static bool guarded_wait(const struct wait_call *w, int *ret, int *err) {
   bool returned = sigsetjmp(self->jump, 1) == 0;
   if (returned) {
@@ -176,7 +176,8 @@ void pgd_do_wait(int i) {
   snprintf(more, sizeof more, "%s%s%s", text, w.usage && !by_id ? " rusage " : "",
            w.usage && !by_id ? describe_usage(&usage) : "");
   pgd_result(i, "wait", ret, err, !by_id, more);
-  /* Which children's faults the kernel has added to ours by now; with no buffer, nobody can tell whether it died. */
+  /* The kernel has added the faults of these children to those of this process. Without a buffer it is unknown whether
+   * the child died. */
   bool dead = by_id ? w.info && (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
                     : WIFEXITED(status) || WIFSIGNALED(status);
   if (ret >= 0 && (s->arg[3] & BUF_NULL || (dead && w.options & WNOWAIT)))
@@ -190,8 +191,8 @@ static void *cancelled_wait(void *arg) {
   return (void *)(intptr_t)call_wait(w);
 }
 
-/* A thread that waits for a living child is cancelled: the wait must end, and the child stay to be waited for. Whether
- * the request comes before the thread blocks or after makes no difference to what may be seen. */
+/* Cancels a thread that waits for a living child. The wait must end, and the child must stay to be waited for. The
+ * request may come before the thread blocks or after: the visible result is the same. */
 void pgd_do_cancel(int i) {
   struct wait_call w = {0};
   siginfo_t si;

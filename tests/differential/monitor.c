@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The monitor: process 1 of the namespace in which one program runs, and never preloaded. It decides who takes the
- * next step, and only when everything has come to rest: every other process asleep in a wait or for its turn, stopped
- * or dead, with no signal on its way. So all that a step causes is over before the next one starts, and the order of
- * steps (random, but from a seed) is the same in each run. */
+/* The monitor is process 1 of the namespace in which one program runs, and it is never preloaded. It decides which
+ * process takes the next step, and only when everything has come to rest. Then every other process is stopped or dead,
+ * or it sleeps in a wait or for its turn, and no signal is on its way. So everything that a step causes is over before
+ * the next one starts. The order of steps comes from a seed, and is the same in each run. */
 #include "driver.h"
 
 #include "kernel/sys.h"
@@ -21,7 +21,7 @@
 
 enum look { LOOK_NONE, LOOK_BUSY, LOOK_GONE, LOOK_STOPPED, LOOK_READY, LOOK_BLOCKED, LOOK_SUSPENDED };
 
-/* What is known of one label. The files of /proc stay open: reading again is much cheaper than opening. */
+/* The state of one label. The files of /proc stay open, because reading again is much cheaper than opening. */
 struct watch {
   int pid, stat_fd, syscall_fd;
   int tid, tid_stat_fd, tid_syscall_fd;
@@ -56,8 +56,8 @@ static int open_proc(int pid, int tid, const char *file) {
   return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* The letter of a process's state, 'X' when it is gone. (The kernel shows an X too, for a process that is about to go:
- * its number can still be signalled for a moment.) */
+/* The letter of a process's state, 'X' if it is gone. The kernel also shows an X for a process that is about to go.
+ * That one counts as running, because its PID can still be signalled for a moment. */
 static char state_of(int fd) {
   char buf[128];
   ssize_t n = fd < 0 ? -1 : pread(fd, buf, sizeof buf - 1, 0);
@@ -68,13 +68,13 @@ static char state_of(int fd) {
   return paren && paren[1] == ' ' && paren[2] != 'X' ? paren[2] : 'R';
 }
 
-/* Asleep for the scheduler too. A task writes "sleeping" or "stopped" into its state before it looks for the last time
- * whether it must sleep, and before it tells its parent that it stopped: only when it is off the processor is that
- * over. /proc/PID/syscall says "running" until then. */
+/* Is the task asleep for the scheduler too? A task writes "sleeping" or "stopped" into its state too early. After that
+ * it looks for the last time whether it must sleep, and tells its parent that it stopped. That is over only when the
+ * task is off the processor. /proc/PID/syscall says "running" until then. */
 static bool off_cpu(int fd) {
   char buf[128];
   ssize_t n = fd < 0 ? -1 : pread(fd, buf, sizeof buf, 0);
-  if (n <= 0) { /* not allowed to look: give it the time that it needs */
+  if (n <= 0) { /* the monitor may not look: it gives the task the time that it needs */
     struct timespec t = {0, 300000};
     nanosleep(&t, NULL);
     return true;
@@ -96,7 +96,7 @@ static void rewatch(int *kept, int value, int *stat_fd, int *syscall_fd, int pid
 
 static bool dead(char state) { return state == 'Z' || state == 'X'; }
 
-/* Whether signals wait for a suspended process. */
+/* Do signals wait for a suspended process? */
 static bool has_pending(int pid) {
   char buf[2048], *line;
   int fd = open_proc(pid, 0, "status");
@@ -111,8 +111,8 @@ static bool has_pending(int pid) {
   return (thread | process) != 0;
 }
 
-/* Whether a vfork's child still runs on its parent's memory. A parent that sleeps for another reason (it is dying, or
- * has just been let go and waits for a page) is not at rest. */
+/* Does the child of a vfork still run on its parent's memory? A parent that sleeps for another reason is not at rest.
+ * It may be dying, or it has just been let go and waits for a page. */
 static bool suspends(int label) {
   struct pgd_entry *e = &board->entry[label];
   int fd = open_proc(atomic_load(&e->pid), 0, "stat");
@@ -121,7 +121,7 @@ static bool suspends(int label) {
   return !dead(state) && atomic_load(&e->state) == PGD_ALIVE && !atomic_load(&e->own_memory);
 }
 
-/* The kernel's PF_EXITING, from the flags in /proc/PID/stat. */
+/* The kernel's PF_EXITING, which is 4 in the flags of /proc/PID/stat. */
 static bool is_exiting(int fd) {
   char buf[256];
   unsigned flags = 0;
@@ -136,7 +136,7 @@ static enum look look_at(int label, bool deep) {
   struct watch *w = &watches[label];
   int state = atomic_load(&e->state), pid = atomic_load(&e->pid), tid = atomic_load(&e->tid);
   int also = atomic_load(&e->also);
-  if (also) { /* daemon()'s old process: must be gone, and needs no watching before */
+  if (also) { /* the old process of daemon() must be gone, and needs no watching before */
     int fd = open_proc(also, 0, "stat");
     char c = state_of(fd);
     close(fd);
@@ -156,7 +156,7 @@ static enum look look_at(int label, bool deep) {
   rewatch(&w->tid, tid, &w->tid_stat_fd, &w->tid_syscall_fd, pid, tid);
   char t = tid ? state_of(w->tid_stat_fd) : c;
   if (dead(c)) {
-    /* A leader is a zombie while its threads still end; its parent is told when the last one is gone altogether. */
+    /* A leader is a zombie while its threads still end. The kernel tells its parent when the last thread is gone. */
     if (tid && t != 'X')
       return LOOK_BUSY;
     w->gone = deep;
@@ -177,8 +177,8 @@ static enum look look_at(int label, bool deep) {
   return atomic_load(&e->ready) ? LOOK_READY : atomic_load(&e->in_call) ? LOOK_BLOCKED : LOOK_BUSY;
 }
 
-/* Collects orphans. Any wait takes the kernel's list of processes for reading: a death that was seen a moment ago has
- * told the parent by the time this returns. */
+/* Reaps orphans. Any wait takes the kernel's list of processes for reading. So a process whose death was seen before
+ * has told its parent by the time that this returns. */
 static void reap(void) {
   siginfo_t si;
   for (;;) {
@@ -212,7 +212,7 @@ static int64_t now_ms(void) {
   return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* True when everything is at rest, false when that did not happen in time. */
+/* Returns true when everything is at rest, false if that did not happen in time. */
 static bool settle(int timeout_ms) {
   int64_t limit = now_ms() + timeout_ms;
   for (;;) {
@@ -221,7 +221,7 @@ static bool settle(int timeout_ms) {
       for (int i = 0; i < PGD_LABELS; i++)
         watches[i].first = watches[i].look;
       reap();
-      /* What changed in between may have told nobody yet. */
+      /* A change in between may not have reached any process yet. */
       if (pass(true) && same_looks())
         return true;
     }
@@ -232,7 +232,7 @@ static bool settle(int timeout_ms) {
   }
 }
 
-/* When two processes changed their state at once, the order of what they told their parents is open. */
+/* If two processes changed their state at once, it is open which of them told its parent first. */
 static void compare_states(void) {
   int changes = 0;
   for (int i = 0; i < PGD_LABELS; i++) {
@@ -258,7 +258,7 @@ static void give_turn(int label) {
   pg_sys3(SYS_futex, &e->go, PGD_FUTEX_WAKE, 1);
 }
 
-/* Who is next: -1 for nobody. */
+/* Which process is next? -1: none. */
 static int choose(uint64_t sched) {
   int next = -1;
   uint64_t best = 0;
@@ -274,7 +274,7 @@ static int choose(uint64_t sched) {
   return next;
 }
 
-/* Everybody who is left waits for something that will not come: the youngest is interrupted. */
+/* Every process that is left waits for something that will not come. The youngest is interrupted. */
 static bool break_wait(void) {
   for (int i = PGD_LABELS - 1; i >= 0; i--) {
     if (watches[i].look != LOOK_BLOCKED)

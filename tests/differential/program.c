@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of steps, and the text form of a program: one step a line, "op name=value ..." with a block in braces. */
+/* The table of steps, and the text form of a program. It has one step on a line, "op name=value ...", and a block in
+ * braces. */
 #include "program.h"
 
 #include <errno.h>
@@ -187,7 +188,7 @@ static int parse_number(const char *text, size_t len, int lo, int hi) {
   return *end == '\0' && n >= lo && n <= hi ? (int)n : -1;
 }
 
-/* The value of one argument, or -1. */
+/* Returns the value of one argument, or -1. */
 static int parse_value(const struct pgd_arg_spec *spec, const char *text, size_t len) {
   if (spec->kind == ARG_INT)
     return parse_number(text, len, spec->lo, spec->hi);
@@ -218,7 +219,7 @@ static int parse_value(const struct pgd_arg_spec *spec, const char *text, size_t
   return label < 0 ? -1 : label + (text[0] == 'g' ? WHO_GROUP : 0);
 }
 
-/* One step from its line, without the brace: true when every word was understood. */
+/* Reads one step from its line, without the brace. Returns true if every word was understood. */
 static bool parse_step(struct pgd_step *step, const char *line, size_t len) {
   size_t word = strcspn(line, " \n");
   memset(step, 0, sizeof *step);

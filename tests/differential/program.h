@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a random program is made of. One table (program.c) describes every kind of step: it drives the parser, the
- * printer, the generator and the shrinker, so that a new kind of step is a row there and a function in the
- * interpreter. */
+/* The parts of a random program. One table (program.c) describes every kind of step. It drives the parser, the printer,
+ * the generator and the shrinker. So a new kind of step is a row there and a function in the interpreter. */
 #ifndef PGD_PROGRAM_H
 #define PGD_PROGRAM_H
 
@@ -59,10 +58,10 @@ enum pgd_op {
 
 enum pgd_arg_kind {
   ARG_NONE,
-  ARG_LABEL, /* the name a step gives to the child it makes */
+  ARG_LABEL, /* the name that a step gives to the child that it makes */
   ARG_WORD,  /* one of a list of words */
   ARG_FLAGS, /* any set of a list of words */
-  ARG_PID,   /* somebody's number: c3, self, parent, unknown */
+  ARG_PID,   /* the PID of a process: c3, self, parent, unknown */
   ARG_WHO,   /* what kill() and waitpid() take: also g3 (the group led by c3), any, zero, intmin */
   ARG_SIG,   /* a word of pgd_signal_words */
   ARG_INT    /* lo..hi */
@@ -81,7 +80,7 @@ struct pgd_arg_spec {
 
 struct pgd_op_spec {
   const char *name;
-  bool block;      /* followed by steps in braces */
+  bool block;      /* steps in braces follow */
   unsigned weight; /* how often the generator takes it */
   unsigned where;
   struct pgd_arg_spec arg[PGD_ARGS];
@@ -94,7 +93,7 @@ struct pgd_step {
 };
 
 struct pgd_program {
-  uint64_t sched; /* decides which ready process gets the next turn: see pgd_rank; 0: the youngest */
+  uint64_t sched; /* decides which ready process gets the next turn, see pgd_rank; 0: the youngest */
   int count;
   struct pgd_step step[PGD_STEPS];
 };
@@ -150,28 +149,28 @@ enum pgd_disp { DISP_DEFAULT, DISP_IGNORE, DISP_HANDLER, DISP_RESTART, DISP_JUMP
 extern const struct pgd_op_spec pgd_ops[OP_COUNT];
 extern const char *const pgd_signal_words[];
 
-/* The real number of a signal word. */
+/* Returns the real number of a signal word. */
 int pgd_signal_number(int word);
 
-/* How many words a list has. */
+/* Counts the words of a list. */
 int pgd_word_count(const char *const *words);
 
-/* Appends nothing past cap; always terminates. Returns the length it wrote. */
+/* These append nothing past cap, and always terminate the text. They return the length that they wrote. */
 size_t pgd_step_print(const struct pgd_step *step, char *buf, size_t cap);
 size_t pgd_program_print(const struct pgd_program *program, bool numbered, char *buf, size_t cap);
 
-/* 0, or the number of the line that is wrong. */
+/* Returns 0, or the number of the line that is wrong. */
 int pgd_program_parse(struct pgd_program *program, const char *text);
 
-/* Fills program from one seed: the same seed gives the same program everywhere. */
+/* Fills program from one seed. The same seed gives the same program everywhere. */
 void pgd_generate(struct pgd_program *program, uint64_t seed);
 
-/* Makes a program smaller for as long as differs() stays true for it; gives up after so many tries. Returns how many
+/* Makes a program smaller for as long as differs() stays true for it. Gives up after max_tries tries. Returns how many
  * tries it took. */
 int pgd_shrink(struct pgd_program *program, bool (*differs)(const struct pgd_program *, void *), void *data,
                int max_tries);
 
-/* splitmix64: small, good enough, and the same everywhere. */
+/* This is splitmix64: small, good enough, and the same everywhere. */
 static inline uint64_t pgd_random(uint64_t *state) {
   uint64_t z = (*state += 0x9e3779b97f4a7c15u);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -181,7 +180,7 @@ static inline uint64_t pgd_random(uint64_t *state) {
 
 static inline int pgd_below(uint64_t *state, int n) { return (int)(pgd_random(state) % (uint64_t)n); }
 
-/* What a step is, in a number: its process, its kind and its arguments, but not its place. */
+/* A number for a step. It covers the process, the kind and the arguments of the step, but not its place. */
 static inline uint64_t pgd_step_key(int label, const struct pgd_step *step) {
   uint64_t key = (uint64_t)label << 32 | (step ? (uint64_t)step->op + 1 : 0);
   for (int i = 0; step && i < PGD_ARGS; i++) {
@@ -191,8 +190,8 @@ static inline uint64_t pgd_step_key(int label, const struct pgd_step *step) {
   return key;
 }
 
-/* Of the steps that could be next, the one with the highest rank is. So the order of two steps stays what it is when
- * others are left out, without which a program could not be shrunk: the difference would go away with the order. */
+/* The ready step with the highest rank is the next one. So the order of two steps stays the same when others are left
+ * out. Otherwise the difference would go away with the order, and a program could not be shrunk. */
 static inline uint64_t pgd_rank(uint64_t sched, uint64_t key) {
   key ^= sched;
   return pgd_random(&key);

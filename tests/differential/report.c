@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A line diff by longest common subsequence: traces are short, so the square table does. */
+/* A line diff by longest common subsequence. Traces are short, so the square table is good enough. */
 #include "report.h"
 
 #include <stdint.h>

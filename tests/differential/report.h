@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-/* Both traces as one list: lines that only the first has with "-", only the second with "+". */
+/* Prints both traces as one list. Lines of the first trace alone have "-", lines of the second alone have "+". */
 void pgd_print_diff(FILE *out, const char *first, const char *second);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs one program once: a fresh pid namespace with its own /proc, the monitor as its first process. */
+/* Runs one program once, in a fresh pid namespace with its own /proc. The monitor is its first process. */
 #include "driver.h"
 
 #include "kernel/sys.h"
@@ -16,7 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-/* A memory file at the given descriptor number, or -errno. */
+/* Makes a memory file at the given descriptor number. Returns -errno if that fails. */
 static int memory_file(const char *name, int at) {
   int fd = memfd_create(name, 0);
   if (fd < 0)
@@ -60,7 +60,7 @@ bool pgd_preload_works(const struct pgd_config *config) {
   return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
-/* Lines in the order of processes, each process's own in the order that it wrote them. */
+/* Sorts the lines by process. The lines of one process keep their order. */
 static void sort_trace(const struct pgd_board *board, char *trace, size_t cap) {
   size_t len = 0, total = atomic_load(&board->trace_len);
   if (total >= PGD_TRACE_SIZE)
@@ -145,7 +145,7 @@ void pgd_enter_namespace(void) {
     skip("fork");
   if (pid > 0) {
     int status;
-    signal(SIGINT, SIG_IGN); /* the terminal tells the child too; its end is ours */
+    signal(SIGINT, SIG_IGN); /* the terminal signals the child too, and the caller ends when the child ends */
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
       ;
     if (WIFSIGNALED(status))

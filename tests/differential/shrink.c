@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes a failing program small: leaves steps out (a step goes with its block), takes a block's steps out of the
- * block, and gives the arguments that are left their simplest values, until nothing more can be taken away. */
+/* Makes a failing program small. It leaves steps out (a step goes with its block) and takes the steps of a block out of
+ * the block. It gives the arguments that are left their simplest values. It ends when nothing more can be taken
+ * away. */
 #include "program.h"
 
 #include <string.h>
@@ -23,7 +24,7 @@ static bool keep(struct shrinking *s, const struct pgd_program *candidate) {
   return true;
 }
 
-/* Takes the steps [from, to) out; the ends of the blocks around them move. */
+/* Takes the steps [from, to) out. The ends of the blocks around them move. */
 static void cut(struct pgd_program *p, int from, int to) {
   int n = to - from;
   memmove(&p->step[from], &p->step[to], (size_t)(p->count - to) * sizeof p->step[0]);
@@ -33,7 +34,7 @@ static void cut(struct pgd_program *p, int from, int to) {
       p->step[i].end -= n;
 }
 
-/* The end of a run of `length` sibling steps that starts at `from`, or less when the block ends before. */
+/* The end of a run of `length` sibling steps that starts at `from`. The run is shorter if the block ends before. */
 static int run_end(const struct pgd_program *p, int from, int length) {
   int limit = p->count;
   for (int i = 0; i < from; i++) /* the innermost block around it ends first */
@@ -45,7 +46,7 @@ static int run_end(const struct pgd_program *p, int from, int length) {
   return end;
 }
 
-/* Without a step the others get their turns in another order, and that may be all that hides the difference: a small
+/* If a step is left out, the others get their turns in another order. That alone may hide the difference. So a small
  * program is tried in some more orders. */
 static bool keep_in_some_order(struct shrinking *s, struct pgd_program *candidate) {
   if (keep(s, candidate))
@@ -62,14 +63,15 @@ static bool cut_runs(struct shrinking *s, int length) {
     struct pgd_program candidate = *s->best;
     cut(&candidate, at, run_end(&candidate, at, length));
     if (length > 1 ? keep(s, &candidate) : keep_in_some_order(s, &candidate))
-      any = true; /* what stands there now is tried next */
+      any = true; /* the step that now stands there is tried next */
     else
       at++;
   }
   return any;
 }
 
-/* A block's steps in place of the step: for a thread and a new image; for a child it makes its parent do them. */
+/* Puts the steps of a block in place of the block's own step. For a child this makes its parent do them; the same goes
+ * for a thread and a new image. */
 static bool unwrap(struct shrinking *s) {
   bool any = false;
   for (int at = 0; at < s->best->count; at++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Wrong: waitpid is no cancellation point, so that a thread that waits cannot be cancelled and its program hangs. */
+/* Wrong: waitpid is no cancellation point. So a thread that waits cannot be cancelled, and its program hangs. */
 #include "wrong.h"
 
 WRONG pid_t waitpid(pid_t pid, int *status, int options) {

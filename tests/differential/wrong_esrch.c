@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Wrong: a signal to nobody is reported as sent. */
+/* Wrong: a signal to a PID that no process has is reported as sent. */
 #include "wrong.h"
 
 WRONG int kill(pid_t pid, int sig) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Wrong: waitid leaves what it did not find out as it was, where the kernel clears it. */
+/* Wrong: waitid leaves members as they were that the kernel clears. */
 #include "wrong.h"
 
 WRONG int waitid(idtype_t type, id_t id, siginfo_t *info, int options) {

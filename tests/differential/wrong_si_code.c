@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Wrong: kill goes out as sigqueue does, so that the receiver sees SI_QUEUE. */
+/* Wrong: kill sends as sigqueue does, so that the receiver sees SI_QUEUE. */
 #include "wrong.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Wrong: a forked child takes its siblings for its own children: its waitpid for one gives 0 where ECHILD is right. */
+/* Wrong: a forked child takes its siblings for its own children. Its waitpid for a sibling gives 0 where ECHILD is
+ * right. */
 #include "wrong.h"
 
 WRONG pid_t waitpid(pid_t pid, int *status, int options) {

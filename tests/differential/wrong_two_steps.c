@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Wrong: waitpid looks first and reaps afterwards, and answers with the second call when a handler reaped between. */
+/* Wrong: waitpid looks first and reaps afterwards. It answers with the second call if a handler reaped between. */
 #include "wrong.h"
 
 WRONG pid_t waitpid(pid_t pid, int *status, int options) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The example programs do what their comments promise. The one of old code is tried with a stranger that takes the
- * number, beside the same code without pidguard. */
+/* The example programs must do what their comments promise. The example of old code is tried with a stranger that takes
+ * the PID, and the same code without pidguard is tried beside it. */
 #include "pg_test.h"
 #include "slowness.h"
 
@@ -16,7 +16,8 @@
 
 #define EXAMPLE(name) PG_EXAMPLES "/example-" name
 
-/* Runs to the end, and compares status and output; a NULL output is looked at by the caller, who then frees it. */
+/* Runs a program to its end, and compares status and output. With a NULL output the caller looks at the output, and
+ * then frees it. */
 static struct pg_test_outcome run(const char *const *argv, int limit_ms, int status, const char *output) {
   struct pg_test_command command = {.argv = argv, .limit_ms = limit_ms};
   struct pg_test_outcome outcome;
@@ -36,7 +37,7 @@ static void supervise_restarts(void) {
   if (!PG_CHECK(fd >= 0, "mkstemp"))
     return;
   close(fd);
-  /* Each life adds one byte: too slow; too slow and deaf; fails; succeeds. */
+  /* Each life adds one byte to the file. The lives are too slow, too slow and deaf, failing, and successful. */
   snprintf(script, sizeof script,
            "printf x >>%s; case $(cat %s) in x) exec sleep 60;; xx) trap '' TERM; exec sleep 60;; xxx) exit 3;; esac",
            file, file);
@@ -58,7 +59,7 @@ static void supervise_gives_up(void) {
   run(nobody, 0, 1, "");
 }
 
-/* "only N children: ..." if there was no room for all, and then "N children, N as expected". */
+/* The output has "only N children: ..." if there was no room for all, and then "N children, N as expected". */
 static void check_children(const char *output, int wanted, int least) {
   int made = -1, right = -1;
   const char *last = strncmp(output, "only ", 5) ? output : strchr(output, '\n') + 1;
@@ -68,7 +69,7 @@ static void check_children(const char *output, int wanted, int least) {
     pg_test_skip("not %d children, but: %s", wanted, output);
 }
 
-/* Fewer where a fork is many times as dear. */
+/* How many children; fewer under AddressSanitizer, where a fork is many times as dear. */
 static int many(void) {
 #ifdef __SANITIZE_ADDRESS__
   return 1000;
@@ -115,12 +116,12 @@ static void reap_without_handler(void) {
     char line[32];
     snprintf(line, sizeof line, "job %d: status %d\n", i, i);
     const char *first = strstr(outcome.out, line);
-    PG_CHECK(first && !strstr(first + 1, line), "job %d not exactly once: %s", i, outcome.out);
+    PG_CHECK(first && !strstr(first + 1, line), "job %d did not run exactly once: %s", i, outcome.out);
   }
   pg_test_outcome_free(&outcome);
 }
 
-/* Reads lines until one has the text in it; true if there is one. */
+/* Reads lines until one contains the text. Returns true if there is one. */
 static bool read_until(struct pg_test_process *process, const char *text) {
   char line[256];
   while (!pg_test_read_line(process, line, sizeof line))
@@ -141,7 +142,7 @@ static void supervisor_ends_all(void) {
   struct pg_test_outcome outcome;
   if (!PG_CHECK(pg_test_start(&command, &process) == 0, "start"))
     return;
-  /* One fails three times, and then no more; two run on until the supervisor is told to end. */
+  /* One child fails three times and is not started again. Two run on until the supervisor is told to end. */
   bool deaf = read_until(&process, "deaf"), failed = true;
   for (int i = 0; i < 3 && !deaf; i++)
     failed &= read_until(&process, "exit 3: exit 3");
@@ -153,7 +154,7 @@ static void supervisor_ends_all(void) {
   pg_test_finish(&process, &outcome);
   PG_CHECK(pg_test_exited(&outcome, 0), "status %x: %s", (unsigned)outcome.status, outcome.err);
   pg_test_outcome_free(&outcome);
-  pg_test_kill_leftovers(); /* the last sleep of the shell */
+  pg_test_kill_leftovers(); /* this ends the last sleep of the shell */
 }
 
 static void runner_reports(void) {
@@ -200,7 +201,7 @@ static void server_asks(void) {
   PG_CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "the client: %x", (unsigned)status);
   PG_CHECK(!pg_test_read_line(&process, line, sizeof line) && atoi(line) == pid && strstr(line, ": allowed"), "%s",
            line);
-  PG_CHECK(read_until(&process, "it has ended"), "its end was not told");
+  PG_CHECK(read_until(&process, "it has ended"), "its end was not reported");
   pg_test_finish(&process, &outcome);
   PG_CHECK(pg_test_exited(&outcome, 0), "status %x: %s", (unsigned)outcome.status, outcome.err);
   pg_test_outcome_free(&outcome);
@@ -244,7 +245,7 @@ static void restart_keeps_identity(void) {
   unlink(file);
 }
 
-/* The worker's number goes to a stranger between the reap and the signal. */
+/* A stranger takes the worker's PID between the reap and the signal. */
 static void stale(const char *program, const char *preload, bool safe) {
   const char *const argv[] = {program, NULL};
   struct pg_test_command command = {.argv = argv, .preload = preload};
@@ -261,14 +262,14 @@ static void stale(const char *program, const char *preload, bool safe) {
   int error = pid > 1 ? pg_test_take_pid(pid, false, &stranger) : -1;
   if (PG_CHECK(error == 0, "take %d: %d", pid, error)) {
     pg_test_write_line(&process, "%s", "");
-    int said = pg_test_read_line(&process, line, sizeof line); /* the end of the output, where kill() failed */
+    int said = pg_test_read_line(&process, line, sizeof line); /* -EPIPE at the end of the output, if kill() failed */
     pg_test_finish(&process, &outcome);
     if (safe) {
       PG_CHECK(pg_test_stranger_untouched(&stranger), "the stranger was hit: %s", outcome.err);
       PG_CHECK(said == -EPIPE, "%d, %s", said, line);
       PG_CHECK(strstr(outcome.err, "stop: No such process"), "%s", outcome.err);
     } else {
-      PG_CHECK(pg_test_stranger_got(&stranger, SIGTERM), "no reuse happened, this test says nothing");
+      PG_CHECK(pg_test_stranger_got(&stranger, SIGTERM), "the stranger was not hit, so this test shows nothing");
       PG_CHECK(said == 0 && !strcmp(line, "stopped"), "%d, %s", said, line);
     }
     pg_test_stranger_release(&stranger);
@@ -300,7 +301,7 @@ static void dropin_preloaded(void) {
     pg_test_skip("there is no preload object");
   else if (can_take()) {
     stale(EXAMPLE("unsafe"), pg_test_preload(), true);
-    stale(EXAMPLE("dropin"), pg_test_preload(), true); /* both objects, one table */
+    stale(EXAMPLE("dropin"), pg_test_preload(), true); /* both objects use one table */
   }
 }
 

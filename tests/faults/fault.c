@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Preloaded with the shim: makes system calls of the shim fail, and only those. A seccomp filter answers one kind of
- * call with one errno when it is made from given places in the shim's code. In the environment
- *   PG_FAULT=NUMBER:ERRNO:MASK:BASE:STATE:OFFSET,OFFSET,…
- * ERRNO 0: the process is killed instead, to see whether the call is made at all. MASK, if not 0: only calls whose
- * first argument (of waitid: second) has one of these bits; 1 spares half of the children and descriptors. Offsets are
- * those of the instructions after the calls; a single 0 stands for those that the shim has libc make: waits on a pidfd
- * of the shim, and clones for which it wants one. STATE: where the shim keeps what it knows of filters; it is told that
- * there is none, so that it does what it does without one (0: it is not told). PG_FAULT=base prints where the shim is
- * and ends the program.
+/* This object is preloaded with the shim. It makes system calls of the shim fail, and no others. A seccomp filter
+ * answers one kind of call with one errno if the call is made from given places in the shim's code. The environment
+ * says which:
  *
- * Filters survive exec, so the shim must be at the same address in every program: address randomisation is off, and
- * each start checks it. Raw system calls only: libc's names are the shim's. */
+ *     PG_FAULT=NUMBER:ERRNO:MASK:BASE:STATE:OFFSET,OFFSET,…
+ *
+ * With ERRNO 0 the process is killed instead, which shows whether the call is made at all. MASK, if not 0, selects the
+ * calls whose first argument (the second of waitid) has one of these bits. So 1 spares half of the children and
+ * descriptors. OFFSET is that of the instruction after the call. A single 0 stands for the calls that the shim makes
+ * through libc. They are waits on a pidfd of the shim, and clones for which it wants one. STATE is where the shim keeps
+ * what it knows of filters. This object writes there that there is none, so that the shim does what it does without
+ * one. With STATE 0 it writes nothing. PG_FAULT=base prints where the shim is and ends the program.
+ *
+ * Filters survive exec, so the shim must be at the same address in every program. Address randomisation is off, and
+ * each start checks the address. The object makes raw system calls only, because libc's names are the shim's. */
 #include <errno.h>
 #include <link.h>
 #include <linux/filter.h>
@@ -31,7 +34,7 @@
 struct fault {
   unsigned number, error, mask, places;
   uint64_t base, state;
-  uint32_t place[PLACES]; /* low words of addresses */
+  uint32_t place[PLACES]; /* the low words of the addresses */
 };
 
 static int find_shim(struct dl_phdr_info *info, size_t size, void *base) {
@@ -79,7 +82,7 @@ static void parse(const char *at, struct fault *fault) {
 static struct sock_filter code[PLACES * 2 + 20];
 static const unsigned high_word = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 4 : 0;
 
-/* From given places. */
+/* The filter for calls from given places. */
 static unsigned by_place(const struct fault *fault, unsigned hit) {
   const unsigned low = 4 - high_word;
   const struct sock_filter head[] = {
@@ -104,8 +107,9 @@ static unsigned by_place(const struct fault *fault, unsigned hit) {
   return n;
 }
 
-/* waitid(P_PIDFD) on a number where the program has none; clone() with CLONE_VM and CLONE_PIDFD, but without
- * CLONE_VFORK, which a program of the tester does not ask for. */
+/* The filter for calls that the shim makes through libc. One is waitid(P_PIDFD) on a number that the program has not.
+ * The other is clone() with CLONE_VM and CLONE_PIDFD but without CLONE_VFORK: a program of the tester does not ask for
+ * that. */
 static unsigned by_libc(unsigned number, unsigned hit) {
   const unsigned low = 4 - high_word;
   const struct sock_filter wait[] = {
@@ -146,11 +150,11 @@ static void install(const struct fault *fault) {
     return;
   pg_sys5(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (pg_sys3(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-    give_up("no seccomp filter to be had");
+    give_up("no seccomp filter can be installed");
 }
 
 __attribute__((constructor)) static void begin(void) {
-  /* It comes after the shim in LD_PRELOAD, and so before it in the order of constructors. */
+  /* This object comes after the shim in LD_PRELOAD, and so before it in the order of constructors. */
   const char *text = getenv("PG_FAULT");
   uint64_t base = 0;
   dl_iterate_phdr(find_shim, &base);
@@ -167,7 +171,7 @@ __attribute__((constructor)) static void begin(void) {
   parse(text, &fault);
   if (fault.base != base)
     give_up("the shim is not where it was: is address randomisation on?");
-  if (pg_sys1(SYS_prctl, PR_GET_SECCOMP) == 0) /* else it is inherited */
+  if (pg_sys1(SYS_prctl, PR_GET_SECCOMP) == 0) /* otherwise the filter is inherited */
     install(&fault);
   if (fault.state)
     *(_Atomic int *)(uintptr_t)(base + fault.state) = PG_CAN_ALL | PG_CAN_KNOWN;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Together with others that stand around a program: preloads in front of us and behind us, debuggers and tracers, and
- * what starts programs in other surroundings, or takes something from them. What the program observes among them is the
- * same with the shim and without, and a stale signal hits without it and is refused with it. Arguments: which of the
- * companions (preloads, tracers, starters, places), then the programs puppet, battery, same_vfork, same_spawn. */
+/* The shim together with other objects and programs around a program. They are preload objects before and behind the
+ * shim, debuggers and tracers, and starters that run programs in other surroundings or take something from them. What
+ * the program observes must be the same with the shim and without. A stale signal hits without the shim and is refused
+ * with it. Arguments: one list of the companions (preloads, tracers, starters, places), then the programs puppet,
+ * battery, same_vfork, same_spawn. */
 #define _GNU_SOURCE
 #include "companions.h"
 
@@ -19,7 +20,8 @@
 static const char *battery_path, *case_programs[2];
 static const struct companion *companions;
 
-/* Where something is installed: a command in PATH, or a file of which a pattern is given. NULL: it is not. */
+/* Returns where something is installed: a command in PATH, or a file that matches a pattern. NULL: it is not
+ * installed. */
 static const char *installed(const char *what) {
   static char path[512];
   glob_t found;
@@ -33,7 +35,7 @@ static const char *installed(const char *what) {
   return pg_test_installed(what) ? what : NULL;
 }
 
-/* A process of which there is only one half. */
+/* One of the two runs of a process: with or without the shim. */
 struct half {
   const char *argv[20], *env[8], *preload;
   char list[2048];
@@ -63,14 +65,14 @@ static void run_once(const struct companion *c, const char *library, const char 
                      const char *env, struct pg_test_outcome *ret) {
   struct half half;
   prepare(c, library, shim, program, env, &half);
-  /* A program that is lost hangs, however patient we are: what depends on the load must not prolong that. */
+  /* A program that is lost hangs for any limit. So the limit must not grow with the load. */
   int limit_ms = c->flags & RACY ? 15000 * slowness() / patience() : 60000;
   struct pg_test_command command = {.argv = half.argv, .env = half.env, .preload = half.preload, .limit_ms = limit_ms};
   pg_test_run(&command, ret);
   pg_test_kill_leftovers();
 }
 
-/* A companion that by itself loses a program now and then is given some tries, in each half. */
+/* A companion that sometimes loses a program by itself has several tries in each half. */
 static void run_half(const struct companion *c, const char *library, const char *shim, const char *const *program,
                      const char *env, struct pg_test_outcome *ret) {
   for (int tries = c->flags & RACY ? 5 : 1;; pg_test_outcome_free(ret)) {
@@ -80,7 +82,7 @@ static void run_half(const struct companion *c, const char *library, const char 
   }
 }
 
-/* Both halves of one program. */
+/* Runs both halves of one program, and compares them. */
 static void compare(const struct companion *c, const char *library, const char *const *program, const char *env,
                     bool must_end) {
   struct pg_test_outcome plain, shim;
@@ -110,7 +112,7 @@ static void compare_cases(const struct companion *c, const char *library, const 
   struct pg_test_command command = {.argv = list};
   struct pg_test_outcome names;
   pg_test_run(&command, &names);
-  /* A part of the cases, another one with each companion; PG_TEST_SAMPLE=1: all (scripts/test --full). */
+  /* Each companion runs another part of the cases. PG_TEST_SAMPLE=1 runs all (scripts/test --full). */
   const char *text = getenv("PG_TEST_SAMPLE");
   unsigned every = text && atoi(text) > 0 ? (unsigned)atoi(text) : 4, turn = (unsigned)(c - companions);
   for (char *rest = names.out, *name; (name = strtok_r(rest, "\n", &rest));) {
@@ -131,7 +133,7 @@ static void tell(const struct companion *c, const char *library, const char *shi
   puppet_tell_story(half.preload, half.env, NULL, &story);
   puppet_prefix = NULL;
   pg_test_kill_leftovers();
-  if (PG_CHECK(story.told, "%s: no story", shim ? "with" : "without")) {
+  if (PG_CHECK(story.told, "%s: the story did not run", shim ? "with" : "without")) {
     if (shim)
       PG_CHECK(story.result == -1 && story.error == ESRCH && story.untouched, "with: result %d, errno %d, %s",
                story.result, story.error, story.untouched ? "untouched" : "HIT");

@@ -50,7 +50,7 @@ static const struct companion preloads[] = {
     {.name = "bind-not", .env = {"LD_BIND_NOT=1"}, .flags = CASES},
     {.name = NULL}};
 
-/* The program's output goes past the debugger's; cat ends when the last process that writes to it does. */
+/* The program's output does not go through the debugger. cat ends when the last process that writes to it ends. */
 #define GDB(options)                                                                                                   \
   .needs = "gdb", .probe = "gdb -nx -q -batch -ex 'python print(1)' -ex run --args true",                              \
   .prefix = {"sh", "-c",                                                                                               \
@@ -58,11 +58,11 @@ static const struct companion preloads[] = {
              "sh"}
 #define CHILD "-ex 'set follow-fork-mode child'"
 #define KEEP "-ex 'set detach-on-fork off' -ex 'set schedule-multiple on'"
-/* Also where vfork children stop, in memory that is their parent's. */
+/* Some of these breakpoints stop vfork children, in memory that is their parent's. */
 #define BREAKPOINTS                                                                                                    \
   "-ex 'set breakpoint pending on' -ex 'break vfork' -ex 'break _exit' -ex 'break kill' -ex 'break waitpid' "          \
   "-ex 'catch vfork' -ex 'catch fork'"
-/* --vgdb=no: valgrind names its pipes in /tmp by PID, and two pid namespaces have the same PIDs. */
+/* --vgdb=no, because valgrind names its pipes in /tmp by PID, and two pid namespaces have the same PIDs. */
 #define VALGRIND(...)                                                                                                  \
   .needs = "valgrind", .prefix = {"valgrind", "-q", "--vgdb=no", __VA_ARGS__}, .probe = "valgrind -q --vgdb=no true"
 #define STRACE(...)                                                                                                    \
@@ -93,7 +93,7 @@ static const struct companion tracers[] = {
 
 #define NOBODY "65534"
 
-/* A root of its own: the program, its libraries, the shim where it was. */
+/* A root of its own, with the program, its libraries, and the shim at its old path. */
 #define CHROOT                                                                                                         \
   "d=$(mktemp -d) || exit 1; trap 'rm -rf \"$d\"' EXIT; mount -t tmpfs none \"$d\" || exit 1; "                        \
   "p=$LD_PRELOAD; unset LD_PRELOAD; for f in \"$1\" /bin/true $p $(ldd \"$1\" | grep -o '/[^ )]*'); do "               \
@@ -147,7 +147,7 @@ static const struct companion starters[] = {
      .probe = "unshare --pid --fork true",
      .prefix = {"unshare", "--pid", "--fork"},
      .flags = CASES | NO_STORY},
-    /* Its first child is process 1 of the new namespace; after that one's end it can have no other. */
+    /* The first child is process 1 of the new namespace. After its end the program can have no other child. */
     {.name = "unshare-pid-no-fork",
      .needs = "unshare",
      .probe = "unshare --pid true",
@@ -168,14 +168,14 @@ static const struct companion starters[] = {
      .prefix = {"unshare", "--mount", "sh", "-c", CHROOT, "sh"}},
     {.name = NULL}};
 
-/* A shell that arranges something and becomes the program; in a mount namespace of its own. */
+/* A shell that arranges something and then becomes the program. MOUNTED does it in a mount namespace of its own. */
 #define ARRANGED(commands) .needs = "sh", .prefix = {"sh", "-c", commands "; exec \"$@\"", "sh"}
 #define MOUNTED(commands, ...)                                                                                         \
   .needs = "unshare", .probe = "unshare --mount sh -c '" commands "'",                                                 \
   .prefix = {"unshare", "--mount", "sh", "-c", commands " && exec \"$@\"", "sh", __VA_ARGS__}
 #define AS_NOBODY "setpriv", "--reuid=" NOBODY, "--regid=" NOBODY, "--clear-groups", "--inh-caps=-all"
 
-/* The capabilities of a container, as Docker gives them by default; who has none to lose goes on as he is. */
+/* The capabilities of a container, as Docker gives them by default. A process without capabilities goes on as it is. */
 #define CAPABILITIES                                                                                                   \
   "--inh-caps=-all --bounding-set=-all,+chown,+dac_override,+fsetid,+fowner,+mknod,+net_raw,+setgid,+setuid,"          \
   "+setfcap,+setpcap,+net_bind_service,+sys_chroot,+kill,+audit_write"
@@ -184,7 +184,7 @@ static const struct companion starters[] = {
   "\"$@\""
 
 static const struct companion places[] = {
-    /* shells of a case complain of files of /proc, with PIDs in their names */
+    /* shells of a case complain about files of /proc, with PIDs in their names */
     {.name = "no-proc", MOUNTED("umount -l /proc", NULL), .flags = CASES | NOISY},
     {.name = "read-only", MOUNTED("mount -o remount,bind,ro /", NULL), .flags = CASES},
     {.name = "hidden-processes",
@@ -210,12 +210,13 @@ static const struct companion places[] = {
     {.name = "log-on-a-full-disk",
      MOUNTED("mount -t tmpfs -o size=4k none /mnt && head -c 4096 /dev/zero >/mnt/full", NULL),
      .env = {"PIDGUARD_LOG=/mnt/log", "PIDGUARD_DEBUG=debug"},
-     .flags = NOISY}, /* it says at the end that it lost lines */
+     .flags = NOISY}, /* at the end it says that it lost lines */
     {.name = "log-read-only",
      MOUNTED("mount -t tmpfs -o ro none /mnt", NULL),
      .env = {"PIDGUARD_LOG=/mnt/log", "PIDGUARD_DEBUG=debug"},
      .flags = NOISY},
-    {.name = "log-without-room", /* the program's own output may be a file, too: so it goes through a pipe */
+    /* The program's own output may also be a file, so it goes through a pipe. */
+    {.name = "log-without-room",
      .needs = "unshare",
      .probe = "unshare --mount mount -t tmpfs none /mnt",
      .prefix = {"unshare", "--mount", "sh", "-c",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* More than one of us in one program: linked and preloaded, preloaded twice, under other names, and the API's own
- * object beside the preloaded one. Only one table acts: each birth and each refusal is counted once. Arguments: puppet,
- * linked, both, a program with cases. */
+/* More than one copy of the shim in one program: linked and preloaded, preloaded twice, or under other names. The API's
+ * own object may also be beside the preloaded one. Only one table acts: each birth and each refusal is counted once.
+ * Arguments: puppet, linked, both, a program with cases. */
 #define _GNU_SOURCE
 #include "dialogue.h"
 
@@ -15,7 +15,7 @@
 static const char *plain_path, *linked_path, *both_path, *cases_path;
 static char folder[] = "/tmp/pidguard-copies-XXXXXX";
 
-/* Copies of the shim in a folder of their own: under its own name, and under another. */
+/* Copies the shim into a folder of the test's own, under its own name or another. */
 static const char *copy_of_shim(const char *name) {
   static char paths[4][256];
   static int next;
@@ -30,7 +30,7 @@ static const char *copy_of_shim(const char *name) {
   return path;
 }
 
-/* How many lines of a log have both. */
+/* Counts the lines of a log that contain both texts. */
 static int count(const char *log, const char *who, const char *what) {
   int found = 0;
   for (const char *line = log; *line; line += line[strcspn(line, "\n")] ? strcspn(line, "\n") + 1 : strlen(line)) {
@@ -40,19 +40,19 @@ static int count(const char *log, const char *who, const char *what) {
   return found;
 }
 
-/* The whole story, refused; with one line in the log for each event. */
+/* The whole story, with the signal refused. The log must have one line for each event. */
 static void story(const char *program, const char *preload) {
   static const char *const env[] = {"PIDGUARD_DEBUG=info", "PIDGUARD_SUMMARY=1", NULL};
   struct puppet_story story;
   puppet_path = program;
   puppet_tell_story(preload, env, NULL, &story);
-  if (!PG_CHECK(story.told, "%s: no story", preload ? preload : "linked"))
+  if (!PG_CHECK(story.told, "%s: the story did not run", preload ? preload : "linked"))
     return;
   PG_CHECK(story.result == -1 && story.error == ESRCH && story.untouched, "result %d, errno %d, %s", story.result,
            story.error, story.untouched ? "untouched" : "HIT");
   const char *log = story.outcome.err;
   char who[64];
-  /* comm: of the file that was executed */
+  /* comm is the name of the file that was executed */
   const char *file = puppet_prefix && puppet_prefix[0][0] == '/' ? puppet_prefix[0] : program;
   snprintf(who, sizeof who, " comm=%.15s ", strrchr(file, '/') ? strrchr(file, '/') + 1 : file);
   PG_CHECK(count(log, who, "event=birth") == 1 && count(log, who, "event=reap") == 1 &&
@@ -62,7 +62,7 @@ static void story(const char *program, const char *preload) {
   pg_test_outcome_free(&story.outcome);
 }
 
-/* Every case of a program with two copies, beside one of them alone. */
+/* Runs every case of a program with two copies, and with one of them alone. */
 static void cases_with(const char *preload) {
   const char *const list[] = {cases_path, NULL};
   struct pg_test_command command = {.argv = list};
@@ -125,7 +125,7 @@ static void play_both(const char *preload) {
   pg_test_read_line(&process, line, sizeof line);
   PG_CHECK(sscanf(line, "ready %d", &child) == 1, "\"%s\"", line);
   int error = child > 1 ? pg_test_take_pid(child, false, &stranger) : -ECHILD;
-  if (PG_CHECK(error == 0, "the number cannot be taken: %s", strerror(-error))) {
+  if (PG_CHECK(error == 0, "no stranger can take the PID: %s", strerror(-error))) {
     pg_test_write_line(&process, "go");
     pg_test_read_line(&process, line, sizeof line);
     PG_CHECK(sscanf(line, "api %d %d", &results[0], &errors[0]) == 2, "\"%s\"", line);
@@ -147,7 +147,7 @@ static void play_both(const char *preload) {
 static void api_alone(void) { play_both(NULL); }
 static void api_and_preload(void) { play_both(pg_test_preload()); }
 
-/* The whole machine has it: /etc/ld.so.preload, here in a file system of the test's own. */
+/* The shim is loaded system-wide, by /etc/ld.so.preload. Here that file is in a file system of the test's own. */
 static void system_wide(void) {
   char script[2048];
   snprintf(script, sizeof script,
@@ -164,7 +164,7 @@ static void system_wide(void) {
   pg_test_run(&command, &outcome);
   bool can = pg_test_exited(&outcome, 0);
   if (!can)
-    pg_test_skip("no /etc/ld.so.preload of its own: %.100s", outcome.err);
+    pg_test_skip("the test cannot make an /etc/ld.so.preload of its own: %.100s", outcome.err);
   pg_test_outcome_free(&outcome);
   if (!can)
     return;
@@ -179,7 +179,7 @@ static void system_wide(void) {
   puppet_prefix = NULL;
 }
 
-/* ld.so --preload: for this program only, and not for those that it starts. */
+/* With ld.so --preload the shim is loaded for this program only, and not for those that it starts. */
 static void by_loader(void) {
   const char *const argv[] = {"sh", "-c",       "readelf -lW \"$1\" | sed -n 's/.*interpreter: \\(.*\\)]/\\1/p'",
                               "sh", plain_path, NULL};
@@ -190,7 +190,7 @@ static void by_loader(void) {
   const char *prefix[] = {outcome.out, "--preload", pg_test_preload(), NULL};
   puppet_prefix = prefix;
   if (!outcome.out[0])
-    pg_test_skip("readelf does not tell the loader of the program");
+    pg_test_skip("readelf does not show the loader of the program");
   else {
     story(plain_path, NULL);
     story(plain_path, pg_test_preload());
@@ -219,7 +219,7 @@ void pg_test_plan(int argc, char **argv) {
   both_path = argv[3];
   cases_path = argv[4];
   if (!mkdtemp(folder))
-    pg_test_skip_all("no folder in /tmp");
+    pg_test_skip_all("the test cannot make a folder in /tmp");
   pg_test_add("copies", "linked", linked_alone);
   pg_test_add("copies", "linked-and-preloaded", linked_and_preloaded);
   pg_test_add("copies", "linked-and-copy", linked_and_copy);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* RTLD_DEEPBIND: what such an object calls goes past the shim, which is said; with PIDGUARD_DEEPBIND=clear it does not.
- * A program of ours, and PHP with its extension posix. Arguments: the program, its module's name. */
+/* What an object with RTLD_DEEPBIND calls goes past the shim, and the log says so. With PIDGUARD_DEEPBIND=clear it does
+ * not go past. The test has a program of this project, and PHP with its extension posix. Arguments: the program, its
+ * module's name. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -13,7 +14,7 @@ static const char *program, *module;
 static const char *const keeps[] = {"PIDGUARD_DEBUG=warn", NULL};
 static const char *const clears[] = {"PIDGUARD_DEBUG=warn", "PIDGUARD_DEEPBIND=clear", NULL};
 
-/* Is the stranger hit? *ret_told: the log says that an object is past us. */
+/* Is the stranger hit? *ret_told: the log says that an object goes past the shim. */
 static bool play(const char *const *argv, const char *preload, const char *const *env, bool *ret_hit, bool *ret_told) {
   struct pg_test_command command = {.argv = argv, .preload = preload, .env = env};
   struct pg_test_process process;
@@ -26,7 +27,7 @@ static bool play(const char *const *argv, const char *preload, const char *const
   pg_test_read_line(&process, line, sizeof line);
   bool good = PG_CHECK(sscanf(line, "ready %d", &pid) == 1 && pid > 1, "%s says \"%s\"", argv[0], line);
   int error = good ? pg_test_take_pid(pid, PG_TEST_ALONE, &stranger) : 0;
-  if (good && (good = PG_CHECK(error == 0, "the number cannot be taken: %s", strerror(-error)))) {
+  if (good && (good = PG_CHECK(error == 0, "no stranger can take the PID: %s", strerror(-error)))) {
     pg_test_write_line(&process, "go");
     pg_test_read_line(&process, line, sizeof line);
     *ret_hit = pg_test_stranger_got(&stranger, SIGTERM);
@@ -40,7 +41,8 @@ static bool play(const char *const *argv, const char *preload, const char *const
   return good;
 }
 
-/* may_differ: a program of others may have stopped opening its modules so; then they are protected in any case. */
+/* may_differ: a program of another project may have stopped opening its modules so. Then they are protected in any
+ * case. */
 static void three_ways(const char *const *argv, bool may_differ) {
   const char *preload = pg_test_preload();
   bool hit = false, told = false;

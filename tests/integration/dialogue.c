@@ -66,7 +66,7 @@ void puppet_tell_story(const char *preload, const char *const *env, const char *
   ret->puppet = puppet.pid;
   ret->child = puppet_reaped_child(&puppet);
   int error = ret->child > 1 ? pg_test_take_pid(ret->child, PG_TEST_ALONE, &stranger) : -1;
-  if (PG_CHECK(error == 0, "the number cannot be taken: %s", strerror(-error))) {
+  if (PG_CHECK(error == 0, "no stranger can take the PID: %s", strerror(-error))) {
     if (puppet_ask(&puppet, "kill", answer, "kill %d %d", ret->child, SIGTERM)) {
       ret->result = answer[0];
       ret->error = answer[1];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers that other processes of the family saw die: real programs that have somebody else signal them. Each is run
- * without the shim and with it alone, where the stranger must be hit, and with PIDGUARD_FAMILY, where it must be
- * spared. In a namespace for System V memory of its own: nothing is left. */
+/* PIDs that other processes of the family saw die. Here one process of a real program reaps a child, and another one
+ * signals its PID. Each program runs without the shim and with the shim alone, where the stranger must be hit. With
+ * PIDGUARD_FAMILY the stranger must be spared. The test has a namespace of its own for System V memory, so nothing is
+ * left behind. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -61,7 +62,8 @@ static bool play(const struct story *story, const char *preload, bool family, bo
   const char *argv[8] = {story->program, story->option};
   int n = 2;
   snprintf(copy, sizeof copy, "%s", story->script);
-  char *second = strncmp(copy, "-", 1) == 0 ? strchr(copy, '\n') : NULL; /* an option and its argument */
+  /* The first line may be an option, and the rest its argument. */
+  char *second = strncmp(copy, "-", 1) == 0 ? strchr(copy, '\n') : NULL;
   if (second)
     *second++ = '\0';
   argv[n++] = copy;
@@ -78,7 +80,7 @@ static bool play(const struct story *story, const char *preload, bool family, bo
   pg_test_read_line(&process, line, sizeof line);
   bool good = PG_CHECK(sscanf(line, "ready %d", &pid) == 1 && pid > 1, "%s says \"%s\"", story->name, line);
   int error = good ? pg_test_take_pid(pid, PG_TEST_GROUP, &stranger) : 0;
-  if (good && (good = PG_CHECK(error == 0, "%s: the number cannot be taken: %s", story->name, strerror(-error)))) {
+  if (good && (good = PG_CHECK(error == 0, "%s: no stranger can take the PID: %s", story->name, strerror(-error)))) {
     pg_test_write_line(&process, "go");
     pg_test_read_line(&process, line, sizeof line);
     *ret_hit = pg_test_stranger_got(&stranger, SIGTERM);
@@ -111,12 +113,12 @@ static void test_story(void) {
     return;
   }
   if (play(story, preload, false, &hit))
-    PG_CHECK(hit, "%s: the family is not needed", story->name);
+    PG_CHECK(hit, "%s: the stranger was spared without PIDGUARD_FAMILY", story->name);
   if (play(story, preload, true, &hit))
     PG_CHECK(!hit, "%s: the stranger was hit", story->name);
 }
 
-/* What such a segment is called, see src/child/family.c. */
+/* The key and size of such a segment, see src/child/family.c. */
 #define KEY (0x67700000 + (key_t)geteuid())
 #define SIZE (128 + 4096 * 128)
 
@@ -139,7 +141,7 @@ static void run(const char *script, const char *const *env, struct pg_test_outco
   pg_test_run(&command, ret);
 }
 
-/* One that others can write to, or that is something else, is left alone, and that is said. */
+/* The shim must leave alone a segment that others can write to, or that is something else, and must say so. */
 static void ignored(void) {
   static const char *const env[] = {"PIDGUARD_FAMILY=on", "PIDGUARD_DEBUG=warn", NULL};
   struct pg_test_outcome outcome;
@@ -151,14 +153,14 @@ static void ignored(void) {
     run("sleep 0 & wait $!; sleep 0 & wait $!", env, &outcome);
     PG_CHECK(pg_test_exited(&outcome, 0) && strstr(outcome.err, "event=degraded") && strstr(outcome.err, "what=family"),
              "status %#x, \"%s\"", (unsigned)outcome.status, outcome.err);
-    PG_CHECK(at[0] == (damaged ? 77 : 0) && at[1] == 0, "it was written to");
+    PG_CHECK(at[0] == (damaged ? 77 : 0) && at[1] == 0, "the shim wrote to the segment");
     pg_test_outcome_free(&outcome);
     shmdt(at);
   }
   remove_segment();
 }
 
-/* Whatever is in it: refusals at the most. */
+/* Any content of the segment may cause refusals at the most. */
 static void hostile(void) {
   struct pg_test_outcome outcome;
   uint64_t *at = make_segment(0600), word = 88172645463325252u;
@@ -178,7 +180,7 @@ static void hostile(void) {
   remove_segment();
 }
 
-/* What is no stranger's: a cousin's group whose leader alone is gone, a new child of somebody's with the number. */
+/* These are no strangers: the group of a cousin whose leader alone is gone. */
 static void no_strangers(void) {
   struct pg_test_outcome outcome;
   remove_segment();
@@ -189,7 +191,7 @@ static void no_strangers(void) {
   remove_segment();
 }
 
-/* Numbers go round: half the numbers that there are are retired at any moment, and nobody who lives may be refused. */
+/* PIDs come round: half of all PIDs are retired at any moment, and no living process may be refused. */
 static void go_round(const char *script, unsigned least) {
   static const char *const env[] = {"PIDGUARD_FAMILY=on", "PIDGUARD_DEBUG=warn", NULL};
   struct pg_test_outcome outcome;
@@ -210,7 +212,7 @@ static void go_round(const char *script, unsigned least) {
 
 static void busy(void) {
   char script[512];
-  int rounds = 40, error = pg_test_set_pid_max(400); /* the least grows with the processors */
+  int rounds = 40, error = pg_test_set_pid_max(400); /* the smallest pid_max grows with the processors */
   if (error == -EINVAL && (error = pg_test_set_pid_max(1200)) == 0)
     rounds = 150;
   if (error) {
@@ -253,10 +255,10 @@ void pg_test_plan(int argc, char **argv) {
   heirs = argc > 1 ? argv[1] : NULL;
   pg_test_need_take_pid();
   if (unshare(CLONE_NEWIPC) != 0)
-    pg_test_skip_all("no namespace for System V memory: %s", strerror(errno));
+    pg_test_skip_all("this user cannot make a namespace for System V memory: %s", strerror(errno));
   int id = shmget(IPC_PRIVATE, 4096, 0600);
   if (id < 0)
-    pg_test_skip_all("no System V memory: %s", strerror(errno));
+    pg_test_skip_all("there is no System V memory: %s", strerror(errno));
   shmctl(id, IPC_RMID, NULL);
   for (size_t i = 0; i < sizeof stories / sizeof *stories; i++)
     pg_test_add("family", stories[i].name, test_story);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs under seccomp filters, each without the shim and with it: filters that allow everything, that refuse calls
- * on pidfds, and that kill for every call which the program by itself does not make; from before the exec, and
- * installed by the program. Arguments: the programs filter, same_filter, puppet. */
+/* Programs under seccomp filters, each without the shim and with it. One filter allows everything, others refuse calls
+ * on pidfds. One kills the program for every call that the program does not make by itself. The filters are there
+ * before the exec, or the program installs them. Arguments: the programs filter, same_filter, puppet. */
 #define _GNU_SOURCE
 #include "dialogue.h"
 
@@ -13,10 +13,11 @@
 #include <unistd.h>
 
 static const char *filter_path, *cases_path;
-static const char *const no_filter[] = {"FILTER_WAY=none", NULL}; /* of the program's own */
+static const char *const no_filter[] = {"FILTER_WAY=none", NULL}; /* the program installs no filter of its own */
 static char list_path[] = "/tmp/pidguard-filter-XXXXXX";
 
-/* Shells and their like, as they come. Whether a shell says "Terminated" depends on how late it notices. */
+/* Shells and make, as they are installed. The scripts hide "Terminated": a shell says it or not, depending on how late
+ * it notices. */
 static const char *const shell_scripts[][3] = {
     {"dash", "dash",
      "exec 2>/dev/null; (exit 3); echo $?; true & wait $!; echo $?; sleep 10 & sleep 0.1; kill $!; wait $!; echo $?; "
@@ -27,7 +28,7 @@ static const char *const shell_scripts[][3] = {
     {"make", "dash", "printf 'all:\\n\\t@echo made; exit 0\\n' | make -s -f -"},
 };
 
-/* The command line of a test by its name: a case of same_filter, or a script. */
+/* Finds the command line of a test by its name: a case of same_filter, or a script. */
 static void command_of(const char *name, const char *argv[4]) {
   argv[0] = cases_path;
   argv[1] = name;
@@ -40,7 +41,7 @@ static void command_of(const char *name, const char *argv[4]) {
     }
 }
 
-/* filter KIND [LIST] COMMAND... */
+/* The command line is: filter KIND [LIST] COMMAND... */
 static void run_under(const char *kind, bool with_list, const char *name, const char *preload, const char *const *env,
                       struct pg_test_outcome *ret) {
   const char *argv[8], *command[4];
@@ -59,7 +60,7 @@ static void run_under(const char *kind, bool with_list, const char *name, const 
   pg_test_kill_leftovers();
 }
 
-/* True if filters can be had and the program ends as it should; else the reason is given. */
+/* Returns true if a filter can be installed and the program ends well. Otherwise the reason is printed. */
 static bool usable(const char *what, const struct pg_test_outcome *plain) {
   if (pg_test_exited(plain, PG_TEST_SKIPPED)) {
     pg_test_skip("this machine refuses: %s%s", plain->err, plain->out);
@@ -80,7 +81,7 @@ static void compare(const char *what, const struct pg_test_outcome *plain, const
            shim->timed_out ? " (time-out)" : "", shim->out, shim->err);
 }
 
-/* Both ways under one filter. A machine can be late: a difference must be seen twice. */
+/* Runs with and without the shim under one filter. A machine can be late, so a difference must be seen twice. */
 static void both(const char *what, const char *kind, bool with_list, const char *const *env) {
   struct pg_test_outcome plain, shim;
   run_under(kind, with_list, pg_test_name(), NULL, env, &plain);
@@ -99,7 +100,7 @@ static void both(const char *what, const char *kind, bool with_list, const char 
   pg_test_outcome_free(&plain);
 }
 
-/* Fills the list with what the program calls by itself: from the start, or from the place that it marks. */
+/* Fills the list with the calls that the program makes by itself, from the start or from the place that it marks. */
 static bool record(void) {
   struct pg_test_outcome outcome;
   run_under("record", true, pg_test_name(), NULL, NULL, &outcome);
@@ -117,11 +118,12 @@ static void forbid(void) {
   static const char *const unable[] = {"spawn-wait", "system", "popen", "thread", "make"};
   for (size_t i = 0; i < sizeof unable / sizeof *unable; i++)
     if (strcmp(pg_test_name(), unable[i]) == 0)
-      return; /* glibc's posix_spawn and pthread_create fail where clone3 is refused so, with and without us */
+      /* glibc's posix_spawn and pthread_create fail if clone3 is refused so, with the shim and without. */
+      return;
   both("eperm", "eperm", false, no_filter);
 }
 
-/* The marker must not cut the list short when the filter is there from the start. */
+/* If the filter is there from the start, the marker must not cut the list short. */
 static void kill_from_the_start(void) {
   struct pg_test_outcome outcome;
   run_under("record", true, pg_test_name(), NULL, no_filter, &outcome);
@@ -145,7 +147,7 @@ static void kill_by_itself(void) {
 
 static void of_its_own(void) { both("a filter of its own", NULL, false, no_filter); }
 
-/* A filter that kills what is tried must not leave a core behind. */
+/* A filter kills for a call that the shim only tries. That must not leave a core behind. */
 static void no_core(void) {
   char here[4096], dir[] = "/tmp/pidguard-core-XXXXXX", pattern[8] = "";
   FILE *file = fopen("/proc/sys/kernel/core_pattern", "re");
@@ -172,7 +174,7 @@ static void no_core(void) {
   pg_test_outcome_free(&outcome);
   if (good) {
     run_under("kill", true, "fork-wait", pg_test_preload(), no_filter, &shim);
-    PG_CHECK(rmdir(dir) == 0, "something is left in the directory");
+    PG_CHECK(rmdir(dir) == 0, "the killed program left a file in the directory");
     pg_test_outcome_free(&shim);
   }
   setrlimit(RLIMIT_CORE, &limit);
@@ -209,7 +211,7 @@ static void protection_stays_on(void) {
   puppet_prefix = NULL;
 }
 
-/* A filter that lets everything pass is no trouble to be reported; one that refuses pidfds is. */
+/* The shim must not report a filter that allows everything, but must report one that refuses pidfds. */
 static void told(void) {
   static const char *const env[] = {"FILTER_WAY=none", "PIDGUARD_DEBUG=warn", NULL};
   static const char *const kinds[] = {"allow", "eperm"};
@@ -234,7 +236,7 @@ void pg_test_plan(int argc, char **argv) {
   puppet_path = argv[3];
   int fd = mkstemp(list_path);
   if (fd < 0)
-    pg_test_skip_all("no file in /tmp: %s", strerror(errno));
+    pg_test_skip_all("the test cannot make a file in /tmp: %s", strerror(errno));
   close(fd);
   atexit(remove_list);
   if (!pg_test_preload())

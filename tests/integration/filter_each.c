@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Filters that kill for one system call each. Those that the program, or libc for it, makes by itself are left out: the
- * run without the shim tells, and hits its strangers where it can go on. With the shim no stranger is hit at any number
- * of children. Arguments: the program `filtered`, when the filter is installed, how children are made. Under
- * PG_TEST_MOST=N each call is shown up to child N; otherwise up to 5,000, and up to 30,000 for those that protection
- * depends on. */
+/* Filters that kill for one system call each. The run without the shim shows which calls the program, or libc for it,
+ * makes by itself. Those are left out. If the program can go on without the shim, it must hit its strangers. With the
+ * shim no stranger may be hit, at any number of children. Arguments: the program `filtered`, when the filter is
+ * installed, how children are made. With PG_TEST_MOST=N each call is shown up to child N. Otherwise it is shown up to
+ * 5,000, and up to 30,000 for calls that protection depends on. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -22,7 +22,7 @@ static void run(const char *most, const char *preload, struct pg_test_outcome *r
   pg_test_kill_leftovers();
 }
 
-/* The numbers behind "did NAME " or "bad NAME ", or -1. */
+/* The number behind "did NAME " or "bad NAME ", or -1. */
 static long number_of(const struct pg_test_outcome *outcome, const char *name) {
   const char *at = strstr(outcome->out, name);
   return at ? strtol(at + strlen(name), NULL, 10) : -1;
@@ -43,7 +43,7 @@ static void test_call(void) {
   run("1", NULL, &outcome);
   bool killed = !outcome.timed_out && WIFSIGNALED(outcome.status) && WTERMSIG(outcome.status) == SIGSYS;
   bool skipped = pg_test_exited(&outcome, PG_TEST_SKIPPED), ended = pg_test_exited(&outcome, 0);
-  /* A child may be killed instead, on its way to become a leader. */
+  /* The filter may kill a child instead, on its way to become a leader. */
   bool hits = ended && number_of(&outcome, "bad stale_hit ") > 0;
   if (skipped)
     pg_test_skip("%s", outcome.out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers of children that libc makes and reaps inside itself (system, popen, wordexp), beside the program's own: those
- * libc keeps to itself, but a number that the program had before, or was told by a wait, is stale whoever has it.
- * Argument: the program `inside`. */
+/* PIDs of children that libc makes and reaps inside itself (system, popen, wordexp), beside the program's own children.
+ * libc tells the program nothing of its own children. But a PID that the program had before, or learnt from a wait, is
+ * stale whichever process has it. Argument: the program `inside`. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -13,7 +13,8 @@
 static const char *program;
 static const char *const hows[] = {"system", "popen", "wordexp"};
 
-/* One run up to the result; in `passed` and the like a stranger takes the number first. False: cannot be shown. */
+/* One run up to its result. In `passed` and similar cases a stranger takes the PID first. play() returns false if that
+ * cannot be shown. */
 struct story {
   int result, error, inner;
   bool untouched, got;
@@ -51,12 +52,13 @@ static bool play(const char *how, const char *what, const char *shim, bool stran
   return told;
 }
 
-/* The old number is the inner child's: without the shim that is hit, with it libc's child ends as it wants. */
+/* The old PID belongs to the inner child. Without the shim the inner child is hit. With the shim it ends as it
+ * wants. */
 static void inner_child_hit(const char *what) {
   struct story story;
   for (int i = 0; i < 3; i++) {
     const char *how = hows[i];
-    /* With SIGCHLD ignored system() and pclose() find nobody to wait for. */
+    /* With SIGCHLD ignored, system() and pclose() find no child to wait for. */
     bool silent = strcmp(what, "silent") == 0, status_seen = !silent || strcmp(how, "wordexp") == 0;
     int word = strcmp(how, "wordexp") == 0;
     if (!play(how, what, NULL, false, &story))
@@ -74,7 +76,7 @@ static void inner_child_hit(const char *what) {
 static void taken(void) { inner_child_hit("taken"); }
 static void silent(void) { inner_child_hit("silent"); }
 
-/* A stranger has the number. `kept`: the program was told of its end, so with the shim it is refused. */
+/* A stranger has the PID. If the program was told of the child's end (`kept`), the shim must refuse the signal. */
 static void stranger_hit(const char *what, bool kept, int first, int last) {
   struct story story;
   for (int i = first; i <= last; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* No leak: after tens of thousands of children there are as many descriptors open as before, and as much memory in use.
- * pid_max is small in this namespace, so that after the warm-up every slot that there can be has been used.
- * The argument is the program `leak`. */
+/* The shim must not leak. After tens of thousands of children as many descriptors are open as before, and as much
+ * memory is in use. pid_max is small in this namespace, so that the warm-up has used every slot that there can be. The
+ * argument is the program `leak`. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -9,11 +9,11 @@
 #include <string.h>
 
 #define SMALL_PID_MAX 2000
-#define REAPED_ROUNDS 20000 /* each number ten times */
+#define REAPED_ROUNDS 20000 /* each PID ten times */
 #define ANY_ROUNDS 4000
 #define IGNORED_ROUNDS 8000
 #define MEMORY_SLACK_KB 256 /* stdio, the allocator and the kernel's own rounding */
-/* The default of PIDGUARD_FD_MAX: silent deaths may hold so many until they are collected. */
+/* The default of PIDGUARD_FD_MAX. Silent deaths may hold so many descriptors until they are collected. */
 #define DESCRIPTOR_BUDGET 64
 
 #define LARGE_PID_MAX 4194304 /* what distributions with systemd set */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The debug log: silent by default, well-formed, never in the program's way. Arguments: the programs `puppet` and
- * `same_ours`. */
+/* The debug log must be silent by default, well-formed, and never in the program's way. Arguments: the programs
+ * `puppet` and `same_ours`. */
 #define _GNU_SOURCE
 #include "dialogue.h"
 
@@ -30,7 +30,8 @@ static unsigned count(const char *text, const char *word) {
   return n;
 }
 
-/* "pidguard key=value key=value": bare words or quoted strings as values, level and event first. */
+/* The form is "pidguard key=value key=value". Values are bare words or quoted strings, and level and event come
+ * first. */
 static bool well_formed(const char *line, size_t length) {
   static const char start[] = "pidguard level=";
   if (length <= strlen(start) || strncmp(line, start, strlen(start)) != 0)
@@ -71,7 +72,7 @@ static void check_lines(const char *text) {
   }
 }
 
-/* Finds the line with an event about a target; copies it. */
+/* Finds the line with an event about a target, and copies it. */
 static bool find_event(const char *text, const char *event, int target, char *copy, size_t size) {
   char wanted[64], number[64];
   snprintf(wanted, sizeof wanted, " event=%s ", event);
@@ -88,7 +89,7 @@ static bool find_event(const char *text, const char *event, int target, char *co
 
 static void refused(const struct puppet_story *story) {
   PG_CHECK(story->told && story->result == -1 && story->error == ESRCH && story->untouched,
-           "the program sees something else: result %d, errno %d", story->result, story->error);
+           "the signal must fail with ESRCH and reach no stranger: result %d, errno %d", story->result, story->error);
 }
 
 static void events(void) {
@@ -178,7 +179,7 @@ static void silent_by_default(void) {
   pg_test_outcome_free(&story.outcome);
 }
 
-/* Reads a file of the test's directory into text; its length, or -1. */
+/* Reads a file of the test's directory into text. Returns its length, or -1. */
 static int read_text(const char *path, char *text, size_t size) {
   FILE *file = fopen(path, "re");
   text[0] = '\0';
@@ -206,17 +207,19 @@ static void to_a_file(void) {
   check_lines(text);
   PG_CHECK(find_event(text, "refused", story.child, line, sizeof line), "%s", line);
   unlink(path);
-  snprintf(path, sizeof path, "%s/log.%d.txt", directory, story.child); /* a child that logs has a file of its own */
+  /* A child that logs has a file of its own. */
+  snprintf(path, sizeof path, "%s/log.%d.txt", directory, story.child);
   unlink(path);
   pg_test_outcome_free(&story.outcome);
 }
 
-/* Whatever becomes of the log, the program sees the same. */
+/* Can a log in this file be used? It must belong to root or to this user. */
 static bool is_of_root_or_us(const char *path) {
   struct stat st;
   return stat(path, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid());
 }
 
+/* Whatever becomes of the log, the program sees the same. */
 static void failing_logs(void) {
   static const struct {
     const char *log, *errors;
@@ -234,15 +237,16 @@ static void failing_logs(void) {
     puppet_tell_story(preload, env, table[i].errors, &story);
     refused(&story);
     if (i == 0 && !is_of_root_or_us("/dev/full"))
-      pg_test_skip("/dev/full is nobody's in this user namespace, and not written to");
+      pg_test_skip("/dev/full belongs to no user of this namespace, so the log does not go there");
     else if (i == 0)
       PG_CHECK(count(story.outcome.err, " event=log-lost ") == 1 && count(story.outcome.err, "\n") == 1,
-               "that the log is full is not said, or more: \"%.300s\"", story.outcome.err);
+               "one line must say that lines were lost: \"%.300s\"", story.outcome.err);
     pg_test_outcome_free(&story.outcome);
   }
 }
 
-/* The program closes fd 2 and has a data file there: no line of ours may land in it, and the log goes on elsewhere. */
+/* The program closes fd 2 and opens a data file there. No line of the log may land in it, and the log goes on
+ * elsewhere. */
 static void descriptor_two_reused(void) {
   const char *const env[] = {"PIDGUARD_DEBUG=debug", NULL}, *preload = shim();
   struct pg_test_process puppet;
@@ -259,7 +263,7 @@ static void descriptor_two_reused(void) {
   PG_CHECK(answer[0] == 2, "open gave %d", answer[0]);
   int child = puppet_reaped_child(&puppet);
   int error = child > 1 ? pg_test_take_pid(child, PG_TEST_ALONE, &stranger) : -1;
-  if (PG_CHECK(error == 0, "the number cannot be taken")) {
+  if (PG_CHECK(error == 0, "no stranger can take the PID")) {
     puppet_ask(&puppet, "kill", answer, "kill %d 15", child);
     PG_CHECK(answer[0] == -1 && answer[1] == ESRCH, "kill: %d", answer[0]);
     pg_test_stranger_release(&stranger);
@@ -268,12 +272,12 @@ static void descriptor_two_reused(void) {
   puppet_finish(&puppet, &outcome);
   read_text(path, text, sizeof text);
   PG_CHECK(strcmp(text, "data") == 0, "the data file has \"%.300s\"", text);
-  PG_CHECK(find_event(outcome.err, "refused", child, line, sizeof line), "the old stderr has not: %s", line);
+  PG_CHECK(find_event(outcome.err, "refused", child, line, sizeof line), "the old stderr has no such line: %s", line);
   unlink(path);
   pg_test_outcome_free(&outcome);
 }
 
-/* A vfork child has what it likes on the log's number, the log's own file as well. */
+/* A vfork child puts any file on the log's number, also the log's own file. */
 static void number_in_a_vfork_child(void) {
   const char *const argv[] = {ours_program, "own-of-a-borrower", NULL}, *const env[] = {"PIDGUARD_DEBUG=error", NULL};
   struct pg_test_command command = {.argv = argv, .preload = shim(), .env = env};
@@ -304,7 +308,7 @@ static void bad_values(void) {
     check_lines(story.outcome.err);
     PG_CHECK(count(story.outcome.err, name) == 1, "%s is reported %u times: \"%.300s\"", settings[i],
              count(story.outcome.err, name), story.outcome.err);
-    PG_CHECK(!strstr(story.outcome.err, "comm=\"\""), "by nobody: \"%.300s\"", story.outcome.err);
+    PG_CHECK(!strstr(story.outcome.err, "comm=\"\""), "a line names no program: \"%.300s\"", story.outcome.err);
     pg_test_outcome_free(&story.outcome);
   }
 }
@@ -323,7 +327,7 @@ static void summary(void) {
   pg_test_outcome_free(&story.outcome);
 }
 
-/* The log has its number also where no pidfd may be kept, within the program's limit as beyond it. */
+/* The log also has its number if no pidfd may be kept, within the program's limit or beyond it. */
 static void without_a_budget(void) {
   static const char *const settings[] = {"PIDGUARD_FD_MAX=0", "PIDGUARD_FD_MAX=1"};
   static const rlim_t limits[] = {64, 256, 1024, 1025, 4096};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The modes, the bound of retired numbers, and natural wrap-around. Arguments: puppet, stale, linked (or "-"). */
+/* The modes, the bound of retired PIDs, and natural wrap-around. Arguments: puppet, stale, linked (or "-"). */
 #define _GNU_SOURCE
 #include "dialogue.h"
 
@@ -72,7 +72,7 @@ static void audit(void) {
   pg_test_outcome_free(&story.outcome);
 }
 
-/* The puppet remembers four reaped numbers, the shim only the three youngest: the first is forgotten. */
+/* The puppet remembers four reaped PIDs, the shim only the three youngest. So the shim has forgotten the first. */
 static void retired_bound(void) {
   const char *const env[] = {"PIDGUARD_RETIRED_MAX=3", NULL}, *preload = shim();
   struct pg_test_process puppet;
@@ -85,7 +85,7 @@ static void retired_bound(void) {
     children[i] = puppet_reaped_child(&puppet);
   for (; taken < 4; taken++) {
     int error = pg_test_take_pid(children[taken], PG_TEST_ALONE, &strangers[taken]);
-    if (!PG_CHECK(error == 0, "number %d cannot be taken: %s", taken, strerror(-error)))
+    if (!PG_CHECK(error == 0, "no stranger can take PID %d: %s", taken, strerror(-error)))
       break;
   }
   for (int i = 0; i < taken && taken == 4; i++) {
@@ -103,7 +103,7 @@ static void retired_bound(void) {
   pg_test_outcome_free(&outcome);
 }
 
-/* A number that is retired and then given to a new child of the program is that child's. */
+/* A PID is retired, and then a new child of the program gets it. It is that child's. */
 static void own_child_gets_the_number(void) {
   const char *preload = shim();
   struct pg_test_process puppet;
@@ -114,12 +114,12 @@ static void own_child_gets_the_number(void) {
     return;
   int child = puppet_reaped_child(&puppet), again = -1;
   int error = child > 1 ? pg_test_wrap_to_pid(child, 40000, &stranger) : -1;
-  if (PG_CHECK(error == 0, "the number does not come round: %s", strerror(-error))) {
+  if (PG_CHECK(error == 0, "the PID does not come round: %s", strerror(-error))) {
     puppet_ask(&puppet, "kill", answer, "kill %d %d", child, SIGTERM);
     PG_CHECK(answer[0] == -1 && pg_test_stranger_untouched(&stranger), "the stranger is hit");
     pg_test_stranger_release(&stranger);
     for (int tries = 0; tries < 40000 && again != child; tries++) {
-      /* Others use numbers up as well: what is wanted is the puppet's child with that number. */
+      /* Other processes use PIDs up as well. The test wants a child of the puppet with that PID. */
       if (again > 1) {
         puppet_ask(&puppet, "kill", answer, "kill %d 9", again);
         puppet_ask(&puppet, "wait", answer, "wait %d", again);
@@ -138,7 +138,7 @@ static void own_child_gets_the_number(void) {
   pg_test_outcome_free(&outcome);
 }
 
-/* One stale scenario by numbers that come round by themselves. True if the stranger was hit. */
+/* Runs one stale scenario with PIDs that come round by themselves. */
 static void come_round(const char *send, const char *preload) {
   const char *const argv[] = {stale_path, "fork", "waitpid", send, NULL};
   struct pg_test_command command = {.argv = argv, .preload = preload};
@@ -175,7 +175,7 @@ static void wrap_around(void) {
     return;
   }
   struct pg_test_stranger past;
-  error = pg_test_wrap_to_pid(399, 5000, &past); /* numbers below 300 do not come round */
+  error = pg_test_wrap_to_pid(399, 5000, &past); /* PIDs below 300 do not come round */
   if (!PG_CHECK(error == 0, "399: %s", strerror(-error)))
     return;
   pg_test_stranger_release(&past);
@@ -188,7 +188,7 @@ static void wrap_around(void) {
   shim();
 }
 
-/* A program linked with the shim is hardened without LD_PRELOAD. */
+/* A program that is linked with the shim is hardened without LD_PRELOAD. */
 static void linked(void) {
   struct puppet_story story;
   const char *unlinked = puppet_path;

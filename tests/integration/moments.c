@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Early and late: the same calls, and the same stale signal, from every moment that a program, its libraries, those
- * that are preloaded with it and those that it opens have in their lives; before the shim is initialised, and after it
- * ended. Arguments: the program `moments`, the folder of its libraries. */
+/* The same calls and the same stale signal, early and late in the life of a program. They come from every moment in the
+ * lives of the program, its libraries, the objects preloaded with it and those that it opens. Some come before the shim
+ * is initialised, and some after it ended. Arguments: the program `moments`, the folder of its libraries. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -12,19 +12,19 @@
 
 static const char *program, *libraries;
 
-enum where { FIRST = 1, LAST = 2 }; /* an object preloaded before the shim, after it */
+enum where { FIRST = 1, LAST = 2 }; /* an object that is preloaded before the shim, or after it */
 
-/* What happens at a moment: both halves of each. */
+/* A moment, with what both halves of it need. */
 struct when {
   const char *name;
-  const char *arguments[2]; /* of the program */
-  const char *preload;      /* a library of ours that is preloaded with the shim: */
+  const char *arguments[2]; /* arguments of the program */
+  const char *preload;      /* a library of this project that is preloaded with the shim, in this place: */
   enum where where;
-  bool born;    /* the child is made at the moment, but waited for and signalled in the program */
-  bool past_us; /* its calls go to libc past everything that is preloaded, so a stale signal hits */
+  bool born;    /* the moment makes the child, but the program waits for it and signals it */
+  bool past_us; /* its calls go to libc past all preloaded objects, so a stale signal hits */
   const char *env;
   bool bare;   /* too early for a call that fails */
-  bool joined; /* other calls, in a thread that is waited for at the moment: the loader's lock may be held */
+  bool joined; /* other calls, in a thread that the moment waits for: the loader's lock may be held */
 };
 
 #define OPENED(how)                                                                                                    \
@@ -85,7 +85,7 @@ static const struct when whens[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* A command and what it points to. */
+/* A command, and the texts that it points to. */
 struct start {
   const char *argv[4], *env[3];
   char library[512], preload[2048], moment[64], more[512];
@@ -190,7 +190,7 @@ static void play_stale(const struct when *when, const char *shim) {
   pg_test_read_line(&process, line, sizeof line);
   PG_CHECK(sscanf(line, "ready %d", &child) == 1, "%s: it says \"%s\"", half, line);
   int error = child > 1 ? pg_test_take_pid(child, false, &stranger) : -ECHILD;
-  if (PG_CHECK(error == 0, "%s: the number cannot be taken: %s", half, strerror(-error))) {
+  if (PG_CHECK(error == 0, "%s: no stranger can take the PID: %s", half, strerror(-error))) {
     pg_test_write_line(&process, "go");
     pg_test_read_line(&process, line, sizeof line);
     bool told = sscanf(line, "result %d %d", &result, &number) == 2, untouched = pg_test_stranger_untouched(&stranger);
@@ -220,7 +220,8 @@ static void test_stale(void) {
     pg_test_skip("there is no preload object to test");
 }
 
-/* exit() while other threads are in fork, kill and wait: the status is the program's, and nothing hangs. */
+/* The program calls exit() while other threads are in fork, kill and wait. The status is the program's, and nothing
+ * hangs. */
 static void test_busy(void) {
   for (int i = 0; i < 40; i++) {
     const char *const argv[] = {program, "busy", NULL};

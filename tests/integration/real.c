@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Real programs, unmodified: bash and dash scripts, dumb-init. What is not installed is skipped by name. */
+/* Real programs, unmodified: bash and dash scripts, dumb-init. A program that is not installed is skipped by name. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -24,8 +24,8 @@ static const char *shim(void) {
   return preload;
 }
 
-/* Scripts which say "ready PID" with the number of a child that they have waited for, read a line, signal the number,
- * and say "result STATUS". */
+/* These scripts print "ready PID" with the PID of a child that they have waited for. They read a line, signal the PID,
+ * and print "result STATUS". */
 static const char *const stale_scripts[] = {
     "sleep 0 & p=$!; wait $p; echo ready $p; read go; kill $p 2>/dev/null; echo result $?",
     "(exit 3) & p=$!; wait $p; echo ready $p; read go; kill -s TERM $p 2>/dev/null; echo result $?",
@@ -47,7 +47,7 @@ static void play(const char *shell, const char *script, const char *preload) {
   pg_test_read_line(&process, line, sizeof line);
   PG_CHECK(sscanf(line, "ready %d", &pid) == 1, "%s says \"%s\"", script, line);
   int error = pid > 1 ? pg_test_take_pid(pid, PG_TEST_GROUP, &stranger) : -1;
-  if (PG_CHECK(error == 0, "%s: the number cannot be taken: %s", script, strerror(-error))) {
+  if (PG_CHECK(error == 0, "%s: no stranger can take the PID: %s", script, strerror(-error))) {
     pg_test_write_line(&process, "go");
     pg_test_read_line(&process, line, sizeof line);
     PG_CHECK(sscanf(line, "result %d", &result) == 1, "%s says \"%s\"", script, line);
@@ -80,7 +80,7 @@ static void stale_in(const char *shell) {
 static void stale_bash(void) { stale_in("bash"); }
 static void stale_dash(void) { stale_in("dash"); }
 
-/* Scripts whose output and status must not depend on the shim. */
+/* The output and status of these scripts must not depend on the shim. */
 static const char *const same_scripts[] = {
     "exit 7",
     "for i in 1 2 3 4 5; do (exit $i); echo $?; done",
@@ -103,7 +103,7 @@ static const char *const same_scripts[] = {
     "kill -0 $PPID; echo $?; kill -0 999999999 2>/dev/null; echo $?; kill -99 1 2>/dev/null; echo $?",
 };
 
-/* Jobs: only bash has them without a terminal. */
+/* Scripts with jobs. Only bash has jobs without a terminal. */
 static const char *const job_scripts[] = {
     "set -m; sleep 10 | cat & kill -TERM %1; wait %1 2>/dev/null; echo $?",
     "set -m; sleep 10 & kill -STOP %1; kill -CONT %1; kill %1; wait %1 2>/dev/null; echo $?",
@@ -122,8 +122,8 @@ static void hide_numbers(char *text) {
       *text = '#';
 }
 
-/* A shell tells of a job when it comes to notice it, which depends on how late the machine is: a difference must be
- * seen twice. */
+/* When a shell reports a job depends on when it notices, and a machine can be late. So a difference must be seen
+ * twice. */
 static void same_in(const char *shell, const char *const *scripts, size_t count) {
   const char *preload = shim();
   if (!preload || !installed(shell))
@@ -161,7 +161,7 @@ static void same_bash(void) { same_in("bash", same_scripts, COUNT(same_scripts))
 static void same_dash(void) { same_in("dash", same_scripts, COUNT(same_scripts)); }
 static void jobs_of_bash(void) { same_in("bash", job_scripts, COUNT(job_scripts)); }
 
-/* dumb-init signals the child it has just reaped, on every exit. strace shows what reaches the kernel. */
+/* On every exit, dumb-init signals the child that it has just reaped. strace shows what reaches the kernel. */
 static void trace_dumb_init(const char *preload, unsigned *kills) {
   char path[] = "/tmp/pidguard-strace-XXXXXX", setting[4096], text[16384] = "";
   int fd = mkstemp(path);
@@ -178,7 +178,7 @@ static void trace_dumb_init(const char *preload, unsigned *kills) {
   *kills = 0;
   for (const char *at = text; (at = strstr(at, "kill(")); at++) {
     const char *end = strchr(at, ')');
-    *kills += end && strncmp(end - 3, ", 0", 3) != 0; /* signal 0 only asks */
+    *kills += end && strncmp(end - 3, ", 0", 3) != 0; /* signal 0 does not count, because it only asks */
   }
   close(fd);
   unlink(path);

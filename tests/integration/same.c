@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Same scenarios: each case of a same_* program (the argument) is run without the shim and with it, and everything that
- * it observed must be equal: the trace it printed, what came on stderr, how it ended. */
+/* The test runs each case of a same_* program (the argument) without the shim and with it. Everything that the case
+ * observed must be equal: its trace, its stderr, and how it ended. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -18,7 +18,7 @@ static int run_case(const char *name, const char *preload, struct pg_test_outcom
   return pg_test_kill_leftovers();
 }
 
-/* The first line in which two traces differ, from each of them. */
+/* Copies the first line in which two traces differ, from each of them. */
 static void first_difference(const char *plain, const char *shim, char *text, size_t size) {
   const char *line = plain, *other = shim;
   for (size_t i = 0; plain[i] && plain[i] == shim[i]; i++)
@@ -35,7 +35,7 @@ static bool ends_well(const struct pg_test_outcome *outcome) {
          strcmp(outcome->out + outcome->out_size - 4, "end\n") == 0;
 }
 
-/* For messages: the last line, in a static buffer. */
+/* Returns the last line for messages, in a static buffer. */
 static const char *last_line(const struct pg_test_outcome *outcome) {
   static char text[256];
   size_t end = outcome->out_size;
@@ -48,7 +48,7 @@ static const char *last_line(const struct pg_test_outcome *outcome) {
   return text;
 }
 
-/* Takes the lines that begin with '?' out of a trace. Returns the highest N of "?foreign N", -1 if there is none. */
+/* Takes the lines that begin with '?' out of a trace. Returns the highest N of "?foreign N", or -1 if there is none. */
 static int take_foreign(struct pg_test_outcome *outcome) {
   int highest = -1, number;
   char *to = outcome->out;
@@ -67,14 +67,14 @@ static int take_foreign(struct pg_test_outcome *outcome) {
   return highest;
 }
 
-/* One pair of runs. What is wrong with it goes to `wrong`, which stays empty if nothing is. */
+/* Makes one pair of runs. An error is described in `wrong`, which stays empty if there is none. */
 static void compare(const char *name, const char *preload, char *wrong, size_t size) {
   struct pg_test_outcome plain, shim;
   char difference[1024];
   int left = run_case(name, NULL, &plain), found = take_foreign(&plain);
   wrong[0] = '\0';
   if (pg_test_exited(&plain, PG_TEST_SKIPPED)) {
-    const char *reason = last_line(&plain); /* "SKIP: ..." */
+    const char *reason = last_line(&plain); /* the reason has the form "SKIP: ..." */
     pg_test_skip("%s", strncmp(reason, "SKIP: ", 6) == 0 ? reason + 6 : reason);
   } else if (!ends_well(&plain)) {
     snprintf(wrong, size, "without the shim: status %#x%s, last line \"%s\", stderr \"%.300s\"", (unsigned)plain.status,
@@ -107,7 +107,7 @@ static void compare(const char *name, const char *preload, char *wrong, size_t s
   pg_test_outcome_free(&plain);
 }
 
-/* Some cases depend on how long things take, and a machine can be late. What is wrong only once is printed only. */
+/* Some cases depend on how long things take, and a machine can be late. So an error that comes once is only printed. */
 static void test_case(void) {
   const char *name = pg_test_name();
   char wrong[2048], again[2048] = "";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The log of somebody who must not be trusted: what a set-user-id program leaves in the environment, and which files
- * are written to. Arguments: the programs `puppet` and `secure`. */
+/* The log of a user that must not be trusted. The test shows what a set-user-id program leaves in the environment, and
+ * which files the log is written to. Arguments: the programs `puppet` and `secure`. */
 #define _GNU_SOURCE
 #include "dialogue.h"
 
@@ -39,7 +39,7 @@ static bool make_file(const char *path, mode_t mode) {
   return PG_CHECK(made, "cannot make %s: errno %d", path, errno);
 }
 
-/* Makes a copy with these rights. */
+/* Makes a copy of a file with these rights. */
 static bool copy_program(const char *from, const char *to, mode_t mode) {
   char bytes[65536];
   int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
@@ -53,11 +53,12 @@ static bool copy_program(const char *from, const char *to, mode_t mode) {
   return PG_CHECK(done, "cannot copy %s: errno %d", from, errno);
 }
 
-/* Runs it as nobody, who asks for a log of everything. */
+/* Runs a program as the user nobody, with an environment that asks for a log of everything. */
 static void run_as_nobody(const char *program, const char *log, struct pg_test_outcome *ret) {
   char setting[300], libraries[300];
   snprintf(setting, sizeof setting, "PIDGUARD_LOG=%s", log);
-  snprintf(libraries, sizeof libraries, "LD_LIBRARY_PATH=%s", directory); /* the build may be out of nobody's reach */
+  /* The user nobody may have no access to the build. */
+  snprintf(libraries, sizeof libraries, "LD_LIBRARY_PATH=%s", directory);
   const char *const argv[] = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, NULL},
                     *const env[] = {setting,
                                     libraries,
@@ -70,7 +71,7 @@ static void run_as_nobody(const char *program, const char *log, struct pg_test_o
   pg_test_run(&command, ret);
 }
 
-/* Those of the script that runs the tests are not counted. */
+/* Removes the variables of the script that runs the tests. They are not counted. */
 static void forget_variables(void) {
   static const char *const names[] = {"PIDGUARD_WERROR", "PIDGUARD_SANITIZE", "PIDGUARD_BUILD_DIR",
                                       "PIDGUARD_TEST_JOBS"};
@@ -97,16 +98,16 @@ static void set_user_id(void) {
     pg_test_skip("setpriv is not installed");
     return;
   }
-  chmod(directory, 0775); /* nobody may write here, too: else the halves would differ by that */
+  chmod(directory, 0775); /* the user nobody may write here, too, because the halves would differ otherwise */
   if (copy_program(secure_program, privileged, 04755) && copy_program(secure_program, plain, 0755) &&
       copy_program(pg_test_preload(), object, 0755)) {
     run_as_nobody(privileged, log, &outcome);
     PG_CHECK(pg_test_exited(&outcome, 0) && strcmp(outcome.out, "0 found\n0 found\n") == 0 && !outcome.err[0],
              "set-user-id: status %#x, \"%s\" \"%s\"", (unsigned)outcome.status, outcome.out, outcome.err);
-    PG_CHECK(size_of(log) < 0, "it made a file for its caller");
+    PG_CHECK(size_of(log) < 0, "the set-user-id program made a file for its caller");
     pg_test_outcome_free(&outcome);
     unlink(log);
-    /* What is refused is so for the bit alone. */
+    /* The refusal is for the bit alone. */
     run_as_nobody(plain, log, &outcome);
     PG_CHECK(pg_test_exited(&outcome, 0) && strcmp(outcome.out, "5 found\n5 found\n") == 0 && size_of(log) > 0,
              "without the bit: status %#x, \"%s\" \"%s\"", (unsigned)outcome.status, outcome.out, outcome.err);
@@ -119,7 +120,7 @@ static void set_user_id(void) {
   chmod(directory, 0700);
 }
 
-/* The puppet makes a child; what it says on stderr. */
+/* The puppet makes a child. Returns what the puppet says on stderr. */
 static void log_to(const char *log, const char *more, struct pg_test_outcome *ret) {
   char setting[300];
   struct pg_test_process puppet;
@@ -140,7 +141,7 @@ static void refused(const char *log, const char *touched, const char *why) {
   PG_CHECK(size_of(touched) == before, "%s was written to: %ld bytes, then %ld", touched, before, size_of(touched));
   PG_CHECK(outcome.err && strstr(outcome.err, "event=bad-environment") && strstr(outcome.err, why) &&
                strstr(outcome.err, " event=birth "),
-           "%s: not said why (%s), or nothing in its place: \"%.600s\"", log, why, outcome.err ? outcome.err : "");
+           "%s: the log must say why (%s), and go to stderr: \"%.600s\"", log, why, outcome.err ? outcome.err : "");
   pg_test_outcome_free(&outcome);
 }
 
@@ -166,7 +167,7 @@ static void refused_files(void) {
   unlink(file);
 }
 
-/* A number of a process in the name. */
+/* The name of the log contains the PID of a process. */
 static void refused_directories(void) {
   static const struct {
     mode_t mode;
@@ -205,7 +206,7 @@ static void refused_directories(void) {
   }
 }
 
-/* For nobody but the user, and without a word of the environment's. */
+/* Only the user can read the log, and it contains no word of the environment. */
 static void what_is_written(void) {
   const char *file = path_of("file");
   struct pg_test_outcome outcome;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The shim's frames are small: a handler on the smallest alternate stack may make any call that it may make without.
- * Argument: the program `stack`. */
+/* The frames of the shim are small. A handler on the smallest alternate stack may make any call that it may make
+ * without the shim. Argument: the program `stack`. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* More than libc's own, at the most; and what the log may take on top (pidguard(7) states both). */
+/* The most that a call takes beyond libc's own, and what the log may take on top. pidguard(7) states both. */
 #define EXTRA 896
 #define EXTRA_LOGGED 3072
 #define CALLS 32
@@ -24,7 +24,7 @@ struct depths {
 };
 
 static void run(const char *first, const char *second, const char *shim, bool log, struct pg_test_outcome *ret) {
-  static const char *const bound[] = {"LD_BIND_NOW=1", NULL}; /* the loader takes more than all of this */
+  static const char *const bound[] = {"LD_BIND_NOW=1", NULL}; /* lazy binding takes more than all of this */
   static const char *const logged[] = {"LD_BIND_NOW=1", "PIDGUARD_DEBUG=debug", NULL};
   const char *const argv[] = {program, first, second, NULL};
   struct pg_test_command command = {.argv = argv, .preload = shim, .env = log ? logged : bound};
@@ -45,7 +45,7 @@ static bool measure(const char *how, const char *shim, bool log, struct depths *
   return good;
 }
 
-/* The text of how much the deepest call takes, for the record. */
+/* Prints how much stack the deepest call takes. */
 static void compare(const char *how, bool log, long extra) {
   struct depths plain, shim;
   long most = 0;
@@ -75,7 +75,7 @@ static void usual(void) { compare(NULL, false, EXTRA); }
 static void logged(void) { compare(NULL, true, EXTRA_LOGGED); }
 static void first(void) { compare("first", false, EXTRA); }
 
-/* Not measured but had: with so much stack above an unmapped page, each call returns. */
+/* This is not measured but tried: with so much stack above an unmapped page, each call returns. */
 static void fits(void) {
   struct depths plain;
   struct pg_test_outcome outcome;
@@ -93,7 +93,7 @@ static void fits(void) {
              plain.of[i].name, bytes, (unsigned)outcome.status, outcome.out);
     pg_test_outcome_free(&outcome);
   }
-  /* That the page is met at all: */
+  /* Without the shim, too little stack must reach the unmapped page. */
   run("sigqueue", "64", NULL, false, &outcome);
   PG_CHECK(!pg_test_exited(&outcome, 0), "sigqueue fits into 64 bytes: \"%s\"", outcome.out);
   pg_test_outcome_free(&outcome);
@@ -103,7 +103,7 @@ void pg_test_plan(int argc, char **argv) {
   if (argc < 2)
     return;
 #ifndef __OPTIMIZE__
-  pg_test_skip_all("frames say nothing in a build without optimization");
+  pg_test_skip_all("the sizes of frames mean nothing in a build without optimization");
 #endif
   program = argv[1];
   pg_test_add("stack", "usual", usual);

@@ -17,9 +17,9 @@
 enum { NO_HOLD = 1, SESSION = 2, WALL = 4, ORPHAN = 8, FULL = 16, OTHERS = 32, LEADER = 64, EXECS = 128 };
 enum { LATE = 1, GROUP = 2, OWN_GROUP = 4, NO_OPTIONS = 8, SILENT = 16, PIDFD = 32, TAKES_ANY = 64 };
 enum { TO_GROUP = 1, PROBE = 2, OTHER = 4, PIPE = 8, GUEST = 16, MAYBE = 32, GIVES_EPERM = 64, GIVES_EINVAL = 128 };
-/* OTHER: sends no signal, but without the shim it finds the stranger. MAYBE: where the kernel and its settings allow
- * it. GIVES: what it fails with where nobody has the number, if that is not ESRCH. */
-/* Rarer ways are combined with the plain ones and with each other only. */
+/* OTHER sends no signal, but without the shim it finds the stranger. MAYBE works only if the kernel and its settings
+ * allow it. GIVES_… is its error if no process has the PID, and that error is not ESRCH. */
+/* Rarer ways are combined only with the plain ones and with each other. */
 enum { RARE = 1024, PLAIN = 2048 };
 
 struct way {
@@ -123,7 +123,7 @@ static const struct way sends[] = {
     {"syscall-rt_tgsigqueueinfo", RARE},
     {"vforked-group", RARE | TO_GROUP | GUEST},
     {"vforked-tgkill", RARE | GUEST},
-/* Not here: setpgid, which the kernel by itself refuses for everybody but a child. */
+/* setpgid is not here: the kernel by itself refuses it for every process but a child. */
 #define BOTH(name)                                                                                                     \
   {name, RARE | OTHER}, { "syscall-" name, RARE | OTHER }
     BOTH("pidfd_open"),
@@ -183,7 +183,7 @@ static const char *program;
 
 static bool have_identity;
 
-/* What cannot be, by the nature of the thing. */
+/* Returns false for combinations that cannot be shown. */
 static bool possible(const struct way *make, const struct way *reap, const struct way *send) {
   const int common = RARE | PLAIN;
   if ((make->flags | reap->flags | send->flags) & RARE &&
@@ -192,27 +192,27 @@ static bool possible(const struct way *make, const struct way *reap, const struc
   bool leader = reap->flags & GROUP || send->flags & TO_GROUP || make->flags & SESSION;
   if (reap->flags & OWN_GROUP && leader)
     return false;
-  if (make->flags & NO_HOLD && reap->flags & LATE) /* it is a zombie before SIGCHLD can be ignored */
+  if (make->flags & NO_HOLD && reap->flags & LATE) /* the child is a zombie before SIGCHLD can be ignored */
     return false;
   if (make->flags & WALL && reap->flags & (NO_OPTIONS | SILENT)) /* wait() does not see it, SIGCHLD is not its signal */
     return false;
-  if (make->flags & ORPHAN && reap->flags & SILENT) /* never made by the program, never reported to it: unknowable */
+  if (make->flags & ORPHAN && reap->flags & SILENT) /* neither made by the program nor reported to it */
     return false;
   if (make->flags & EXECS &&
-      reap->flags & SILENT) /* it is gone before the new program's first call that has to do with processes */
+      reap->flags & SILENT) /* the child is gone before the new program's first call about processes */
     return false;
   if (make->flags & FULL && (reap->flags & PIDFD || send->flags & PIPE)) /* they need descriptors themselves */
     return false;
   if (make->flags & FULL && reap->flags & SILENT &&
-      send->flags & GUEST) /* who is not the parent can not ask by number */
+      send->flags & GUEST) /* a process that is not the parent cannot ask by PID */
     return false;
   if (make->flags & LEADER && (!(send->flags & TO_GROUP) || reap->flags & (TAKES_ANY | GROUP)))
     return false;
-  /* Before 6.9 a vfork child cannot tell who has the number of one that died silently, and nobody can tell whose a
-   * group without a leader is, if it outlived ours. */
+  /* Before 6.9 a vfork child cannot tell which process has the PID of a child that died silently. Nor can any process
+   * tell whose group without a leader that is, if the group outlived the leader. */
   if (!have_identity && (make->flags & LEADER || (reap->flags & SILENT && send->flags & GUEST)))
     return false;
-  if (make->flags & OTHERS && reap->flags & TAKES_ANY) /* it would take the others */
+  if (make->flags & OTHERS && reap->flags & TAKES_ANY) /* this reap would take the others */
     return false;
   return true;
 }
@@ -220,10 +220,10 @@ static bool possible(const struct way *make, const struct way *reap, const struc
 struct verdict {
   int result, error;
   bool got, untouched;
-  char trouble[512]; /* why there is no verdict; empty if there is one */
+  char trouble[512]; /* the reason for no verdict; empty if there is one */
 };
 
-/* Between the two lines of the program: a stranger takes the number. */
+/* A stranger takes the PID between the two lines of the program. */
 static void judge(struct pg_test_process *process, const struct way *make, const struct way *send,
                   struct verdict *ret) {
   char line[256] = "";
@@ -238,7 +238,7 @@ static void judge(struct pg_test_process *process, const struct way *make, const
                                 : send->flags & TO_GROUP ? PG_TEST_GROUP
                                                          : PG_TEST_ALONE,
                                 &stranger)) != 0) {
-    snprintf(ret->trouble, sizeof ret->trouble, "the number cannot be taken: %s", strerror(-error));
+    snprintf(ret->trouble, sizeof ret->trouble, "no stranger can take the PID: %s", strerror(-error));
     return;
   }
   if (pg_test_write_line(process, "go") != 0 || pg_test_read_line(process, line, sizeof line) != 0 ||
@@ -271,17 +271,17 @@ static void play(const char *preload, const struct way *make, const struct way *
   pg_test_outcome_free(&outcome);
 }
 
-/* PG_TEST_SAMPLE=N: every Nth scenario, 5 by default: what is left out of a row has its turn in the next ones. 1: all
- * of them, some 9,000 (scripts/test --full). */
+/* PG_TEST_SAMPLE=N runs every Nth scenario, 5 by default. What is left out of a row has its turn in the next rows. 1
+ * runs all of them, some 9,000 (scripts/test --full). */
 static unsigned sample(void) {
   const char *text = getenv("PG_TEST_SAMPLE");
   int n = text ? atoi(text) : 5;
   return n > 1 ? (unsigned)n : 1;
 }
 
-#define SHOWN 6 /* failures of a row that are printed one by one; a broken row has hundreds */
+#define SHOWN 6 /* failures of a row that are printed one by one, because a broken row has hundreds */
 
-/* One row of the matrix: the test's name is the way to make. */
+/* One row of the matrix. The test's name is the way to make the child. */
 static void test_make(void) {
   const struct way *make = makes;
   while (strcmp(make->name, pg_test_name()) != 0)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A signal at any instruction of the shim, whose handler calls the shim again: `interrupted` does one operation, is
- * stepped through it, and gets the signal at a position inside the object; then it looks at itself. Each position is a
- * run of its own, and each pair of operation and handler is played plain as well.
+/* The test sends a signal at any instruction of the shim, and the handler calls the shim again. The program
+ * `interrupted` does one operation and is stepped through it. It gets the signal at a position inside the object, and
+ * then it checks itself. Each position is a run of its own. Each pair of operation and handler is also played plain.
  *
- * Arguments: the program `interrupted`, then OPERATION/HANDLER… for these pairs alone; either half may be empty.
- * Normally one position of each third pair is played, by an offset that differs from run to run (and is printed), so
- * that many runs cover all. PG_TEST_STEPPED=EVERY[:FIRST] in the environment: every EVERY-th position from FIRST on. */
+ * Arguments: the program `interrupted`, then OPERATION/HANDLER… for these pairs alone. Either half may be empty.
+ * Normally one position of each third pair is played. Its offset differs from run to run (and is printed), so that many
+ * runs cover all. PG_TEST_STEPPED=EVERY[:FIRST] in the environment plays every EVERY-th position from FIRST on. */
 #define _GNU_SOURCE
 #include "stepped.h"
 #include "pg_test.h"
@@ -19,11 +19,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A normal run steps one pair in so many; failures of an operation that are shown; more positions than any has. */
+/* TURNS: a normal run steps one pair in so many. SHOWN: failures of an operation that are shown. NO_POSITION: more
+ * positions than any operation has. */
 enum { TURNS = 3, SHOWN = 4, NO_POSITION = 10000000 };
 
 static const char *program;
-static char object[PATH_MAX]; /* as the kernel names it */
+static char object[PATH_MAX]; /* its path, as the kernel names it */
 static struct pg_test_outcome listed;
 static char **chosen;
 static long every, first;
@@ -54,7 +55,7 @@ static bool is_chosen(const struct pair *pair) {
   return !*chosen;
 }
 
-/* The next pair of the list that was chosen; *at begins as the whole list. */
+/* Finds the next chosen pair of the list. At the beginning *at is the whole list. */
 static bool next_pair(const char **at, struct pair *ret) {
   int length;
   while (sscanf(*at, "%31s %31s%n", ret->operation, ret->handler, &length) == 2) {
@@ -67,7 +68,7 @@ static bool next_pair(const char **at, struct pair *ret) {
 
 /* ---- Where ---- */
 
-/* "function+0x12", by nm; the offset alone where that cannot tell. */
+/* Returns "function+0x12" with the help of nm, or the offset alone if nm cannot tell. */
 static const char *name_of(uint64_t at) {
   static char text[160];
   const char *const argv[] = {"nm", "-n", "--defined-only", object, NULL};
@@ -108,13 +109,13 @@ static bool play_plain(const struct pair *pair) {
   return good;
 }
 
-/* What came of a position. */
+/* The result of one position. */
 struct verdict {
-  bool good, past, no_stranger; /* past: the operation has none such */
-  long count;                   /* positions before */
+  bool good, past, no_stranger; /* past: the operation has no such position */
+  long count;                   /* positions before this one */
 };
 
-/* The dialogue: it is ready, is attached to, and goes on. */
+/* The dialogue with the program: it is ready, the test attaches to it, and it goes on. */
 static int signal_at(struct pg_test_process *process, long position, struct stepped_place *ret) {
   char line[128] = "";
   int pid, error = pg_test_read_line(process, line, sizeof line);
@@ -150,11 +151,11 @@ static struct verdict play(const struct pair *pair, long position, bool show) {
   return verdict;
 }
 
-/* How many positions the operation has, about: it depends on nothing but what came before. */
+/* Returns about how many positions the operation has. The count depends only on what came before. */
 static long count_positions(const struct pair *pair) { return play(pair, NO_POSITION, true).count; }
 
-/* Every `step`-th position from `at` on, until there is none, or it is hopeless. Counts into the tally; false: no
- * stranger can be had. */
+/* Plays every `step`-th position from `at` on, until there is none or too many fail. Counts into the tally. Returns
+ * false if no stranger can take a PID. */
 static bool play_positions(const struct pair *pair, long at, long step, struct tally *tally) {
   enum { HOPELESS = 200 };
   for (int failed = 0; failed < HOPELESS; at += step) {
@@ -177,11 +178,12 @@ static bool play_pair(const struct pair *pair, long count, struct tally *tally) 
     return play_positions(pair, first, every, tally);
   if ((offset + (unsigned)tally->pairs) % TURNS != 0)
     return true;
-  unsigned long turn = offset / TURNS + (unsigned long)tally->pairs * 7919; /* pairs do not all go to the same place */
+  /* The pairs use different positions. */
+  unsigned long turn = offset / TURNS + (unsigned long)tally->pairs * 7919;
   return play_positions(pair, (long)(turn % (unsigned long)(count + 1)), NO_POSITION, tally);
 }
 
-/* All pairs of the operation that the test is named after. */
+/* Plays all pairs of the operation that the test is named after. */
 static void test_operation(void) {
   const char *at = listed.out;
   struct tally tally = {.pairs = 0};

@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { STEPPED_PAST = 1 }; /* the operation is over: it has no such position */
+enum { STEPPED_PAST = 1 }; /* the operation is over and has no such position */
 
-/* Where a process was when the signal came: an offset in the file of the object. */
+/* The place of a process when the signal came: an offset in the file of the object. */
 struct stepped_place {
   uint64_t offset;
   long count; /* instructions in the object that were executed before */
@@ -17,12 +17,12 @@ struct stepped_place {
 /* Can processes be traced here? 0 or -errno. */
 int stepped_probe(void);
 
-/* Attaches to a process that waits for a line; what it does after that line is stepped. 0 or -errno. */
+/* Attaches to a process that waits for a line. What it does after that line is stepped. Returns 0 or -errno. */
 int stepped_attach(pid_t pid);
 
-/* Lets it run to its first mark, then one instruction at a time, until it is before that which is, from 0, number
- * `position` of those in the object; sends SIGUSR1 there and lets it go for good. 0, STEPPED_PAST (without a signal, at
- * the second mark), or -errno: -ESRCH it ended before, -ETIME. */
+/* Lets the process run to its first mark, and then one instruction at a time. Before the instruction number `position`
+ * in the object (counted from 0) it sends SIGUSR1 and lets the process go for good. Returns 0; STEPPED_PAST at the
+ * second mark, without a signal; or -errno: -ESRCH if the process ended before, -ETIME. */
 int stepped_signal_at(pid_t pid, const char *object, long position, struct stepped_place *ret);
 
 #endif

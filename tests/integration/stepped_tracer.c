@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps a process through an object, and sends it a signal at a given instruction. Everything is by ptrace; the process
- * is no child of ours in every case. Calls libc only. */
+/* Steps a process through an object, and sends it a signal at a given instruction. All of this is done by ptrace. The
+ * process need not be a child of the caller. Calls libc only. */
 #define _GNU_SOURCE
 #include "stepped.h"
 
@@ -44,7 +44,8 @@ int stepped_attach(pid_t pid) { return ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 
 
 typedef struct user_regs_struct registers;
 
-/* The executable part of the object in the process; and what must be subtracted to come to offsets in the file. */
+/* The executable part of the object in the process. `base` is subtracted from an address to get an offset in the
+ * file. */
 struct range {
   uint64_t begin, end, base;
 };
@@ -75,7 +76,7 @@ static int read_registers(pid_t pid, registers *ret) {
   return ptrace(PTRACE_GETREGSET, pid, (void *)NT_PRSTATUS, &space) == 0 ? 0 : -errno;
 }
 
-/* Some breakpoints leave the process before the instruction. */
+/* Some breakpoints leave the program counter before the instruction. */
 static void skip_breakpoint(pid_t pid) {
 #if BREAKPOINT_SKIP
   registers regs;
@@ -103,7 +104,7 @@ static enum stop which_trap(pid_t pid) {
   return known && info.si_code == BREAKPOINT_CODE ? AT_MARK : AT_TRAP;
 }
 
-/* Waits for the next stop. Signals that are none of ours are to be passed on. */
+/* Waits for the next stop. Signals that are not the tracer's must be passed on. */
 static int await_stop(pid_t pid, enum stop *ret, int *ret_signal) {
   int status;
   *ret_signal = 0;
@@ -145,7 +146,8 @@ static int run_to_mark(pid_t pid) {
 
 static int let_go(pid_t pid, int sig) { return ptrace(PTRACE_DETACH, pid, NULL, (void *)(long)sig) == 0 ? 0 : -errno; }
 
-/* A breakpoint that was stepped onto leaves a second trap, that of the step: with nobody to take it, it would kill. */
+/* A step onto a breakpoint leaves a second trap, that of the step. If the tracer does not take it, it kills the
+ * process. */
 static int let_go_past_mark(pid_t pid) {
   enum stop stop;
   int sig;
@@ -173,7 +175,7 @@ static int step_to(pid_t pid, const struct range *object, long position, struct 
     if (stop != AT_TRAP || read_registers(pid, &regs) != 0)
       continue;
     uint64_t pc = BREAKPOINT_PC(&regs);
-    if (pc < object->begin || pc >= object->end) { /* asked only here: most are steps in the object */
+    if (pc < object->begin || pc >= object->end) { /* asked only here, because most steps are in the object */
       if (which_trap(pid) == AT_MARK)
         return let_go_past_mark(pid);
       continue;
@@ -185,7 +187,7 @@ static int step_to(pid_t pid, const struct range *object, long position, struct 
   }
 }
 
-/* Repeated, so that one that comes just before a wait is not lost. */
+/* The alarm repeats, so that one that comes just before a wait is not lost. */
 static void limit_to(int seconds) {
   struct sigaction action = {.sa_handler = on_alarm};
   struct itimerval timer = {.it_value.tv_sec = seconds, .it_interval.tv_sec = seconds ? 1 : 0};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads and handlers that dup2, open and close descriptors beside others that make, signal and reap children, and
- * handlers that jump out of what the shim does. Without the shim everything is right but the numbers of children that
- * are gone: their signals reach strangers. With it nothing may be wrong. Arguments: the program (`threads`, `jumps`,
- * `closeall`, `corners`), with what the names of the scenarios begin that are to be run, and the ways to run each. */
+/* Threads and handlers that dup2, open and close descriptors while others make, signal and reap children, and handlers
+ * that jump out of the shim. Without the shim everything is right except for PIDs of children that are gone. Their
+ * signals reach strangers. With the shim nothing may be wrong. Arguments: the program (`threads`, `jumps`, `closeall`,
+ * `corners`), the beginning of the names of the scenarios to run, and the ways to run each. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -14,7 +14,7 @@ static char **hows;
 
 struct counts {
   unsigned long work, stale, stale_hit, stale_passed, wrong;
-  char text[512]; /* what is wrong, each by name */
+  char text[512]; /* each error by name */
 };
 
 static void add_line(struct counts *counts, const char *line) {
@@ -37,7 +37,7 @@ static void add_line(struct counts *counts, const char *line) {
     snprintf(counts->text + length, sizeof counts->text - length, " %s %lu", name, number);
 }
 
-/* False: no counts, and why is said. */
+/* Returns false if there are no counts, and prints the reason. */
 static bool run(const char *how, const char *preload, struct counts *ret) {
   const char *const argv[] = {program, pg_test_name(), "1", how, NULL};
   static const char *const audit[] = {"PIDGUARD_MODE=audit", NULL};
@@ -66,7 +66,7 @@ static void test_scenario(void) {
     return;
   PG_CHECK(counts.work > 0 && counts.wrong == 0, "without the shim:%s", counts.text);
   PG_CHECK(counts.stale_passed == counts.stale && (!counts.stale || counts.stale_hit),
-           "without the shim %lu numbers of children that are gone were signalled, %lu with success, %lu signals came",
+           "without the shim %lu PIDs of children that are gone were signalled, %lu with success, %lu signals came",
            counts.stale, counts.stale_passed, counts.stale_hit);
   if (!pg_test_preload()) {
     pg_test_skip("there is no preload object to test");

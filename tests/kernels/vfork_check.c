@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What a vfork must do, checked without CUnit, exec or pidfds, so that it can run in a user-mode emulator: the child
- * runs first, in the parent's memory, the parent gets its number, and the stack and the registers are as they were.
- * Prints a line a check; the status is the number of those that failed. With the argument `as-fork` neither order nor
- * memory is asked about (user-mode emulators make a fork of it). An ordinary program: it knows nothing of pidguard. */
+/* What a vfork must do. The child runs first, in the parent's memory; the parent gets its PID; the stack and the
+ * registers are as they were. The checks need no CUnit, exec or pidfds, so that they run in a user-mode emulator. The
+ * program prints a line for each check. Its status is the number of checks that failed. With the argument `as-fork` it
+ * checks neither order nor memory, because user-mode emulators make a fork of vfork. It is an ordinary program that
+ * knows nothing of pidguard. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -25,7 +26,7 @@ static int code_of(pid_t pid) {
   return pid > 1 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* The order is seen through a pipe, which needs no shared memory. */
+/* A pipe shows the order, and it needs no shared memory. */
 static int child_first(void) {
   int way[2];
   volatile int good = 0;
@@ -73,7 +74,7 @@ static int rounds(int n) {
   return good;
 }
 
-/* Calls a good deal deeper than the parent was: what it leaves on the shared stack must not hurt. */
+/* Calls much deeper than the parent did. What it leaves on the shared stack must not hurt. */
 static __attribute__((noinline)) int dig(int depth) {
   volatile char room[512];
   memset((char *)room, depth, sizeof room);
@@ -134,7 +135,7 @@ static int threads(void) {
   return good;
 }
 
-/* errno is left alone on success, and the parent is not its own child. */
+/* On success vfork must not change errno, and the parent must not be its own child. */
 static int answers(void) {
   volatile int good = 0;
   pid_t self = getpid();

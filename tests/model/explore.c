@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See explore.h. Depth first; a state that was seen is not entered again. */
+/* See explore.h. The search is depth first, and does not enter a state again that it has seen. */
 #include "explore.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #define SEEN_MAX (1u << 17) /* a power of two */
 #define DEPTH_MAX 200
 
-static struct state *seen; /* open addressing */
+static struct state *seen; /* a hash table with open addressing */
 static uint8_t *used;
 static const struct plan *plan;
 static ending_fn *ending;
@@ -24,7 +24,7 @@ static uint64_t hash_of(const struct state *state) {
   return hash ^ hash >> 29;
 }
 
-/* True if it is new. */
+/* Returns true if the state is new. */
 static bool remember(const struct state *state) {
   for (uint64_t at = hash_of(state);; at++) {
     uint64_t i = at & (SEEN_MAX - 1);
@@ -40,7 +40,7 @@ static bool remember(const struct state *state) {
   }
 }
 
-/* A handler runs to its end before its host goes on, and comes only between two steps of its host that let it. */
+/* A handler runs to its end before its host goes on. It comes only between two steps of its host that let it. */
 static bool may_run(const struct state *state, int me) {
   const struct actor *actor = &state->actors[me];
   if (actor->done)
@@ -69,7 +69,7 @@ static void visit(const struct state *state, int depth) {
     abort();
   if (!remember(state))
     return;
-  if (state->faults) { /* what follows from it is not looked at */
+  if (state->faults) { /* the steps after a fault are not explored */
     found(state->faults, false, depth);
     return;
   }
@@ -89,7 +89,7 @@ static void visit(const struct state *state, int depth) {
     if (plan->may_die[i] && state->actors[i].pc) {
       next = *state;
       next.actors[i].dead = next.actors[i].done = true;
-      if (!next.cell[(int)next.actors[i].m] && next.actors[i].m > 0) /* its table of descriptors goes with it */
+      if (!next.cell[(int)next.actors[i].m] && next.actors[i].m > 0) /* its descriptors go with it */
         next.table[(int)next.actors[i].m] = 0;
       if (next.actors[i].n >= 0 && next.actors[i].n < FIRST_HIGH)
         next.table[(int)next.actors[i].n] = 0;

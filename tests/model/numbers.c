@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The window and the cache of ../../src/child, as models: what threads, handlers and killed processes can do to numbers
- * of descriptors while the shim works with them. With the rules of before every fault is found that was seen in
- * programs; with today's none is, in no order; and each of these rules is needed: without it some order goes wrong. */
+/* Models of the window and the cache of ../../src/child. They show what threads, handlers and killed processes can do
+ * to numbers of descriptors while the shim works with them. With the earlier rules, every fault is found that was seen
+ * in programs. With the present rules, no order has a fault. Each of these rules is needed: without it some order goes
+ * wrong. */
 #include "numbers.h"
 #include "pg_test.h"
 
@@ -31,7 +32,7 @@ static const struct scene {
     int host;
     bool may_die;
   } who[ACTORS];
-  uint16_t before; /* the faults that are found with the rules of before, one at least */
+  uint16_t before; /* the faults that are found with the earlier rules, at least one */
 } scenes[] = {
     {"use, and dup2 onto the lowest number",
      false,
@@ -108,7 +109,7 @@ static const struct scene {
 static void ending(struct state *s) {
   for (int i = 0; i < ACTORS; i++)
     if (s->actors[i].dead)
-      return; /* its descriptors went with it; that they are here in the model says nothing */
+      return; /* its descriptors went with it, and the model's table says nothing of them */
   for (int i = 0; i < NUMBERS; i++)
     if (s->table[i] && !s->owned[i] && s->held != i)
       s->faults |= LEFT;
@@ -158,7 +159,7 @@ static void test_before(void) {
   }
 }
 
-/* Each rule is needed: without it there is a scene in which something goes wrong. */
+/* Each rule is needed: without it something goes wrong in some scene. */
 static void test_rules(void) {
   for (unsigned rule = 0; rule < 8; rule++) {
     bool needed = false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What actors do to numbers of descriptors: the kernel's part, and the shim's by the rules of before and of now. */
+/* What actors do to numbers of descriptors: the kernel's part, and the shim's part by the earlier and by the present
+ * rules. */
 #ifndef NUMBERS_H
 #define NUMBERS_H
 
@@ -9,22 +10,22 @@ enum { FREE, CHILD, STRANGER, FILE_ }; /* what a number is */
 enum { NOT_OURS, OURS, CLOSING };      /* what the shim thinks of it */
 
 enum {
-  HIT = 1,          /* a signal to the stranger */
-  LOST = 2,         /* the program's descriptor was closed or replaced */
-  KILL_FAILED = 4,  /* though the child lives */
-  LEFT = 8,         /* a descriptor that nobody owns */
-  CLOSE_FAILED = 16 /* though the program has put something there */
+  HIT = 1,          /* a signal reaches the stranger */
+  LOST = 2,         /* a descriptor of the program was closed or replaced */
+  KILL_FAILED = 4,  /* kill failed, though the child lives */
+  LEFT = 8,         /* a descriptor is left that has no owner */
+  CLOSE_FAILED = 16 /* close failed, though the program has put something there */
 };
 
 enum {
-  EXCLUDE = 1,    /* a dup2 announces itself and waits for a window's end; a window waits for those */
+  EXCLUDE = 1,    /* a dup2 announces itself and waits for the end of a window; a window waits for such a dup2 */
   REGISTER = 2,   /* the high number is registered within the window */
   BLOCK = 4,      /* no handler comes within a window, or while a number is given back */
-  PINS = 8,       /* who takes a number away waits until nobody is about to use it */
-  CLOSED = 16,    /* a number that is being given back is not taken by dup2 meanwhile */
+  PINS = 8,       /* an actor that takes a number away waits until no actor is about to use it */
+  CLOSED = 16,    /* dup2 does not take a number while it is being given back */
   DUP_BLOCK = 32, /* no handler comes while a dup2 is announced */
-  OWN_PIN = 64,   /* a handler that wants the number which its own thread is about to use: EBUSY for a pidfd */
-  DEAD = 128,     /* nobody waits for the dead */
+  OWN_PIN = 64,   /* if a handler wants the number that its own thread is about to use: EBUSY for a pidfd */
+  DEAD = 128,     /* no actor waits for the dead */
   ALL = 255
 };
 extern const struct plan *plan_now;
@@ -37,7 +38,7 @@ static inline int lowest(const struct state *s, int from) {
   return from < NUMBERS ? from : -1;
 }
 
-/* The kernel's calls. The program's are right: what it owns must stay what it is. */
+/* The kernel's calls. The program's calls are right: what it owns must stay what it is. */
 static inline void check(struct state *s) {
   for (int i = 0; i < NUMBERS; i++)
     if (s->owned[i] && s->table[i] != s->owned[i])
@@ -76,7 +77,7 @@ static inline bool window_is_open(const struct state *s, int me, unsigned rules)
   return s->window && s->window != me + 1 && alive(s, bit(s->window - 1), rules);
 }
 
-/* Each step of an actor; see explore.h. */
+/* One step of an actor, see explore.h. */
 void old_user(struct state *s, int me, unsigned rules);
 void old_birth(struct state *s, int me, unsigned rules);
 void old_put(struct state *s, int me, int n, int what);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The rules of before: a number is looked at, then used, then closed; a caller that wants our number moves ours. */
+/* The earlier rules. The shim looks at a number, then uses it, then closes it. If the program wants that number for
+ * itself, the shim moves its own. */
 #include "numbers.h"
 
 void old_user(struct state *s, int me, unsigned rules) {
@@ -10,7 +11,7 @@ void old_user(struct state *s, int me, unsigned rules) {
     a->n = s->held;
     a->pc = a->n >= 0 ? 1 : 10;
     break;
-  case 1: /* is it still ours? */
+  case 1: /* is it still the shim's? */
     a->pc = s->table[(int)a->n] == CHILD ? 2 : 10;
     break;
   case 2:
@@ -21,7 +22,7 @@ void old_user(struct state *s, int me, unsigned rules) {
     a->n = (int8_t)k_open(s);
     a->pc = 11;
     break;
-  case 11: /* who is it? */
+  case 11: /* which process is it? */
     a->pc = s->table[(int)a->n] == CHILD ? 12 : 13;
     if (a->pc == 13)
       s->faults |= KILL_FAILED;
@@ -36,7 +37,7 @@ void old_user(struct state *s, int me, unsigned rules) {
   }
 }
 
-/* The identity is read from the low number; what stands on the high one is not looked at. */
+/* The shim reads the identity from the low number. It does not look at what stands on the high one. */
 void old_birth(struct state *s, int me, unsigned rules) {
   struct actor *a = actor(s, me);
   (void)rules;
@@ -82,7 +83,7 @@ void old_put(struct state *s, int me, int n, int what) {
     a->done = plan_now->host[me] >= 0; /* a handler leaves it there */
     break;
   default:
-    if (s->table[n] == FREE || s->cell[n] == OURS) /* what is ours was hidden: EBADF */
+    if (s->table[n] == FREE || s->cell[n] == OURS) /* the shim has hidden its own number, so the program gets EBADF */
       s->faults |= CLOSE_FAILED;
     s->owned[n] = FREE;
     k_close(s, n);

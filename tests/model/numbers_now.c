@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The rules of now; each can be left out. */
+/* The present rules. Each can be left out. */
 #include "numbers.h"
 
 enum { WINDOW = 10, USE = 1 };
 
-/* Steps of a window, from WINDOW on: afterwards the child is held, if nobody took it away meanwhile. */
+/* The steps of a window, from WINDOW on. Afterwards the child is held, unless another actor took it away meanwhile. */
 static void window(struct state *s, int me, unsigned rules) {
   struct actor *a = actor(s, me);
   switch (a->pc) {
@@ -45,12 +45,12 @@ static void window(struct state *s, int me, unsigned rules) {
     if (!(rules & REGISTER))
       s->cell[(int)a->m] = OURS;
     break;
-  case WINDOW + 9: /* what is not proven ours is not closed */
+  case WINDOW + 9: /* a number that is not proven the shim's is not closed */
     s->pins[(int)a->m] |= bit(me);
     break;
   case WINDOW + 10:
     if (s->cell[(int)a->m] == OURS && s->table[(int)a->m] == CHILD && s->held >= 0 && s->held != a->m) {
-      a->blocks = rules & BLOCK; /* somebody was faster: this one is given back */
+      a->blocks = rules & BLOCK; /* another actor was faster: this number is given back */
       s->cell[(int)a->m] = (rules & CLOSED) ? CLOSING : NOT_OURS;
       break;
     }
@@ -75,7 +75,7 @@ static void window(struct state *s, int me, unsigned rules) {
   a->pc++;
 }
 
-/* A kill: by the held number if there is one, which is pinned, and looked at again. */
+/* A kill. It uses the held number if there is one, pins it, and looks at it again. */
 void new_user(struct state *s, int me, unsigned rules) {
   struct actor *a = actor(s, me);
   if (a->pc >= WINDOW) {
@@ -112,7 +112,7 @@ void new_user(struct state *s, int me, unsigned rules) {
   }
 }
 
-/* The number is given back: a reap. */
+/* A reap gives the number back. */
 void new_reap(struct state *s, int me, unsigned rules) {
   struct actor *a = actor(s, me);
   switch (a->pc) {
@@ -132,7 +132,7 @@ void new_reap(struct state *s, int me, unsigned rules) {
     if ((rules & PINS) && alive(s, s->pins[(int)a->m] & (uint8_t)~bit(me), rules))
       return;
     break;
-  case 3: /* proven ours? */
+  case 3: /* proven the shim's? */
     if (s->table[(int)a->m] != CHILD)
       a->pc = 4;
     break;
@@ -147,7 +147,7 @@ void new_reap(struct state *s, int me, unsigned rules) {
   a->pc++;
 }
 
-/* Takes the number away from whoever has it, before the call of the program. False: it has to wait. */
+/* Takes the number away from its owner, before the call of the program. Returns false if the actor has to wait. */
 static bool take_away(struct state *s, int n, unsigned rules) {
   if ((rules & CLOSED) && s->cell[n] == CLOSING)
     return false;
@@ -164,7 +164,7 @@ static bool is_pinned(const struct state *s, int me, int n, unsigned rules) {
 void new_put(struct state *s, int me, int n, int what, unsigned rules) {
   struct actor *a = actor(s, me);
   int host = plan_now->host[me];
-  bool own_pin = host >= 0 && (s->pins[n] & bit(host)); /* it can not wait for the thread that it interrupts */
+  bool own_pin = host >= 0 && (s->pins[n] & bit(host)); /* it cannot wait for the thread that it interrupts */
   switch (a->pc) {
   case 0:
     a->blocks = rules & DUP_BLOCK;
@@ -216,7 +216,7 @@ void new_put(struct state *s, int me, int n, int what, unsigned rules) {
   a->pc++;
 }
 
-/* The program closes all that it finds, among them a number of ours. */
+/* The program closes every descriptor that it finds, among them a number of the shim. */
 void new_close(struct state *s, int me, unsigned rules) {
   struct actor *a = actor(s, me);
   if (a->pc == 1 && !take_away(s, FIRST_HIGH, rules))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Natural wrap-around: in a namespace with few numbers a program makes children and signals numbers that it has reaped
- * (tests/programs/churn.c), while strangers come and go that get those numbers from the kernel. None may be reached,
- * and what the program holds must not grow. A short run without the shim shows that they are reached then. Arguments:
- * the program, and how many seconds (3 without; scripts/soak takes an hour). */
+/* Natural wrap-around in a namespace with few PIDs. A program makes children and signals PIDs that it has reaped
+ * (tests/programs/churn.c). Strangers come and go, and get those PIDs from the kernel. No stranger may be reached, and
+ * what the program holds must not grow. A short run without the shim shows that strangers are reached then. Arguments:
+ * the program, and the time in seconds (3 by default; scripts/soak takes an hour). */
 #define _GNU_SOURCE
 #include "pg_test.h"
 #include "slowness.h"
@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 enum { FD_SLACK = 80, MEMORY_SLACK_KB = 1024 };
-/* The kernel begins again at 300: with so many strangers about twenty numbers are free, so that one is given away again
- * while the program still has it among its latest. */
+/* The kernel begins again at 300. With so many strangers about twenty PIDs are free. So the kernel gives a PID away
+ * again while the program still has it among its latest. */
 enum { NUMBERS = 400, STRANGERS = 70 };
 
 static const char *program;
@@ -29,7 +29,7 @@ static pid_t strangers[STRANGERS];
 static pid_t new_stranger(void) {
   sigset_t all;
   sigfillset(&all);
-  sigprocmask(SIG_BLOCK, &all, NULL); /* before there is one */
+  sigprocmask(SIG_BLOCK, &all, NULL); /* before there is a stranger */
   pid_t pid = fork();
   if (pid == 0) {
     setpgid(0, 0);
@@ -41,7 +41,7 @@ static pid_t new_stranger(void) {
   return pid;
 }
 
-/* A number in a file of /proc behind a word, in this base; -1 where there is none. */
+/* The number behind a word in /proc/PID/status, in this base; -1 if there is none. */
 static long long field(pid_t pid, const char *word, int base) {
   char path[64], line[256];
   long long value = -1;
@@ -106,7 +106,7 @@ static void churn(const char *preload, int time_s, struct figures *ret) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     long passed = (long)(now.tv_sec - from.tv_sec);
     if (turn % 64 == 0 && passed < time_s) {
-      int half = passed * 2 >= time_s; /* the largest in each half of the time */
+      int half = passed * 2 >= time_s; /* the largest values in each half of the time */
       int fds = descriptors_of(process.pid);
       long long memory = field(process.pid, "VmRSS:", 10);
       if (fds > ret->fds[half])
@@ -142,7 +142,7 @@ static void wrap_around(void) {
     return;
   }
   figures.hit = 0;
-  for (int tries = 0; tries < 5 && figures.hit == 0; tries++) /* a busy machine may let too few strangers come */
+  for (int tries = 0; tries < 5 && figures.hit == 0; tries++) /* on a busy machine there may be too few strangers */
     churn(NULL, 3 * slowness(), &figures);
   PG_CHECK(figures.hit > 0, "without the shim no stranger was hit: nothing is shown");
   if (!pg_test_preload()) {
@@ -151,8 +151,8 @@ static void wrap_around(void) {
   }
   churn(pg_test_preload(), seconds, &figures);
   PG_CHECK(figures.hit == 0, "%ld strangers were hit", figures.hit);
-  PG_CHECK(figures.rounds > 0 && figures.refused > 0, "nothing happened");
-  PG_CHECK(figures.odd == 0, "%ld calls came out otherwise than without", figures.odd);
+  PG_CHECK(figures.rounds > 0 && figures.refused > 0, "no child was made, or no signal was refused");
+  PG_CHECK(figures.odd == 0, "%ld calls gave another result than without the shim", figures.odd);
   PG_CHECK(figures.fds[1] <= figures.fds[0] + FD_SLACK, "descriptors grew");
   PG_CHECK(figures.memory[1] <= figures.memory[0] + MEMORY_SLACK_KB, "memory grew");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* CUnit's frame: main(), checks with formatted messages, skips. Calls CUnit, namespace.c. */
+/* The frame around CUnit: main(), checks with formatted messages, skips. Calls CUnit and namespace.c. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -85,12 +85,12 @@ void pg_test_need_take_pid(void) {
 void pg_test_need_pidfd(void) {
   int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
   if (fd < 0 && errno == ENOSYS)
-    pg_test_skip_all("these tests watch their processes by pidfd: pidfd_open is 5.3");
+    pg_test_skip_all("these tests watch their processes by pidfd, and pidfd_open needs Linux 5.3");
   if (fd >= 0)
     close(fd);
 }
 
-/* How slow this machine is at this moment, for slowness() and patience() here and in the programs. */
+/* Measures how slow this machine is now, for slowness() and patience() in the tests and in the programs. */
 static void measure(void) {
   enum { FORKS = 20, USUAL_US = 500, MOST_SLOW = 8, LEAST_PATIENCE = 4, MOST_PATIENCE = 30 };
   struct timespec from, to;
@@ -118,9 +118,9 @@ static void measure(void) {
 }
 
 int main(int argc, char **argv) {
-  /* Forked children must not print a second time what is still in a buffer. */
+  /* A forked child must not print a second time what is still in a buffer. */
   setvbuf(stdout, NULL, _IONBF, 0);
-  signal(SIGCHLD, SIG_DFL); /* an ignored SIGCHLD may be inherited, and would take our children's statuses */
+  signal(SIGCHLD, SIG_DFL); /* an ignored SIGCHLD may be inherited, and would take the children's statuses away */
   pg_test_enter_namespace();
   measure();
 

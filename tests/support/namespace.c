@@ -39,7 +39,7 @@ static int write_text(const char *path, const char *text) {
   return error;
 }
 
-/* An ordinary user may own a pid namespace only inside a user namespace, where he is root. */
+/* An ordinary user may own a pid namespace only inside a user namespace, where the user is root. */
 static int unshare_namespaces(void) {
   if (unshare(CLONE_NEWPID | CLONE_NEWNS) == 0)
     return 0;
@@ -48,12 +48,12 @@ static int unshare_namespaces(void) {
   snprintf(gid_map, sizeof gid_map, "0 %u 1", (unsigned)getegid());
   if (unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS) != 0)
     return -errno;
-  write_text("/proc/self/setgroups", "deny"); /* before 3.19 there is no such file, and no need */
+  write_text("/proc/self/setgroups", "deny"); /* before 3.19 this file does not exist and is not needed */
   int error = write_text("/proc/self/uid_map", uid_map);
   return error ? error : write_text("/proc/self/gid_map", gid_map);
 }
 
-/* Process 1 of the namespace: reaps whatever is orphaned, and ends with the test. The kernel then kills the rest. */
+/* Process 1 of the namespace reaps every orphan and ends with the test. The kernel then kills the rest. */
 static void be_init(pid_t test) {
   for (;;) {
     int status;
@@ -90,14 +90,14 @@ void pg_test_enter_namespace(void) {
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
   }
 
-  /* The outer process may have died before the request for its death signal: then its pipe is closed already. */
+  /* The outer process may have died before this process asked for its death signal. Then its pipe is already closed. */
   close(outside[1]);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   struct pollfd gone = {.fd = outside[0], .events = POLLIN};
   if (poll(&gone, 1, 0) != 0)
     _exit(1);
   close(outside[0]);
-  /* In a chroot "/" is no mount: then that of /proc, where one is there, is what must not be told to others. */
+  /* In a chroot "/" is no mount. Then the mount of /proc, if there is one, must be private. */
   if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 &&
       (errno != EINVAL || mount("none", "/proc", NULL, MS_REC | MS_PRIVATE, NULL) != 0))
     skip_all("private mounts (in a chroot, mount /proc first)", errno);
@@ -112,7 +112,7 @@ void pg_test_enter_namespace(void) {
   inside = true;
 }
 
-/* The number of living processes other than init and the caller; kills and names them if asked to. */
+/* Counts the living processes other than init and the caller. If asked to, it kills and names them. */
 static int scan_others(bool end) {
   int count = 0;
   DIR *proc = opendir("/proc");
@@ -129,7 +129,7 @@ static int scan_others(bool end) {
     if (fd >= 0)
       close(fd);
     const char *state = n > 0 ? strrchr(text, ')') : NULL;
-    if (!state || state[1] == '\0' || strchr("ZX", state[2])) /* on its way out: init reaps it */
+    if (!state || state[1] == '\0' || strchr("ZX", state[2])) /* it is on its way out, and init reaps it */
       continue;
     count++;
     if (end) {
@@ -153,7 +153,8 @@ int pg_test_kill_leftovers(void) {
 }
 
 int pg_test_set_pid_max(int pid_max) {
-  /* Asked by version, for once: trying it out would change the whole machine where the value is not the namespace's. */
+  /* This checks the version. A trial would change the value of the whole machine on kernels whose namespaces have none
+   * of their own. */
   struct utsname system;
   int major = 0, minor = 0;
   if (!inside || uname(&system) != 0 || sscanf(system.release, "%d.%d", &major, &minor) != 2)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For programs and tests alike: knows nothing of the project. */
+/* For programs and tests alike. This header knows nothing of the project. */
 #ifndef PG_TEST_NEXT_PID_H
 #define PG_TEST_NEXT_PID_H
 
@@ -8,8 +8,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* The next process of this pid namespace gets the number, if it is free. 1; 0: there is no such file here, or it is not
- * ours to write to; -1: the kernel did not take the number. */
+/* Makes the next process of this pid namespace get this PID, if it is free. Returns 1, or 0 if there is no such file
+ * here or the user may not write to it. Returns -1 if the kernel did not take the PID. */
 static inline int next_pid_is(pid_t pid) {
   char before[16];
   int length = snprintf(before, sizeof before, "%d", (int)pid - 1);

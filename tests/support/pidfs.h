@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For programs and tests alike: knows nothing of the project. */
+/* For programs and tests alike. This header knows nothing of the project. */
 #ifndef PG_TEST_PIDFS_H
 #define PG_TEST_PIDFS_H
 
@@ -8,7 +8,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* Do pidfds have inodes of their own (Linux 6.9), so that something tells one process from another? */
+/* Do pidfds have inodes of their own (Linux 6.9), so that one process can be told from another? */
 static inline bool pidfds_have_identity(void) {
   struct statfs fs;
   int fd = (int)syscall(434 /* pidfd_open */, getpid(), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For programs and tests alike: knows nothing of the project. */
+/* For programs and tests alike. This header knows nothing of the project. */
 #ifndef PG_TEST_REFUSE_H
 #define PG_TEST_REFUSE_H
 
@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 
-/* From now on a filter does that (SECCOMP_RET_*) to this system call of the process. False: it cannot be installed
- * here. */
+/* Installs a filter that does `what` (SECCOMP_RET_*) to this system call of the process. Returns false if it cannot be
+ * installed here. */
 static inline bool filter_call(unsigned number, unsigned what) {
   struct sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -22,7 +22,7 @@ static inline bool filter_call(unsigned number, unsigned what) {
   return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-/* It is answered with the errno. */
+/* The call fails with this errno. */
 static inline bool refuse(unsigned number, unsigned error) { return filter_call(number, SECCOMP_RET_ERRNO | error); }
 
 #endif

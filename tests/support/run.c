@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs programs under test, with or without the shim: environment, capture, time limit, dialogue. Output goes to memory
- * files, so that a program can never block on a pipe nobody reads; only dialogues read from a pipe. Calls libc only. */
+ * files, so that a program never blocks on a pipe that no process reads. Only dialogues read from a pipe. Calls libc
+ * only. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 #include "slowness.h"
@@ -95,7 +96,7 @@ static void set_environment(const struct pg_test_command *command) {
   for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
     unsetenv(ours[i]);
   setenv("LC_ALL", "C", 1);
-#ifdef PG_TEST_RUNTIME /* a sanitizer's; leaks are not the question here */
+#ifdef PG_TEST_RUNTIME /* the runtime of a sanitizer; leaks are not tested here */
   char both[4096];
   setenv("ASAN_OPTIONS", "verify_asan_link_order=0:detect_leaks=0", 1);
   if (command->preload) {
@@ -110,7 +111,7 @@ static void set_environment(const struct pg_test_command *command) {
     putenv((char *)(uintptr_t)command->env[i]);
 }
 
-/* The child's side. Each program leads a session (or at least a group) of its own: kill(0) and waitpid(0) there never
+/* The child's side. Each program leads a session (or at least a group) of its own. So its kill(0) and waitpid(0) never
  * concern the driver. */
 static void become(const struct pg_test_command *command, int in, int out, int errors) {
   sigset_t none;
@@ -166,7 +167,8 @@ static char *read_all(int fd, size_t *size) {
   return text;
 }
 
-/* Waits for the end, or makes it. The session is killed as well: what a program leaves behind must not outlive it. */
+/* Waits for the end of the program. When the time-out expires, it kills the program and its process group, so that what
+ * the program leaves behind does not outlive it. */
 static void collect(struct pg_test_process *process, int out, struct pg_test_outcome *ret) {
   struct pollfd end = {.fd = process->pidfd, .events = POLLIN};
   int ready;
@@ -225,7 +227,7 @@ int pg_test_start(const struct pg_test_command *command, struct pg_test_process 
     return -errno;
   if (pipe2(out, O_CLOEXEC) != 0)
     return -errno;
-  signal(SIGPIPE, SIG_IGN); /* a program that ended early is an -EPIPE, not the end of the driver */
+  signal(SIGPIPE, SIG_IGN); /* if a program ended early, that is an -EPIPE, and not the end of the driver */
   int error = spawn(command, in[0], out[1], ret);
   close(in[0]);
   close(out[1]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For programs and tests alike: knows nothing of the project. */
+/* For programs and tests alike. This header knows nothing of the project. */
 #ifndef PG_TEST_SLOWNESS_H
 #define PG_TEST_SLOWNESS_H
 
@@ -11,11 +11,11 @@ static inline int slowness_from(const char *name) {
   return n > 1 ? n : 1;
 }
 
-/* How many times longer a test may and shall wait: PG_TEST_SLOW, which the driver measures where it is not given. */
+/* How many times longer a test waits on this machine: PG_TEST_SLOW. The driver measures it if it is not given. */
 static inline int slowness(void) { return slowness_from("PG_TEST_SLOW"); }
 
-/* How many times longer than that it may take until it is taken for lost: PG_TEST_PATIENCE, by how many want the
- * processors. Only what hangs gets there, so this can be much. */
+/* How many times longer something may take until it counts as lost. PG_TEST_PATIENCE grows with the load of the
+ * processors. Only what hangs takes so long, so the value can be large. */
 static inline int patience(void) { return slowness() * slowness_from("PG_TEST_PATIENCE"); }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Strangers: unrelated processes that take a number the program under test still remembers. They are made by a helper
- * that ends at once, so that they belong to the namespace's init and nobody in the test can wait for them.
- * Raw system calls where a shim under test might be in the same process. Calls libc only. */
+/* Strangers are unrelated processes that take a PID that the program under test still remembers. A helper makes them
+ * and ends at once. So they belong to the init of the namespace, and no process of the test can wait for them. The code
+ * makes raw system calls where a shim under test might be in the same process. Calls libc only. */
 #define _GNU_SOURCE
 #include "next_pid.h"
 #include "pg_test.h"
@@ -48,7 +48,7 @@ static void tell(int report, int32_t answer) {
     _exit(1);
 }
 
-/* The stranger's whole life. It holds no descriptor of the test: a pipe must not stay open because of it. */
+/* The whole life of a stranger. It holds no descriptor of the test, because a pipe must not stay open for it. */
 static void be_stranger(bool group, int report) {
   prctl(PR_SET_NAME, "stranger");
   tell(report, group && setpgid(0, 0) != 0 ? -errno : getpid());
@@ -59,7 +59,7 @@ static void be_stranger(bool group, int report) {
     pause();
 }
 
-/* Before set_tid (5.5): the number after the last one is what the next process gets, if it is free. */
+/* For kernels before set_tid (5.5). The next process gets the PID after the last one, if it is free. */
 static long fork_after(pid_t pid) {
   for (int tries = 0; tries < 20; tries++) {
     int arranged = next_pid_is(pid);
@@ -77,7 +77,7 @@ static long fork_after(pid_t pid) {
   return -EEXIST;
 }
 
-/* clone3 as fork, with this number if it is not 0. */
+/* Makes a process by clone3, as fork does, with this PID if it is not 0. */
 static long fork_as(pid_t pid) {
   int32_t set_tid = pid;
   struct clone_args_v1 args = {
@@ -88,7 +88,7 @@ static long fork_as(pid_t pid) {
   return made < 0 ? -errno : made;
 }
 
-/* The number becomes a group's whose leader is gone: the stranger is who is left of it, under another number. */
+/* The PID becomes that of a group whose leader is gone. The stranger is the member that is left, with another PID. */
 static void leave_group(int report) {
   if (setpgid(0, 0) != 0)
     tell(report, -errno);
@@ -97,7 +97,7 @@ static void leave_group(int report) {
   _exit(0);
 }
 
-/* Makes the stranger with the number asked for. */
+/* Makes the stranger with the given PID. */
 static void help_take(pid_t pid, enum pg_test_taking how, int report) {
   long made = fork_as(pid);
   if (made == 0 && how == PG_TEST_LEFT_GROUP)
@@ -112,7 +112,7 @@ static void help_take(pid_t pid, enum pg_test_taking how, int report) {
     tell(report, (int32_t)made);
 }
 
-/* Makes process after process until one gets the number by itself. */
+/* Makes processes until one of them gets the PID by itself. */
 static void help_wrap(pid_t pid, int tries, bool group, int report) {
   while (getpid() != pid && tries-- > 0) {
     long made = fork_as(0);
@@ -129,11 +129,12 @@ static void help_wrap(pid_t pid, int tries, bool group, int report) {
       return;
     waitpid((pid_t)made, NULL, 0);
   }
-  tell(report, getpid() == pid ? -EAGAIN : -ETIME); /* the helper itself may get the number: then another must help */
+  /* The helper itself may get the PID: then another one must help. */
+  tell(report, getpid() == pid ? -EAGAIN : -ETIME);
 }
 
-/* Runs one helper. The answer, the stranger's PID or -errno, comes through a pipe: from the stranger, or from the
- * helper. */
+/* Runs one helper. The answer comes through a pipe, from the stranger or from the helper. It is the stranger's PID or
+ * -errno. */
 static int run_helper(pid_t pid, int tries, enum pg_test_taking how) {
   int report[2];
   if (pipe2(report, O_CLOEXEC) != 0)
@@ -161,7 +162,7 @@ static int run_helper(pid_t pid, int tries, enum pg_test_taking how) {
   return answer;
 }
 
-/* One field of /proc/PID/status as text; empty if there is none. */
+/* Reads one field of /proc/PID/status as text. It is empty if there is none. */
 static void status_field(pid_t pid, const char *name, char *value, size_t size) {
   char path[64], line[256];
   value[0] = '\0';
@@ -184,7 +185,7 @@ static void add_text(uint64_t *hash, const char *text) {
     *hash = (*hash ^ (unsigned char)*text) * 0x100000001b3u;
 }
 
-/* A hash over what other processes can set: group, session, priorities, policy, CPUs, tracer, limits. */
+/* A hash over everything that other processes can set: group, session, priorities, policy, CPUs, tracer, limits. */
 static uint64_t looks_of(pid_t pid) {
   static const char *const fields[] = {"TracerPid", "Cpus_allowed", NULL};
   uint64_t hash = 0xcbf29ce484222325u;
@@ -197,7 +198,8 @@ static uint64_t looks_of(pid_t pid) {
   FILE *file = fopen(path, "re");
   char *rest = file && fgets(text, sizeof text, file) ? strrchr(text, ')') : NULL;
   for (int field = 2; rest && (rest = strchr(rest, ' ')); rest++, field++)
-    if (field == 4 || field == 5 || field == 17 || field == 18 || field == 40) /* before: pgrp ... policy, from 0 */
+    /* The fields before these are pgrp ... policy, counted from 0. */
+    if (field == 4 || field == 5 || field == 17 || field == 18 || field == 40)
       add_text(&hash, (snprintf(value, sizeof value, "%.*s", (int)strcspn(rest + 1, " ") + 1, rest), value));
   if (file)
     fclose(file);
@@ -232,7 +234,7 @@ int pg_test_take_pid(pid_t pid, enum pg_test_taking how, struct pg_test_stranger
 }
 
 int pg_test_probe_take_pid(void) {
-  enum { ANY_NUMBER = 290 }; /* never handed out after the first wrap; that it is in use would be an answer as well */
+  enum { ANY_NUMBER = 290 }; /* never given away after the first wrap; if it is in use, that is an answer as well */
   struct pg_test_stranger stranger;
   int error = run_helper(ANY_NUMBER, 0, PG_TEST_ALONE);
   if (error > 0 && (error = adopt(ANY_NUMBER, &stranger)) == 0)
@@ -269,7 +271,7 @@ bool pg_test_stranger_got(const struct pg_test_stranger *stranger, int sig) {
 
 bool pg_test_stranger_untouched(const struct pg_test_stranger *stranger) {
   char state[64];
-  for (int patience = 200; patience > 0; patience--) { /* it may just be busy with becoming idle */
+  for (int patience = 200; patience > 0; patience--) { /* it may still be busy with becoming idle */
     if (!pg_test_stranger_alive(stranger) || pending_signals(stranger) != 0)
       return false;
     status_field(stranger->pid, "State", state, sizeof state);

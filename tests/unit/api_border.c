@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The border: constants against the kernel's own headers, errno left alone on success, nothing stored on failure, and
- * signal safety by use. */
+/* The border of the API. Constants are compared with the kernel's own headers. A success leaves errno alone, and a
+ * failure stores nothing. Signal safety is shown by use. */
 #include "api_uapi.h"
 #include "pidfd_support.h"
 
@@ -64,7 +64,7 @@ static const struct uapi_constant ours[] = {
     {"coredump_code", offsetof(struct pg_pidfd_info, coredump_code)},
 };
 
-/* Each constant that both sides have is the same, and the table has all that the kernel's headers have. */
+/* Each constant that both sides have must be the same, and the table must have all that the kernel's headers have. */
 static void constants(void) {
   int compared = 0;
   for (const struct uapi_constant *theirs = uapi_constants; theirs->name; theirs++) {
@@ -82,7 +82,7 @@ static void constants(void) {
   printf("(%d of %zu compared) ", compared, sizeof ours / sizeof *ours);
 }
 
-/* What has no constant in the headers at hand is confirmed by use. */
+/* A constant that the headers here do not have is confirmed by use. */
 static void by_use(void) {
   struct statfs fs;
   int fd = pidguard_pidfd_open(getpid(), 0);
@@ -115,7 +115,8 @@ static void errno_on_success(void) {
   child_done(&c);
 }
 
-/* Called all the time from a handler that interrupts the same calls: no deadlock, no wrong answer. */
+/* A handler interrupts the same calls all the time and makes them too. There must be no deadlock and no wrong
+ * answer. */
 static volatile sig_atomic_t handled, wrong;
 static int watched;
 static pid_t watched_pid;
@@ -170,9 +171,9 @@ static void from_handlers(void) {
   child_done(&c);
 }
 
-/* Handlers run on small stacks: what asks /proc in the place of an old kernel needs little of it. */
+/* Handlers run on small stacks. The code that asks /proc in place of an old kernel must need little stack. */
 #define DEPTH 65536
-#define NEAR 1024 /* our own frame, and what calls need before they are any deeper */
+#define NEAR 1024 /* the frame of this function, and what calls need before they go any deeper */
 
 __attribute__((noinline)) static size_t stack_used(int (*fn)(void)) {
   volatile char *top = (volatile char *)__builtin_frame_address(0) - NEAR, *p = top - DEPTH;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The worst moment, on purpose: between two system calls of a function the process is reaped, and a stranger takes its
- * number. A seccomp filter stops the caller at the second call until that has happened. */
+/* The worst moment, on purpose. Between two system calls of a function the process is reaped, and a stranger takes its
+ * PID. A seccomp filter stops the caller at the second call until that has happened. */
 #include "pidfd_support.h"
 
 #include "pidfd/feature.h"
@@ -20,13 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* One race: the caller runs `act` and exits with its errno (0: success, 255: wrong in another way). */
+/* One race. The caller runs `act` and exits with its errno (0: success, 255: wrong in another way). */
 struct race {
   int (*act)(void);
-  int call;          /* the system call that it is stopped at */
-  uint32_t arg_bits; /* only with one of these bits in its third argument; 0: always */
+  int call;          /* the system call at which it is stopped */
+  uint32_t arg_bits; /* only if its third argument has one of these bits; 0: always */
   void (*event)(void);
-  int report; /* for the listener */
+  int report; /* a socket for the listener */
 };
 
 static struct child target;
@@ -34,7 +34,7 @@ static struct pg_test_stranger stranger;
 static int event_error;
 static bool event_done;
 
-/* The target is reaped and its number taken. */
+/* Reaps the target and has a stranger take its PID. */
 static void swap_target(void) {
   pid_t pid = target.pid;
   child_reap(&target);
@@ -104,7 +104,7 @@ static int body_racer(void *arg) {
   return race->act();
 }
 
-/* Answers one stop: the event happens at the first one that is not about the racer itself. */
+/* Answers one stop. The event happens at the first stop that is not about the racer itself. */
 static void answer(int listener, const struct race *race, pid_t racer) {
   struct seccomp_notif request;
   struct seccomp_notif_resp response;
@@ -112,7 +112,7 @@ static void answer(int listener, const struct race *race, pid_t racer) {
   if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &request))
     return;
   if (!event_done && !(race->call == SYS_pidfd_open && request.data.args[0] == (uint64_t)racer)) {
-    if (!target.pid) /* the target is what the racer has made */
+    if (!target.pid) /* the target is the process that the racer has opened */
       target.pid = (pid_t)request.data.args[0];
     race->event();
     event_done = true;
@@ -123,7 +123,7 @@ static void answer(int listener, const struct race *race, pid_t racer) {
   ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
 }
 
-/* The racer's exit code; -1 and a skip where it cannot be run. */
+/* Returns the racer's exit code, or -1 with a skip if it cannot run. */
 static int run(struct race *race) {
   int pair[2];
   event_done = false;
@@ -150,7 +150,7 @@ static int run(struct race *race) {
   else if (event_error)
     pg_test_skip("the test cannot choose a PID here: %s", strerror(-event_error));
   else
-    PG_CHECK(event_done, "the caller never came to the call that it was to be stopped at");
+    PG_CHECK(event_done, "the caller never made the call at which it should stop");
   return listener < 0 || event_error ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 255;
 }
 
@@ -192,7 +192,7 @@ static int act_setns(void) {
   return error_of(pidguard_pidfd_setns(target.fd, CLONE_NEWUTS));
 }
 
-/* Everything that goes to /proc by number: while /proc/NUMBER is opened, the number changes hands. */
+/* Everything that goes to /proc by PID. While /proc/PID is opened, the PID goes to another process. */
 static void proc_by_number(void) {
   static int (*const acts[])(void) = {act_proc_dir, act_pid, act_creds, act_cgroup, act_namespace, act_setns};
   for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) {
@@ -222,11 +222,11 @@ static int body_peer(void *unused) {
   return 0;
 }
 
-/* The peer ends after its number was read, and before the number is opened. Who has it then is of the same user. */
+/* The peer ends after its PID was read, and before the PID is opened. The stranger with that PID has the same user. */
 static void peer_by_number(void) {
   int pair[2];
   struct race race = {.act = act_peer, .call = SYS_pidfd_open, .event = swap_target};
-  /* The pair is made by a child that keeps one end and gives us the other: so it is our peer. */
+  /* A child makes the pair, keeps one end and gives the other to the test. So the child is the peer. */
   int way[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, way))
     abort();

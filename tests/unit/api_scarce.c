@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors run out at each point of each function, natively and on older kernels: it fails with EMFILE or does what
- * it always does, and leaves nothing open. */
+/* Descriptors run out at each point of each function, natively and on older kernels. The function fails with EMFILE or
+ * does what it always does, and it leaves nothing open. */
 #include "pidfd_support.h"
 
 #include "pidfd/feature.h"
@@ -17,10 +17,10 @@
 extern char **environ;
 
 static struct child target;
-static int twin; /* another pidfd of it */
+static int twin; /* another pidfd of the target */
 static int connection, pair[2];
 
-/* Each gives a comparable result, 0 for a descriptor, which is closed. */
+/* Each of these gives a result that can be compared. It is 0 for a descriptor, which is closed. */
 static long closed(int fd) {
   if (fd < 0)
     return -1;
@@ -94,7 +94,7 @@ static long act_spawn(void) {
   return status;
 }
 
-/* What does not fit is told, and closed; it was sent before, with descriptors enough. */
+/* A descriptor that does not fit is reported and closed. It was sent before, when there were enough descriptors. */
 static long act_receive(void) {
   long r = closed(pidguard_socket_receive(pair[1]));
   return r < 0 && errno == EBADMSG ? (errno = EMFILE, -1) : r;
@@ -161,7 +161,7 @@ static void every_function(void) {
       int want_error, error = 0;
       long want = run(i, hidden, &want_error), r = 0;
       for (int room = 0; room <= 5; room++) {
-        int lowest = fcntl(target.fd, F_DUPFD_CLOEXEC, 0); /* descriptors have no gaps here */
+        int lowest = fcntl(target.fd, F_DUPFD_CLOEXEC, 0); /* the descriptors have no gaps here */
         close(lowest);
         struct rlimit low = {(rlim_t)(lowest + room), saved.rlim_max};
         setrlimit(RLIMIT_NOFILE, &low);
@@ -171,14 +171,14 @@ static void every_function(void) {
         PG_CHECK(error == EMFILE || (r == want && error == want_error),
                  "%s without %s, room for %d: %ld, %s; with room %ld, %s", acts[i].name, without, room, r,
                  strerror(error), want, strerror(want_error));
-        if (!PG_CHECK(open_descriptors() == open_now, "%s without %s, room for %d: left open", acts[i].name, without,
-                      room))
+        if (!PG_CHECK(open_descriptors() == open_now, "%s without %s, room for %d: a descriptor was left open",
+                      acts[i].name, without, room))
           open_now = open_descriptors();
       }
       PG_CHECK(r == want && error == want_error, "%s without %s: room for 5 is not enough", acts[i].name, without);
     }
   }
-  PG_CHECK(refused > 200, "only %d times was there no room", refused);
+  PG_CHECK(refused > 200, "the room ran out only %d times", refused);
   close(pair[0]);
   close(pair[1]);
   close(twin);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs started with a pidfd: what they are born with, failures, and children that nobody else can take first. */
+/* Programs that are started with a pidfd: what they are born with, failures, and children that no other thread can take
+ * first. */
 #include "pidfd_support.h"
 #include "refuse.h"
 
@@ -21,13 +22,13 @@ static int run(const char *script, const struct pidguard_spawn_options *options)
   return pidguard_spawn("/bin/sh", argv, environ, options, sizeof *options);
 }
 
-/* The signals that a program starts with; a shell would set some of them right. */
+/* Shows the signals that a program starts with. It is not a shell, because a shell would reset some of them. */
 static int run_grep(const char *pattern, const struct pidguard_spawn_options *options) {
   char *argv[] = {"grep", "-E", (char *)(uintptr_t)pattern, "/proc/self/status", NULL};
   return pidguard_spawn("grep", argv, environ, options, sizeof *options);
 }
 
-/* The output of what is run; its wait status in *status. */
+/* Returns the output of the program. Its wait status goes to *status. */
 static const char *output_of(int (*start)(const char *, const struct pidguard_spawn_options *), const char *script,
                              struct pidguard_spawn_options options, int *status) {
   static char text[4096];
@@ -83,19 +84,19 @@ static void path_search(void) {
   CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 0);
   CHECK_EQ(status, 5 << 8);
   close(fd);
-  /* The search fails twice before it succeeds, and errno does not tell. */
+  /* The search fails twice before it succeeds, and errno does not show it. */
   setenv("PATH", "/no/such/directory:/proc::/dev/null:/usr/bin:/bin", 1);
   errno = EXDEV;
   fd = pidguard_spawn("sh", argv, environ, NULL, 0);
   CHECK_EQ(errno, EXDEV);
   CHECK_EQ(pidguard_pidfd_wait(fd, NULL, 5000), 0);
   close(fd);
-  CHECK_ERRNO(pidguard_spawn("./sh", argv, environ, NULL, 0), ENOENT); /* a path is not looked for */
+  CHECK_ERRNO(pidguard_spawn("./sh", argv, environ, NULL, 0), ENOENT); /* a path is not searched for */
   CHECK_ERRNO(pidguard_spawn("no-such-program-here", argv, environ, NULL, 0), ENOENT);
   CHECK_ERRNO(pidguard_spawn("", argv, environ, NULL, 0), ENOENT);
   CHECK_ERRNO(pidguard_spawn("/dev/null", argv, environ, NULL, 0), EACCES);
   setenv("PATH", "/dev:/no/such/directory", 1);
-  CHECK_ERRNO(pidguard_spawn("null", argv, environ, NULL, 0), EACCES); /* found, and not executable */
+  CHECK_ERRNO(pidguard_spawn("null", argv, environ, NULL, 0), EACCES); /* the file is found, but it is not executable */
   setenv("PATH", "/usr/bin:/bin", 1);
 }
 
@@ -104,7 +105,7 @@ static void descriptors(void) {
   int status, ends[2], other[2];
   if (pipe2(ends, O_CLOEXEC) || pipe2(other, O_CLOEXEC))
     abort();
-  /* Two change places, one stays where it is and lives through the exec; what is not named does not. */
+  /* Two descriptors change places. One stays where it is and lives through the exec. One that is not named does not. */
   const struct pidguard_spawn_fd fds[] = {{ends[0], other[0]}, {other[0], ends[0]}, {other[1], other[1]}};
   struct stat a, b;
   fstat(ends[0], &a);
@@ -124,7 +125,7 @@ static void descriptors(void) {
   close(ends[0]), close(ends[1]), close(other[0]), close(other[1]);
 }
 
-/* What the caller blocks and ignores is its own business, unless it says otherwise. */
+/* The caller's blocked and ignored signals are not handed on, unless the options say so. */
 static void signals(void) {
   unsigned long long blocked, ignored, term = 1ull << (SIGTERM - 1), usr1 = 1ull << (SIGUSR1 - 1);
   sigset_t mask, before, own;
@@ -173,7 +174,8 @@ static void places(void) {
   CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.flags = UINT64_C(1) << 40}), EINVAL);
 }
 
-/* A structure of another version: longer and zero there, longer and not, or shorter than the first. */
+/* Structures of another version: longer and zero there, longer and not zero there, or shorter than the first
+ * version. */
 static void sizes(void) {
   struct {
     struct pidguard_spawn_options options;
@@ -193,7 +195,7 @@ static void sizes(void) {
               EINVAL);
 }
 
-/* In a cgroup from the start, natively and where clone3 is not to be had. */
+/* The child is in a cgroup from the start, natively and without clone3. */
 static void cgroup(void) {
   char path[128];
   uint64_t id = 0;
@@ -225,7 +227,7 @@ static void cgroup(void) {
   cgroup_remove(path);
 }
 
-/* What only the newest kernels have is there, or refused: never left out. */
+/* What only the newest kernels have is done or refused, but never left out. */
 static void newest(void) {
   static const uint64_t flags[] = {PIDGUARD_SPAWN_AUTOREAP, PIDGUARD_SPAWN_AUTOKILL | PIDGUARD_SPAWN_NO_NEW_PRIVS};
   for (size_t i = 0; i < 2; i++) {
@@ -250,7 +252,7 @@ static void newest(void) {
   hide(0);
 }
 
-/* Where the kernel reaps by itself, or another thread takes whatever it gets, no child is lost before it has a name. */
+/* The kernel may reap by itself, or another thread may take any child. No child may be lost before it has a pidfd. */
 static void ignored_children(void) {
   signal(SIGCHLD, SIG_IGN);
   char *argv[] = {"true", NULL};
@@ -298,7 +300,7 @@ static void on_child(int sig) {
   children_told++;
 }
 
-/* A failure leaves nothing, and no handler runs on the child's side of it. */
+/* A failure leaves nothing, and no handler sees the child of it. */
 static void failures(void) {
   int before = open_descriptors();
   char *argv[] = {"x", NULL};
@@ -322,7 +324,7 @@ static void as_in_the_header(void) {
   CHECK_EQ(pidguard_pidfd_wait(worker, &status, -1), 0);
   CHECK_EQ(WTERMSIG(status), SIGKILL);
   close(worker);
-  pg_test_kill_leftovers(); /* the shell's last sleep */
+  pg_test_kill_leftovers(); /* this ends the shell's last sleep */
 }
 
 void pg_test_plan(int argc, char **argv) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Tracked children by the functions of the API, with libpidguard in each of its forms. Argument: "api" (the functions
- * alone), "preload" (linked with the preload object), "both" (linked with the functions, and preloaded: one table), or
- * "off" (PIDGUARD_MODE=off: all is libc's). */
+/* Tracked children by the functions of the API, with libpidguard in each of its forms. The argument is "api" (the
+ * functions alone), "preload" (linked with the preload object), "both" or "off". With "both" the program is linked with
+ * the functions and preloaded, and there is one table. "off" is PIDGUARD_MODE=off, and all calls are libc's. */
 #include "api_track.h"
 #include "refuse.h"
 
@@ -33,7 +33,7 @@ pid_t tracked(int code) {
   return pid;
 }
 
-/* By libc's own name; where that is protected too, forgotten at once. */
+/* Makes a child by libc's own name. If that is protected too, the table forgets the child at once. */
 static pid_t untracked(void) {
   pid_t pid = fork();
   while (pid == 0)
@@ -108,7 +108,7 @@ static void signals(void) {
   CHECK_EQ(status, 0);
   CHECK_ERRNO(pidguard_sigqueue(pid, SIGUSR1, value), ESRCH);
 
-  /* A group outlives its leader, and is reached through it. */
+  /* A group outlives its leader, and is reached through the leader. */
   pid = pidguard_fork();
   if (pid == 0) {
     setpgid(0, 0);
@@ -165,7 +165,7 @@ static void waits(void) {
     pid = tracked(20 + (int)i);
     id_t id = types[i] == P_PID ? (id_t)pid : types[i] == P_PGID ? (id_t)getpgrp() : 0;
     CHECK_EQ(pidguard_waitid(types[i], id, &info, WEXITED | WNOWAIT), 0);
-    CHECK_EQ(pidguard_kill(pid, 0), 0); /* looked at, not taken */
+    CHECK_EQ(pidguard_kill(pid, 0), 0); /* this looked at the child, but did not take it */
     memset(&info, 0, sizeof info);
     CHECK_EQ(pidguard_waitid(types[i], id, &info, WEXITED), 0);
     CHECK_EQ(info.si_pid, pid);
@@ -196,7 +196,7 @@ static void fork_with_pidfd(void) {
   errno = EXDEV;
   pid_t pid = pidguard_fork_pidfd(&fd);
   if (pid == 0) {
-    while (fd == 99) /* left alone here */
+    while (fd == 99) /* fork must leave this variable alone in the child */
       pause();
     _exit(1);
   }
@@ -208,7 +208,7 @@ static void fork_with_pidfd(void) {
   CHECK_EQ(pidguard_pidfd_get_state(fd), PIDGUARD_STATE_REAPED);
   close(fd);
 
-  /* Where the kernel reaps by itself, the child waits until it is held. */
+  /* If the kernel reaps by itself, the child waits until it is held. */
   signal(SIGCHLD, SIG_IGN);
   for (int i = 0; i < 200; i++) {
     errno = EXDEV;
@@ -223,7 +223,7 @@ static void fork_with_pidfd(void) {
   }
   signal(SIGCHLD, SIG_DFL);
 
-  /* No descriptor: no child. */
+  /* Without a descriptor there is no child. */
   struct rlimit saved, none;
   getrlimit(RLIMIT_NOFILE, &saved);
   none = (struct rlimit){0, saved.rlim_max};
@@ -247,7 +247,7 @@ static void pidfds(void) {
     CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
     CHECK_EQ(pidguard_pidfd_get_pid(fd), pid);
     CHECK_EQ(pidguard_pidfd_is_same(fd, own), 1);
-    close(own); /* the caller's: the table keeps its own */
+    close(own); /* this one is the caller's; the table keeps its own */
     fcntl(fd, F_SETFL, O_NONBLOCK);
     own = pidguard_pidfd_open_child(pid);
     CHECK_EQ(fcntl(own, F_GETFL) & O_NONBLOCK, 0);
@@ -278,7 +278,7 @@ static void adoption(void) {
   CHECK_EQ(counters().adopted - before.adopted, 1);
   int fd = pidguard_pidfd_open_child(pid);
   CHECK_EQ(pidguard_pidfd_get_pid(fd), pid);
-  CHECK_EQ(pidguard_adopt(pid), 0); /* again: no harm */
+  CHECK_EQ(pidguard_adopt(pid), 0); /* adopting it again does no harm */
   end(pid);
   CHECK_ERRNO(pidguard_kill(pid, 0), ESRCH);
   CHECK_ERRNO(pidguard_adopt(pid), ESRCH);
@@ -288,7 +288,7 @@ static void adoption(void) {
   CHECK_ERRNO(pidguard_adopt(0), EINVAL);
   CHECK_ERRNO(pidguard_adopt(-7), EINVAL);
 
-  /* A child that is forgotten is libc's, and still a child. */
+  /* A child that is forgotten is libc's again, and still a child. */
   pid = tracked(-1);
   CHECK_EQ(pidguard_forget(pid), 0);
   CHECK_ERRNO(pidguard_pidfd_open_child(pid), ECHILD);
@@ -299,7 +299,7 @@ static void adoption(void) {
   CHECK_ERRNO(pidguard_forget(INT_MIN), ESRCH);
 }
 
-/* No pidfd is to be had: nothing is wrong with the child. */
+/* If no pidfd can be opened, the error must not say that something is wrong with the child. */
 static void adoption_refused(void) {
   int status;
   pid_t pid = fork();
@@ -331,7 +331,7 @@ static void structures(void) {
   for (size_t i = 0; i < sizeof big.future; i++)
     PG_CHECK(big.future[i] == 0, "byte %zu is %d", i, big.future[i]);
   memset(&small, 0xff, sizeof small);
-  CHECK_EQ(pidguard_get_counters(&small, sizeof small.births), 0); /* a caller that knows the first one only */
+  CHECK_EQ(pidguard_get_counters(&small, sizeof small.births), 0); /* like a caller that knows only the first member */
   CHECK_EQ(small.births, big.known.births);
   CHECK_EQ(small.signals, UINT64_MAX);
   CHECK_EQ(big.known.births > 0, !off);
@@ -348,7 +348,7 @@ static void *thread_waits(void *pid) {
   return NULL;
 }
 
-/* The waits are cancellation points, as those of libc; and a cancelled one has taken nothing. */
+/* The waits are cancellation points like those of libc, and a cancelled wait has taken nothing. */
 static void cancellation(void) {
   pid_t pid = tracked(-1);
   pthread_t thread;

@@ -5,9 +5,9 @@
 
 #include "pidfd_support.h" /* CHECK_EQ, CHECK_ERRNO; none of its functions is linked in here */
 
-extern bool preloaded, off; /* how the library is used: see api_track.c */
+extern bool preloaded, off; /* the form of the library, see api_track.c */
 
-/* A tracked child that exits with the code, or pauses if it is negative. */
+/* Makes a tracked child that exits with the code, or pauses if the code is negative. */
 pid_t tracked(int code);
 
 void no_stranger(void);

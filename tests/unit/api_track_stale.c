@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A number that is retired, and that a stranger has. */
+/* A PID that is retired, and that a stranger has. */
 #include "../programs/raw.h"
 #include "api_track.h"
 #include "next_pid.h"
@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Strangers are the business of a helper that was forked before: where libc's names are protected, a process that knows
- * the number to be dead cannot look at who has it. Asks are 't' take the number (answered by 0 or -errno), 'g' did it
- * get this signal, 'u' is it untouched, 'r' release it. */
+/* A helper that was forked before looks after strangers. If libc's names are protected, a process that knows the PID to
+ * be dead cannot look at the stranger that has it. The questions are 't' (take the PID, with the answer 0 or -errno),
+ * 'g' (did it get this signal?), 'u' (is it untouched?) and 'r' (release it). */
 struct ask {
   char what;
   int argument;
@@ -47,12 +47,12 @@ static int ask_helper(char what, int argument) {
   return answer;
 }
 
-/* What it is all about: by every call that sends. With mode off the number is libc's, and the stranger is hit. */
+/* Every call that sends must fail with ESRCH. With mode off the PID is libc's, and the stranger is hit. */
 static void use_stale(pid_t pid) {
   union sigval value = {.sival_int = 1};
   if (off) {
     CHECK_EQ(pidguard_kill(pid, SIGTERM), 0);
-    PG_CHECK(ask_helper('g', SIGTERM) == 1, "no reuse happened, this test says nothing");
+    PG_CHECK(ask_helper('g', SIGTERM) == 1, "the stranger was not hit, so this test shows nothing");
     return;
   }
   CHECK_ERRNO(pidguard_kill(pid, SIGTERM), ESRCH);
@@ -60,19 +60,19 @@ static void use_stale(pid_t pid) {
   CHECK_ERRNO(pidguard_kill(-pid, SIGTERM), ESRCH);
   CHECK_ERRNO(pidguard_sigqueue(pid, SIGTERM, value), ESRCH);
   CHECK_ERRNO(pidguard_pidfd_open_child(pid), ESRCH);
-  CHECK_ERRNO(pidguard_adopt(pid), ECHILD); /* it is no child of ours */
+  CHECK_ERRNO(pidguard_adopt(pid), ECHILD); /* the stranger is no child of this process */
   CHECK_ERRNO(pidguard_kill(pid, SIGTERM), ESRCH);
-  if (preloaded) /* one table: libc's names know what the API has seen */
+  if (preloaded) /* both use one table: libc's names know what the API has seen */
     CHECK_ERRNO(kill(pid, SIGTERM), ESRCH);
   PG_CHECK(ask_helper('u', 0) == 1, "the stranger was hit");
-  /* Forgotten, the number is whoever's it is. */
+  /* When the PID is forgotten, it belongs to the process that has it. */
   CHECK_EQ(pidguard_forget(pid), 0);
   CHECK_ERRNO(pidguard_forget(pid), ESRCH);
   CHECK_EQ(pidguard_kill(pid, SIGUSR1), 0);
-  PG_CHECK(ask_helper('g', SIGUSR1) == 1, "forgotten, and still refused");
+  PG_CHECK(ask_helper('g', SIGUSR1) == 1, "the PID was forgotten and is still refused");
 }
 
-/* The child is taken by its number, or past the table by its pidfd: the number is as dead. */
+/* The child is taken by its PID, or past the table by its pidfd. The PID is dead in both cases. */
 static void stale(bool by_pidfd) {
   int pair[2], status, fd = -1;
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
@@ -110,9 +110,8 @@ void no_stranger(void) {
   stale(true);
 }
 
-/* What a program does that closes everything, where nobody sees it, and goes on to open many pidfds: one of them comes
- * to stand on the number of the child's. Exits with what became of its two children: 1 the tracked one died, 2 the
- * other. */
+/* Does what a program does that closes everything by raw calls and then opens many pidfds. One of them gets the number
+ * of the child's pidfd. Exits with 1 if the tracked child died, 2 if the other child died. */
 static void overwrite(void) {
   pid_t other = fork();
   while (other == 0)
@@ -120,7 +119,7 @@ static void overwrite(void) {
   pid_t child = tracked(-1);
   raw_call(SYS_close_range, 3, ~0U, 0, 0, 0);
   int fd = pidguard_pidfd_open(other, 0);
-  for (int i = 0; i < 2048; i++) /* ours lies below the limit, or not far above 1,024 */
+  for (int i = 0; i < 2048; i++) /* the child's pidfd lies below the limit, or not far above 1,024 */
     raw_call(SYS_fcntl, fd, F_DUPFD, 3, 0, 0);
   if (other < 2 || pidguard_kill(child, SIGKILL))
     _exit(8);
@@ -143,12 +142,12 @@ void overwritten(void) {
     PG_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %#x", status);
 }
 
-/* A child by libc's own fork() that is given a number which is retired here: it may send to itself. */
+/* A child by libc's own fork() gets a PID that is retired here. It may send to itself. */
 void own_number(void) {
   int status;
   pid_t made = 0, pid = tracked(0);
   CHECK_EQ(pidguard_waitpid(pid, &status, 0), pid);
-  CHECK_ERRNO(pidguard_kill(pid, 0), ESRCH); /* asks whose number this is, which is not the child's answer */
+  CHECK_ERRNO(pidguard_kill(pid, 0), ESRCH); /* asks which process has this PID, which is not the child's answer */
   for (int tries = 0; made != pid && tries < 20 && next_pid_is(pid) > 0; tries++) {
     made = fork();
     if (made == 0)
@@ -161,7 +160,7 @@ void own_number(void) {
     CHECK_EQ(status, 0);
 }
 
-/* A child of pidguard_spawn() that is given such a number: it is the living one. */
+/* A child of pidguard_spawn() gets such a PID. The PID is then that of the living child. */
 void spawned_number(void) {
   char *argv[] = {"sleep", "100", NULL};
   int status;
@@ -182,8 +181,9 @@ void spawned_number(void) {
     pg_test_skip("the test cannot choose PIDs here (ns_last_pid)");
 }
 
-/* The first process of a new pid namespace adopts a child before it calls anything else: what it owes as a forked child
- * must not come after that, and wipe it. Exits with the step that went wrong; 0: none, 77: PIDs cannot be set. */
+/* The first process of a new pid namespace adopts a child before it calls anything else. Its own setup as a forked
+ * child must not come after that and wipe the child out. Exits with the step that went wrong (0: none, 77: the test
+ * cannot choose PIDs). */
 static int adopting_first(void) {
   int status;
   pid_t child = (pid_t)raw_call(SYS_clone, SIGCHLD, 0, 0, 0, 0);
@@ -195,12 +195,13 @@ static int adopting_first(void) {
   if (child < 2 || pidguard_adopt(child))
     return 1;
   if (pidguard_kill(child, 0) || pidguard_kill(child, SIGKILL) ||
-      raw_call(SYS_wait4, child, (long)&status, 0, 0, 0) != child) /* nobody told the table of the end, either */
+      raw_call(SYS_wait4, child, (long)&status, 0, 0, 0) != child) /* the table does not hear of the end, either */
     return 2;
   for (int tries = 0; tries < 20; tries++) {
     if (next_pid_is(child) != 1)
       return PG_TEST_SKIPPED;
-    pid_t made = (pid_t)raw_call(SYS_clone, SIGCHLD, 0, 0, 0, 0); /* nobody told the table: a stranger to it */
+    /* The table does not hear of this child, so it is a stranger. */
+    pid_t made = (pid_t)raw_call(SYS_clone, SIGCHLD, 0, 0, 0, 0);
     if (made == 0)
       for (;;)
         pause();

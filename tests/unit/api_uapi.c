@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel's own headers say, for api_border.c to compare with. In a file of its own, because they clash with
- * libc's. */
+/* What the kernel's own headers say, for api_border.c to compare with. It is in a file of its own, because these
+ * headers clash with libc's. */
 #include <asm/socket.h>
 #include <linux/fcntl.h>
 #include <linux/ioctl.h>
@@ -52,7 +52,7 @@ const struct uapi_constant uapi_constants[] = {
 #ifdef PIDFD_SELF_THREAD
                                                                     CONSTANT(PIDFD_SELF_THREAD)
 #endif
-#ifdef FD_PIDFS_ROOT /* came with the settled number of PIDFD_SELF_THREAD_GROUP */
+#ifdef FD_PIDFS_ROOT /* the headers with it have the settled number of PIDFD_SELF_THREAD_GROUP */
                                                                         CONSTANT(FD_PIDFS_ROOT)
                                                                             CONSTANT(PIDFD_SELF_THREAD_GROUP)
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What is said of a seccomp program against what the kernel does with it: random programs, each installed by a child
- * that then makes the call. "Lets pass" must never be said of one that does anything else; and where the program looks
- * at nothing but what is known, the answer must be the right one both ways. */
+/* The library's verdict on a seccomp program is compared with what the kernel does. The programs are random, and a
+ * child installs each and then makes the call. The verdict "lets pass" must never be wrong. If the program looks at
+ * nothing but known words, the verdict must be right both ways. */
 #include "kernel/bpf.h"
 
 #include "pg_test.h"
@@ -20,7 +20,7 @@
 
 #define PROGRAMS 1500
 #define STEPS 24
-#define CALL SYS_getpriority /* two arguments, harmless, and made by nobody else here */
+#define CALL SYS_getpriority /* it has two arguments, is harmless, and no other code here calls it */
 
 _Static_assert(sizeof(struct pg_bpf_step) == sizeof(struct sock_filter), "struct sock_filter");
 _Static_assert(offsetof(struct pg_bpf_step, k) == offsetof(struct sock_filter, k), "struct sock_filter");
@@ -55,7 +55,7 @@ static uint32_t answer(void) {
   return some[roll(sizeof some / sizeof *some)];
 }
 
-/* A word of struct seccomp_data; without `any` one of those that are known. */
+/* Returns a word of struct seccomp_data. Without `any` it is one of the known ones. */
 static uint32_t word(bool any) {
   static const uint32_t known[] = {0, 4, 16, 20};
   return any ? roll(16) * 4 : known[roll(4)];
@@ -70,7 +70,7 @@ static struct sock_filter step(uint32_t left, bool any) {
   case 2:
     return (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, word(any));
   case 3:
-    if (left > 2) /* what was loaded last is looked at most */
+    if (left > 2) /* most steps look at the word that was loaded last */
       return (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JA, roll(left - 2), 0, 0);
     return (struct sock_filter)BPF_STMT(BPF_LD | BPF_IMM, constant());
   case 4:
@@ -95,7 +95,8 @@ static struct sock_filter step(uint32_t left, bool any) {
   }
 }
 
-/* All other calls are allowed: the child goes on. Memory is written before it may be read, or the kernel refuses. */
+/* All other calls are allowed, so that the child goes on. Memory is written before it may be read, because the kernel
+ * refuses the program otherwise. */
 static unsigned short generate(struct sock_filter *code, bool any) {
   unsigned short n = 0;
   uint32_t steps = 3 + roll(STEPS - 3);
@@ -147,9 +148,10 @@ static void against_kernel(void) {
     installed++;
     bool good = end == PASSED || end == REFUSED;
     *(said ? &passing : &blocking) += 1;
-    if (!PG_CHECK(!said || good, "program %d: said to let pass, and %s", i, end == DIED ? "killed" : "something else"))
+    if (!PG_CHECK(!said || good, "program %d: the verdict is that it lets pass, but it was %s", i,
+                  end == DIED ? "killed" : "answered otherwise"))
       return;
-    if (!PG_CHECK(any || said || !good, "program %d: said not to let pass what it does", i))
+    if (!PG_CHECK(any || said || !good, "program %d: the verdict is that it does not let pass, but it does", i))
       return;
   }
   if (!installed) {
@@ -161,7 +163,7 @@ static void against_kernel(void) {
            "of %d programs %d let pass, %d do not: nothing is shown", installed, passing, blocking);
 }
 
-/* A faked success is no answer to a call of ours, and neither are errnos that mean something there. */
+/* A faked success is no answer to a call of the shim. Neither is an errno that means something for the call. */
 static void answers(void) {
   static const struct {
     uint32_t answer;
@@ -181,12 +183,12 @@ static void answers(void) {
     struct pg_bpf_call call = {CALL, 0, {0}};
     bool allowed = (table[i].answer & 0xffff0000) >= SECCOMP_RET_LOG && table[i].good;
     PG_CHECK(pg_bpf_lets_pass(&program, &call, true, &room) == table[i].good, "answer %#x", table[i].answer);
-    PG_CHECK(pg_bpf_lets_pass(&program, &call, false, &room) == allowed, "answer %#x, not to be borne",
+    PG_CHECK(pg_bpf_lets_pass(&program, &call, false, &room) == allowed, "answer %#x, if no errno is bearable",
              table[i].answer);
   }
 }
 
-/* A program that has changed since the kernel looked at it. */
+/* Programs that have changed since the kernel checked them. */
 static void broken(void) {
   struct pg_bpf_step beyond[] = {{BPF_JMP | BPF_JA, 0, 0, 7}, {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
   struct pg_bpf_step backwards[] = {{BPF_JMP | BPF_JA, 0, 0, 0xffffffff}, {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The cache of pidfds: what is kept, when it goes, and that a number never becomes another child's while it is in use.
- * Links the static library, whose insides are tested. */
+/* The cache of pidfds: what it keeps and when that goes. A number must never become another child's while it is in use.
+ * The test links the static library, because it tests its insides. */
 #include "child/held.h"
 #include "child/reach.h"
 #include "child/self.h"
@@ -40,7 +40,7 @@ static pg_id enter(pid_t pid, uint64_t *ret_ino) {
   return id;
 }
 
-/* As in a program without pidfds of its own, whose calls we see. */
+/* Begins as in a program that has no pidfds of its own, and whose calls the shim sees. */
 static void begin(void) {
   pg_held_init(-1);
   pg_filter_can(0);
@@ -65,7 +65,8 @@ static void second_use_keeps(void) {
   pg_number_forget(pid);
 }
 
-/* The program closes it, and puts something else there: nothing of its own is closed, and the child is reached. */
+/* The program closes the pidfd and puts another file there. No descriptor of the program is closed, and the child is
+ * reached. */
 static void hands_win(void) {
   begin();
   uint64_t ino;
@@ -76,7 +77,7 @@ static void hands_win(void) {
   int fd = pg_held_for(id);
   if (!PG_CHECK(fd >= 0, "held"))
     return;
-  PG_CHECK(dup2(STDERR_FILENO, fd) == fd, "by an instruction that we do not see");
+  PG_CHECK(dup2(STDERR_FILENO, fd) == fd, "by an instruction that the shim does not see");
   PG_CHECK(pg_reach(id, ino, &probe, false) == 0 && pg_held_for(id) != fd, "it is reached another way");
   pg_held_let_go(true);
   PG_CHECK(fcntl(fd, F_GETFD) >= 0, "what the program has put there was closed");
@@ -91,7 +92,7 @@ static void hands_win(void) {
   pg_number_forget(pid);
 }
 
-/* While a frame is about to use a number, no other child's pidfd comes to stand there. */
+/* While a frame is about to use a number, no other child's pidfd may come to stand there. */
 static void hazard(void) {
   begin();
   uint64_t ino, other_ino;
@@ -117,7 +118,7 @@ static void hazard(void) {
   pg_number_forget(other);
 }
 
-/* The leader's pidfd reaches its group when the leader was reaped, and goes when the group is empty. */
+/* The leader's pidfd reaches its group after the leader was reaped. It goes when the group is empty. */
 static void groups(void) {
   begin();
   const struct pg_signal to_group = {0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP};
@@ -146,7 +147,7 @@ static void groups(void) {
   pg_number_forget(leader);
 }
 
-/* With pidfds of the program's own nothing is kept. */
+/* If the program has pidfds of its own, nothing is kept. */
 static void careful(void) {
   begin();
   uint64_t ino;

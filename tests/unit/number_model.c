@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The number table against a model that is too simple to be wrong: many random steps, compared after each. */
+/* The table of PIDs is compared with a model that is too simple to be wrong, after each of many random steps. */
 #include "child/number.h"
 
 #include "pg_test.h"
@@ -15,7 +15,7 @@
 static struct {
   enum pg_number_state state;
   uint64_t ino;
-  uint64_t nth; /* which retirement it was */
+  uint64_t nth; /* its place in the order of retirements */
 } model[PIDS];
 static uint64_t retirements;
 
@@ -30,7 +30,8 @@ static enum pg_number_state expected(int pid) {
   return retired && retirements - model[pid].nth >= KEEP ? PG_UNKNOWN : model[pid].state;
 }
 
-/* Where the sets that a PID can lie in are full, the one that retired first is forgotten before its time: rarely. */
+/* Counts PIDs that were forgotten too early. If the sets that a PID can lie in are full, the one that retired first is
+ * forgotten before its time. That is rare. */
 static int early;
 
 static void agrees(int pid) {
@@ -58,26 +59,26 @@ static void step(uint64_t n) {
   pg_id id;
   switch (roll(6)) {
   case 0:
-  case 1: /* born, whatever was there */
+  case 1: /* the PID is born, whatever was there */
     PG_CHECK((id = pg_number_born(pid, n, 0)) && pg_id_is_live(id), "born");
     model[pid].state = PG_LIVE;
     model[pid].ino = n;
     break;
   case 2:
-  case 3: /* retired; an old id changes nothing */
+  case 3: /* the PID retires; an old id changes nothing */
     if (!(id = pg_number_find(pid, &ino)))
       break;
     PG_CHECK(pg_number_retire(id, group) != 0, "retire %d", pid);
     PG_CHECK(pg_number_retire(id, group) == 0 && !pg_number_forget_id(id), "an id that is gone");
     model_retire(pid, group);
     break;
-  case 4: /* retired though nothing was known */
+  case 4: /* the PID retires though nothing was known of it */
     if (roll(8) == 0) {
       pg_number_bury(pid, group);
       model_retire(pid, group);
     }
     break;
-  default: /* forgotten */
+  default: /* the PID is forgotten */
     if (roll(8) == 0) {
       pg_number_forget(pid);
       model[pid].state = PG_UNKNOWN;
@@ -109,7 +110,8 @@ static void count(pg_id id, uint64_t ino, void *arg) {
   seen += pg_id_is_live(id) && ino == (uint64_t)pg_id_pid(id) * 3;
 }
 
-/* More living children than any level but the last holds; each is found, walked over once, and met by the hand. */
+/* More children live than any level but the last can hold. Each of them is found, walked over once, and met by the
+ * hand. */
 static void many_live(void) {
   enum { MANY = 40000 };
   uint64_t ino;
@@ -128,8 +130,8 @@ static void many_live(void) {
     pg_number_forget(pid * 7);
 }
 
-/* As many as are promised are remembered, in a row and at regular distances, and the next one makes the first
- * forgotten. */
+/* The table remembers as many PIDs as it promises, in a row and at regular distances. One more makes it forget the
+ * first. */
 static void the_latest(void) {
   static const int distances[] = {1, 2, 16, 64, 255, 1024, 4096};
   for (size_t d = 0; d < sizeof distances / sizeof *distances; d++) {

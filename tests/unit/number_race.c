@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The number table, with threads that race through everything it can do; built with ThreadSanitizer. Each thread gives
- * birth to PIDs of its own, as the kernel gives one PID to one process; retiring and asking are for all. */
+/* The table of PIDs with threads that race through everything it can do, built with ThreadSanitizer. Each thread gives
+ * birth to PIDs of its own, as the kernel gives one PID to one process. All threads retire and ask for any PID. */
 #include "child/number.h"
 
 #include "pg_test.h"
@@ -24,7 +24,7 @@ static void *racer(void *arg) {
     atomic_fetch_add_explicit(&did[what], 1, memory_order_relaxed);
     pg_id id = pg_number_find(any, &ino);
     if (id && (pg_id_pid(id) != any || (pg_id_is_live(id) && ino % 1000 != (uint64_t)any)))
-      atomic_fetch_add(&wrong, 1); /* another one's identity */
+      atomic_fetch_add(&wrong, 1); /* the identity of another process */
     if (what == 0 && !pg_number_born(own, i * 1000 + (uint64_t)own, 0))
       atomic_fetch_add(&wrong, 1);
     else if (what == 1 && id)
@@ -52,7 +52,7 @@ static void race(void) {
     PG_CHECK(pthread_create(&thread[t], NULL, racer, (void *)(t + 1)) == 0, "thread");
   for (int t = 0; t < THREADS; t++)
     pthread_join(thread[t], NULL);
-  PG_CHECK(wrong == 0, "%d times an entry was another one's", wrong);
+  PG_CHECK(wrong == 0, "%d times an entry was that of another process", wrong);
   for (int what = 0; what < 5; what++)
     PG_CHECK(did[what] > STEPS / 4, "step %d ran %" PRIu64 " times", what, did[what]);
   pg_number_each(count, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Acting on a process: its descriptors, its memory. */
+/* Functions that act on a process: on its descriptors and its memory. */
 #include "pidfd_support.h"
 
 #include "pidfd/feature.h"
@@ -56,7 +56,7 @@ static void remote_descriptor(void) {
   } else {
     PG_CHECK(fd >= 0, "%s", strerror(errno));
     CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
-    CHECK_EQ(read(fd, text, sizeof text), 4); /* the very same open file: its offset is theirs */
+    CHECK_EQ(read(fd, text, sizeof text), 4); /* it is the same open file, with the child's offset */
     PG_CHECK(!strcmp(text, "cret"), "%s", text);
     close(fd);
     CHECK_ERRNO(pidguard_pidfd_getfd(c.fd, 124), EBADF);
@@ -74,7 +74,8 @@ static void remote_descriptor(void) {
   child_done(&c);
 }
 
-/* The kernel checks as for ptrace. Another user may not, and without privilege nobody once it is not dumpable. */
+/* The kernel checks as for ptrace. Another user may not take its descriptors. Without privilege no process may, once
+ * the target is not dumpable. */
 static int body_stranger(void *arg) {
   struct child c = *(struct child *)arg;
   if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
@@ -130,10 +131,10 @@ static void release_memory(void) {
   if (error == EOPNOTSUPP) {
     pg_test_skip("process_mrelease needs Linux 5.15");
   } else {
-    CHECK_EQ(error, EINVAL); /* it does not die */
+    CHECK_EQ(error, EINVAL); /* the process does not die */
     CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_STATE_ALIVE);
     pidguard_pidfd_send_signal(c.fd, SIGKILL, 0);
-    /* It may be gone before we get there. */
+    /* The process may be gone before the call. */
     error = ERRNO_OF(pidguard_pidfd_mrelease(c.fd));
     PG_CHECK(error == 0 || error == ESRCH || error == EAGAIN, "%s", strerror(error));
     child_reap(&c);
@@ -149,7 +150,7 @@ static void advice(void) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
   char *memory = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   memset(memory, 1, 4 * page);
-  struct child c = child_paused(); /* has the same memory at the same address */
+  struct child c = child_paused(); /* it has the same memory at the same address */
   struct iovec ranges[] = {{memory, page}, {memory + 2 * page, 2 * page}};
   ssize_t n = pidguard_pidfd_madvise(c.fd, ranges, 2, MADV_COLD);
   if (n < 0 && errno == EOPNOTSUPP) {
@@ -186,7 +187,7 @@ static void *thread_pauses(void *unused) {
   return unused;
 }
 
-/* A thread's pidfd names no process here; it is not for that reason gone. */
+/* A thread's pidfd names no process here. The thread is not gone for that reason. */
 static void of_threads(void) {
   pthread_t thread;
   pid_t tid;

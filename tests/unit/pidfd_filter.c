@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Under filters that do not know the calls for pidfds, as containers and sandboxes have them: whether a filter says
- * ENOSYS or EPERM, the call is not there, and what an older kernel gets is what is got. */
+/* Filters that do not know the calls for pidfds, as in containers and sandboxes. Whether the filter says ENOSYS or
+ * EPERM, the call counts as missing. The caller then gets what it gets on an older kernel. */
 #include "pidfd_support.h"
 #include "refuse.h"
 
@@ -13,10 +13,10 @@ extern char **environ;
 
 struct scene {
   struct child alive, reaped;
-  unsigned error; /* what the filter says */
+  unsigned error; /* the errno that the filter gives */
 };
 
-/* In a body: what is not so is told, and the status is 1. */
+/* For bodies: reports a condition that does not hold, and returns 1. */
 #define WANT(condition)                                                                                                \
   do {                                                                                                                 \
     if (!(condition)) {                                                                                                \
@@ -25,7 +25,7 @@ struct scene {
     }                                                                                                                  \
   } while (0)
 
-/* Numbers, credentials and namespaces come from /proc then. */
+/* PIDs, credentials and namespaces then come from /proc. */
 static int body_questions(void *arg) {
   struct scene *s = arg;
   struct pidguard_creds creds;
@@ -44,7 +44,7 @@ static int body_questions(void *arg) {
   return 0;
 }
 
-/* No child can be waited for by its pidfd; the end of a process can still be seen, and a program be started. */
+/* No child can be waited for by its pidfd. But the end of a process can be seen, and a program can be started. */
 static int body_waits(void *arg) {
   struct scene *s = arg;
   char *argv[] = {(char[]){"true"}, NULL};
@@ -81,7 +81,7 @@ static int body_opening(void *arg) {
   WANT(ERRNO_OF(pidguard_pidfd_open(s->alive.pid, PIDGUARD_OPEN_THREAD)) == EOPNOTSUPP);
   WANT(ERRNO_OF(pidguard_pidfd_open(getpid(), 0)) == EOPNOTSUPP &&
        ERRNO_OF(pidguard_pidfd_open_parent()) == EOPNOTSUPP);
-  int fd = pidguard_spawn("true", argv, environ, NULL, 0), status = -1; /* whose pidfd comes with it */
+  int fd = pidguard_spawn("true", argv, environ, NULL, 0), status = -1; /* its pidfd comes with it */
   WANT(fd >= 0 && pidguard_pidfd_wait(fd, &status, 10000) == 0 && status == 0);
   close(fd);
   WANT(pidguard_pidfd_send_signal(s->alive.fd, 0, 0) == 0 &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ids, text and file handles: the same process, and nobody else after it. */
+/* Ids, text and file handles name the same process, and no other process after it. */
 #include "pidfd_support.h"
 #include "refuse.h"
 
@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* False, with a skip, where the kernel has no pidfs. */
+/* Returns false, with a skip, if the kernel has no pidfs. */
 static bool have_ids(void) {
   uint64_t id;
   int self = pidguard_pidfd_open(getpid(), 0);
@@ -70,7 +70,7 @@ static void by_id(void) {
         hide(0);
       }
     if (fd >= 0) {
-      /* A zombie can still be opened, a reaped process cannot: not even while somebody holds a pidfd of it. */
+      /* A zombie can still be opened, but a reaped process cannot, not even while a pidfd of it is open. */
       pidguard_pidfd_send_signal(c.fd, SIGKILL, 0);
       child_await_zombie(&c);
       int zombie = pidguard_pidfd_open_id(id, 0);
@@ -92,7 +92,7 @@ static void by_id(void) {
   child_done(&c);
 }
 
-/* A filter that knows nothing of pidfds, as containers have one. */
+/* A filter that knows nothing of pidfds, as in containers. */
 static int body_filtered(void *error) {
   uint64_t id = 1;
   int self = pidguard_pidfd_open(getpid(), 0);
@@ -114,7 +114,7 @@ static void filtered(void) {
   }
 }
 
-/* The id of this boot, or of another one. */
+/* Returns the id of this boot, or of another one. */
 static void boot_digits(char *ret, bool another) {
   char line[64] = "";
   int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC), n = 0;
@@ -129,7 +129,7 @@ static void boot_digits(char *ret, bool another) {
     ret[n - 1] = ret[n - 1] == '0' ? '1' : '0';
 }
 
-/* By id, or where there is none by the time of the start. */
+/* The text names the process by its id, or without ids by the time of its start. */
 static void text_in(bool by_start) {
   char buf[PIDGUARD_TEXT_MAX], want[2 * PIDGUARD_TEXT_MAX], boot[40], small[4] = "xyz";
   struct child c = child_paused();
@@ -151,7 +151,7 @@ static void text_in(bool by_start) {
   CHECK_ERRNO(pidguard_pidfd_to_text(c.fd, buf, (size_t)n), ERANGE);
   CHECK_EQ(pidguard_pidfd_to_text(c.fd, buf, (size_t)n + 1), n);
 
-  /* The way back; a line end is part of every file. */
+  /* The way back. A line end is part of every file. */
   for (int i = 0; i < 2; i++) {
     snprintf(want, sizeof want, "%s%s", buf, i ? "\n" : "");
     int fd = pidguard_pidfd_from_text(want, 0);
@@ -161,7 +161,7 @@ static void text_in(bool by_start) {
   snprintf(want, sizeof want, "%s\n\n", buf);
   CHECK_ERRNO(pidguard_pidfd_from_text(want, 0), EINVAL);
 
-  /* The same numbers after another boot are somebody else's. */
+  /* After another boot the same numbers are another process. */
   char other[40];
   boot_digits(other, true);
   snprintf(want, sizeof want, "%.*s%s", n - 32, buf, other);
@@ -208,13 +208,13 @@ static void text_in(bool by_start) {
   snprintf(want, sizeof want, "%d:%s18446744073709551615:%s", (int)c.pid, by_start ? "s" : "", boot);
   CHECK_ERRNO(pidguard_pidfd_from_text(want, 0), ESRCH);
 
-  /* Once it is gone, the text names nobody, also when a stranger has the number. */
+  /* Once the process is gone, the text names no process, even if a stranger has the PID. */
   pid_t pid = c.pid;
   child_reap(&c);
   CHECK_ERRNO(pidguard_pidfd_from_text(buf, 0), ESRCH);
   CHECK_ERRNO(pidguard_pidfd_to_text(c.fd, want, sizeof want), ESRCH);
   struct pg_test_stranger s;
-  sleep_ms(30); /* another tick of the clock */
+  sleep_ms(30); /* wait for another tick of the clock */
   int r = pg_test_take_pid(pid, PG_TEST_ALONE, &s);
   if (r) {
     pg_test_skip("the test cannot choose a PID here: %s", strerror(-r));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions: each answered by the running kernel, and again with each feature hidden, as an older kernel would. */
+/* Questions about a process. The running kernel answers each, and then again with each feature hidden, as on an older
+ * kernel. */
 #include "pidfd_support.h"
 
 #include "pidfd/feature.h"
@@ -16,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* All answers about one process; a member that could not be had is -errno. */
+/* All answers about one process. A member that could not be read is -errno. */
 struct answers {
   long long pid, ppid, tgid, creds_error, cgroup_error, state, exit_error;
   struct pidguard_creds creds;
@@ -43,7 +44,7 @@ static struct answers ask(int fd) {
   PG_CHECK(got.member == want.member, "%s without %s: " #member " %lld, natively %lld", who, without,                  \
            (long long)got.member, (long long)want.member)
 
-/* Without each feature the answers are the same; cgroup and exit status may be out of an old kernel's reach. */
+/* Without each feature the answers must be the same. An old kernel may not give the cgroup and the exit status. */
 static void compare(const char *who, int fd) {
   struct answers want = ask(fd);
   for (size_t i = 0; i < all_features_count; i++) {
@@ -205,7 +206,7 @@ static void coredumps(void) {
     child_reap(&exited);
     CHECK_ERRNO(coredump_of(exited.fd, &d), ENODATA);
 
-    /* A real dump, in a directory of the test's own mount namespace. */
+    /* The kernel makes a real dump, in a directory of the test's own mount namespace. */
     mkdir("/tmp/pidguard-core", 0700);
     if (mount("tmpfs", "/tmp/pidguard-core", "tmpfs", 0, "size=16m") == 0) {
       struct child dumper = child_running(body_dump, NULL);
@@ -235,7 +236,7 @@ static void coredumps(void) {
     }
     rmdir("/tmp/pidguard-core");
   }
-  /* Older kernels do not know, of anybody. */
+  /* Older kernels do not know it for any process. */
   const unsigned ways[] = {PG_FEATURE_INFO_SIZES, PG_FEATURE_INFO, PG_FEATURE_INFO_COREDUMP};
   for (size_t i = 0; i < 3; i++) {
     hide(ways[i]);
@@ -271,14 +272,14 @@ static void several(void) {
   if (cgroupid_of(c.fd, &cgroup) == 0)
     CHECK_EQ(i.cgroupid, cgroup);
 
-  /* Only what was asked for. */
+  /* Only what was asked for is answered. */
   i = (struct pidguard_info){.mask = PIDGUARD_INFO_CREDS | 1ull << 60};
   CHECK_EQ(pidguard_pidfd_get_info(c.fd, &i, sizeof i), 0);
   CHECK_EQ(i.mask, PIDGUARD_INFO_CREDS);
   CHECK_EQ(i.pid, 0);
   CHECK_EQ(i.id, 0);
 
-  /* A zombie child's exit status, and a reaped one's remains. */
+  /* The exit status of a zombie child, which stays after it is reaped. */
   i = (struct pidguard_info){.mask = PIDGUARD_INFO_ALL};
   CHECK_EQ(pidguard_pidfd_get_info(r.fd, &i, sizeof i), 0);
   PG_CHECK(i.mask & PIDGUARD_INFO_WAIT_STATUS, "mask %" PRIx64, i.mask);
@@ -294,7 +295,7 @@ static void several(void) {
   if (i.mask & PIDGUARD_INFO_WAIT_STATUS)
     CHECK_EQ(i.wait_status, 5 << 8);
 
-  /* Nothing of it: the reason. */
+  /* If nothing of it can be answered, errno gives the reason. */
   i = (struct pidguard_info){.mask = PIDGUARD_INFO_PID};
   CHECK_ERRNO(pidguard_pidfd_get_info(r.fd, &i, sizeof i), ESRCH);
   i = (struct pidguard_info){.mask = PIDGUARD_INFO_WAIT_STATUS};
@@ -304,7 +305,7 @@ static void several(void) {
   CHECK_ERRNO(pidguard_pidfd_get_info(c.fd, &i, sizeof i), EOPNOTSUPP);
   hide(0);
 
-  /* Structures of other sizes. */
+  /* These structures have other sizes. */
   struct {
     struct pidguard_info known;
     unsigned char future[64];
@@ -319,7 +320,7 @@ static void several(void) {
   i.mask = 1ull << 60;
   CHECK_ERRNO(pidguard_pidfd_get_info(c.fd, &i, sizeof i), EINVAL);
 
-  /* With each feature hidden: never a different value, at most a missing one. */
+  /* With a feature hidden, a value may be missing, but it is never different. */
   struct pidguard_info want = {.mask = PIDGUARD_INFO_ALL};
   CHECK_EQ(pidguard_pidfd_get_info(c.fd, &want, sizeof want), 0);
   for (size_t k = 0; k < all_features_count; k++) {
@@ -339,7 +340,7 @@ static void several(void) {
   child_done(&r);
 }
 
-/* Where 6.19 has it, and where newer kernels have it; and this kernel. */
+/* The mask of supported features is at one place in 6.19 and at another in newer kernels. Then this kernel is asked. */
 static void supported(void) {
   uint64_t answer[PG_PIDFD_INFO_SIZE_LATEST / sizeof(uint64_t)] = {0};
   CHECK_EQ(pg_info_supported_in(answer), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel itself does with pidfds, and what the library builds on: raw system calls first, then our words for
- * it. */
+/* What the kernel itself does with pidfds, and what the library builds on. Raw system calls come first, then the
+ * library's words for them. */
 #include "pidfd_support.h"
 
 #include "kernel/sys.h"
@@ -21,7 +21,7 @@ static short poll_events(int fd, int ms) {
   return poll(&p, 1, ms) > 0 ? p.revents : 0;
 }
 
-/* Zombie and reaped, exited and killed: what each call says of the four. */
+/* Zombie or reaped, exited or killed: what each call says of these four ends. */
 static void four_ends(void) {
   for (int killed = 0; killed < 2; killed++) {
     struct child c = killed ? child_killed(SIGUSR1) : child_exited(6);
@@ -34,7 +34,7 @@ static void four_ends(void) {
     CHECK_EQ(si.si_code, killed ? CLD_KILLED : CLD_EXITED);
     CHECK_EQ(si.si_status, killed ? SIGUSR1 : 6);
     int again = pg_sys_pidfd_open(c.pid, 0);
-    PG_CHECK(again >= 0, "a zombie's number can be opened: %s", strerror(-again));
+    PG_CHECK(again >= 0, "a zombie's PID cannot be opened: %s", strerror(-again));
     close(again);
     CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_STATE_ZOMBIE);
 
@@ -58,7 +58,7 @@ static void four_ends(void) {
   }
 }
 
-/* Structures of any size from 64 bytes are taken, and bits that nobody knows are ignored. */
+/* The kernel takes structures of any size from 64 bytes on, and ignores unknown bits. */
 static void sizes(void) {
   struct child c = child_paused();
   union {
@@ -77,7 +77,7 @@ static void sizes(void) {
     memset(&u, 0xaa, sizeof u);
     u.info.mask = UINT64_MAX & ~(uint64_t)PG_PIDFD_INFO_EXIT;
     int r = pg_sys_ioctl(c.fd, PG_PIDFD_GET_INFO(good[i]), &u);
-    if (r == -ENOTTY && good[i] != 64) /* an early 6.15 took one size only */
+    if (r == -ENOTTY && good[i] != 64) /* an early 6.15 took only one size */
       continue;
     any = any || good[i] != 64;
     CHECK_EQ(r, 0);
@@ -105,7 +105,7 @@ static void nonblocking(void) {
     CHECK_EQ(pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, WEXITED, NULL), -EAGAIN);
     CHECK_EQ(pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG, NULL), 0);
     CHECK_EQ(si.si_pid, 0);
-    /* The flag is the open file's: it can be taken back, and a copy shares it. */
+    /* The flag belongs to the open file. It can be taken back, and a copy shares it. */
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -150,7 +150,7 @@ static void say(pid_t what) {
 static void *thread_outlives(void *unused) {
   char byte;
   (void)unused;
-  /* The main thread has ended when its state says so. */
+  /* When the state of the main thread says so, it has ended. */
   for (;;) {
     char text[512];
     ssize_t n = pg_sys_read_file(AT_FDCWD, "/proc/self/stat", text, sizeof text);
@@ -161,7 +161,7 @@ static void *thread_outlives(void *unused) {
   say((pid_t)syscall(SYS_gettid));
   if (read(to_child[0], &byte, 1) != 1)
     _exit(1);
-  syscall(SYS_exit, 4); /* this thread only; it is the last */
+  syscall(SYS_exit, 4); /* this ends only this thread, which is the last */
   return NULL;
 }
 
@@ -174,7 +174,7 @@ static int body_leader_exits(void *unused) {
   return 1;
 }
 
-/* The main thread ends and others go on: the process lives. */
+/* The main thread ends and others go on. The process lives. */
 static void leader_exits(void) {
   make_pipes();
   struct child c = child_running(body_leader_exits, NULL);
@@ -187,7 +187,7 @@ static void leader_exits(void) {
   CHECK_EQ(si.si_pid, 0);
   CHECK_EQ(pg_sys_pidfd_send_signal(c.fd, 0, NULL, 0), 0);
   CHECK_EQ(pidguard_pidfd_get_pid(c.fd), c.pid);
-  /* Thread by thread: the main thread has ended, the other has not. */
+  /* Now thread by thread: the main thread has ended, the other has not. */
   int leader = pidguard_pidfd_open(c.pid, PIDGUARD_OPEN_THREAD),
       thread = pidguard_pidfd_open(other, PIDGUARD_OPEN_THREAD);
   if (leader >= 0 && thread >= 0) {
@@ -237,7 +237,8 @@ static int body_thread_execs(void *unused) {
   return 0;
 }
 
-/* A thread other than the main one execs: the others end, it takes over the process's PID, and goes on. */
+/* A thread other than the main one execs. The other threads end. The thread takes over the PID of the process and goes
+ * on. */
 static void thread_exec(void) {
   make_pipes();
   struct child c = child_running(body_thread_execs, NULL);
@@ -248,7 +249,7 @@ static void thread_exec(void) {
   pidguard_pidfd_get_id(c.fd, &before);
   if (write(to_child[1], "\n", 1) != 1)
     abort();
-  (void)hear(); /* the new program is there */
+  (void)hear(); /* wait until the new program is there */
   CHECK_EQ(poll_events(c.fd, 30), 0);
   CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_STATE_ALIVE);
   CHECK_EQ(pidguard_pidfd_get_pid(c.fd), c.pid);
@@ -256,7 +257,7 @@ static void thread_exec(void) {
   if (pidguard_pidfd_get_id(c.fd, &after) == 0)
     CHECK_EQ(after, before);
   if (thread >= 0 && leader >= 0) {
-    /* The number that it gave up is gone; who was the main thread is the process still. */
+    /* The number that it gave up is gone. The pidfd of the main thread still names the process. */
     CHECK_EQ(poll_events(thread, 5000) & POLLHUP, POLLHUP);
     CHECK_EQ(pg_sys_pidfd_send_signal(thread, 0, NULL, 0), -ESRCH);
     CHECK_EQ(pg_sys_pidfd_send_signal(leader, 0, NULL, 0), 0);
@@ -278,7 +279,7 @@ static void thread_exec(void) {
   close_pipes();
 }
 
-/* A handle names a process as long as it was not reaped; afterwards it is stale, for ever. */
+/* A handle names a process until that is reaped. After that the handle is stale for ever. */
 static void handles(void) {
   struct child c = child_paused();
   struct {
@@ -298,7 +299,7 @@ static void handles(void) {
     uint64_t ours = 0;
     pidguard_pidfd_get_id(c.fd, &ours);
     CHECK_EQ(id, ours);
-    close(c.fd); /* the handle needs no descriptor to be kept */
+    close(c.fd); /* a handle does not need an open descriptor */
     c.fd = pg_sys_open_by_handle_at(self, &handle, O_CLOEXEC);
     PG_CHECK(c.fd >= 0, "%s", strerror(-c.fd));
     CHECK_EQ(pidguard_pidfd_get_pid(c.fd), c.pid);
@@ -315,7 +316,7 @@ static void handles(void) {
   child_done(&c);
 }
 
-/* A siginfo that pretends to come from kill, tkill or the kernel is refused, except to oneself. */
+/* The kernel refuses a siginfo that pretends to come from kill, tkill or the kernel, except to oneself. */
 static void forged_siginfo(void) {
   struct child c = child_paused();
   siginfo_t si = {0};
@@ -325,7 +326,8 @@ static void forged_siginfo(void) {
   si.si_code = SI_TKILL;
   CHECK_EQ(pg_sys_pidfd_send_signal(c.fd, SIGUSR1, &si, 0), -EPERM);
   si.si_code = SI_QUEUE;
-  CHECK_EQ(pg_sys_pidfd_send_signal(c.fd, SIGUSR2, &si, 0), -EINVAL); /* another number than in si */
+  /* The signal differs from the one in si. */
+  CHECK_EQ(pg_sys_pidfd_send_signal(c.fd, SIGUSR2, &si, 0), -EINVAL);
   CHECK_EQ(pidguard_pidfd_get_state(c.fd), PIDGUARD_STATE_ALIVE);
   child_done(&c);
 }

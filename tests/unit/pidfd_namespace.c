@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Namespaces: ten kinds, natively and as an older kernel would; entering them. */
+/* Namespaces: ten kinds, natively and as on an older kernel. The test also enters them. */
 #include "pidfd_support.h"
 
 #include "pidfd/feature.h"
@@ -35,7 +35,7 @@ static const struct {
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-/* Moves to new namespaces, as far as it may, tells which, and waits. */
+/* This child moves to new namespaces as far as it may, reports which, and waits. */
 static int apart_flags;
 static bool apart_childless;
 
@@ -48,7 +48,7 @@ static int body_apart(void *ready) {
     return 1;
   if ((apart_flags & CLONE_NEWUSER) && unshare(CLONE_NEWUSER) == 0)
     done |= CLONE_NEWUSER;
-  /* A new pid namespace is nobody's until it has a first process. */
+  /* A new pid namespace belongs to no process until it has a first one. */
   if ((done & CLONE_NEWPID) && !apart_childless) {
     pid_t first = fork();
     if (first < 0)
@@ -79,7 +79,7 @@ static struct child child_apart(int flags, int *ret) {
   return c;
 }
 
-/* What /proc says, by path. */
+/* Returns what /proc says, by path. */
 static uint64_t link_inode(pid_t pid, const char *name) {
   char path[64];
   struct stat st;
@@ -123,7 +123,7 @@ static void every_kind(void) {
     hide(0);
   }
 
-  /* A zombie has none, a reaped process least of all. */
+  /* A zombie has no namespaces, and neither has a reaped process. */
   pidguard_pidfd_send_signal(apart.fd, SIGKILL, 0);
   child_await_zombie(&apart);
   for (int reaped = 0; reaped < 2; reaped++) {
@@ -146,7 +146,7 @@ static int target_fd;
 static unsigned enter_way;
 static int enter_flags;
 
-/* Enters, and exits with: 0 done and as wanted, 1 refused (errno is sent), 2 done but not there. */
+/* Enters, and exits with 0 (done and as wanted), 1 (refused, errno is sent) or 2 (done, but not there). */
 static int body_enter(void *report) {
   char name[64] = "";
   hide(enter_way);
@@ -159,7 +159,7 @@ static int body_enter(void *report) {
   for (size_t i = 0; i < KINDS; i++)
     if ((kinds[i].flag & enter_flags & ~(CLONE_NEWNS | CLONE_NEWPID)) && same_namespace(target_fd, kinds[i].kind) != 1)
       return 2;
-  /* What is entered is the namespace that the target is in, and it counts for the next child. */
+  /* The namespace that the target is in is entered, and it counts for the next child. */
   if (enter_flags & CLONE_NEWPID) {
     int self = pidguard_pidfd_open(getpid(), 0),
         theirs = pidguard_pidfd_open_namespace(target_fd, PIDGUARD_NAMESPACE_PID);
@@ -191,7 +191,7 @@ static int enter(int fd, int flags, unsigned way, int *error) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -status;
 }
 
-/* Every set of six kinds that can be entered together, natively and one by one. */
+/* Enters every set of six kinds that can be entered together, natively and one by one. */
 static void entering(void) {
   static const int flags[] = {CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS};
   int moved, error, all = 0;
@@ -224,7 +224,7 @@ static void entering(void) {
   child_done(&apart);
 }
 
-/* With a user namespace: first of all, because it gives the right to the others. */
+/* The same with a user namespace, which comes first because it gives the right to the others. */
 static void entering_user(void) {
   int moved, error;
   struct child apart = child_apart(CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER, &moved);
@@ -236,7 +236,7 @@ static void entering_user(void) {
       int r = enter(apart.fd, CLONE_NEWUSER, ways[w], &error);
       PG_CHECK(r == 0, "way %zu: %d, %s", w, r, strerror(error));
     }
-    /* Whoever is there already has entered, though the kernel refuses the own one. */
+    /* A process that is already there has entered, though the kernel refuses to enter the own user namespace. */
     struct child near = child_paused();
     for (size_t w = 0; w < 2; w++) {
       int r = enter(near.fd, CLONE_NEWUSER, ways[w], &error);
@@ -247,9 +247,11 @@ static void entering_user(void) {
   child_done(&apart);
 }
 
-/* One part is refused (who has several threads cannot enter a user namespace), and so the thread stays where it is. */
+/* One part is refused, because a process with several threads cannot enter a user namespace. The thread must stay where
+ * it is. */
 static void *thread_refused(void *arg) {
-  static int result; /* 0 refused and not moved, 1 not refused so, 2 moved, 3 cannot be shown */
+  /* 0: refused and not moved; 1: refused, but not as expected; 2: moved; 3: cannot be shown. */
+  static int result;
   const unsigned ways[] = {0, PG_FEATURE_SETNS};
   struct stat before, after;
   result = unshare(CLONE_NEWUTS) || stat("/proc/thread-self/ns/uts", &before) ? 3 : 0;
@@ -285,8 +287,8 @@ static void all_or_nothing(void) {
   child_done(&apart);
 }
 
-/* A new pid namespace without any process: by pidfd it is there, in /proc only in the newest kernels (7.2), and the
- * substitute gives what /proc has. */
+/* A new pid namespace without any process. By pidfd it is there. In /proc only the newest kernels (7.2) have it, and
+ * the substitute gives what /proc has. */
 static void without_first_process(void) {
   int moved;
   apart_childless = true;
@@ -316,12 +318,13 @@ static void without_first_process(void) {
   child_done(&apart);
 }
 
-/* Who may not look into a process gets EACCES, natively and from /proc. */
+/* A process that may not look into another one gets EACCES, natively and from /proc. */
 static int body_unprivileged(void *arg) {
   int fd = *(int *)arg;
   if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
     return 77;
-  prctl(PR_SET_DUMPABLE, 1); /* older kernels hide even the own descriptors from who is not */
+  /* Older kernels hide even the own descriptors from a process that is not dumpable. */
+  prctl(PR_SET_DUMPABLE, 1);
   const unsigned ways[] = {0, PG_FEATURE_NS_IOCTL};
   for (size_t w = 0; w < 2; w++) {
     hide(ways[w]);
@@ -348,7 +351,7 @@ static void permission(void) {
   child_done(&target);
 }
 
-/* "Mine" is the calling thread's, which may differ from its process's. */
+/* The answer is about the calling thread, which may be in other namespaces than its process. */
 static void *thread_apart(void *fd) {
   static int results[3];
   if (unshare(CLONE_NEWUTS)) {
@@ -379,8 +382,8 @@ static void of_the_thread(void) {
   child_done(&c);
 }
 
-/* All of another process's namespaces, whatever they are: those that differ are entered, and no right is needed for the
- * rest. */
+/* Enters all namespaces of another process, whatever they are. Those that differ are entered, and the rest needs no
+ * right. */
 static int body_all(void *arg) {
   const unsigned ways[] = {0, PG_FEATURE_SETNS};
   for (size_t w = 0; w < 2; w++) {

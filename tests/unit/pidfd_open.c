@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Obtaining pidfds, and telling what a descriptor is. */
+/* How pidfds are obtained, and what a descriptor is. */
 #include "pidfd_support.h"
 #include "refuse.h"
 
@@ -67,7 +67,7 @@ static int body_parent(void *fd) {
              : 1;
 }
 
-/* Its parent has ended, and somebody else has taken it over: that is who is meant. */
+/* The parent of this process has ended, and another process has taken it over. That one is meant. */
 static int body_orphan(void *report) {
   pid_t before = getpid();
   if (fork() != 0)
@@ -127,7 +127,7 @@ static void threads(void) {
     CHECK_EQ(tgid_of(fd), getpid());
     CHECK_EQ(pidguard_pidfd_get_state(fd), PIDGUARD_STATE_ALIVE);
     CHECK_ERRNO(pidguard_pidfd_wait_end(fd, 0), ETIMEDOUT);
-    /* It has an id of its own; but by id or text a process is found, or nobody. */
+    /* The thread has an id of its own. But an id or a text finds a process or nothing. */
     char text[PIDGUARD_TEXT_MAX];
     uint64_t id = 0;
     CHECK_EQ(pidguard_pidfd_get_id(fd, &id), 0);
@@ -136,7 +136,7 @@ static void threads(void) {
     int by_id = ERRNO_OF(pidguard_pidfd_open_id(id, 0)); /* 6.14 */
     PG_CHECK(by_id == ESRCH || by_id == EOPNOTSUPP, "%s", strerror(by_id));
   }
-  /* Its number is no process's: ENOENT since 6.16, ESRCH before. */
+  /* Its number is not that of a process: ENOENT since 6.16, ESRCH before. */
   int error = ERRNO_OF(pidguard_pidfd_open(other_tid, 0));
   PG_CHECK(error == ENOENT || error == ESRCH, "%s", strerror(error));
   hide(PG_FEATURE_THREAD);
@@ -159,8 +159,8 @@ static void threads(void) {
   }
 }
 
-/* Before 6.16 the kernel says EINVAL of a number that is kept for a process group only, as it does of a flag that it
- * does not know: a filter says so here, of one number or of all. */
+/* Before 6.16 the kernel says EINVAL for a PID that is kept only for a process group, and also for an unknown flag.
+ * Here a filter says so, for one PID or for all. */
 static void einval_for(pid_t pid) {
   const struct sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -201,7 +201,7 @@ static void no_such_thread(void) {
   }
 }
 
-/* Descriptors that are no pidfds, and every function that must say so. */
+/* Descriptors that are no pidfds, with every function that must say so. */
 static void check_kinds(void) {
   char name[] = "/proc/self";
   struct child c = child_paused();
@@ -209,7 +209,7 @@ static void check_kinds(void) {
   snprintf(link, sizeof link, "/proc/self/fd/%d", c.fd);
   int kinds[] = {
       open("/dev/null", O_RDWR | O_CLOEXEC), open(name, O_RDONLY | O_CLOEXEC), eventfd(0, EFD_CLOEXEC), -1, 1000000,
-      open(link, O_PATH | O_CLOEXEC) /* a place where a pidfd is, but no pidfd */};
+      open(link, O_PATH | O_CLOEXEC) /* a place where a pidfd is, but not a pidfd */};
   CHECK_EQ(pidguard_is_pidfd(c.fd), 1);
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     struct pidguard_creds creds;
@@ -221,7 +221,7 @@ static void check_kinds(void) {
     CHECK_NO(pidguard_is_pidfd(fd), EBADF);
     CHECK_NO(pidguard_pidfd_is_child(fd), EBADF);
     CHECK_ERRNO(pidguard_pidfd_to_text(fd, text, sizeof text), EBADF);
-    if (i != 1) /* the kernel takes a directory of /proc for a pidfd here, and it is as safe */
+    if (i != 1) /* the kernel takes a directory of /proc for a pidfd here, and that is as safe */
       CHECK_ERRNO(pidguard_pidfd_send_signal(fd, 0, 0), EBADF);
     CHECK_ERRNO(pidguard_pidfd_wait(fd, &status, 0), EBADF);
     CHECK_ERRNO(pidguard_pidfd_wait_end(fd, 0), EBADF);
@@ -259,7 +259,7 @@ static void is_child(void) {
   CHECK_EQ(pidguard_pidfd_is_child(g.fd), 0);
   child_reap(&z);
   CHECK_EQ(pidguard_pidfd_is_child(z.fd), 0);
-  /* The number taken by somebody else: a pidfd of the newcomer is no child's, and the old one still nobody's. */
+  /* A stranger takes the PID. Its pidfd is not a child's, and the old pidfd still names no process. */
   struct pg_test_stranger s;
   pid_t pid = c.pid;
   child_reap(&c);
@@ -279,7 +279,7 @@ static void is_child(void) {
   grandchild_done(&g);
 }
 
-/* A filter that answers for the kernel does not make a pidfd of an eventfd; nor is a pidfd none for that. */
+/* A filter that answers for the kernel must not turn an eventfd into a pidfd. A pidfd stays one. */
 static int body_check_filtered(void *arg) {
   struct child *c = arg;
   int event = eventfd(0, EFD_CLOEXEC);
@@ -287,7 +287,7 @@ static int body_check_filtered(void *arg) {
     return PG_TEST_SKIPPED;
   if (pidguard_is_pidfd(event) || errno != EBADF || !pidguard_is_pidfd(c->fd))
     return 1;
-  /* And if waits are filtered as well. */
+  /* The same if waits are filtered as well. */
   return refuse(SYS_waitid, ENOSYS) && !pidguard_is_pidfd(event) && errno == EBADF && pidguard_is_pidfd(c->fd) ? 0 : 2;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions asked from odd places: other cgroups and cgroup namespaces, other pid namespaces, without /proc, with
- * somebody else's. */
+/* Questions from odd places: other cgroups and cgroup namespaces, other pid namespaces, and without /proc or with a
+ * foreign one. */
 #include "pidfd_support.h"
 
 #include "pidfd/feature.h"
@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Seen from a cgroup namespace whose root is that cgroup: what is mounted belongs to another, so that paths do not fit
- * it, and no id is better than a wrong one. After a mount of its own the answer is there. */
+/* The process is in a cgroup namespace whose root is this cgroup. What is mounted belongs to another namespace, so its
+ * paths do not fit. Then no id is better than a wrong one. After a mount of its own the answer is there. */
 static char cgroup_procs[160];
 
 static int body_cgroup_namespace(void *arg) {
@@ -39,8 +39,8 @@ static int body_cgroup_namespace(void *arg) {
   return id == root.st_ino && (!known || id == native) ? 0 : 3;
 }
 
-/* The kernel's id of a cgroup: its inode number, in whose upper half kernels before 5.5 put a generation that stat()
- * does not show. */
+/* The kernel's id of a cgroup is its inode number. Before 5.5 the upper half has a generation that stat() does not
+ * show. */
 static bool is_id_of(uint64_t id, const struct stat *st) {
   struct utsname system;
   int major = 0, minor = 0;
@@ -49,7 +49,7 @@ static bool is_id_of(uint64_t id, const struct stat *st) {
   return old ? (uint32_t)id == st->st_ino : id == st->st_ino;
 }
 
-/* A child in a cgroup of its own, where one can be made. */
+/* A child in a cgroup of its own, if one can be made. */
 static void cgroups(void) {
   char path[128], procs[160], text[16];
   if (!cgroup_make(path, sizeof path))
@@ -94,8 +94,8 @@ static void cgroups(void) {
   cgroup_remove(path);
 }
 
-/* Asked from inside another pid namespace, where the process has no number. What needs one, or a right to signal, is
- * refused; what the descriptor alone can do is done. 0, or which failed. */
+/* The question comes from inside another pid namespace, where the process has no PID. What needs a PID, or a right to
+ * signal, is refused. What the descriptor alone can do is done. Returns 0, or which one failed. */
 static int elsewhere_all(int fd) {
   char text[PIDGUARD_TEXT_MAX];
   struct pidguard_info info = {.mask = PIDGUARD_INFO_PID | PIDGUARD_INFO_CREDS};
@@ -114,7 +114,7 @@ static int elsewhere_all(int fd) {
       {ERRNO_OF(pidguard_pidfd_get_wait_status(fd, &status)), EREMOTE},
       {pidguard_pidfd_is_child(fd), 0},
       {pidguard_pidfd_is_same(fd, fd), 1},
-      {pidguard_pidfd_is_same(fd, self), 0}, /* one has a number here, the other has none */
+      {pidguard_pidfd_is_same(fd, self), 0}, /* one has a PID here, the other has none */
       {pidguard_pidfd_is_same(self, fd), 0},
       {ERRNO_OF(pidguard_set_add(set, fd)), 0},
       {ERRNO_OF(pidguard_set_wait(set, &ready, 1, 0)), ETIMEDOUT},
@@ -197,7 +197,7 @@ static void elsewhere(void) {
   child_done(&target);
 }
 
-/* Without /proc: what the kernel tells itself still works, and the substitutes say that they cannot. */
+/* Without /proc, what the kernel itself tells still works. The substitutes say that they cannot. */
 static int body_no_proc(void *arg) {
   int fd = *(int *)arg;
   struct pidguard_creds creds;
@@ -241,7 +241,7 @@ static void no_proc(void) {
   child_done(&target);
 }
 
-/* With the /proc of another pid namespace, a number from there would be wrong here: none is given. */
+/* With the /proc of another pid namespace, a PID from there would be wrong here. So none is given. */
 static int body_foreign_proc(void *unused) {
   int status;
   (void)unused;
@@ -277,7 +277,8 @@ static void foreign_proc(void) {
   child_done(&c);
 }
 
-/* A /proc that hides others' processes: an old kernel's substitutes say so, and do not take it for a death. */
+/* This /proc hides processes of other users. The substitutes of an old kernel say so, and do not take it for a
+ * death. */
 static int body_hidden(void *arg) {
   int fd = *(int *)arg;
   struct pidguard_creds creds;

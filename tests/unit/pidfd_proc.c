@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* /proc through a pidfd: the right process throughout, or an error. */
+/* /proc through a pidfd gives the right process throughout, or an error. */
 #include "pidfd_support.h"
 
 #include "pidfd/feature.h"
@@ -33,7 +33,7 @@ static void directory(void) {
   child_reap(&c);
   CHECK_ERRNO(pidguard_pidfd_open_proc(c.fd), ESRCH);
 
-  /* Dead, and dead it stays, though somebody else has its number and its name in /proc. */
+  /* A dead process stays dead, though a stranger has its PID and its name in /proc. */
   struct pg_test_stranger s;
   int r = pg_test_take_pid(pid, false, &s);
   if (r)
@@ -59,7 +59,7 @@ static void zombie(void) {
   child_done(&c);
 }
 
-/* No descriptor left for it: an error, not an answer about somebody else. */
+/* With no descriptor left there is an error, not an answer about another process. */
 static void no_descriptors(void) {
   struct child c = child_paused();
   struct rlimit saved, low;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sets: whichever of many ends first. */
+/* Sets wait for the first of many processes that ends. */
 #include "pidfd_support.h"
 
 #include "pidfd/feature.h"
@@ -28,7 +28,7 @@ static void members(void) {
   CHECK_ERRNO(pidguard_set_wait(set, ready, 8, pidguard_deadline(40)), ETIMEDOUT);
   PG_CHECK(now_ms() - start >= 39, "it took %lld ms", (long long)(now_ms() - start));
 
-  /* Told until it is collected. */
+  /* An end is reported until it is collected. */
   pidguard_pidfd_send_signal(b.fd, SIGKILL, 0);
   for (int i = 0; i < 3; i++) {
     ready[0] = -1;
@@ -38,7 +38,7 @@ static void members(void) {
   child_reap(&b);
   CHECK_ERRNO(pidguard_set_wait(set, ready, 8, pidguard_deadline(20)), ETIMEDOUT);
 
-  /* One that has ended before it was added, and one that was removed in time. */
+  /* One member has ended before it was added, and one is removed in time. */
   CHECK_EQ(pidguard_set_add(set, z.fd), 0);
   CHECK_EQ(pidguard_set_wait(set, ready, 8, 0), 1);
   CHECK_EQ(ready[0], z.fd);
@@ -49,7 +49,7 @@ static void members(void) {
   child_await_zombie(&a);
   CHECK_ERRNO(pidguard_set_wait(set, ready, 8, pidguard_deadline(20)), ETIMEDOUT);
 
-  /* One that somebody else had collected before it was told of: told once. */
+  /* A member that was collected elsewhere before its end was reported is reported once. */
   child_reap(&a);
   CHECK_EQ(pidguard_set_add(set, a.fd), 0);
   CHECK_EQ(pidguard_set_wait(set, ready, 8, 0), 1);
@@ -57,7 +57,7 @@ static void members(void) {
   CHECK_ERRNO(pidguard_set_wait(set, ready, 8, 0), ETIMEDOUT);
 
   CHECK_ERRNO(pidguard_set_wait(set, ready, 0, 0), EINVAL);
-  CHECK_ERRNO(pidguard_set_wait(set, ready, 8, 5000), EINVAL); /* milliseconds, by mistake */
+  CHECK_ERRNO(pidguard_set_wait(set, ready, 8, 5000), EINVAL); /* 5000 stands for milliseconds, by mistake */
   CHECK_ERRNO(pidguard_set_wait(a.fd, ready, 8, 0), EINVAL);
   CHECK_ERRNO(pidguard_set_wait(-1, ready, 8, 0), EBADF);
   CHECK_ERRNO(pidguard_set_add(a.fd, b.fd), EINVAL);
@@ -72,7 +72,7 @@ static void members(void) {
   child_done(&z);
 }
 
-/* Before 6.9 nothing hangs up when a process is reaped. */
+/* Before 6.9 a pidfd does not hang up when the process is reaped. */
 static void collected_on_old_kernels(void) {
   int ready = -1, set = pidguard_set_create();
   struct child c = child_exited(3);
@@ -86,7 +86,7 @@ static void collected_on_old_kernels(void) {
   child_done(&c);
 }
 
-/* Pipes and timers beside processes: told as long as they are readable. */
+/* Pipes and timers may be in a set, too. They are reported as long as they are readable. */
 static void other_descriptors(void) {
   int ready[4], ends[2], set = pidguard_set_create();
   struct child c = child_paused();
@@ -115,8 +115,8 @@ static void other_descriptors(void) {
   child_done(&c);
 }
 
-/* A member whose number was closed and went to another process, while a copy of the old descriptor keeps the kernel's
- * entry alive: what happens to the old one is nobody's news, and nothing spins. */
+/* The number of a member is closed and goes to another process. A copy of the old descriptor keeps the kernel's entry
+ * alive. The end of the old process must not be reported, and nothing may spin. */
 static void closed_members(void) {
   int ready[4], set = pidguard_set_create();
   struct child old = child_paused(), young = child_paused();
@@ -138,7 +138,7 @@ static void closed_members(void) {
   child_done(&young);
 }
 
-/* The set is itself a descriptor for an event loop. */
+/* The set itself is a descriptor for an event loop. */
 static void pollable(void) {
   int ready, set = pidguard_set_create();
   struct child c = child_paused();
@@ -155,7 +155,7 @@ static void pollable(void) {
   child_done(&c);
 }
 
-/* A deadline is a moment: the earliest of several is the least, and none is later than all. */
+/* A deadline is a moment. The earliest of several is the least, and "none" is later than all. */
 static void deadlines(void) {
   int64_t soon = pidguard_deadline(10), late = pidguard_deadline(100000), none = pidguard_deadline(-1);
   PG_CHECK(soon < late && late < none, "%lld %lld %lld", (long long)soon, (long long)late, (long long)none);
@@ -182,7 +182,7 @@ static int body_after(void *ms) {
   return *(int *)ms & 0x7f;
 }
 
-/* Many at once, in the order in which they end; each exactly once, in batches. */
+/* Many processes end, and the order is that of their ends. Each is reported exactly once, in batches. */
 static void many(void) {
   enum { COUNT = 200 };
   static struct child c[COUNT];
@@ -232,7 +232,7 @@ static void *thread_collects(void *failed) {
   return failed;
 }
 
-/* Several threads wait on one set: each end is told at least once, and nobody waits in vain. */
+/* Several threads wait on one set. Each end is reported at least once, and no thread waits in vain. */
 static void threads(void) {
   static struct child c[ENDS];
   int failed[WAITERS] = {0};
@@ -258,7 +258,7 @@ static void threads(void) {
     CHECK_EQ(failed[i], 0);
   }
   for (int i = 0; i < ENDS; i++) {
-    PG_CHECK(collected[c[i].fd] >= 1, "the end of child %d was not told", i);
+    PG_CHECK(collected[c[i].fd] >= 1, "the end of child %d was not reported", i);
     CHECK_EQ(pidguard_pidfd_get_state(c[i].fd), PIDGUARD_STATE_REAPED);
     c[i].pid = -1;
     child_done(&c[i]);
@@ -268,7 +268,7 @@ static void threads(void) {
 }
 
 static double wait_cost_us(int members) {
-  /* Members are copies of one living child's pidfd: what is measured is the set, not the processes. */
+  /* All members are copies of one living child's pidfd, because the set is measured and not the processes. */
   struct child alive = child_paused(), z = child_exited(0);
   int *copies = calloc((size_t)members, sizeof *copies), set = pidguard_set_create();
   int ready;

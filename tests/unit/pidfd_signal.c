@@ -38,7 +38,7 @@ static void kills(void) {
   child_done(&c);
 }
 
-/* What came, written by the receiver into a pipe. */
+/* The receiver writes into a pipe what came. */
 static int report[2];
 
 static void tell(int sig, siginfo_t *info, void *context) {
@@ -120,7 +120,7 @@ static void what_arrives(void) {
   close(report[1]);
 }
 
-/* The group that we lead, by the same names. */
+/* The group that this process leads, by the same names. */
 static int body_own_group(void *unused) {
   const unsigned ways[] = {0, PG_FEATURE_SELF};
   (void)unused;
@@ -135,7 +135,8 @@ static int body_own_group(void *unused) {
       return 2;
     if (ERRNO_OF(pidguard_pidfd_send_signal(PIDGUARD_SELF_PROCESS, 999, PIDGUARD_SIGNAL_GROUP)) != EINVAL)
       return 3;
-    if (ERRNO_OF(pidguard_pidfd_terminate(PIDGUARD_SELF_PROCESS, 0, 0)) != EBADF) /* whose end could one wait for? */
+    /* There is no end that this process could wait for. */
+    if (ERRNO_OF(pidguard_pidfd_terminate(PIDGUARD_SELF_PROCESS, 0, 0)) != EBADF)
       return 4;
   }
   return 0;
@@ -152,7 +153,7 @@ static void own_group(void) {
   child_done(&c);
 }
 
-/* To ourselves, without a descriptor: on this kernel, and as on one that does not know how. */
+/* Signals to the process itself, without a descriptor, on this kernel and as on one that does not know how. */
 static void oneself(void) {
   const unsigned ways[] = {0, PG_FEATURE_SELF};
   const int names[] = {PIDGUARD_SELF_PROCESS, PIDGUARD_SELF_THREAD};
@@ -174,7 +175,7 @@ static void oneself(void) {
       CHECK_EQ(n.info.si_value.sival_int, 100 + (int)i);
       CHECK_ERRNO(pidguard_pidfd_send_signal(names[i], 999, 0), EINVAL);
       if (pidguard_pidfd_send_signal(names[i], SIGUSR1, PIDGUARD_SIGNAL_THREAD) ==
-          0) { /* hidden here is the name, not the flag */
+          0) { /* the name is hidden here, not the flag */
         n = read_news();
         CHECK_EQ(n.info.si_code, SI_TKILL);
         CHECK_EQ(n.tid, getpid());
@@ -205,7 +206,7 @@ static int body_group(void *ready) {
 static void groups(void) {
   int ready[2];
   char bytes[2];
-  struct child loner = child_paused(); /* made first: it must not hold the pipe open */
+  struct child loner = child_paused(); /* made first, because it must not hold the pipe open */
   if (pipe2(ready, O_CLOEXEC))
     abort();
   struct child leader = child_running(body_group, &ready[1]);
@@ -221,11 +222,11 @@ static void groups(void) {
   } else {
     CHECK_EQ(r, 0);
     CHECK_ERRNO(pidguard_pidfd_send_signal(leader.fd, 999, PIDGUARD_SIGNAL_GROUP), EINVAL);
-    CHECK_ERRNO(pidguard_pidfd_send_signal(loner.fd, 0, PIDGUARD_SIGNAL_GROUP), ESRCH); /* leads nothing */
+    CHECK_ERRNO(pidguard_pidfd_send_signal(loner.fd, 0, PIDGUARD_SIGNAL_GROUP), ESRCH); /* it leads no group */
     hide(PG_FEATURE_SIGNAL_FLAGS);
     CHECK_ERRNO(pidguard_pidfd_send_signal(leader.fd, SIGTERM, PIDGUARD_SIGNAL_GROUP), EOPNOTSUPP);
     hide(0);
-    /* The leader goes, its member stays: the group is reachable. The pipe tells when the member is gone. */
+    /* The leader goes and its member stays, so the group can be reached. The pipe shows when the member is gone. */
     child_reap(&leader);
     CHECK_ERRNO(pidguard_pidfd_send_signal(leader.fd, 0, 0), ESRCH);
     CHECK_EQ(pidguard_pidfd_send_signal(leader.fd, SIGTERM, PIDGUARD_SIGNAL_GROUP), 0);
@@ -330,7 +331,7 @@ static void terminate(void) {
   CHECK_ERRNO(pidguard_pidfd_terminate(willing.fd, 0, 0), ESRCH);
   CHECK_EQ(pidguard_pidfd_terminate(zombie.fd, 1000, 0), 0);
 
-  /* A handler that runs in between does not cut the patience short, and nothing spins meanwhile. */
+  /* A handler that runs in between must not shorten the wait, and nothing may spin meanwhile. */
   struct sigaction action = {.sa_handler = interrupt};
   sigaction(SIGALRM, &action, NULL);
   struct itimerval soon = {.it_value = {.tv_usec = 20000}};
@@ -376,7 +377,7 @@ static void permission(void) {
   child_done(&target);
 }
 
-/* A stranger that has taken the number is not reached, by any function. */
+/* No function may reach a stranger that has taken the PID. */
 static void no_stranger(void) {
   struct child c = child_paused();
   struct pg_test_stranger s;
@@ -402,7 +403,7 @@ static void no_stranger(void) {
   child_done(&c);
 }
 
-/* As an event loop ends a process: nothing blocks, and the timer tells when to be harder. */
+/* An event loop ends a process. Nothing blocks, and the timer shows when it is time for SIGKILL. */
 static void terminate_start(void) {
   int ready[2], status, set = pidguard_set_create();
   struct child willing = child_paused(), stubborn = child_stubborn();
@@ -434,7 +435,7 @@ static void terminate_start(void) {
   child_done(&stubborn);
 }
 
-/* A stopped process does not see SIGTERM, unless it is told to go on. */
+/* A stopped process does not see SIGTERM unless it is continued. */
 static void terminate_stopped(void) {
   for (unsigned go_on = 0; go_on < 2; go_on++) {
     struct child c = child_paused();

@@ -20,7 +20,7 @@ static void make_pair(int type, int pair[2]) {
     abort();
 }
 
-/* A child that connects to an abstract address, and drops its identity afterwards if told so. */
+/* A child that connects to an abstract address. If `drop` is set, it drops its identity afterwards. */
 static struct sockaddr_un address;
 static socklen_t address_size;
 static bool drop;
@@ -63,8 +63,8 @@ static void peers(void) {
     close(fd);
     hide(0);
   }
-  /* The peer is gone: natively it is known who it was (6.16) or that it is gone; else nothing can be said safely,
-   * whether the number is free or taken. */
+  /* The peer is gone. The kernel knows which process it was (6.16), or that it is gone. Without its help nothing can be
+   * said safely, whether the PID is free or taken. */
   pid_t pid = c.pid;
   child_reap(&c);
   int fd = pidguard_socket_peer(sock), error = errno;
@@ -83,7 +83,8 @@ static void peers(void) {
     pg_test_skip("the test cannot choose a PID here: %s", strerror(-r));
   } else {
     hide(PG_FEATURE_PEERPIDFD);
-    CHECK_ERRNO(pidguard_socket_peer(sock), EOPNOTSUPP); /* hung up: whoever this is, it is not to be believed */
+    /* The socket is hung up, so the process that has the PID now is not believed. */
+    CHECK_ERRNO(pidguard_socket_peer(sock), EOPNOTSUPP);
     hide(0);
     pg_test_stranger_release(&s);
   }
@@ -92,7 +93,8 @@ static void peers(void) {
   close(server);
 }
 
-/* Who connects and becomes somebody else afterwards is still who connected; his pidfd tells who he is now. */
+/* A peer that connects and becomes another user afterwards is still the user that connected. Its pidfd shows which user
+ * it is now. */
 static void peer_creds(void) {
   int server = listen_at("creds");
   char byte;
@@ -111,7 +113,7 @@ static void peer_creds(void) {
     CHECK_EQ(pidguard_socket_peer_creds(sock, NULL, NULL), 0);
     CHECK_EQ(creds_of(c.fd, &now), 0);
     CHECK_EQ(now.euid, 65534);
-    /* Also when he is gone. */
+    /* The same when the peer is gone. */
     child_reap(&c);
     CHECK_EQ(pidguard_socket_peer_creds(sock, &uid, &gid), 0);
     PG_CHECK(uid == geteuid() && gid == getegid(), "%u, %u", (unsigned)uid, (unsigned)gid);
@@ -129,7 +131,7 @@ static void peer_creds(void) {
   child_done(&c);
 }
 
-/* SO_PEERPIDFD, asked of the kernel itself. */
+/* Can the kernel itself be asked for SO_PEERPIDFD? */
 static bool peer_is_native(int sock) {
   int fd = -1;
   socklen_t len = sizeof fd;
@@ -163,7 +165,8 @@ static void self_as_peer(void) {
   close(self);
 }
 
-/* The recorded credentials are no longer those of the process: a stranger, or a peer that has changed. Not believed. */
+/* The recorded credentials are no longer those of the process. It is a stranger, or a peer that has changed, and is not
+ * believed. */
 static void changed_peer(void) {
   int server = listen_at("changed");
   drop = true;
@@ -194,7 +197,7 @@ static void no_peers(void) {
   int file = open("/dev/null", O_RDWR | O_CLOEXEC), self = pidguard_pidfd_open(getpid(), 0);
   CHECK_ERRNO(pidguard_socket_send(lone, self), ENOTCONN);
   CHECK_ERRNO(pidguard_socket_send(file, self), ENOTSOCK);
-  if (inet >= 0) /* once it is connected it takes a message, and drops what that carries */
+  if (inet >= 0) /* a connected one would take a message and drop the descriptor in it */
     CHECK_ERRNO(pidguard_socket_send(inet, self), EPROTOTYPE);
   close(self);
   for (size_t w = 0; w < 2; w++) {
@@ -237,7 +240,7 @@ static void handed_over(void) {
   }
 }
 
-enum { MOST = 253 }; /* descriptors that a message can carry: SCM_MAX_FD */
+enum { MOST = 253 }; /* the most descriptors that a message can carry: SCM_MAX_FD */
 
 static void send_message(int sock, size_t size, const int *fds, size_t count) {
   char data[16] = "";
@@ -262,7 +265,7 @@ static void send_message(int sock, size_t size, const int *fds, size_t count) {
 
 static void send_fds(int sock, const int *fds, size_t count) { send_message(sock, 1, fds, count); }
 
-/* Anything but exactly one pidfd is refused, and none of it stays open (every test checks that). */
+/* Anything but exactly one pidfd is refused. None of it stays open, which every test checks. */
 static void bad_cargo(void) {
   int pair[2], file = open("/dev/null", O_RDWR | O_CLOEXEC), many[200];
   struct child c = child_paused();
@@ -285,7 +288,7 @@ static void bad_cargo(void) {
   CHECK_EQ(pidguard_pidfd_is_same(fd, c.fd), 1);
   close(fd);
 
-  /* No descriptor to be had for it. */
+  /* There is no descriptor for it. */
   struct rlimit saved, low;
   getrlimit(RLIMIT_NOFILE, &saved);
   CHECK_EQ(pidguard_socket_send(pair[0], c.fd), 0);
@@ -295,7 +298,7 @@ static void bad_cargo(void) {
   setrlimit(RLIMIT_NOFILE, &saved);
   CHECK_EQ(error, EBADMSG);
 
-  /* Room for the first of two only: what comes looks like one pidfd, and is not what was sent. */
+  /* There is room only for the first of two. What comes looks like one pidfd, and is not what was sent. */
   int lowest = fcntl(c.fd, F_DUPFD_CLOEXEC, 0);
   close(lowest);
   send_fds(pair[0], many, 2);
@@ -319,7 +322,7 @@ static void bad_cargo(void) {
   child_done(&c);
 }
 
-/* One pidfd, but more data than pidguard_socket_send sends, or none; nothing at all, which is not the end. */
+/* One pidfd with more data than pidguard_socket_send sends, or with none; and nothing at all, which is not the end. */
 static void bad_data(void) {
   const int types[] = {SOCK_SEQPACKET, SOCK_DGRAM};
   struct child c = child_paused();
@@ -364,7 +367,7 @@ static void senders(void) {
       child_reap(&c);
       child_done(&c);
 
-      /* A sender that was reaped before: known (6.16), or not, but never somebody else. */
+      /* A sender that was reaped before. It may be known (6.16) or not, but is never another process. */
       c = child_running(body_say, &pair[0]);
       child_await_zombie(&c);
       child_reap(&c);
@@ -375,11 +378,12 @@ static void senders(void) {
       }
       child_done(&c);
 
-      /* With cargo, which is closed; and as the receiver of a pidfd, which ignores the sender. */
+      /* The sender also sends descriptors, which are closed. The receiver of a pidfd ignores the sender. */
       int cargo[MOST];
       for (size_t i = 0; i < MOST; i++)
         cargo[i] = self;
-      for (size_t count = 1; count <= MOST; count += MOST - 1) { /* nobody hides behind the most that can be sent */
+      /* Even the most descriptors that can be sent do not hide the sender. */
+      for (size_t count = 1; count <= MOST; count += MOST - 1) {
         send_fds(pair[0], cargo, count);
         CHECK_EQ(pidguard_socket_receive_from(pair[1], text, sizeof text, 0, &fd), 1);
         CHECK_EQ(pidguard_pidfd_is_same(fd, self), 1);

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* These helpers use libc and raw system calls only: what is under test must not be what sets the stage. */
+/* These helpers use libc and raw system calls only, because the code under test must not set the stage. */
 static int raw_pidfd_open(pid_t pid) {
   int fd = (int)syscall(SYS_pidfd_open, pid, 0);
   if (fd < 0) {
@@ -130,7 +130,7 @@ struct grandchild grandchild_paused(void) {
   struct grandchild g;
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
     abort();
-  /* The parent's end must close with the parent only. */
+  /* The parent's end of the socket must close only with the parent. */
   g.control = pair[0];
   fcntl(pair[1], F_SETFD, 0);
   g.parent = child_running(body_parent, &pair[1]);
@@ -241,7 +241,7 @@ int open_descriptors(void) {
   while (readdir(dir))
     n++;
   closedir(dir);
-  return n - 3; /* ".", "..", and the directory's own */
+  return n - 3; /* without ".", "..", and the directory's own descriptor */
 }
 
 static char own_mount[32];
@@ -298,7 +298,7 @@ int64_t cpu_ms(void) { return clock_ms(CLOCK_PROCESS_CPUTIME_ID); }
 
 void sleep_ms(int ms) { poll(NULL, 0, ms); }
 
-/* CUnit knows no arguments: the test behind a name is looked up again. */
+/* CUnit passes no arguments, so the test behind a name is looked up again. */
 static struct {
   const char *name;
   void (*run)(void);
@@ -327,5 +327,5 @@ void add(const char *name, void (*run)(void)) {
   pg_test_add("pidfd", name, run_checked);
 }
 
-/* The table of children is not there in these tests. */
+/* These tests have no table of children. */
 void pg_api_born(pid_t pid) { (void)pid; }

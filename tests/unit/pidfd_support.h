@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Processes in every state, hidden kernel features and descriptor leaks, for the tests of src/pidfd and src/api.
- * Built on pg_test.h: everything runs in a pid namespace of its own. */
+/* Processes in every state, hidden kernel features and descriptor leaks, for the tests of src/pidfd and src/api. This
+ * is built on pg_test.h, so everything runs in a pid namespace of its own. */
 #ifndef PIDFD_SUPPORT_H
 #define PIDFD_SUPPORT_H
 
@@ -20,32 +20,32 @@ struct child {
   int fd;
 };
 
-/* Children that wait to be killed; children that have ended by this code or signal, and are zombies. */
+/* Children that wait to be killed, and children that have ended with this code or signal and are zombies. */
 struct child child_paused(void);
 struct child child_exited(int code);
 struct child child_killed(int sig);
-/* Runs `body` in a child, and `_exit(body(arg))`. Does not wait. */
+/* Runs `body` in a child, which exits with `body(arg)`. Does not wait. */
 struct child child_running(int (*body)(void *), void *arg);
-/* Waits for a child to be a zombie. */
+/* Waits until a child is a zombie. */
 void child_await_zombie(struct child *c);
-/* Reaps (killing first if it lives): the pidfd stays open. The wait status. */
+/* Reaps a child, and kills it first if it lives. The pidfd stays open. Returns the wait status. */
 int child_reap(struct child *c);
-/* Reaps if that was not done, and closes. */
+/* Reaps a child if that was not done, and closes its pidfd. */
 void child_done(struct child *c);
 
-/* A grandchild, that is nobody's child here: its parent kills and reaps it when told. */
+/* A grandchild. It is no child of the test, and its parent kills and reaps it when told to. */
 struct grandchild {
   struct child parent;
   int fd;      /* its pidfd */
-  int control; /* takes 'k' kill it, 'r' reap it */
+  int control; /* takes 'k' (kill it) and 'r' (reap it) */
 };
 struct grandchild grandchild_paused(void);
 void grandchild_tell(struct grandchild *g, char what);
 void grandchild_done(struct grandchild *g);
 
-/* Hides PG_FEATURE_* bits, as if the kernel were older, until called with 0. */
+/* Hides PG_FEATURE_* bits, as if the kernel were older, until it is called with 0. */
 void hide(unsigned features);
-/* All features, with a name for messages, to be looped over. */
+/* All features, with their names for messages. */
 struct feature {
   unsigned bit;
   const char *name;
@@ -53,7 +53,7 @@ struct feature {
 extern const struct feature all_features[];
 extern const size_t all_features_count;
 
-/* One item of pidguard_pidfd_get_info(), as -1 with errno or the value. */
+/* One item of pidguard_pidfd_get_info(). Returns the value, or -1 with errno. */
 int creds_of(int fd, struct pidguard_creds *ret);
 int cgroupid_of(int fd, uint64_t *ret);
 int coredump_of(int fd, struct pidguard_coredump *ret);
@@ -62,20 +62,20 @@ pid_t tgid_of(int fd);
 /* Is the calling thread in the same namespace? 1, 0, or -1 with errno. */
 int same_namespace(int fd, int kind);
 
-/* A cgroup of the unified hierarchy, made where that is mounted, or in a mount of our own: its path. False, with a
- * skip, where none can be made. */
+/* Makes a cgroup of the unified hierarchy where that is mounted, or in a mount of the test's own. Gives its path.
+ * Returns false, with a skip, if none can be made. */
 bool cgroup_make(char *path, size_t size);
-/* Removes it, when its last process is gone. */
+/* Removes a cgroup when its last process is gone. */
 void cgroup_remove(const char *path);
 
-/* How many descriptors are open. */
+/* Counts the open descriptors. */
 int open_descriptors(void);
-/* Milliseconds of CLOCK_MONOTONIC, and of CPU time used by this process. */
+/* Milliseconds of CLOCK_MONOTONIC, and milliseconds of CPU time that this process used. */
 int64_t now_ms(void);
 int64_t cpu_ms(void);
 void sleep_ms(int ms);
 
-/* Adds a test that also fails when it leaves a descriptor open, a feature hidden, or a child behind. */
+/* Adds a test. It also fails if it leaves a descriptor open, a feature hidden, or a child behind. */
 void add(const char *name, void (*run)(void));
 
 /* The errno of a call that must fail with -1; 0 if it did not fail. */
@@ -85,7 +85,7 @@ void add(const char *name, void (*run)(void));
     int got_ = ERRNO_OF(call);                                                                                         \
     PG_CHECK(got_ == (want), "%s: %s, wanted %s", #call, strerror(got_), strerror(want));                              \
   } while (0)
-/* A function that answers yes or no: a no for this reason; 0 for a certain no. */
+/* For functions that answer yes or no: the answer must be no for this reason (0: certainly no). */
 #define CHECK_NO(call, want)                                                                                           \
   do {                                                                                                                 \
     errno = 0;                                                                                                         \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Time limits, the smallest and the largest, and signal handlers while there is none. */
+/* Time limits, the smallest and the largest, and signal handlers during a wait without a limit. */
 #include "pidfd_support.h"
 
 #include <limits.h>
@@ -12,7 +12,7 @@ static int body_sleep(void *ms) {
   return 0;
 }
 
-/* Waits for a child without a limit are waitid(2), which goes on after a handler with SA_RESTART. */
+/* A wait for a child without a limit is waitid(2), which goes on after a handler with SA_RESTART. */
 static volatile sig_atomic_t alarms;
 
 static void count_alarm(int sig) {
@@ -39,7 +39,7 @@ static void restarted(void) {
   }
 }
 
-/* Limits as large and as small as there are. */
+/* The largest and the smallest limits that there are. */
 static void limits(void) {
   const int wait_not[] = {0, 1}, wait_long[] = {INT_MAX, INT_MIN, -1};
   struct child c = child_paused();

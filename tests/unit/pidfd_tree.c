@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ending whole trees: by walking and by cgroup; who is spared, and what is promised. */
+/* The end of whole trees, by walking and by cgroup: which processes are spared, and what is promised. */
 #include "pidfd_support.h"
 
 #include "pidfd/feature.h"
@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Everybody in a tree holds the writing end of a pipe: it is at its end when all of them are gone. */
+/* Every process in a tree holds the writing end of a pipe. The pipe is at its end when all of them are gone. */
 static int gone[2];
 
 static void gate_open(void) {
@@ -81,7 +81,7 @@ static void family(void) {
     gate_open();
     struct child c = planted(body_family, shapes[i]);
     CHECK_EQ(pidguard_pidfd_kill_tree(c.fd, 10000), PIDGUARD_TREE_WALK);
-    PG_CHECK(all_gone(10000), "shape %zu: somebody is left", i);
+    PG_CHECK(all_gone(10000), "shape %zu: a process is left", i);
     CHECK_EQ(child_reap(&c), SIGKILL);
     child_done(&c);
   }
@@ -89,7 +89,7 @@ static void family(void) {
   child_done(&sibling);
 }
 
-/* Parents that make children as fast as they can, from two threads, and children that do the same for a while. */
+/* Parents that make children as fast as they can, from two threads. For a while their children do the same. */
 static void *thread_breeds(void *unused) {
   for (;;) {
     pid_t pid = fork();
@@ -120,12 +120,12 @@ static void breeders(void) {
     struct child c = planted(body_breeder, NULL);
     sleep_ms(20);
     CHECK_EQ(pidguard_pidfd_kill_tree(c.fd, 20000), PIDGUARD_TREE_WALK);
-    PG_CHECK(all_gone(10000), "round %d: somebody has escaped", i);
+    PG_CHECK(all_gone(10000), "round %d: a process has escaped", i);
     child_done(&c);
   }
 }
 
-/* A vfork() under way: the parent cannot stop before its child is dealt with. */
+/* A vfork() is under way. The parent cannot stop before its child is dealt with. */
 static int body_vforks(void *unused) {
   (void)unused;
   tell_ready();
@@ -141,7 +141,7 @@ static void in_vfork(void) {
   struct child c = planted(body_vforks, NULL);
   sleep_ms(20);
   CHECK_EQ(pidguard_pidfd_kill_tree(c.fd, 10000), PIDGUARD_TREE_WALK);
-  PG_CHECK(all_gone(10000), "somebody is left");
+  PG_CHECK(all_gone(10000), "a process is left");
   child_done(&c);
 }
 
@@ -160,7 +160,7 @@ static void refusals(void) {
   child_await_zombie(&inside);
   CHECK_EQ(child_reap(&inside), 0);
   child_done(&inside);
-  CHECK_EQ(pidguard_pidfd_kill_tree(z.fd, 100), PIDGUARD_TREE_WALK); /* there is nobody left in it */
+  CHECK_EQ(pidguard_pidfd_kill_tree(z.fd, 100), PIDGUARD_TREE_WALK); /* no process is left in it */
   CHECK_EQ(child_reap(&z), 3 << 8);
   CHECK_ERRNO(pidguard_pidfd_kill_tree(z.fd, 100), ESRCH);
   CHECK_ERRNO(pidguard_pidfd_kill_tree(-1, 100), EBADF);
@@ -181,7 +181,7 @@ static void enter_cgroup(void) {
   close(fd);
 }
 
-/* The tree, and in it a daemon: a grandchild that has lost its parent. */
+/* The tree has a daemon in it: a grandchild that has lost its parent. */
 static int body_with_daemon(void *unused) {
   (void)unused;
   enter_cgroup();
@@ -234,13 +234,14 @@ static void own_cgroup(void) {
   }
   child_done(&c);
 
-  /* Another child of the same parent is in there: it is not the tree's own, and the other one is spared. */
+  /* Another child of the same parent is in the cgroup. So the cgroup is not the tree's own, and the other child is
+   * spared. */
   struct child first = planted(body_enter, NULL), second = planted(body_enter, NULL);
   CHECK_EQ(pidguard_pidfd_kill_tree(first.fd, 10000), PIDGUARD_TREE_WALK);
   CHECK_EQ(child_reap(&first), SIGKILL);
   CHECK_EQ(pidguard_pidfd_get_state(second.fd), PIDGUARD_STATE_ALIVE);
   child_done(&first);
-  /* Alone there it is; but not on an older kernel. */
+  /* When it is alone, the cgroup is its own, but not on an older kernel. */
   hide(PG_FEATURE_CGROUP_KILL);
   CHECK_EQ(pidguard_pidfd_kill_tree(second.fd, 10000), PIDGUARD_TREE_WALK);
   hide(0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting: children and strangers, with and without a time limit, and what the kernel keeps afterwards. */
+/* Waits for children and strangers, with and without a time limit, and what the kernel keeps afterwards. */
 #include "pidfd_support.h"
 
 #include "pidfd/feature.h"
@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* True where the kernel keeps the status of a reaped process. */
+/* Does the kernel keep the status of a reaped process? */
 static bool keeps_status(void) {
   struct child c = child_exited(0);
   int status;
@@ -42,7 +42,7 @@ static void children(void) {
   CHECK_EQ(pidguard_pidfd_is_child(c.fd), 0);
   child_done(&c);
 
-  /* Any exit code, blocking, with a limit, and without a wish to know. */
+  /* Any exit code, in a blocking wait, with a limit, and without a status. */
   const int limits[] = {-1, 5000, 0};
   for (size_t i = 0; i < 3; i++) {
     c = child_exited(40 + (int)i);
@@ -56,7 +56,7 @@ static void children(void) {
   child_done(&c);
 }
 
-/* A child that sends no SIGCHLD, which a plain wait does not see. */
+/* A child that sends no SIGCHLD. A plain wait does not see it. */
 static void silent_child(void) {
   pid_t pid = (pid_t)syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
   if (pid == 0)
@@ -112,8 +112,8 @@ static void nonblocking_pidfd(void) {
   child_done(&c);
 }
 
-/* O_NONBLOCK belongs to the open file: who has a copy can set it (an event loop does). No limit is no limit all the
- * same, for a child and for others; the alarm is for a wait that blocks too long. */
+/* O_NONBLOCK belongs to the open file, so another holder of a copy can set it. An event loop does that. No limit must
+ * still be no limit, for children and for others. The alarm ends a wait that blocks too long. */
 static void nonblocking_by_others(void) {
   struct grandchild g = grandchild_paused();
   for (int stranger = 0; stranger < 2; stranger++) {
@@ -146,7 +146,7 @@ static void full_form(void) {
   CHECK_ERRNO(pidguard_pidfd_waitid(c.fd, &si, WEXITED | 0x100, NULL, 0), EINVAL);
   CHECK_ERRNO(pidguard_pidfd_waitid(c.fd, &si, WEXITED | WSTOPPED, NULL, 20), EINVAL);
 
-  /* Stop, continue, end; looked at without taking first. */
+  /* The child stops, continues and ends. Each time the test first looks without taking. */
   static const struct {
     int sig, option, code, status;
   } steps[] = {
@@ -158,7 +158,7 @@ static void full_form(void) {
     pidguard_pidfd_send_signal(c.fd, steps[i].sig, 0);
     CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, steps[i].option | WNOWAIT, NULL, -1), 0);
     CHECK_EQ(si.si_code, steps[i].code);
-    if (steps[i].option != WEXITED) /* refused whether there is news or not */
+    if (steps[i].option != WEXITED) /* refused, whether there is news or not */
       CHECK_ERRNO(pidguard_pidfd_waitid(c.fd, &si, steps[i].option, NULL, 1000), EINVAL);
     memset(&si, 0, sizeof si);
     CHECK_EQ(pidguard_pidfd_waitid(c.fd, &si, steps[i].option, &ru, 0), 0);
@@ -230,9 +230,10 @@ static void strangers(void) {
   grandchild_tell(&g, 'k');
   CHECK_EQ(pidguard_pidfd_wait_end(g.fd, 5000), 0);
   CHECK_EQ(pidguard_pidfd_wait(g.fd, NULL, 5000), 0);
-  CHECK_ERRNO(pidguard_pidfd_get_wait_status(g.fd, &status), EAGAIN); /* a zombie of its parent's */
+  CHECK_ERRNO(pidguard_pidfd_get_wait_status(g.fd, &status), EAGAIN); /* it is a zombie of its parent */
   if (keeps_status()) {
-    CHECK_ERRNO(pidguard_pidfd_wait(g.fd, &status, 30), ETIMEDOUT); /* ended, not reaped: not known yet */
+    /* It has ended but was not reaped, so its status is not known yet. */
+    CHECK_ERRNO(pidguard_pidfd_wait(g.fd, &status, 30), ETIMEDOUT);
     grandchild_tell(&g, 'r');
     CHECK_EQ(pidguard_pidfd_wait(g.fd, &status, 5000), 0);
     PG_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", status);
@@ -284,7 +285,7 @@ static void wait_status(void) {
     CHECK_EQ(status, 9 << 8);
     CHECK_EQ(pidguard_pidfd_get_wait_status(k.fd, &status), 0);
     CHECK_EQ(WTERMSIG(status), SIGABRT);
-    CHECK_EQ(pidguard_pidfd_wait(k.fd, &status, -1), 0); /* somebody else was faster, and it is no loss */
+    CHECK_EQ(pidguard_pidfd_wait(k.fd, &status, -1), 0); /* it was reaped elsewhere, and that is no loss */
     CHECK_EQ(WTERMSIG(status), SIGABRT);
   }
   hide(PG_FEATURE_INFO_EXIT);
@@ -318,7 +319,7 @@ static void interrupted(void) {
   grandchild_done(&g);
 }
 
-/* A child that another process traces ends for the tracer first: a time limit is kept, and nothing spins. */
+/* A child that another process traces ends for the tracer first. A time limit must be kept, and nothing may spin. */
 static int body_trace(void *arg) {
   struct {
     pid_t pid;
@@ -337,7 +338,7 @@ struct traced {
   int go[2];
 };
 
-/* An ended child that its tracer holds. False, with a skip: nobody can be traced here. */
+/* Makes an ended child that its tracer holds. Returns false, with a skip, if no process can be traced here. */
 static bool hold(struct traced *t) {
   int ready[2];
   char byte;
@@ -388,7 +389,7 @@ static void traced(void) {
     CHECK_ERRNO(pidguard_pidfd_wait(t.child.fd, &status, 80 * slowness()), ETIMEDOUT);
     PG_CHECK(now_ms() - start >= 79, "it took %lld ms", (long long)(now_ms() - start));
     PG_CHECK(cpu_ms() - cpu < 30 * slowness(), "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
-    /* He lets go, and the wait ends soon, long before its limit. */
+    /* The tracer lets go, and the wait ends soon, long before its limit. */
     pthread_t thread;
     pthread_create(&thread, NULL, late_release, &t);
     start = now_ms();
@@ -400,7 +401,7 @@ static void traced(void) {
   hold_done(&t);
 }
 
-/* The loop of every program with a set: an end that cannot be collected at once is told again. */
+/* The loop of every program with a set. An end that cannot be collected at once is reported again. */
 static void traced_in_a_set(void) {
   struct traced t;
   int ready = -1, status = -1, set = pidguard_set_create(), told = 0, collected = -1;
@@ -416,7 +417,7 @@ static void traced_in_a_set(void) {
     PG_CHECK(told > 1, "told %d times", told);
     CHECK_EQ(collected, 0);
     CHECK_EQ(status, SIGKILL);
-    CHECK_ERRNO(pidguard_set_wait(set, &ready, 1, 0), ETIMEDOUT); /* it was collected, and is no news any more */
+    CHECK_ERRNO(pidguard_set_wait(set, &ready, 1, 0), ETIMEDOUT); /* it was collected and is not reported any more */
     pthread_join(thread, NULL);
   }
   close(set);

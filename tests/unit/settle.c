@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A forked child that two threads find unsettled in the same instant: the second settles it when the first has children
- * already. Links the static library, whose insides are tested. */
+/* Two threads find a forked child unsettled in the same instant. The second settles it when the first already has
+ * children. The test links the static library, because it tests its insides. */
 #include "child/child.h"
 #include "child/reach.h"
 #include "child/self.h"
@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static pid_t parents, parents_dead; /* the parent's children, one of them waited for */
+static pid_t parents, parents_dead; /* the parent's children, of which one was waited for */
 
 static pid_t born(bool dies) {
   pid_t pid = fork();
@@ -32,7 +32,7 @@ static enum pg_number_state state_of(pid_t pid) {
 static bool is_tracked(pid_t pid) { return state_of(pid) == PG_LIVE; }
 static bool is_retired(pid_t pid) { return state_of(pid) == PG_GONE; }
 
-/* Of the child's answers: one bit each where it is as it should be. */
+/* The child's answers, with one bit for each that is right. */
 enum { CHILD = 1, OWN = 2, DEAD = 4, INHERITED = 8, ALL = 15 };
 
 static int settled_twice(bool other_namespace) {

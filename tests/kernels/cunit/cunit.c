@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The stand-in for CUnit on targets that have none: lists of suites and tests, run in order, failures counted and
- * printed in CUnit's words. Suites with init functions and fatal assertions are refused: nothing here uses them. */
+/* The stand-in for CUnit on targets that have none. It has lists of suites and tests and runs them in order. It counts
+ * failures and prints them in CUnit's words. Suites with init functions and fatal assertions are refused, because
+ * nothing here uses them. */
 #include <CUnit/Basic.h>
 
 #include <stdio.h>
@@ -56,7 +57,7 @@ CU_pTest CU_add_test(CU_pSuite suite, const char *name, CU_TestFunc run) {
 
 CU_pTest CU_get_current_test(void) { return current; }
 
-const char *CU_get_error_msg(void) { return "no memory, or a use that the stand-in does not know"; }
+const char *CU_get_error_msg(void) { return "no memory, or a call that the stand-in does not support"; }
 
 CU_BOOL CU_assertImplementation(CU_BOOL value, unsigned line, const char *condition, const char *file,
                                 const char *function, CU_BOOL fatal) {

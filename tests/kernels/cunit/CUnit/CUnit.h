@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The few functions of CUnit that tests/support/main.c calls, with CUnit's names: for targets that have no CUnit
- * (another libc, another architecture). Written for this project; only as much as is used. */
+/* The few functions of CUnit that tests/support/main.c calls, with CUnit's names. They are for targets that have no
+ * CUnit (another libc, another architecture). They were written for this project, and only as much as it uses. */
 #ifndef PG_PORT_CUNIT_H
 #define PG_PORT_CUNIT_H
 
