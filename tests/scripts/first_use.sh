@@ -116,7 +116,7 @@ expect out ran
 touch moved/CMakeLists.txt
 PATH=$tmp/fake:$PATH run moved/scripts/pidguard echo ran
 expect out ran
-expect err '*this tree was moved: building anew*'
+expect err '*this tree was moved; building it anew*'
 calls '^cmake -S .*PIDGUARD_TESTS=OFF'
 expect out 1
 : >called
