@@ -90,7 +90,7 @@ for example in examples/*.test; do
     run "${in_namespace[@]}" bash -e -c "$text"
     told
     all=$(bound_of_a_process 2>&1)
-    expect all "*numbers are remembered, of at most $out;*"
+    expect all "*PIDs are remembered, of at most $out;*"
     ;;
   rounds)
     # shellcheck disable=SC2016

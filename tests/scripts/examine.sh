@@ -41,7 +41,7 @@ print(d[\"full\"], [f[\"kind\"] for f in d[\"files\"] if f[\"file\"] == \"folder
   expect out "2 [[]'cut'[]]"
 fi
 
-# System calls by instructions of its own, functions of the same names, RTLD_DEEPBIND.
+# System calls by instructions of its own, functions that the shim also exports, RTLD_DEEPBIND.
 case $(uname -m) in
 x86_64)
   cat >raw.c <<'END_C'
@@ -70,7 +70,7 @@ END_C
 *) skip "own system calls, because this test has no program for $(uname -m)" ;;
 esac
 printf 'int kill(int a, int b);\nint kill(int a, int b) { return a + b; }\n' >own.c
-"$cc" -shared -fPIC -o libown.so own.c && one ./libown.so partial 'exports functions of the same names: kill'
+"$cc" -shared -fPIC -o libown.so own.c && one ./libown.so partial "exports functions that the shim also exports: kill"
 
 # The program trusts no byte of a file. Single bytes are changed, and the file is cut at many places. The program must
 # always answer, and must never be killed by a signal.

@@ -156,20 +156,20 @@ for size in 0 1 20 63 64 100 4096 50000; do
   head -c "$size" "$lib" >"$object"
   case $size in
   0) broken 'is empty' ;;
-  1) broken 'is no ELF file' ;;
+  1) broken 'is not an ELF file' ;;
   *) broken 'is cut short' ;;
   esac
 done
 echo text >"$object"
-broken 'is no ELF file'
+broken 'is not an ELF file'
 rm "$object"
-broken 'is not there: install again'
+broken 'does not exist; install pidguard again'
 ln -s loop "${object%/*}/loop" && ln -s loop "$object"
 broken 'cannot be read: Too many levels of symbolic links'
 rm "$object" && mkdir "$object"
 broken 'is a directory'
 rmdir "$object" && mkfifo "$object"
-broken 'is no regular file'
+broken 'is not a regular file'
 rm "$object" && cp "$(type -P true)" "$object"
 unreadable=()
 if ((EUID)); then
@@ -203,7 +203,7 @@ expect err "*its interpreter $tmp/plain-file may not be executed"
 cp "$(type -P true)" foreign && printf '\377\176' | dd of=foreign bs=1 seek=18 conv=notrunc status=none
 run "$pidguard" ./foreign
 expect status 126
-expect err '*for another machine*nothing on this machine runs programs for another'
+expect err '*for another machine*this machine cannot run programs for another machine'
 head -c 5000 "$(type -P bash)" >cut && chmod 755 cut
 run "$pidguard" ./cut
 expect status 126

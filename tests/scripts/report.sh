@@ -35,7 +35,7 @@ expect status 0
 echo 'some other text' >foreign
 run "$pidguard" report foreign
 expect status 2
-expect err '*foreign: not one line in it is a log line of pidguard*'
+expect err '*foreign: no line in it is a log line of pidguard*'
 run "$pidguard" report no-such-file
 expect status 2
 expect err 'pidguard: no-such-file: No such file or directory'

@@ -16,7 +16,7 @@ inside 'sleep 60 & two=($!); sleep 60 & two+=($!)
   "$1" status $$; echo "status $?"; kill %1 %2'
 expect status 0
 expect out "* bash: mode enforce, $lib *"
-expect out '* births [23] * reaped 0 *0 retired numbers are remembered*'
+expect out '* births [23] * reaped 0 *0 retired PIDs are remembered*'
 expect out '* remembered*[23] children*sleep, alive, known by *sleep, alive, known by *status 0'
 
 # A process group that outlives its leader, and a forked child that has made no child.
