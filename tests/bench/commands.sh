@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# 2,000 short commands for dash and bash, as they occur in scripts: external commands, builtins, subshells, pipes,
-# substitutions, and background jobs that the shell signals and waits for.
+# 2,000 short commands for dash and bash, as they occur in scripts. They are external commands, builtins, subshells,
+# pipes, substitutions, and background jobs that the shell signals and waits for.
 i=0
 while [ "$i" -lt 200 ]; do
   /bin/true                                 # 1

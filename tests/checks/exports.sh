@@ -48,8 +48,8 @@ same() {
   local missing extra
   missing=$(comm -23 <(sort -u <<<"$2") <(sort -u <<<"$3") | tr '\n' ' ')
   extra=$(comm -13 <(sort -u <<<"$2") <(sort -u <<<"$3") | tr '\n' ' ')
-  [[ $missing == *[!\ ]* ]] && fail "$1: missing: $missing"
-  [[ $extra == *[!\ ]* ]] && fail "$1: unexpected: $extra"
+  [[ $missing == *[!\ ]* ]] && fail "$1; missing: $missing"
+  [[ $extra == *[!\ ]* ]] && fail "$1; unexpected: $extra"
 }
 holds() { # WHAT COMMAND…
   checks=$((checks + 1))

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Builds the library as a packager may: from sources that cannot be written, in paths with blanks, as a release build
-# with CMake's unity build asked for, and with warnings as errors. Then builds it as a part of another project.
+# Builds the library as a packager may. The sources are read-only, and the paths have blanks. It is a release build with
+# warnings as errors, and asks for CMake's unity build. Then builds the library as a part of another project.
 # Usage: packager.sh SOURCE CMAKE C-COMPILER
 set -u
 src=$1
