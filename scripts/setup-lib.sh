@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 # Shared by the scripts of the source tree (sourced, bash). Finds missing packages and installs them, builds the tree,
-# and gives a command a pid namespace of its own. Writes to stderr only, and reads nothing from stdin.
-# Expects pg_root (the top of the tree) and pg_build (the build directory).
+# and finds the command that makes a pid namespace. Its messages go to stderr, and it reads nothing from stdin. Expects
+# pg_root (the top of the tree) and pg_build (the build directory).
 # shellcheck shell=bash disable=SC2154
 
 pg_say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
 pg_have() { type -P -- "$1" >/dev/null; }
 
-# The C compiler that CMake would take.
+# Prints the C compiler that CMake would take.
 pg_compiler() { type -P "${CC:-cc}" || type -P gcc || type -P clang; }
 
 # True if the C preprocessor finds a header. Without a compiler it finds none.
@@ -50,7 +50,7 @@ pg_apt_install() {
   return "$status"
 }
 
-# Makes sure that the packages are there. Tells any user but root what to ask for.
+# Makes sure that the packages are there. As root it installs them. It tells any other user what is missing.
 pg_require() {
   local -a missing
   mapfile -t missing < <(pg_missing "$@")
@@ -67,7 +67,8 @@ pg_require() {
   return 1
 }
 
-# The same for packages of single tests. Root gets them one by one, because a suite may lack a package of another suite.
+# Does the same for packages of single tests. If root cannot install them together, it tries them one by one, because a
+# suite of Debian may lack a package of another suite.
 pg_require_each() {
   local want status=0
   local -a missing
@@ -82,7 +83,7 @@ pg_require_each() {
   return "$status"
 }
 
-# Configures if there is no build yet, or if there are options; then builds. Arguments: CMake options, then optionally
+# Configures if there is no build yet, or if there are options. Then builds. Arguments: CMake options, then optionally
 # `--` and targets. One builder runs at a time, and its output appears only if it fails. The stamp has the time before
 # the build began, so a source that is saved meanwhile counts as newer.
 pg_build_tree() {
@@ -119,7 +120,7 @@ pg_build_locked() {
   fi
   : >"$pg_build/.stamp-new" || return 1
   if pg_is_other_place; then
-    pg_say "this tree was moved: building anew in $pg_build"
+    pg_say "this tree was moved; building it anew in $pg_build"
     rm -rf "$pg_build/CMakeCache.txt" "$pg_build/CMakeFiles"
   fi
   {
@@ -136,7 +137,7 @@ pg_build_locked() {
   } </dev/null >"$log" 2>&1 &
   if ! wait $!; then
     tail -n 40 "$log" >&2
-    pg_say "the build failed; the whole log: $log"
+    pg_say "the build failed; the whole log is $log"
     return 1
   fi
   mv "$pg_build/.stamp-new" "$pg_build/.stamp"
@@ -152,19 +153,20 @@ pg_is_built() {
 # The launcher calls this if pg_is_built says no.
 pg_build_library() {
   if [[ -e $pg_build/lib/libpidguard-preload.so.0 && -x $pg_build/bin/pidguard && ! -w $pg_build ]]; then
-    pg_say "the sources are newer than $pg_build, which cannot be written: using it as it is"
+    pg_say "the sources are newer than $pg_build, which this user cannot write; using that build unchanged"
     return 0
   fi
   pg_require "${pg_build_wants[@]}" || return 1
-  [[ -e $pg_build/lib/libpidguard-preload.so.0 ]] || pg_say "building in $pg_build (once)"
+  [[ -e $pg_build/lib/libpidguard-preload.so.0 ]] || pg_say "building in $pg_build (on first use only)"
   local -a options=()
   [[ -e $pg_build/CMakeCache.txt ]] && ! pg_is_other_place || options=(-DPIDGUARD_TESTS=OFF)
-  pg_build_tree "${options[@]}" -- pidguard_tool # and with it the preload object
+  pg_build_tree "${options[@]}" -- pidguard_tool # the preload object is a dependency of this target
 }
 
-# Sets pg_unshare to the command that gives a pid namespace with its own /proc. Root gets one directly. (In a chroot "/"
-# is no mount, so /proc is mounted.) An ordinary user gets one through a user namespace, and stays an ordinary user in
-# it, or becomes root with a util-linux before 2.38. False if this user cannot make one; pg_why says why.
+# Sets pg_unshare to the command that makes a pid namespace with its own /proc. Root can make one directly. In a chroot
+# "/" is no mount, so unshare cannot change its propagation. An ordinary user needs a user namespace, and stays an
+# ordinary user in it. With a util-linux before 2.38 that user becomes root in it. False if this user cannot make a pid
+# namespace. pg_why then has the reasons.
 pg_find_namespace() {
   local pid=(--pid --fork --mount-proc --kill-child) how
   pg_why=

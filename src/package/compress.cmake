@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Run by cpack (3.19 and later) before a package is made: Debian wants its manual pages compressed.
+# cpack (3.19 and later) runs this before it makes a package, because Debian's policy wants compressed manual pages.
 file(GLOB_RECURSE pages LIST_DIRECTORIES false "${CPACK_TEMPORARY_INSTALL_DIRECTORY}/*")
 list(FILTER pages INCLUDE REGEX "/share/man/man")
 foreach(page IN LISTS pages)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Packages: `cpack -G DEB` makes libpidguard0, pidguard and libpidguard-dev; `cpack --config CPackSourceConfig.cmake` the
-# source tarball. Configure with -DCMAKE_INSTALL_PREFIX=/usr, and the folders are Debian's (scripts/packages does that).
+# `cpack -G DEB` makes the packages libpidguard0, pidguard and libpidguard-dev. `cpack --config CPackSourceConfig.cmake`
+# makes the source tarball. Debian's folders need -DCMAKE_INSTALL_PREFIX=/usr, which scripts/packages sets.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME pidguard)
 set(CPACK_PACKAGE_VENDOR "the pidguard maintainers")
@@ -21,10 +21,10 @@ find_program(pg_shlibdeps dpkg-shlibdeps)
 
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME libpidguard0)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
-set(CPACK_DEBIAN_RUNTIME_DESCRIPTION "A signal that a program sends to a child by its number can hit a stranger
-that was given the number meanwhile. These libraries hold a pidfd for every
-child: preloaded or linked in front of libc for programs that know nothing
-of it, or called by those that do.")
+set(CPACK_DEBIAN_RUNTIME_DESCRIPTION "A signal that a program sends to a child by its PID can hit a stranger
+that got the PID meanwhile. These libraries hold a pidfd for every child.
+One is preloaded, or linked in front of libc, for programs that know nothing
+of it. The other is for programs that call it.")
 set(CPACK_DEBIAN_TOOLS_PACKAGE_NAME pidguard)
 set(CPACK_DEBIAN_TOOLS_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_TOOLS_PACKAGE_DEPENDS "libpidguard0 (= ${PROJECT_VERSION})")
@@ -37,14 +37,13 @@ set(CPACK_DEBIAN_DEV_PACKAGE_NAME libpidguard-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libpidguard0 (= ${PROJECT_VERSION})")
 set(CPACK_DEBIAN_DEV_DESCRIPTION "Header, static library, manual, pkg-config files and CMake package of
-libpidguard, and what it takes to link the object that hardens a program.")
+libpidguard, and the files to link the object that hardens a program.")
 if(pg_shlibdeps)
   set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
   set(CPACK_DEBIAN_TOOLS_PACKAGE_SHLIBDEPS ON)
 endif()
 
-# The loader's list is made anew by dpkg's trigger; the symbols file is the kept list that the tests hold against the
-# libraries.
+# dpkg's trigger rebuilds the loader's cache. The tests compare the symbols file with the libraries.
 set(pg_debian ${CMAKE_CURRENT_BINARY_DIR}/debian)
 file(WRITE ${pg_debian}/triggers "activate-noawait ldconfig\n")
 file(WRITE ${pg_debian}/shlibs "libpidguard 0 libpidguard0 (>= ${PROJECT_VERSION})
@@ -52,7 +51,7 @@ libpidguard-preload 0 libpidguard0 (>= ${PROJECT_VERSION})\n")
 configure_file(${CMAKE_CURRENT_SOURCE_DIR}/package/symbols ${pg_debian}/symbols COPYONLY)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA "${pg_debian}/triggers;${pg_debian}/shlibs;${pg_debian}/symbols")
 
-# What Debian wants beside the files: who may do what with them, and what has changed.
+# Debian's policy wants a copyright file and a changelog in each package.
 file(READ ${CMAKE_CURRENT_SOURCE_DIR}/package/changelog changelog)
 string(REPLACE "@VERSION@" "${PROJECT_VERSION}" changelog "${changelog}")
 file(WRITE ${pg_debian}/changelog "${changelog}")

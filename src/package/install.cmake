@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# What is installed, in three parts: runtime (what programs load), tools (the program pidguard), dev (what they are built
-# with). Everything finds everything else from where it lies itself, so the whole can be moved.
+# Installs three components: runtime (what programs load), tools (the program pidguard) and dev (what programs are built
+# with). Each file finds the others by relative paths, so the installation can be moved as a whole.
 install(TARGETS pidguard_shared pidguard_preload EXPORT pidguard-targets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT dev)
 install(TARGETS pidguard_static EXPORT pidguard-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
@@ -8,14 +8,14 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/pidguard DESTINATION ${CMAKE_INS
 
 set(pg_cmakedir ${CMAKE_INSTALL_LIBDIR}/cmake/pidguard)
 install(EXPORT pidguard-targets NAMESPACE pidguard:: DESTINATION ${pg_cmakedir} COMPONENT dev)
-# As long as the SONAME stays, what was built for an older version goes with a newer one.
+# While the SONAME stays the same, programs that were built for an older version run with a newer one.
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/pidguard-config-version.cmake COMPATIBILITY SameMajorVersion)
 file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/pidguard-config.cmake
   "include(\"\${CMAKE_CURRENT_LIST_DIR}/pidguard-targets.cmake\")\n")
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/pidguard-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/pidguard-config-version.cmake
   DESTINATION ${pg_cmakedir} COMPONENT dev)
 
-# pkg-config files, by the way from their own folder; an absolute folder stays one.
+# The pkg-config files name the folders relative to their own folder. An absolute folder stays absolute.
 if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
   set(pc_prefix "${CMAKE_INSTALL_PREFIX}")
   set(pc_libdir "${CMAKE_INSTALL_FULL_LIBDIR}")
@@ -30,7 +30,7 @@ endif()
 string(REGEX REPLACE "([^;]+)" "-l\\1" private "${CMAKE_DL_LIBS}") # with libpidguard.a
 foreach(name pidguard pidguard-preload)
   set(link -l${name})
-  if(name STREQUAL pidguard-preload) # needed also where only a library calls what it stands in front of
+  if(name STREQUAL pidguard-preload) # needed even if only a library of the program calls the functions that it takes
     set(link "-Wl,--push-state,--no-as-needed -l${name} -Wl,--pop-state")
   endif()
   configure_file(${CMAKE_CURRENT_SOURCE_DIR}/package/pkgconfig.in ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc @ONLY)
@@ -43,11 +43,11 @@ install(FILES ${CMAKE_CURRENT_SOURCE_DIR}/tool/completion.zsh RENAME _pidguard
   DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT tools)
 
 if(pg_alone)
-  # Takes away what the manifest of the installation names, folders of our own included; the loader's list is made anew
-  # where it has one.
+  # Removes the files that the manifest of the installation names, and the project's own folders. Rebuilds the loader's
+  # cache if the system has one.
   add_custom_target(uninstall COMMAND ${CMAKE_COMMAND} -DMANIFEST=${CMAKE_BINARY_DIR}/install_manifest.txt
     -P ${CMAKE_CURRENT_SOURCE_DIR}/package/uninstall.cmake)
-  # After an installation into the system itself the loader finds the libraries at once.
+  # After an installation into /usr or /usr/local, ldconfig tells the loader about the libraries.
   install(CODE "
     if(\"\$ENV{DESTDIR}\" STREQUAL \"\" AND \"\${CMAKE_INSTALL_PREFIX}\" MATCHES \"^/usr(/local)?/?$\")
       find_program(pg_ldconfig ldconfig PATHS /sbin /usr/sbin)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-# Run after libpidguard.a was made: puts its members into one object, in which what is hidden becomes local.
+# Runs after libpidguard.a was made. Links its members into one object, and makes the hidden symbols of that local.
 get_filename_component(folder "${ARCHIVE}" DIRECTORY)
 set(object "${folder}/libpidguard.o")
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE status)
   if(status)
-    file(REMOVE "${ARCHIVE}") # not to be taken for a good one
+    file(REMOVE "${ARCHIVE}") # so that make does not take it for a finished archive
     message(FATAL_ERROR "${ARGN}: ${status}")
   endif()
 endfunction()

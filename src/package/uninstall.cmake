@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# cmake --build BUILD --target uninstall
+# Runs for `cmake --build BUILD --target uninstall`.
 if(NOT EXISTS "${MANIFEST}")
-  message(FATAL_ERROR "nothing was installed from here: ${MANIFEST} is not there")
+  message(FATAL_ERROR "nothing was installed from this build, as there is no ${MANIFEST}")
 endif()
 file(STRINGS "${MANIFEST}" files)
 set(folders "")
@@ -17,7 +17,7 @@ foreach(file IN LISTS files)
   get_filename_component(folder "${file}" DIRECTORY)
   list(APPEND folders "${folder}")
 endforeach()
-# Folders that are empty now and bear our name are ours.
+# An empty folder with the name of the project is the project's own.
 list(REMOVE_DUPLICATES folders)
 foreach(folder IN LISTS folders)
   file(GLOB rest "${folder}/*")

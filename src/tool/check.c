@@ -20,7 +20,7 @@ static struct {
 enum degree { FULLY, PARTLY, NOT, UNKNOWN };
 static const char *const degrees[] = {"full", "partial", "none", "unknown"};
 
-/* What the program does past the shim, as a sentence; empty: nothing that can be seen. */
+/* Describes the calls of the program that bypass the shim. The text is empty if none can be seen. */
 static void describe(const struct code *c, char *text, size_t size) {
   size_t n = 0;
   text[0] = '\0';
@@ -33,13 +33,13 @@ static void describe(const struct code *c, char *text, size_t size) {
     before = ", ";
   }
   if (c->unnumbered && n < size)
-    ADD("%shas %u system call instructions whose call cannot be seen", n ? "; " : "", c->unnumbered);
+    ADD("%shas %u system call instructions whose call number is unknown", n ? "; " : "", c->unnumbered);
   if (c->deepbind && n < size)
-    ADD("%sopens libraries with RTLD_DEEPBIND, whose calls go past", n ? "; " : "");
+    ADD("%sopens libraries with RTLD_DEEPBIND, whose calls bypass the shim", n ? "; " : "");
   if (c->dlmopen && n < size)
-    ADD("%suses dlmopen, whose libraries' calls go past", n ? "; " : "");
+    ADD("%suses dlmopen, whose libraries' calls bypass the shim", n ? "; " : "");
   if (*c->exports && n < size)
-    ADD("%sexports functions of the same names: %s", n ? "; " : "", c->exports);
+    ADD("%sexports functions that the shim also exports: %s", n ? "; " : "", c->exports);
 #undef ADD
 }
 
@@ -148,7 +148,7 @@ static void check_folder(const char *folder) {
   closedir(d);
   qsort(names, n, sizeof *names, by_name);
   for (size_t i = 0; i < n; i++) {
-    struct stat st; /* a link leads to a file under its own name, or elsewhere */
+    struct stat st; /* lstat(), because the target of a link is checked under its own name, or lies elsewhere */
     bool there = lstat(names[i], &st) == 0;
     if (there && S_ISDIR(st.st_mode))
       check_folder(names[i]);

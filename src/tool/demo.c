@@ -20,7 +20,7 @@ int tool_demo(void) {
   if (!bash)
     bash = find_command("bash", "/usr/bin:/bin", &denied);
   if (!bash)
-    die(PG_EXIT_SKIP, "the demonstration needs bash, which is not there");
+    die(PG_EXIT_SKIP, "the demonstration needs bash, which is not installed");
   unsetenv("LD_PRELOAD");
   execl(bash, "bash", "-p", "-c", script, "pidguard", object.path, (char *)NULL);
   die(PG_EXIT_TROUBLE, "%s: %s", bash, strerror(errno));

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The demonstration, run by bash: $1 is the preload object. The same unmodified bash twice, each time in a pid namespace
-# of its own with few numbers.
+# The demonstration, which bash runs. It runs the same unmodified bash twice, each time in a pid namespace of its own
+# with few PIDs. $1 is the preload object.
 # shellcheck shell=bash
 set -uf
 pg_lib=$1
@@ -13,19 +13,19 @@ pg_die() {
   exit "$status"
 }
 
-# Sets pg_unshare to the command that gives a pid namespace, as root or through a user namespace, and pg_way to how
-# numbers come round in it. Linux 6.14 and later: the namespace has a pid_max of its own. Whether it has is tried out
-# with a value one below what holds, since before 6.14 this changes, and is put back in, the whole machine.
+# Sets pg_unshare to the command that makes a pid namespace, as root or through a user namespace. Sets pg_way to the way
+# in which PIDs come round in it. From Linux 6.14 on the namespace has a pid_max of its own. The test for it writes a
+# value one below the current pid_max. Before 6.14 that changes the pid_max of the whole machine, so it is restored.
 pg_demo_can() {
   local max=/proc/sys/kernel/pid_max before after size said=''
-  [[ -r $max ]] || pg_die 77 "$max cannot be read: is /proc mounted?"
+  [[ -r $max ]] || pg_die 77 "$max cannot be read; is /proc mounted?"
   type -P unshare >/dev/null || pg_die 77 'unshare (of util-linux) is not installed'
   pg_unshare=(unshare --pid --fork --mount-proc --kill-child)
   said=$("${pg_unshare[@]}" true 2>&1) || {
     pg_unshare=(unshare --user --map-root-user "${pg_unshare[@]:1}")
     "${pg_unshare[@]}" true 2>/dev/null || {
       printf '%s\n' "$said" >&2
-      "${pg_unshare[@]}" true # says why not even so
+      "${pg_unshare[@]}" true # prints why this failed, too
       pg_die 77 'this user cannot make a pid namespace, not even through a user namespace'
     }
   }
@@ -35,20 +35,20 @@ pg_demo_can() {
     if ((after == before)); then
       for size in 400 1200 2400 4800 9600; do # the kernel's lower bound grows with the processors
         pg_way="echo $size >$max"
-        "${pg_unshare[@]}" sh -c "$pg_way" 2>/dev/null && pg_told="numbers up to $((size - 1))" && return 0
+        "${pg_unshare[@]}" sh -c "$pg_way" 2>/dev/null && pg_told="PIDs up to $((size - 1))" && return 0
       done
     else
       echo "$before" >$max
     fi
   fi
   pg_way=last
-  pg_told="numbers set by ns_last_pid, since this kernel has one pid_max for all (6.14 has one a namespace)"
+  pg_told='PIDs set by ns_last_pid, because this kernel has one pid_max for all namespaces (Linux 6.14 has more)'
   said=$("${pg_unshare[@]}" sh -c 'echo 400 >/proc/sys/kernel/ns_last_pid' 2>&1) ||
     pg_die 77 "this kernel cannot limit the PIDs of a namespace (Linux 6.14 can), and ns_last_pid cannot be set: $said"
 }
 
-# Runs as the first process of a namespace, twice: DIRECTORY WAY PRELOAD. Leaves what happened in the directory.
-# Numbers below 300 are handed out only before the first wrap, so these are used up first.
+# Runs as the first process of a namespace, twice. Arguments: DIRECTORY WAY PRELOAD. Leaves the results in the
+# directory. The kernel gives PIDs below 300 only before the first wrap, so the story uses these up first.
 # shellcheck disable=SC2016
 pg_demo_story() {
   local dir=$1 way=$2 preload=$3 child i dead=0
@@ -83,7 +83,7 @@ pg_demo_story() {
   printf '%s, pid %s, after %s forks\n' "$(<"/proc/$child/comm")" "$child" "$i" >"$dir/stranger"
   echo >"$dir/go"
   wait %1
-  # Dying takes a moment; being left alone is judged after the same time.
+  # A stranger that was hit needs a moment to die, so one that lives is also judged after that time.
   for ((i = 0; i < 10 && ! dead; i++)); do
     sleep 0.05
     [[ -e /proc/$child/comm && $(<"/proc/$child/stat") != *') Z '* ]] || dead=1
@@ -108,7 +108,7 @@ pg_demo_tell() {
 }
 
 pg_demo_can
-dir=$(mktemp -d) || pg_die 77 'cannot make a directory for the few files of the demonstration'
+dir=$(mktemp -d) || pg_die 77 'cannot make a directory for the files of the demonstration'
 # shellcheck disable=SC2064
 trap "rm -rf '$dir'" EXIT
 mkdir "$dir/without" "$dir/with"

@@ -50,11 +50,11 @@ const char *elf_explain(int state) {
   case ELF_DIRECTORY:
     return "is a directory";
   case ELF_SPECIAL:
-    return "is no regular file";
+    return "is not a regular file";
   case ELF_EMPTY:
     return "is empty";
   case ELF_OTHER:
-    return "is no ELF file";
+    return "is not an ELF file";
   case ELF_CUT:
     return "is cut short";
   case ELF_DAMAGED:
@@ -66,7 +66,7 @@ const char *elf_explain(int state) {
 
 static void read_header(struct elf *e) {
   const unsigned char *h = e->head;
-  unsigned w = e->is64 ? 8 : 4, at = 24 + w; /* e_entry is before */
+  unsigned w = e->is64 ? 8 : 4, at = 24 + w; /* e_entry is before `at` */
   e->type = (uint16_t)elf_number(e, h + 16, 2);
   e->machine = (uint16_t)elf_number(e, h + 18, 2);
   e->phoff = elf_number(e, h + at, w);

@@ -120,7 +120,7 @@ static bool has_capabilities(const char *file, bool anybody) {
 /* Does the kernel start the file with other rights than the caller's (security/commoncap.c)? Then the dynamic linker
  * takes no preload. Under no_new_privs, or on a file system that is mounted nosuid, a program gains no rights. */
 static bool gains_rights(const char *file, enum judge_for whom, struct judgement *j) {
-  static const char why[] = "the dynamic linker ignores preloads there";
+  static const char why[] = "so the dynamic linker ignores preloads";
   bool anybody = whom == JUDGE_ANYBODY;
   struct stat st;
   struct statvfs fs;
@@ -131,16 +131,16 @@ static bool gains_rights(const char *file, enum judge_for whom, struct judgement
     bool gid =
         (st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !is_unmapped(st.st_gid, "/proc/self/gid_map");
     if (uid && (anybody || st.st_uid != getuid())) {
-      conclude(j, JUDGED_SETUID, file, "is setuid: %s", why);
+      conclude(j, JUDGED_SETUID, file, "is setuid, %s", why);
       return true;
     }
     if (gid && (anybody || st.st_gid != getgid())) {
-      conclude(j, JUDGED_SETGID, file, "is setgid: %s", why);
+      conclude(j, JUDGED_SETGID, file, "is setgid, %s", why);
       return true;
     }
   }
   if (has_capabilities(file, anybody)) {
-    conclude(j, JUDGED_CAPABILITIES, file, "has file capabilities: %s", why);
+    conclude(j, JUDGED_CAPABILITIES, file, "has file capabilities, %s", why);
     return true;
   }
   return false;
@@ -187,7 +187,7 @@ static void judge_elf(const char *file, struct elf *e, const struct object *o, e
     else if (e->type == ET_DYN && (elf_dynamic_text(e, DT_SONAME, 0, soname, sizeof soname) || strstr(file, ".so")))
       j->verdict = JUDGED_LIBRARY;
     else
-      conclude(j, JUDGED_STATIC, file, "is statically linked: nothing can be preloaded");
+      conclude(j, JUDGED_STATIC, file, "is statically linked, so nothing can be preloaded");
     return;
   }
   bool musl = strstr(interp, "/ld-musl-") != NULL;
@@ -227,7 +227,7 @@ static void judge_at(const char *file, const struct object *o, enum judge_for wh
     conclude(j, JUDGED_UNREADABLE, file, "cannot be read (%s), so it is unknown whether it can be protected",
              strerror(-state));
   else if (state == ELF_CUT)
-    conclude(j, JUDGED_CUT, file, "is cut short: it ends after %llu bytes, before what its headers name",
+    conclude(j, JUDGED_CUT, file, "is cut short, as it ends after %llu bytes, and its headers name more",
              (unsigned long long)e.size);
   else if (state == ELF_DAMAGED || state == ELF_SPECIAL || state == ELF_DIRECTORY)
     conclude(j, JUDGED_DAMAGED, file, "%s", elf_explain(state));

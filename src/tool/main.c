@@ -18,20 +18,23 @@ static const char usage[] =
     "\n"
     "  --mode=MODE      enforce (default), audit (change nothing, log what enforce would refuse; alone it means\n"
     "                   --debug=warn as well), off\n"
-    "  --debug[=LEVEL]  log at LEVEL: error, warn, info, debug (without LEVEL: debug)\n"
-    "  --log=FILE       log to FILE (%p: process id) instead of stderr; alone it means --debug=info as well\n"
+    "  --debug[=LEVEL]  log at LEVEL: error, warn, info, debug (the default of LEVEL)\n"
+    "  --log=FILE       log to FILE (%p in it is the PID) instead of stderr; alone it means --debug=info as well\n"
     "  --family         also refuse PIDs of children that another process of the family saw end\n"
     "  --deepbind=clear objects that are opened with RTLD_DEEPBIND call through the shim as well\n"
     "  --strict         refuse a command that cannot be protected (status 126) instead of naming it and running it\n"
     "\n"
-    "  report           reads logs: which call would hit which process. Status 0: nothing, 1: findings, 2: trouble\n"
-    "  check            can these programs be protected? Status 0: all of them, 1: not all or not fully, 2: trouble\n"
-    "  status           the children and counters of a running process, which is not disturbed\n"
+    "  report           show which calls in the logs hit, or would hit, another process\n"
+    "                   (status 0: no findings, 1: findings, 2: trouble)\n"
+    "  check            tell whether these programs can be protected\n"
+    "                   (status 0: all of them, 1: not all or not fully, 2: trouble)\n"
+    "  status           show the children and counters of a running process without disturbing it\n"
+    "                   (status 0: protected, 1: not protected, 2: trouble)\n"
     "  --demo           show what pidguard prevents, in a pid namespace of its own\n"
     "  --help, --version\n"
     "\n"
-    "The status is that of the command; 127: not found, 126: cannot be run, 125: pidguard itself failed.\n"
-    "A command with the name of a subcommand: pidguard run check. The manual: man pidguard.\n";
+    "The status is the command's, or 127 if it was not found, 126 if it cannot run, 125 if pidguard itself failed.\n"
+    "To run a command with the name of a subcommand, put run before it: pidguard run check. See also man pidguard.\n";
 
 /* The launcher of a source tree is a shell, which changes the environment. It passes the original environment as
  * words. */

@@ -19,7 +19,7 @@ static char *own_folder(void) {
   if (!self && name)
     self = realpath(name, NULL);
   if (!self)
-    die(PG_EXIT_TROUBLE, "cannot find out where this program lies: %s", strerror(errno));
+    die(PG_EXIT_TROUBLE, "cannot find the folder of this program: %s", strerror(errno));
   *strrchr(self, '/') = '\0';
   return self;
 }
@@ -66,7 +66,7 @@ static void check_path(const char *path) {
     die(PG_EXIT_TROUBLE, "%s: the dynamic linker splits LD_PRELOAD at blanks and colons; move it", path);
   for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++)
     if (strstr(path, tokens[i]))
-      die(PG_EXIT_TROUBLE, "%s: the dynamic linker takes %s for a word of its own; move it", path, tokens[i]);
+      die(PG_EXIT_TROUBLE, "%s: the dynamic linker would replace the %s in LD_PRELOAD; move it", path, tokens[i]);
 }
 
 struct object object_find(void) {
@@ -74,13 +74,13 @@ struct object object_find(void) {
   struct elf e;
   int state = elf_open(&e, o.path);
   if (state == -ENOENT)
-    die(PG_EXIT_TROUBLE, "%s is not there: install again", o.path);
+    die(PG_EXIT_TROUBLE, "%s does not exist; install pidguard again", o.path);
   if (state < 0)
     die(PG_EXIT_TROUBLE, "%s cannot be read: %s", o.path, elf_explain(state));
   if (state != ELF_FINE)
-    die(PG_EXIT_TROUBLE, "%s %s: install again", o.path, elf_explain(state));
+    die(PG_EXIT_TROUBLE, "%s %s; install pidguard again", o.path, elf_explain(state));
   if (e.type != ET_DYN || e.phnum == 0)
-    die(PG_EXIT_TROUBLE, "%s is no shared object: install again", o.path);
+    die(PG_EXIT_TROUBLE, "%s is not a shared object; install pidguard again", o.path);
   o.is64 = e.is64;
   o.big = e.big;
   o.machine = e.machine;

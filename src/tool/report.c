@@ -261,7 +261,7 @@ static void read_file(const char *name) {
   if (r < 0)
     say("%s: %s", name, strerror(-r));
   else if (strange)
-    say("%s: not one line in it is a log line of pidguard's", name);
+    say("%s: no line in it is a log line of pidguard", name);
   report.unreadable += r < 0 || strange;
 }
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#define SITES_MAX 256u /* so many are looked up in debugging information */
+#define SITES_MAX 256u /* the number of places that are looked up in debugging information */
 
 /* glibc 2.31 and musl have no function for it. */
 static const char *signal_name(int sig) {
@@ -62,9 +62,9 @@ static const char *gone_text(const char *gone) {
   static const struct {
     const char *how, *text;
   } texts[] = {{"wait", "taken by a wait of the program"},
-               {"silent", "reaped without a wait of the program that was seen"},
-               {"reaped", "taken by a wait of the program, which had not been seen to make it"},
-               {"unknown", "reaped before that was remembered"}};
+               {"silent", "reaped, but not by a wait that the shim saw"},
+               {"reaped", "taken by a wait of the program, but the shim had not seen its birth"},
+               {"unknown", "gone, but the shim kept no record of how"}};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     if (strcmp(texts[i].how, gone) == 0)
       return texts[i].text;
@@ -111,7 +111,7 @@ static void print_ages(const struct stale *s) {
 static void print_owner(const struct stale *s) {
   fputs("   PID    ", stdout);
   if (!s->hits) {
-    puts("no process had it: the next process that gets it would have been hit");
+    puts("no process had it; the next process that gets it would have been hit");
     return;
   }
   printf("another process had it %llu times:", (unsigned long long)s->hits);
@@ -177,7 +177,7 @@ void report_print_text(struct report *r) {
   for (unsigned i = 0; i < uses; i++)
     print_stale(&r->stale[i], i + 1);
   if (r->stale_left_out)
-    printf("\nand %llu uses in further places\n", (unsigned long long)r->stale_left_out);
+    printf("\nFurther places used such a PID %llu times.\n", (unsigned long long)r->stale_left_out);
   if (late)
     puts("\nChildren that another wait had reaped when the program waited for them:");
   for (unsigned i = uses; i < r->stales; i++)

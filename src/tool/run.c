@@ -40,7 +40,7 @@ static void check_word(const char *option, const char *value, const char *const 
   char list[128] = "";
   for (; *words; words++)
     snprintf(list + strlen(list), sizeof list - strlen(list), " %s", *words);
-  die(PG_EXIT_TROUBLE, "%s: '%s' is none of:%s", option, value, list);
+  die(PG_EXIT_TROUBLE, "%s: '%s' is unknown; the values are%s", option, value, list);
 }
 
 /* Each process of the command opens the log. This program opens it in the same way, to report a bad path once, before
@@ -68,11 +68,11 @@ static void check_log(const char *path) {
 
 static void take_log(const char *value) {
   if (!*value)
-    die(PG_EXIT_TROUBLE, "--log wants a file");
+    die(PG_EXIT_TROUBLE, "--log needs a file");
   if (strcmp(value, "stderr") != 0 && value[0] != '/') { /* the command may change its directory */
     char *here = getcwd(NULL, 0);
     if (!here)
-      die(PG_EXIT_TROUBLE, "--log=%s: the current directory has no path (%s): give the file's whole path", value,
+      die(PG_EXIT_TROUBLE, "--log=%s: the current directory has no path (%s); give the file's absolute path", value,
           strerror(errno));
     value = must_format("%s/%s", here, value);
     free(here);
@@ -88,7 +88,7 @@ static const char *value_of(char **argv, int *i, const char *name) {
   if (argv[*i][n] == '=')
     return argv[*i] + n + 1;
   if (!argv[*i + 1])
-    die(PG_EXIT_TROUBLE, "%s wants a value", name);
+    die(PG_EXIT_TROUBLE, "%s needs a value", name);
   return argv[++*i];
 }
 
@@ -146,11 +146,11 @@ static void export_options(void) {
   if (!has_level && (audit || options.log))
     set("PIDGUARD_DEBUG", audit ? "warn" : "info");
   if (audit && options.log && !getenv("PIDGUARD_SUMMARY"))
-    set("PIDGUARD_SUMMARY", "1"); /* in the report */
+    set("PIDGUARD_SUMMARY", "1"); /* `pidguard report` prints the counters */
 }
 
-/* Last in the list. libasan refuses any other place than the first. A library in front of the shim reaches the shim's
- * functions when it asks for the next ones. */
+/* Puts the object last in LD_PRELOAD, because libasan refuses any other place than the first. A library in front of the
+ * shim reaches the shim's functions when it asks for the next ones. */
 static void preload(const char *object) {
   const char *list = getenv("LD_PRELOAD");
   size_t n = strlen(object);
@@ -165,7 +165,7 @@ static void preload(const char *object) {
   free(value);
 }
 
-/* After a failed execve: what the errno of the kernel means. */
+/* Explains the kernel's errno after a failed execve. */
 static void explain(const char *file, int error, struct judgement *j) __attribute__((noreturn));
 static void explain(const char *file, int error, struct judgement *j) {
   unsigned char head[256];
@@ -187,9 +187,9 @@ static void explain(const char *file, int error, struct judgement *j) {
   if (error == ENOENT)
     die(PG_EXIT_CANNOT, "%s: its dynamic linker is not there", file);
   if (error == ENOEXEC && j->verdict == JUDGED_MACHINE)
-    die(PG_EXIT_CANNOT, "%s: nothing on this machine runs programs for another", file);
+    die(PG_EXIT_CANNOT, "%s: this machine cannot run programs for another machine", file);
   if (error == ENOEXEC || error == ELIBBAD)
-    die(PG_EXIT_CANNOT, "%s: is no program that this machine runs%s%s", file, j->text[0] ? ": " : "", j->text);
+    die(PG_EXIT_CANNOT, "%s: this machine cannot run this program%s%s", file, j->text[0] ? "; " : "", j->text);
   die(PG_EXIT_CANNOT, "%s: %s", file, strerror(error));
 }
 

@@ -159,7 +159,7 @@ static int32_t own_number(const struct process *p) {
   }
   if (f)
     fclose(f);
-  return number ? number : p->pid; /* before 4.1 */
+  return number ? number : p->pid; /* Linux before 4.1 has no NSpid */
 }
 
 static void add_child(struct seen *s, pid_t pid) {
@@ -168,7 +168,7 @@ static void add_child(struct seen *s, pid_t pid) {
   struct child c = {.pid = pid, .state = '?'};
   if (process_open(pid, &p, &denied) < 0 && !denied) {
     process_close(&p);
-    return; /* it has ended meanwhile */
+    return; /* the child has ended meanwhile */
   }
   process_comm(&p, c.comm, sizeof c.comm);
   c.own = own_number(&p);
@@ -183,7 +183,7 @@ static void add_child(struct seen *s, pid_t pid) {
   struct known key = {.pid = c.own};
   c.known = s->knowns && !s->untouched ? bsearch(&key, s->known, s->knowns, sizeof key, by_pid) : NULL;
   if (c.known && !c.known->live)
-    c.known = NULL; /* a leader that is gone, and whose group lives */
+    c.known = NULL; /* the record is of a leader that is gone, while its process group lives */
   if ((s->child_count & (s->child_count - 1)) == 0)
     s->children = must_alloc(s->children, sizeof c * (s->child_count ? 2 * s->child_count : 1));
   s->children[s->child_count++] = c;

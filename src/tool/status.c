@@ -38,7 +38,7 @@ static void print_text(const struct process *p, const struct seen *s) {
   fputs(" ", stdout);
   for (uint32_t i = 0; i < s->layout.counter_count; i++)
     printf(" %s %" PRIu64, counter_name(s, i), seen_counter(s, i));
-  printf("\n  %u retired numbers are remembered", seen_retired(s));
+  printf("\n  %u retired PIDs are remembered", seen_retired(s));
   if (seen_retired_max(s))
     printf(", of at most %u", seen_retired_max(s));
   printf("; %d pidfds are held\n", seen_held(s));
@@ -47,10 +47,10 @@ static void print_text(const struct process *p, const struct seen *s) {
     const struct child *c = &s->children[i];
     printf("    %d", (int)c->pid);
     if (c->own != c->pid)
-      printf(" (to its parent %d)", (int)c->own);
+      printf(" (PID %d in its own pid namespace)", (int)c->own);
     putchar(' ');
     print_plain(stdout, c->comm);
-    printf(", %s, known by %s", c->state == 'Z' ? "dead and not waited for" : "alive", how_known(c->known));
+    printf(", %s, known by %s", c->state == 'Z' ? "zombie" : "alive", how_known(c->known));
     if (c->known && c->known->fd >= 0)
       printf(" %d", c->known->fd);
     putchar('\n');
@@ -93,7 +93,7 @@ static int explain(pid_t pid, int error, bool denied) {
   if (f)
     fclose(f);
   say("%d: its memory cannot be read: %s%s", (int)pid, strerror(-error),
-      scope > 0 ? " (kernel.yama.ptrace_scope lets only root, or one of its ancestors)" : "");
+      scope > 0 ? " (kernel.yama.ptrace_scope allows it only to root and to its ancestors)" : "");
   return PG_EXIT_BAD;
 }
 
@@ -117,7 +117,7 @@ static int show_open(const struct process *p, struct seen *s, bool json, bool fi
     print_unprotected(p->pid, s, result == SEEN_OFF, json, first);
     return PG_EXIT_FINDINGS;
   case SEEN_SENSELESS:
-    say("%d: what it says of itself makes no sense: it may just be starting another program", (int)p->pid);
+    say("%d: its memory makes no sense; perhaps it is just starting another program", (int)p->pid);
     return PG_EXIT_BAD;
   case SEEN_PROTECTED:
     break;
@@ -150,7 +150,7 @@ int tool_status(int argc, char **argv) {
   for (int i = 1; i < argc; i++)
     json |= strcmp(argv[i], "--json") == 0;
   if (argc < 2 + json)
-    die(PG_EXIT_BAD, "status: no process id was given");
+    die(PG_EXIT_BAD, "status: no PID was given");
   if (json)
     putchar('[');
   for (int i = 1; i < argc; i++) {
@@ -160,7 +160,7 @@ int tool_status(int argc, char **argv) {
     errno = 0;
     long pid = strtol(argv[i], &end, 10);
     if (*end || end == argv[i] || pid <= 0 || pid > INT32_MAX || errno)
-      die(PG_EXIT_BAD, "status: '%s' is no process id", argv[i]);
+      die(PG_EXIT_BAD, "status: '%s' is not a PID", argv[i]);
     int r = show((pid_t)pid, json, first);
     first &= r == PG_EXIT_BAD;
     status = r > status ? r : status;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# 2,000 short commands as scripts have them, for dash and bash: external ones, builtins, subshells, pipes,
-# substitutions, jobs in the background that are waited for and signalled.
+# 2,000 short commands for dash and bash, as they occur in scripts. They are external commands, builtins, subshells,
+# pipes, substitutions, and background jobs that the shell signals and waits for.
 i=0
 while [ "$i" -lt 200 ]; do
   /bin/true                                 # 1

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The few figures that README.md and pidguard-trust(7) take from the tables of tests/bench/README.md.
-#   costs.sh fill     writes them there
-#   costs.sh check    compares; status 1 if one differs
+# Takes the figures of README.md and pidguard-trust(7) from the tables of tests/bench/README.md.
+#   costs.sh fill     writes the figures into both documents
+#   costs.sh check    compares them; status 1 if one differs
 set -uo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P) || exit 1
 tables=$root/tests/bench/README.md
 readme=$root/README.md page=$root/src/man/pidguard-trust.7
 
-# cell ROW COLUMN: the first number there. Columns: 3 plain, 4 the shim, 5 the empty object.
+# cell ROW COLUMN: the first number in that cell. Column 3 is plain, 4 is the shim, 5 is the empty object.
 cell() {
   awk -F ' *[|] *' -v row="$1" -v column="$2" '
     $2 == row && !done { split($(column), words, " "); print words[1]; done = 1 } END { exit !done }' "$tables" || {
@@ -19,7 +19,7 @@ cell() {
 ratio() { awk -v r="$(cell "$1" 4)" 'BEGIN { printf "%.2f", r + 1e-9 }'; }
 per_cent() { awk -v r="$(cell "$1" "$2")" 'BEGIN { p = int((r - 1) * 100 + 100.5) - 100; printf "%d %%", p }'; }
 
-# The phrase in README.md, and whose ratio follows it.
+# Each phrase of README.md, and the row whose ratio follows the phrase.
 phrases=('kill of a child=kill(child)' 'of a stranger=kill(stranger)' 'of a retired PID=kill(reaped child)'
   'waitpid with WNOHANG=waitpid(child, WNOHANG)' 'fork, exit and wait=fork+_exit+waitpid'
   'posix_spawn and wait=posix_spawn true+waitpid')
@@ -35,7 +35,7 @@ fill_readme() {
   sed -E "${edits[@]}" "$readme"
 }
 
-# In the page a comment "cost: ROW" stands before the line with the figure, or "cost: memory", or "cost: machine".
+# In the manual page a comment "cost: ROW", "cost: memory" or "cost: machine" stands before the line with the figure.
 memory() {
   awk -F ' *[|] *' '$2 == "0" && NF >= 8 { none = $6 - $5 } $2 == "30000" && NF >= 8 { many = $6 - $5 }
     END { printf "%d kB, and %.0f bytes for each child\n", none, (many - none) * 1024 / 30000 }' "$tables"
@@ -66,6 +66,6 @@ trap 'rm -rf "$new"' EXIT
 fill_readme >"$new/readme" && fill_page >"$new/page" && (($(grep -c '" cost: ' "$page") >= 6)) || exit 1
 case ${1-} in
 fill) cat "$new/readme" >"$readme" && cat "$new/page" >"$page" ;;
-check) diff "$readme" "$new/readme" && diff "$page" "$new/page" && echo 'the figures are those of the tables' ;;
+check) diff "$readme" "$new/readme" && diff "$page" "$new/page" && echo 'the figures agree with the tables' ;;
 *) exit 2 ;;
 esac

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-# The complete measurement of scripts/bench --full (sourced, bash): which runs there are. Everything goes into the table
-# file, from which report.awk and picture.awk make what people read. Expects bin, lib, out, run() and the rounds.
+# The runs of scripts/bench --full (sourced, bash). All results go into the table file, from which report.awk makes the
+# tables and picture.awk the picture. Expects bin, lib, out, run() and the rounds.
 # shellcheck shell=bash disable=SC2154
 
 bench_curve=kill-child,kill-oldest,waitpid-child,fork-waitpid,vfork-waitpid,spawn-wait
 
 section() { printf '\n== %s\n' "$*"; }
 
-# What is known before anything runs: relocations and mappings of the object, and a start's page faults.
+# Measures what the object costs at a start: relocations, page faults and mappings.
 measure_object() {
   local way preload
   section 'the preload object'
@@ -38,7 +38,7 @@ measure_programs() {
     -x "prefork server, 200 workers=$bin/pg_bench_server 200 50 20000 100" "${preloads[@]}"
 }
 
-# Each child in turn. One way after the other where they would be too many together.
+# Each child in turn. If the children of all ways would be too many at once, one way runs after the other.
 measure_turn() {
   local n together
   for n in 0 63 64 199 1999 29999; do
@@ -49,7 +49,7 @@ measure_turn() {
   done
 }
 
-# Everything, in the order in which it becomes less interesting.
+# Everything, the most interesting measurements first.
 measure_all() {
   local n
   section 'single operations'
@@ -66,7 +66,7 @@ measure_all() {
   measure_turn
   for n in 0 16 64 256 1024; do
     section "PIDGUARD_FD_MAX=$n, 1,200 other children"
-    # No more than a quarter of the limit is held, so it must be high here.
+    # The shim holds descriptors for at most a quarter of the limit, so the limit must be high here.
     (ulimit -Sn 8192 2>/dev/null
       PIDGUARD_FD_MAX=$n run -l "fd-max=$n" -c 1200 -r "$rounds" -s "$slice" -w "$bench_curve" "${two[@]}"
       exit "$failed") || failed=1

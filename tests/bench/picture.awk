@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# From the table file of scripts/bench --full to a picture (SVG): the ratio to the plain program for each work; below,
-# that ratio against the number of other children and against the number of descriptors held. Any awk.
+# Makes a picture (SVG) from the table file of scripts/bench --full. It shows the ratio to the plain program for each
+# work. Below, it shows that ratio against the number of other children and of held descriptors. Runs with any awk.
 BEGIN {
   FS = "\t"
   WIDTH = 960; LEFT = 250; RIGHT = 60; ROW = 22; BOTTOM = 0.8
@@ -30,14 +30,14 @@ function stroke(x1, y1, x2, y2, colour, width, dash) {
     x1, y1, x2, y2, colour, width, dash ? " stroke-dasharray=\"4 3\"" : ""
 }
 function dot(x, y, colour, r) { printf "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" fill=\"%s\"/>\n", x, y, r, colour }
-# What lies outside is drawn at the edge; the figure beside it tells.
+# A ratio outside the picture is drawn at its edge. The figure beside it has the value.
 function x_of(ratio) {
   if (ratio > top) ratio = top
   if (ratio < BOTTOM) ratio = BOTTOM
   return LEFT + (ratio - BOTTOM) / (top - BOTTOM) * (WIDTH - LEFT - RIGHT)
 }
 
-# A panel of lines: steps on an even axis (they grow by factors), the ratio upwards, by factors as well.
+# A panel of lines. The steps, which grow by factors, are evenly spaced. The ratio is on a logarithmic axis.
 function y_of(ratio, y0, h, least, most) { return y0 + h - log(ratio / least) / log(most / least) * h }
 function panel(x0, y0, w, h, title, steps, n, held,   i, k, v, least, most, px, py, qx, qy, key, marks, mark,
                legend_y) {

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-# From the table file of scripts/bench --full to tables in Markdown, with the targets of the project and whether they
-# were reached. Any awk.
+# Makes tables in Markdown from the table file of scripts/bench --full. They have the targets of the project, and
+# whether these were reached. Runs with any awk.
 BEGIN {
   FS = "\t"
-  # What is aimed at: a ratio to the plain program, or to the empty preload object.
+  # A target is a ratio to the plain program, or to the empty preload object.
   target["kill-child"] = target["kill-stranger"] = 1.03
   target["kill-reaped"] = 0.3
   target["waitpid-child"] = target["waitpid-any"] = 1.05
@@ -43,7 +43,7 @@ function cell(key, way) {
   return sprintf("%.3f (%.3f-%.3f)", median[key, way], low[key, way], high[key, way])
 }
 function short(key, way) { return (key, way) in median ? sprintf("%.2f", median[key, way]) : "" }
-# Whether the aim was reached; where it lies between the quartiles, that was not measured well enough to say.
+# Tells whether the target was reached. If the target is between the quartiles, the measurement is too coarse to tell.
 function verdict(key, work, program,   way, may) {
   may = program ? program_target : target[work]
   way = over_empty[work] ? "shim/empty" : "shim"
@@ -69,7 +69,7 @@ function works_table(label, children,   i, f, first) {
   print ""
 }
 
-# One line a work, one column a step: what the shim adds, and the ratio.
+# One line for each work and one column for each step, with the time that the shim adds and the ratio.
 function curve_table(title, label, steps, n, by_label,   i, k, key, line) {
   line = "| " title " |"
   for (k = 1; k <= n; k++) line = line " " steps[k] " |"

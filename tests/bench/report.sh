@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The tables and the picture from a table file with known figures, without measuring anything.
+# Checks the tables and the picture that are made from a table file with known figures. Measures nothing.
 set -uo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P) || exit 1
 tmp=$(mktemp -d) || exit 1
@@ -33,9 +33,9 @@ has md '| +2.5 us, 1.25 |'
 has md '40 relative relocations and 20 by symbol'
 has svg 'a machine &lt;of ours&gt;'
 has svg '>1.40</text>'
-[[ $(head -c 4 "$tmp/svg") == '<svg' && $(tail -n 1 "$tmp/svg") == '</svg>' ]] || fail 'the picture is not whole'
-# Every element is closed: <text> by </text>, the others by />.
+[[ $(head -c 4 "$tmp/svg") == '<svg' && $(tail -n 1 "$tmp/svg") == '</svg>' ]] || fail 'the picture is incomplete'
+# Every element must be closed: <text> by </text>, the others by />.
 awk '!/^<\/?svg/ && !/\/>$/ && !/<\/text>$/ { bad = 1; print "not closed: " $0 }
   /nan|inf/ { bad = 1; print }
   END { exit bad }' "$tmp/svg" || fail 'the picture is not well-formed'
-echo 'tables and picture: as they should be'
+echo 'the tables and the picture are as they should be'

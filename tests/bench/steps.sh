@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Instructions and system calls of the shim's paths against the figures in steps.table. Usage:
-#   steps.sh BUILD-DIR calls        system calls: no more than the table says; any compiler
-#   steps.sh BUILD-DIR steps        instructions within the preload object: within the margin; the table's compiler,
-#                                   and three times the margin for another, which makes other code
-#   steps.sh BUILD-DIR show         everything, compared with the plain program; asserts nothing
-#   steps.sh BUILD-DIR table        a new steps.table on stdout
-# Must run in a pid namespace of its own; enters one. Exit status 77 with a reason where it cannot measure.
+# Compares instructions and system calls of the shim's paths with the figures in steps.table. Usage:
+#   steps.sh BUILD-DIR calls        checks that the system calls are no more than in the table, with any compiler
+#   steps.sh BUILD-DIR steps        checks that the instructions within the preload object are within the margin; the
+#                                   margin is three times as wide for another compiler than the table's
+#   steps.sh BUILD-DIR show         shows everything beside the plain program, and checks nothing
+#   steps.sh BUILD-DIR table        prints a new steps.table
+# It enters a pid namespace of its own. Exit status 77 with a reason if it cannot measure.
 set -uo pipefail
 unset LD_PRELOAD "${!PIDGUARD_@}"
 
@@ -24,24 +24,24 @@ skip() {
 if [[ ${PG_STEPS_INSIDE:-} != 1 ]]; then
   # shellcheck source=scripts/setup-lib.sh
   pg_root=$here/../.. pg_build=$build . "$here/../../scripts/setup-lib.sh"
-  pg_find_namespace || skip 'this user cannot make a pid namespace, and what is counted sends signals'
+  pg_find_namespace || skip 'this user cannot make a pid namespace, and the counted programs send signals'
   exec "${pg_unshare[@]}" env PG_STEPS_INSIDE=1 bash "${BASH_SOURCE[0]}" "$@"
 fi
 
-# What the table was made with. Another level of optimisation has other figures.
+# The figures of the table hold for one compiler and one level of optimisation.
 widen=1
 cache() { sed -n "s/^$1:[^=]*=//p" "$build/CMakeCache.txt"; }
 compiler() {
   "$(cache CMAKE_C_COMPILER)" -dM -E - </dev/null | awk '/__clang__/ { c = 1 } END { print c ? "clang" : "gcc" }'
 }
-[[ -z $(cache PIDGUARD_SANITIZE) ]] || skip 'the build has a sanitizer, which adds instructions and calls of its own'
+[[ -z $(cache PIDGUARD_SANITIZE) ]] || skip 'the build has a sanitizer, which adds instructions and system calls'
 if [[ $what == steps ]]; then
   [[ $(cache CMAKE_BUILD_TYPE) == RelWithDebInfo && -z $(cache CMAKE_C_FLAGS) &&
     $(cache CMAKE_C_FLAGS_RELWITHDEBINFO) == '-O2 -g -DNDEBUG' ]] ||
     skip 'steps.table is for the default build type without further flags'
   wanted=$(sed -n 's/.*steps.sh table; \(gcc [0-9]*\).*/\1/p' "$table")
   [[ "$(compiler) $("$(cache CMAKE_C_COMPILER)" -dumpversion | cut -d. -f1)" == "$wanted" ]] ||
-    { widen=3 && echo "steps.table is for $wanted: three times its margin for another compiler"; }
+    { widen=3 && echo "steps.table is for $wanted; its margin is three times as wide for this compiler"; }
 fi
 "$bin/pg_stepped" pidfs
 case $? in
@@ -55,7 +55,7 @@ esac
 
 out=$(mktemp) || exit 1
 trap 'rm -f "$out"' EXIT
-shim=$(readlink -f "$lib/libpidguard-preload.so") # the maps name the file itself
+shim=$(readlink -f "$lib/libpidguard-preload.so") # /proc/PID/maps has the file's own name
 for way in plain: "empty:$lib/libpg_bench_empty.so" "shim:$shim" "audit:$shim"; do
   case $what,$way in
   calls,empty:*) continue ;;
@@ -64,9 +64,9 @@ for way in plain: "empty:$lib/libpg_bench_empty.so" "shim:$shim" "audit:$shim"; 
   esac
   preload=${way#*:} options=() mode=()
   [[ $way != audit:* ]] || mode=(PIDGUARD_MODE=audit)
-  # A start is most of the work: the instructions of a plain one are compared with nothing.
+  # Counting the instructions of a start takes most of the time, and those of a plain start are compared with nothing.
   [[ $what != calls && ($what != steps || $way != plain:*) ]] || options=(-c)
-  # An empty environment: the shim reads all of it when it starts.
+  # The environment is empty, because the shim reads all of it when it starts.
   env -i "${mode[@]}" "$bin/pg_steps" ${preload:+-p "$preload"} "${options[@]}" \
     "$bin/pg_stepped" "${works[@]}" >"$out.way"
   status=$?
@@ -76,8 +76,9 @@ for way in plain: "empty:$lib/libpg_bench_empty.so" "shim:$shim" "audit:$shim"; 
 done
 rm -f "$out.way"
 
-# Columns of $out: way, work, instructions, in the preload object, in libc, in the loader, calls, their names.
-# "bind" is made up: what libc and the loader do at the start for the object, more than for an empty one.
+# The columns of $out are: way, work, all instructions, those in the preload object, in libc and in the loader, calls,
+# names of the calls. "bind" is computed. It is what libc and the loader do at the start for the object, more than for
+# an empty object.
 version=$("$(cache CMAKE_C_COMPILER)" -dumpfullversion 2>/dev/null)
 awk -F'\t' -v what="$what" -v widen="$widen" -v table="$table" -v version="$version" '
   $1 == "shim" && !($2 in seen) { seen[$2] = 1; order[++n] = $2 }
@@ -109,7 +110,7 @@ awk -F'\t' -v what="$what" -v widen="$widen" -v table="$table" -v version="$vers
       if (line ~ /^#/ || split(line, f, " ") != 4) continue
       known[f[1]] = 1
       if (what == "calls" && f[1] == "bind") continue
-      if (what == "calls") { # in audit mode: no more, but for the signal that passes
+      if (what == "calls") { # audit mode makes no further call, except for the signal that it lets pass
         audit = calls["audit", f[1]] - calls["shim", f[1]]
         if (audit > (f[1] == "kill-reaped")) { print "FAILED " f[1] ": " audit " calls more in audit mode"; failed++ }
       }
@@ -123,6 +124,6 @@ awk -F'\t' -v what="$what" -v widen="$widen" -v table="$table" -v version="$vers
     }
     for (i = 1; i <= n; i++)
       if (!(order[i] in known)) { print "FAILED " order[i] " is not in the table"; failed++ }
-    if (!checked) { print "FAILED: no table"; failed++ }
+    if (!checked) { print "FAILED: steps.table has no figures"; failed++ }
     exit failed > 0
   }' "$out"

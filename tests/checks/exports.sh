@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Checks what the built objects show to the outside: header, version scripts and objects must agree, the list of names
-# that the preload object takes from libc is the one below, and both are linked as code for signal handlers must be.
+# Checks the names that the built objects export. The header, the version scripts and the objects must agree. The
+# preload object must take exactly the names below from libc. Both objects must be linked as code for signal handlers
+# needs.
 # Usage: exports.sh BUILD_DIRECTORY [C-COMPILER]
 set -u
 export LC_ALL=C
@@ -9,8 +10,8 @@ root=$(cd -- "${BASH_SOURCE[0]%/*}/../.." && pwd -P) || exit 1
 build=${1:?usage: exports.sh BUILD_DIRECTORY [C-COMPILER]}
 cc=${2:-cc}
 
-# Every name that is taken from libc, for people to look over: whoever adds a wrapper adds its name here. Those that the
-# libc at hand does not have are not expected (names with two underscores in front: glibc only).
+# Every name that the preload object takes from libc, as a list for reviews. A new wrapper needs its name here. Names
+# that this libc does not have are not expected. Names with two leading underscores are glibc's alone.
 interposed='
   fork __fork _Fork vfork __vfork clone __clone posix_spawn posix_spawnp forkpty daemon
   kill killpg sigqueue tgkill
@@ -22,17 +23,17 @@ interposed='
   tcsetpgrp clock_getcpuclockid capget pidfd_spawn pidfd_spawnp
   prlimit prlimit64 setrlimit setrlimit64 process_vm_readv process_vm_writev ptrace pidfd_open pidfd_getfd
   prctl syscall setns unshare dlopen'
-# Only where there is a trampoline for this machine, in NAME_<arch>.S; and there whether this libc has the name or not,
-# since an assembler does not know.
+# Expected only if this machine has a trampoline, in NAME_<arch>.S. They are then expected even if this libc lacks the
+# name, because an assembler file cannot tell.
 trampolines=' vfork __vfork syscall dlopen '
-# System calls without more, which glibc got late (_Fork, close_range and closefrom: 2.34, pidfd_open: 2.36): an object
-# that was built with an older one meets programs that were built with a newer one.
+# Wrappers of system calls that glibc got late: _Fork, close_range and closefrom in 2.34, pidfd_open in 2.36. An object
+# that was built with an older glibc must also work for programs that were built with a newer one.
 glibc_always=' _Fork close_range closefrom tgkill pidfd_open pidfd_getfd '
-# musl has them for the linker alone: its headers make other names of them.
+# musl has these for the linker alone. Its headers turn them into other names.
 glibc_only=' prlimit64 setrlimit64 '
-# Old versions of these take other arguments, and are left to libc.
+# The old versions of these take other arguments. The object does not take them.
 newest_only=' sched_setaffinity sched_getaffinity '
-# Moved from libutil to libc and got a new version by that; both are the same function.
+# This moved from libutil to libc, and got a new version. Both versions are the same function.
 moved=' forkpty '
 
 failures=0
@@ -47,8 +48,8 @@ same() {
   local missing extra
   missing=$(comm -23 <(sort -u <<<"$2") <(sort -u <<<"$3") | tr '\n' ' ')
   extra=$(comm -13 <(sort -u <<<"$2") <(sort -u <<<"$3") | tr '\n' ' ')
-  [[ $missing == *[!\ ]* ]] && fail "$1: missing: $missing"
-  [[ $extra == *[!\ ]* ]] && fail "$1: too much: $extra"
+  [[ $missing == *[!\ ]* ]] && fail "$1; missing: $missing"
+  [[ $extra == *[!\ ]* ]] && fail "$1; unexpected: $extra"
 }
 holds() { # WHAT COMMAND…
   checks=$((checks + 1))
@@ -59,10 +60,10 @@ api=$build/lib/libpidguard.so.0
 preload=$build/lib/libpidguard-preload.so
 archive=$build/lib/libpidguard.a
 for file in "$api" "$preload" "$archive"; do
-  [[ -e $file ]] || { echo "$file is not there" && exit 1; }
+  [[ -e $file ]] || { echo "there is no $file" && exit 1; }
 done
 
-# "NAME@VERSION" of everything that an object exports; a name without a version as it is.
+# Prints NAME@VERSION for everything that an object exports, and NAME if it has no version.
 exported() { nm -D --defined-only "$1" | awk '$2 != "A" {sub(/@@/, "@", $3); print $3}' | sort -u; }
 names() { sed 's/@.*//' | sort -u; }
 
@@ -84,7 +85,8 @@ same 'libpidguard.a: other names than pidguard_ and pg_' '' "$(grep -vE '^(pidgu
 # ---- The names taken from libc ----
 
 machine=$(readelf -hW "$preload" | sed -n 's/^ *Machine: *//p')
-# The libc that the object was linked with; where its name leads to a linker script (musl), the program interpreter.
+# The libc that the object was linked with. If its name leads to a linker script, as with musl, it is the program
+# interpreter.
 needed=$(readelf -dW "$preload" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
 libc=$("$cc" -print-file-name="$(grep '^libc\.' <<<"$needed" | head -n1)")
 if ! readelf -hW "$libc" >/dev/null 2>&1; then
@@ -107,13 +109,13 @@ for name in $interposed; do
   versions=$(grep -E "^$name(@|\$)" <<<"$of_libc" | grep -v GLIBC_PRIVATE)
   case $(grep -c . <<<"$versions") in
   0) [[ $glibc_always != *" $name "* || $needed != *libc.so.6* ]] || expected+=$name$'\n' ;;
-  1) expected+=$name$'\n' ;; # without a version it answers for all, also for later ones
+  1) expected+=$name$'\n' ;; # a name without a version stands for all versions, including later ones
   *)
     if [[ $moved == *" $name "* && $machine != *X86-64* ]]; then
       expected+=$name$'\n'
       continue
     fi
-    # A program that was linked with an old version must get that one: each has a function of its own.
+    # A program that was linked with an old version must get that version, so each has a function of its own.
     [[ $newest_only != *" $name "* ]] || versions=$(sort -V <<<"$versions" | tail -n1)
     expected+=$versions$'\n'
     ;;
@@ -122,9 +124,10 @@ done
 same 'the names that libpidguard-preload.so takes from libc' "${expected%$'\n'}" \
   "$(exported "$preload" | grep -v '^pidguard_')"
 
-# ---- The names of glibc that take a number: of this one, and of newer ones ----
+# ---- The functions of this glibc, and of newer ones, that take a PID ----
 
-# Declared with a PID or a group. A header that another one includes is looked at there, so a few are enough.
+# Functions that are declared with a PID or a process group. The preprocessor includes further headers, so a few are
+# enough.
 declared_with_numbers() {
   printf '#include <%s>\n' unistd.h signal.h sched.h spawn.h termios.h time.h pty.h sys/wait.h sys/resource.h \
     sys/uio.h sys/ptrace.h sys/mman.h sys/prctl.h sys/pidfd.h |
@@ -139,25 +142,26 @@ if [[ $needed == *libc.so.6* ]]; then
   taken=$(awk '$3 == "taken" {print $1}' <<<"$table")
   has=$(names <<<"$of_libc")
   with_numbers=$(comm -12 <(declared_with_numbers) <(sort -u <<<"$has"))
-  holds 'this libc declares calls that take numbers' test "$(wc -l <<<"$with_numbers")" -gt 40
-  # And the aliases: the same name behind underscores.
+  holds 'this libc declares calls that take PIDs' test "$(wc -l <<<"$with_numbers")" -gt 40
+  # The aliases, which are the same names with two underscores in front.
   with_numbers+=$'\n'$(grep -xF -f <(sed 's/^/__/' <<<"$with_numbers") <<<"$has")
-  same 'calls of this libc that take a number, and that tests/checks/glibc.table does not know' '' \
+  same 'calls of this libc that take a PID, and that tests/checks/glibc.table does not know' '' \
     "$(comm -23 <(sort -u <<<"$with_numbers") <(sort -u <<<"$known"))"
-  same 'taken by tests/checks/glibc.table, and in the list above' "$taken" \
+  same 'taken according to tests/checks/glibc.table, and in the list of exports.sh' "$taken" \
     "$(grep -xF -f <(tr -s ' \n' '\n' <<<"$interposed" | grep .) <<<"$taken")"
-  same 'taken where this libc has them, and exported' "$(comm -12 <(sort -u <<<"$taken") <(sort -u <<<"$has"))" \
+  same 'taken by glibc.table, in this libc, and exported' "$(comm -12 <(sort -u <<<"$taken") <(sort -u <<<"$has"))" \
     "$(exported "$preload" | names | grep -xF -f <(comm -12 <(sort -u <<<"$taken") <(sort -u <<<"$has")))"
 fi
-# Each has been called before the object was relocated.
+# A test must call each of them before the object is relocated.
 for name in $interposed; do
-  # Not dlopen(), which libc itself does not survive there; pidfd_spawn and its like where libc has them.
+  # Not dlopen(), because libc itself does not survive that call there. pidfd_spawn and pidfd_spawnp are called if libc
+  # has them.
   [[ $name == __* || $name == *64 || $name == dlopen ]] ||
     holds "tests/programs/moment.c does not call $name when it is early" grep -qE "(^|[^_a-z])$name\(" \
       <(sed -n '/^static int signal_child/,/^static void bare(void)/p' "$root/tests/programs/moment.c")
 done
 
-# Each call of preload/numbers.h has hit a stranger without the shim.
+# A test must show for each call of preload/numbers.h that it hits a stranger without the shim.
 for row in $(sed -n 's/^  X(\([a-z0-9_]*\), PG_AT.*/\1/p' "$root/src/preload/numbers.h"); do
   case $row in
   prctl) case=set_ptracer ;; # one of its options
@@ -167,7 +171,7 @@ for row in $(sed -n 's/^  X(\([a-z0-9_]*\), PG_AT.*/\1/p' "$root/src/preload/num
     grep -qE "\"(syscall-)?$case[\"-]" "$root/tests/integration/stale.c"
 done
 
-# What the version script names must be there, under that version; and nothing else has one.
+# Each name of the version script must be exported with that version. No other name has a version.
 scripted=
 [[ $machine != *X86-64* || $needed != *libc.so.6* ]] || scripted=$(awk '
   /^[A-Z].* \{/ {v = $1}
@@ -175,9 +179,9 @@ scripted=
   ' "$root/src/preload/preload_x86_64_glibc.map")
 same 'the version script of libpidguard-preload.so beside the object' "$scripted" "$(exported "$preload" | grep '@')"
 
-# ---- What the objects ask for, and how they are linked ----
+# ---- The libraries and names that the objects need, and how they are linked ----
 
-# Pointers in .init_array of the objects that were compiled, one a line: who has a constructor.
+# Prints the compiled objects that have a constructor, one a line. A constructor is a pointer in .init_array.
 constructors() {
   local object
   find "$build/src/CMakeFiles/$1" -name '*.o' | while read -r object; do
@@ -197,12 +201,12 @@ for object in "$api" "$preload"; do
   same "$name needs other libraries than libc" '' \
     "$(readelf -dW "$object" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
       grep -vE '^(libc\.so(\.6)?|libdl\.so\.2|libutil\.so\.1|ld-(linux|musl)-.*)$')"
-  same "$name asks for names that libc does not have" '' \
+  same "$name needs names that libc does not have" '' \
     "$(nm -D --undefined-only "$object" | awk '$1 == "U" {print $2}' | names |
       grep -vxF -f <(names <<<"$of_libc"; echo 'dlsym dlvsym' | tr ' ' '\n'))"
   holds "$name: bound at start (BIND_NOW)" grep -qE '\(FLAGS(_1)?\).*NOW' <<<"$dynamic"
   holds "$name: stays when it is closed (NODELETE)" grep -qE '\(FLAGS_1\).*NODELETE' <<<"$dynamic"
-  # Not the preload object: a read-only part of the data would cost each exec a mapping and an mprotect.
+  # The preload object has no RELRO, which would cost each exec a mapping and an mprotect.
   [[ $object == "$preload" ]] || holds "$name: RELRO" grep -q GNU_RELRO <<<"$segments"
   holds "$name: the stack is not executable" grep -qE 'GNU_STACK .* RW +0x' <<<"$segments"
   same "$name: RPATH, RUNPATH, TEXTREL" '' "$(grep -oE 'RPATH|RUNPATH|TEXTREL' <<<"$dynamic")"

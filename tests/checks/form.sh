@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Checks the form of every file: the licence line at its top, lines of at most 120 columns, and the layout of C by
-# clang-format. In src/ no conditional operator may stand within another one. Usage: form.sh
+# clang-format. In src/ a conditional operator must not be within another one. Usage: form.sh
 set -uf
 export LC_ALL=C.UTF-8
 root=$(cd -- "${BASH_SOURCE[0]%/*}/../.." && pwd -P) || exit 1
 cd "$root" || exit 1
-layout=14 # the version of clang-format that laid the sources out: others do it a little differently
+layout=14 # the version of clang-format that formatted the sources; others differ a little
 
 failures=0
 fail() {
@@ -19,7 +19,7 @@ mapfile -t files < <(find .ci .clang-format CMakeLists.txt README.md include scr
 sources=()
 for file in "${files[@]}"; do
   case $file in
-  *.md | *.svg | .clang-format | src/package/c[oh]* | src/package/symbols) ;; # they have no place for it
+  *.md | *.svg | .clang-format | src/package/c[oh]* | src/package/symbols) ;; # these have no place for it
   *)
     head -n 3 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
       fail "$file: no SPDX-License-Identifier in its first three lines"
@@ -29,7 +29,7 @@ for file in "${files[@]}"; do
   *.c | *.h | *.cc) sources+=("$file") ;;
   esac
   case $file in
-  *.svg | *.md | *.table | src/package/*) ;; # tables cannot be broken
+  *.svg | *.md | *.table | src/package/*) ;; # lines of tables cannot be broken
   *)
     awk -v file="$file" 'length($0) > 120 { print "FAILED: " file ":" FNR ": " length($0) " columns"; bad = 1 }
       END { exit bad }' "$file" || failures=$((failures + 1))
@@ -37,7 +37,7 @@ for file in "${files[@]}"; do
   esac
 done
 
-# The counter itself, and then the sources.
+# Checks nested.awk itself first, and then the sources.
 nested=$(printf 'int f(int a) { return a ? 1 : a > 2 ? 3 : 4; }\nint g(int a) { return h(a ? 1 : 2, a ? 3 : 4); }\n' |
   awk -f tests/checks/nested.awk | grep -c '')
 ((nested == 1)) || fail "nested.awk finds $nested of 1 operator within another one"
@@ -46,9 +46,9 @@ while IFS= read -r line; do
 done < <(find src include -name '*.[ch]' -exec awk -f tests/checks/nested.awk {} + | sort)
 
 if ! type -P clang-format >/dev/null; then
-  echo 'SKIP: the layout: clang-format is not installed'
+  echo 'SKIP: the layout was not checked, because clang-format is not installed'
 elif have=$(clang-format --version | sed -E 's/.*version ([0-9]+).*/\1/') && ((have != layout)); then
-  echo "The layout is that of clang-format $layout, and version $have is here: that is checked elsewhere"
+  echo "The layout was not checked, because it is that of clang-format $layout, and this is version $have"
 else
   while IFS= read -r line; do
     fail "$line"

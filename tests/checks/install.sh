@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Installs into a directory of its own, as a packager and as a user of another prefix would, and uses what is there: by
-# pkg-config, by find_package, by the launcher, by man. Usage: install.sh SOURCE BUILD CMAKE C-COMPILER
+# Installs into a directory, as a packager would, and as a user of another prefix would. Uses the installation by
+# pkg-config, find_package, the launcher and man. Usage: install.sh SOURCE BUILD CMAKE C-COMPILER
 set -uf
 src=$1
 build=$2
@@ -16,7 +16,7 @@ prefix=$tmp/prefix
 checks=0
 failures=0
 
-# expect WHAT TEXT PATTERN: TEXT matches the shell pattern.
+# expect WHAT TEXT PATTERN: TEXT must match the shell pattern.
 expect() {
   checks=$((checks + 1))
   # shellcheck disable=SC2053
@@ -69,7 +69,7 @@ int main(void) {
   return 0;
 }
 END_C
-# A dead child's number, which nobody has by now: what tells the shim from libc is what it logs.
+# Signals the PID of a dead child, which no process has. Only the shim's log tells the shim from libc.
 cat >"$tmp/plain.c" <<'END_C'
 #include <signal.h>
 #include <stdio.h>
@@ -127,7 +127,7 @@ succeeds 'find_package: configure' "$cmake" -S "$tmp/project" -B "$tmp/project/b
   try_programs 'find_package, static' "$tmp/project/build/alone"
 }
 
-# A program with names like those of our inside links with the archive.
+# A program that defines names which the library uses internally must link with the archive.
 printf '#include <pidguard/pidguard.h>\nint pg_config, pg_count;\n%s\n' \
   'int main(void) { return pidguard_version()[0] != 48; }' >"$tmp/namesake.c"
 succeeds 'a program with a pg_config of its own' \
@@ -136,9 +136,9 @@ expect 'it runs' $? 0
 expect 'global names of the archive that are not pidguard_' \
   "$(nm -g --defined-only "$libdir/libpidguard.a" | awk 'NF == 3 && $3 !~ /^pidguard_/ { print $3 }')" ''
 
-# What was linked against an older version goes on: no name of the kept list is gone, and new ones are to be entered
-# there.
-expect 'the names of libpidguard.so.0 beside the kept list' \
+# Programs that were linked with an older version must still work, so no name of the symbols file may be gone. New names
+# must be entered there.
+expect 'the names of libpidguard.so.0, as in src/package/symbols' \
   "$(nm -D --defined-only "$libdir/libpidguard.so.0" |
     awk '{ sub(/@@/, "@", $3); print $2 == "A" ? $3 "@" $3 : $3 }' | sort)" \
   "$(sed -n 's/^ \([^ ]*\) .*/\1/p' "$src/src/package/symbols" | sort)"
@@ -177,7 +177,7 @@ else
   skip 'man is not installed'
 fi
 
-# ---- Moved as a whole, and taken away again ----
+# ---- Moved as a whole, and removed again ----
 
 mv "$prefix" "$tmp/else"
 moved=$tmp/else/${libdir#"$prefix/"}
@@ -192,13 +192,13 @@ fi
 mv "$tmp/else" "$prefix"
 cp "$build/install_manifest.txt" "$tmp/manifest" 2>/dev/null
 succeeds 'uninstall' "$cmake" -DMANIFEST="$tmp/manifest" -P "$src/src/package/uninstall.cmake"
-expect 'what is left' "$(find "$prefix" \( -type f -o -type l \) | tr '\n' ' ')" ''
-expect 'folders of ours that are left' "$(find "$prefix" -name '*pidguard*' | tr '\n' ' ')" ''
+expect 'files that are left' "$(find "$prefix" \( -type f -o -type l \) | tr '\n' ' ')" ''
+expect 'folders of the project that are left' "$(find "$prefix" -name '*pidguard*' | tr '\n' ' ')" ''
 succeeds 'install again' "$cmake" --install "$build" --prefix "$prefix"
 
-# ---- To a path with blanks: all but the preload, which the dynamic linker splits there ----
+# ---- Installed to a path with blanks, where everything works but the preload, which the dynamic linker splits ----
 
-odd="$tmp/it is odd" # (a quote in it: pkg-config itself does not escape that in the folder of its file)
+odd="$tmp/it is odd" # without a quote, because pkg-config does not escape one in the folder of its file
 succeeds 'install to an odd path' "$cmake" --install "$build" --prefix "$odd"
 if command -v pkg-config >/dev/null; then
   flags=$(PKG_CONFIG_PATH=$odd/${libdir#"$prefix/"}/pkgconfig pkg-config --cflags --libs pidguard)
@@ -210,7 +210,7 @@ out=$("$odd/bin/pidguard" true 2>&1)
 expect 'the launcher at an odd path: status' $? 125
 expect 'the launcher at an odd path' "$out" "*$odd/*splits LD_PRELOAD*"
 
-# ---- Staged, as packages are made: nothing may know of the stage ----
+# ---- Installed to a stage, as for packages; no installed file may contain the path of the stage ----
 
 succeeds 'install to a stage' env DESTDIR="$tmp/stage" "$cmake" --install "$build" --prefix /opt/pg &&
   expect 'the launcher of a package uses the object beside it' \

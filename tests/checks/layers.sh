@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Checks the walls of the house: which folder of src/ may use which, by the #include graph and by the symbols of the
-# objects that were built. Says each breach with its place. Usage: layers.sh BUILD_DIRECTORY
+# Checks the layers of src/: which folder may use which other one. Looks at the #include graph and at the symbols of the
+# built objects. Prints each breach with its place. Usage: layers.sh BUILD_DIRECTORY
 set -uf
 export LC_ALL=C
 root=$(cd -- "${BASH_SOURCE[0]%/*}/../.." && pwd -P) || exit 1
@@ -9,7 +9,7 @@ build=${1:?usage: layers.sh BUILD_DIRECTORY}
 
 # ---- The plan ----
 
-# Each floor, and the ones below that it may use. base is everybody's ground: attributes, the errno border, text.
+# Each layer, and the layers below that it may use. All libraries use base: attributes, the errno border, text.
 declare -A below=(
   [base]=''
   [kernel]='base'
@@ -20,14 +20,14 @@ declare -A below=(
   [preload]='child runtime kernel base'
   [tool]=''
 )
-# The program stands apart: it knows of the others what a running process says of itself.
+# The program tool/ uses no other layer. It only includes the layout of what a running process says about itself.
 tool_of_child=' child/status.h '
-# Of runtime, the API may see what is counted and what comes next; the rest is the child floor's business.
+# The API may use only these headers of runtime, for the counters and for libc's own functions.
 api_of_runtime=' runtime/counters.h runtime/hot.h runtime/next.h '
 
-# What each floor takes from libc; nothing of it allocates, locks, or sets errno. Everybody may be given those that
-# compilers insert by themselves. clock_gettime lives in the vdso; the names of child/ are about cancellation and about
-# the start of the program. An unlisted name is a breach: think before listing.
+# The names that each layer takes from libc. None of these functions allocates, locks or sets errno. Compilers insert
+# those of `anywhere` by themselves. clock_gettime is in the vdso. The names of child/ are about threads and about the
+# start of the program. An unlisted name is a breach.
 anywhere=' memcpy memmove memset memcmp stack_chk_fail '
 declare -A libc=(
   [base]=''
@@ -39,17 +39,17 @@ declare -A libc=(
   [preload]='__errno_location __libc_single_threaded
     posix_spawnattr_getflags posix_spawnattr_getpgroup posix_spawnattr_setpgroup'
 )
-# One file binds libc's own functions, for all others.
+# One file binds libc's own functions for all other files.
 binder=runtime/next.c
 binder_libc='__errno_location dlsym dladdr dlvsym'
 
-# Breaches that are meant, one a line: FILE WHAT. Printed at each run; one that is not needed any more is an error.
+# Intended breaches, one a line: FILE WHAT. Each run prints them. One that no longer happens is an error.
 declare -A meant=(
-  # To find out whether another copy of the object stands in front, asked by name as the program would.
+  # Finds out whether another copy of the object is in front, by a lookup of the name as in the program.
   ['child/born.c pidguard_is_preloaded']=1
-  # The demonstration's script, made into a text of C when it is built.
+  # The script of the demonstration, which the build turns into C.
   ['tool/demo.c demo.inc']=1
-  # syscall(SYS_vfork) is vfork(), and nothing may lie between the caller and it: a jump, not a call.
+  # syscall(SYS_vfork) jumps to vfork(), because no stack frame may be between the caller and vfork().
   ['preload/syscall_x86_64.S pg_vfork']=1
 )
 
@@ -58,18 +58,18 @@ declare -A meant=(
 breaches=0
 checked=0
 declare -A used=() told=()
-breach() { # PLACE WHAT FILE NAME: the last two are looked up among the meant ones
+breach() { # PLACE WHAT FILE NAME: an intended breach is listed under the last two
   if [[ -n ${meant["${3-} ${4-}"]-} ]]; then
     used["$3 $4"]=1
     return
   fi
   [[ -z ${told["$1 $2"]-} ]] || return
-  told["$1 $2"]=1 # once, though several libraries are made of the same file
+  told["$1 $2"]=1 # printed once, although several libraries contain the same file
   breaches=$((breaches + 1))
   printf '%s: %s\n' "$1" "$2"
 }
 
-may_use() { [[ $1 == "$2" || " ${below[$1]} " == *" $2 "* ]]; } # FLOOR FLOOR
+may_use() { [[ $1 == "$2" || " ${below[$1]} " == *" $2 "* ]]; } # LAYER LAYER
 
 check_includes() {
   local place text file line floor header other
@@ -83,9 +83,9 @@ check_includes() {
     header=${header%%\"*}
     other=${header%%/*}
     if [[ $header == pidguard/pidguard.h ]]; then
-      [[ $floor == api ]] || breach "$place" "only api/ knows the public header" "$file" "$header"
+      [[ $floor == api ]] || breach "$place" "only api/ may include the public header" "$file" "$header"
     elif [[ ! -e $root/src/$header ]]; then
-      breach "$place" "$header: not a path below src/" "$file" "$header"
+      breach "$place" "$header is no path below src/" "$file" "$header"
     elif [[ $floor == tool && $tool_of_child == *" $header "* ]]; then
       :
     elif ! may_use "$floor" "$other"; then
@@ -96,7 +96,7 @@ check_includes() {
   done < <(grep -rn --include='*.[chS]' '^ *# *include *"' "$root/src")
 }
 
-# Reading errno after a call of libc, and putting it back, is everybody's; making a new one is the border's.
+# Every layer may read errno after a call of libc, and restore it. Only the border may set a new value.
 check_errno() {
   local file line text
   while IFS=: read -r file line text; do
@@ -109,8 +109,9 @@ check_errno() {
   done < <(grep -rnE --include='*.[ch]' '(^|[^_a-z.>])errno *[-+|]?=[^=]|pg_retl? *\(' "$root/src")
 }
 
-# "FLOOR/FILE SYMBOL" for the symbols that each object defines, and for those that it refers to by a relocation. These
-# show also calls of names that the object defines itself: exported ones go through the dynamic linker all the same.
+# Prints "KIND LAYER/FILE SYMBOL" for the symbols that each object defines (D), needs (U) or names in a relocation (R).
+# Relocations also show calls of exported names that the object defines itself, because these go through the dynamic
+# linker.
 list_symbols() {
   local object name
   for object in "${objects[@]}"; do
@@ -124,13 +125,13 @@ list_symbols() {
   done | sort -u
 }
 
-# The names that the preload object takes from libc.
+# Prints the names that the preload object takes from libc.
 list_interposed() {
   nm -D --defined-only "$build/lib/libpidguard-preload.so" |
     awk '$2 ~ /[TW]/ {sub(/@.*/, "", $3); if ($3 !~ /^pidguard_/) print $3}'
 }
 
-family() { # the file without its folder, ending and architecture: vfork.c and vfork_x86_64.S are one family
+family() { # sets REPLY to the file without folder, suffix and architecture; vfork.c and vfork_x86_64.S are one family
   REPLY=${1##*/}
   REPLY=${REPLY%.[cS]}
   REPLY=${REPLY%_x86_64}
@@ -160,12 +161,12 @@ check_object_symbols() {
       R)
         [[ -n ${interposed[$symbol]-} && $file != "$binder" ]] || continue
         checked=$((checked + 1))
-        breach "src/$file" "calls $symbol, which the preload object takes: use pg_next.$symbol" "$file" "$symbol"
+        breach "src/$file" "calls $symbol, which the preload object takes; use pg_next.$symbol" "$file" "$symbol"
         continue
         ;;
       esac
       checked=$((checked + 1))
-      symbol=${symbol%_chk} # what _FORTIFY_SOURCE makes of it
+      symbol=${symbol%_chk} # the suffix of _FORTIFY_SOURCE
       if [[ -n ${home[$symbol]-} ]]; then
         other=${home[$symbol]%%/*}
         if ! may_use "$floor" "$other"; then
@@ -174,18 +175,18 @@ check_object_symbols() {
           family "$file" && mine=$REPLY
           family "${home[$symbol]}"
           [[ $mine == "$REPLY" ]] ||
-            breach "src/$file" "files of preload/ do not call each other: $symbol of ${home[$symbol]}" "$file" "$symbol"
+            breach "src/$file" "files of preload/ may not use each other: $symbol of ${home[$symbol]}" "$file" "$symbol"
         fi
       elif [[ $symbol == _GLOBAL_OFFSET_TABLE_ || $symbol == __aarch64_* || $anywhere == *" ${symbol#__} "* ||
         " ${libc[$floor]//$'\n'/ } " == *" $symbol "* ]]; then
         :
       elif [[ $file == "$binder" ]]; then
         [[ " $binder_libc " == *" $symbol "* || -n ${interposed[$symbol]-} ]] ||
-          breach "src/$file" "takes $symbol" "$file" "$symbol"
-      elif [[ -z ${interposed[$symbol]-} ]]; then # those are told once, above
+          breach "src/$file" "may not use $symbol of libc" "$file" "$symbol"
+      elif [[ -z ${interposed[$symbol]-} ]]; then # relocations have shown the interposed ones, see R above
         breach "src/$file" "$floor/ may not use $symbol of libc" "$file" "$symbol"
       fi
-    done < <(list_symbols) # sorted: all definitions come first
+    done < <(list_symbols) # sorted, so that all definitions come first
   done
 }
 
@@ -194,11 +195,11 @@ check_errno
 check_object_symbols
 for entry in "${!meant[@]}"; do
   if [[ -n ${used[$entry]-} ]]; then
-    echo "meant: src/$entry"
-  elif [[ -e $build/src/CMakeFiles/pidguard_preload.dir/${entry% *}.o ]]; then # else: for another machine
-    breach "${BASH_SOURCE[0]##*/}" "'$entry' is listed as meant, and nothing does it"
+    echo "intended: src/$entry"
+  elif [[ -e $build/src/CMakeFiles/pidguard_preload.dir/${entry% *}.o ]]; then # else it is for another machine
+    breach "${BASH_SOURCE[0]##*/}" "'$entry' is listed as intended, but no longer happens"
   fi
 done
-((checked > 300)) || { echo "only $checked arrows found: this check does not see the house" && exit 1; }
-echo "$checked arrows checked, $breaches breaches"
+((checked > 300)) || { echo "only $checked uses were found, so this check does not see the sources" && exit 1; }
+echo "$checked uses checked, $breaches breaches"
 ((breaches == 0))

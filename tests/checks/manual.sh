@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Checks the manual beside header and sources: each public function is documented on exactly one page, with the
-# prototype that the header has, and no page names one that does not exist; variables of the environment and events of
-# the log are in pidguard(7). Has the pages formatted by whatever is there, warnings being errors.
+# Compares the manual with the header and the sources. Exactly one page must document each public function, with the
+# prototype of the header. No page may name a function that does not exist. pidguard(7) must have each variable of the
+# environment and each event of the log. The installed formatters must accept the pages without a warning.
 # Usage: manual.sh [C-COMPILER]
 set -uf
 export LC_ALL=C
@@ -25,10 +25,10 @@ same() { # WHAT EXPECTED ACTUAL: lists, one entry a line
   difference=$(diff <(sort -u <<<"$2") <(sort <<<"$3")) || fail "$1:"$'\n'"$difference"
 }
 
-# Text of a page without its markup.
+# Prints the text of a page without its markup.
 plain() { sed -e '/^\.\\"/d' -e 's/^\.[A-Z][A-Z]* //; s/^\.[A-Z][A-Z]*$//' -e 's/\\f[A-Z]//g; s/\\-/-/g; s/"//g' "$1"; }
 section() { awk -v s="$2" '/^\.SH / {on = ($0 == ".SH " s)} on' "$1"; }
-# Prototypes, one a line, in one form: "pidguard_kill(pid_t pid,int sig)".
+# Prints prototypes, one a line, in the form "pidguard_kill(pid_t pid,int sig)".
 prototypes() {
   tr '\n' ' ' | sed 's/[;{}]/\n/g' | grep -o 'pidguard_[a-z0-9_]* *(.*)' | sed 's/  */ /g; s/ *\([*(),]\) */\1/g'
 }
@@ -43,7 +43,7 @@ documented=$(for page in "${group_pages[@]}"; do section "$page" NAME; done |
   sed 's/\\- .*//' | grep -o 'pidguard_[a-z0-9_]*')
 same 'functions of the header, and of the NAME sections' "$functions" "$documented"
 
-# .BI puts its words together without blanks, .B with them; quoted words keep theirs.
+# .BI joins its words without blanks, and .B with blanks. Quoted words keep their blanks.
 shown=$(for page in "${group_pages[@]}"; do
   section "$page" SYNOPSIS | awk '
     /^\.BI? / {
@@ -65,7 +65,7 @@ same 'prototypes of the header, and of the SYNOPSIS sections' "$(prototypes <<<"
 
 for page in "${pages[@]}"; do
   name=${page##*/}
-  # Names with (), or with a section behind them, or in the examples; file names and macros have none.
+  # Only names with a bracket count: with () or a section, or in an example. File names and macros have no bracket.
   named=$(plain "$page" | grep -oE 'pidguard_[a-z0-9_]+ ?\(' | tr -d ' (' | sort -u)
   for other in $named; do
     checks=$((checks + 1))
@@ -74,7 +74,7 @@ for page in "${pages[@]}"; do
   done
 done
 
-# The table of calls that take a number, and the section that lists them.
+# Compares the table of calls that take a PID with the section that lists them.
 same 'calls of preload/numbers.h, and of pidguard.7' \
   "$(sed -n 's/^  X(\([a-z0-9_]*\), PG_AT.*/\1/p' "$root/src/preload/numbers.h"
     printf '%s\n' prlimit posix_spawn{,p} pidfd_spawn{,p})" \
@@ -98,7 +98,7 @@ missing_in_overview event $(
 )
 
 formatters=''
-formatted() { # TOOL COMMAND…: the page is the last argument; whatever is said is a warning
+formatted() { # TOOL COMMAND…: the page is added as the last argument; all output on stderr is a warning
   local page said
   for page in "${pages[@]}"; do
     checks=$((checks + 1))
@@ -109,7 +109,7 @@ formatted() { # TOOL COMMAND…: the page is the last argument; whatever is said
 }
 ! command -v groff >/dev/null || formatted groff groff -man -Tutf8 -ww
 ! command -v mandoc >/dev/null || formatted mandoc mandoc -Tlint -Wstyle
-[[ -n $formatters ]] || echo 'SKIP: formatting: neither groff nor mandoc is installed'
+[[ -n $formatters ]] || echo 'SKIP: the pages were not formatted, because neither groff nor mandoc is installed'
 
 echo "$checks checks, ${#pages[@]} pages, $(wc -l <<<"$functions") functions, formatted by:${formatters:- nothing};" \
   "$failures failed"

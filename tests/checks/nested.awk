@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Finds a conditional operator within a branch of another one: a plain `if` reads better. Prints FILE:LINE of each.
-# Status 1: there is one.
+# Finds each conditional operator within a branch of another one, because a plain `if` reads better. Prints FILE:LINE
+# of each. Status 1 if there is one.
 function judge(    n, i, c, depth, open, at) {
   n = length(statement)
   for (i = 1; i <= n; i++) {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Builds the library as a packager may: from sources that cannot be written, in paths with blanks, optimised as far as
-# the compiler goes, with CMake's unity build asked for, warnings being errors; then as a part of another project.
+# Builds the library as a packager may. The sources are read-only, and the paths have blanks. It is a release build with
+# warnings as errors, and asks for CMake's unity build. Then builds the library as a part of another project.
 # Usage: packager.sh SOURCE CMAKE C-COMPILER
 set -u
 src=$1
@@ -23,14 +23,14 @@ build >"$tmp/log" 2>&1 || {
   exit 1
 }
 
-# As a part of another project it brings no tests, and leaves the build type alone.
+# As a part of another project pidguard must not build its tests or set the build type.
 mkdir "$tmp/parent"
 cat >"$tmp/parent/CMakeLists.txt" <<END_CMAKE
 cmake_minimum_required(VERSION 3.16)
 project(parent C)
 add_subdirectory("$tmp/the source" pidguard)
 if(TARGET pg_test_support OR CMAKE_BUILD_TYPE OR NOT TARGET pidguard::pidguard)
-  message(FATAL_ERROR "tests, or build type '\${CMAKE_BUILD_TYPE}'")
+  message(FATAL_ERROR "pidguard built its tests, set the build type '\${CMAKE_BUILD_TYPE}', or has no library")
 endif()
 END_CMAKE
 "$cmake" -S "$tmp/parent" -B "$tmp/parent/build" -DCMAKE_C_COMPILER="$cc" >"$tmp/log" 2>&1 || {

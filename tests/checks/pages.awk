@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The examples of a manual page: each becomes a file N.text, and what its comments say N.test and N.expect.
-# -v stem=: what the names begin with.
+# Extracts the examples of a manual page. Each example becomes a file N.text, and its comments become N.test and
+# N.expect. `stem` is the start of the files' names.
 /^\.\\" test: / { sub(/^\.\\" test: /, ""); test = $0; next }
 /^\.\\" expect: / { sub(/^\.\\" expect: /, ""); pattern = $0; next }
 /^\.EX$/ {

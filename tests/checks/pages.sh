@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
-# Runs the examples of pidguard-services(7) and pidguard-trust(7) as they stand there. A comment before each says how:
-#   test: run [STATUS...]   a shell's, in a pid namespace and a folder of its own; the status is one of these (0)
-#   test: unit              a drop-in: systemd-analyze reads it, and a command gets its variables
-#   test: root              like run, in a root tree made for it, one after the other in the same
-#   test: image             a container file: commands in that root tree get its variables, one under Docker's filter
-#   test: bound             prints the bound of retired numbers, which must be the one that a process has
-#   test: rounds            a table: the bound, and how long the numbers take to come round, whole units
+# Runs the examples of pidguard-services(7) and pidguard-trust(7) unchanged. Comments before each example tell how:
+#   test: run [STATUS...]   a shell runs it in a pid namespace and a folder of its own; the status is one of these (0)
+#   test: unit              it is a drop-in, which systemd-analyze reads; a command gets its variables
+#   test: root              like run, in a root tree; all such examples run in the same tree, one after the other
+#   test: image             it is a container file; commands in that root tree get its variables, one under Docker's
+#                           filter
+#   test: bound             it prints the bound of retired PIDs, which must be the bound that a process has
+#   test: rounds            it is a table of the bound, and of the time until PIDs come round, in whole units
 #   test: systemd           scripts/services runs it, with a systemd that it boots
-#   test: none REASON       shown only
-#   expect: PATTERN         what it prints, with a shell's wildcards
+#   test: none REASON       nothing runs it
+#   expect: PATTERN         the output, with a shell's wildcards
 # Arguments: the top of the source tree, the preload object that was built.
 . "$1/tests/scripts/check.sh"
 
@@ -24,7 +25,7 @@ for page in services trust; do
   awk -v stem="examples/$page-" -f "$src/tests/checks/pages.awk" "$src/src/man/pidguard-$page.7"
 done
 
-# told STATUS...: the last command ended with one of these, and printed what the example says it does.
+# told STATUS...: the last command must have ended with one of these, and printed what the example expects.
 told() {
   local wanted=${*:-0} pattern
   expect status "@(${wanted// /|})"
@@ -35,7 +36,8 @@ told() {
   }
 }
 
-# A root tree of this machine's /usr, and an /etc, a /tmp and an object of its own; $1 is where, the rest is run in it.
+# Makes a root tree with this machine's /usr, and with an /etc, a /tmp and an object of its own. Runs a bash script in
+# it. Arguments: the script, and its arguments from $0 on.
 in_root() {
   run "${in_namespace[@]}" bash -c '
     tree=$1 installed=$2
@@ -60,12 +62,12 @@ in_root() {
 filter=${built%/lib/*}/bin/filter
 cp "$filter" installed/bin/ || exit 1
 
-# The same script goes through all examples of the root tree, so each finds what the one before has left.
+# The tree is made again for each example of it, so the script first repeats the earlier examples.
 rooted=
 in_root true bash
 can_root=$status
 [[ $can_root == 0 ]] ||
-  skip "the examples for a whole system: this user cannot make a root tree: ${err:-status $status}"
+  skip "the examples for a whole system, because this user cannot make a root tree (${err:-status $status})"
 
 bound_of_a_process() {
   "${in_namespace[@]}" pidguard bash -c 'for i in {1..70}; do true & wait $!; done; pidguard status $$; :'
@@ -88,7 +90,7 @@ for example in examples/*.test; do
     run "${in_namespace[@]}" bash -e -c "$text"
     told
     all=$(bound_of_a_process 2>&1)
-    expect all "*numbers are remembered, of at most $out;*"
+    expect all "*PIDs are remembered, of at most $out;*"
     ;;
   rounds)
     # shellcheck disable=SC2016
@@ -108,7 +110,7 @@ for example in examples/*.test; do
     run "${in_namespace[@]}" env "${variables[@]}" bash -c 'sleep 0 & wait $!; kill $!'
     expect err '*event=would-refuse*event=summary*'
     if ! type -P systemd-analyze >/dev/null; then
-      skip 'the drop-in: systemd-analyze is not installed'
+      skip 'the drop-in, because systemd-analyze is not installed'
       continue
     fi
     mkdir -p units/a.service.d && cp "$example.text" units/a.service.d/pidguard.conf
@@ -119,9 +121,9 @@ for example in examples/*.test; do
     checks=$((checks + 1))
     [[ $err != *pidguard.conf* ]] || {
       failures=$((failures + 1))
-      printf 'FAILED: the drop-in: %s\n' "$err"
+      printf 'FAILED: systemd-analyze does not accept the drop-in: %s\n' "$err"
     }
-    # A mistake in it would be said.
+    # Checks that systemd-analyze reports a mistake in the drop-in.
     sed 's/^Environment/Enviroment/' "$example.text" >units/a.service.d/pidguard.conf
     run env SYSTEMD_UNIT_PATH="$tmp/units:" systemd-analyze verify --man=no "$tmp/units/a.service"
     expect err '*pidguard.conf*Enviroment*'
@@ -132,7 +134,7 @@ for example in examples/*.test; do
     in_root "eval \"\$1\" >/dev/null; eval \"\$2\"" bash "${rooted:-:}" "$text"
     told
     rooted+=$text
-    # A program with rights of its own, for which the dynamic linker does not search.
+    # The dynamic linker does not search for the preload object of a setuid program.
     in_root "eval \"\$1\" >/dev/null; chage -l root 2>&1; true" bash "$rooted"
     expect out '!(*ld.so*)'
     ;;
@@ -142,9 +144,9 @@ for example in examples/*.test; do
     in_root 'env "$@" grep libpidguard-preload /proc/self/maps' bash "${variables[@]}"
     expect status 0
     expect out '*/opt/pidguard/lib/libpidguard-preload.so.0*'
-    # The same under Docker's own filter, which `filter` makes of Docker's list.
+    # The same under Docker's own filter, which the program `filter` makes from Docker's list.
     if ! "$filter" docker true 2>"$tmp/.why"; then
-      skip "an image under Docker's filter: $(<"$tmp/.why")"
+      skip "an image under Docker's filter ($(<"$tmp/.why"))"
       continue
     fi
     in_root 'filter docker env PIDGUARD_DEBUG=warn "$@" bash -c "grep ^Seccomp: /proc/self/status
@@ -154,14 +156,14 @@ for example in examples/*.test; do
     checks=$((checks + 1))
     [[ $err != *event=degraded* ]] || {
       failures=$((failures + 1))
-      printf 'FAILED: under Docker'\''s filter: %s\n' "$err"
+      printf 'FAILED: protection is degraded under Docker'\''s filter: %s\n' "$err"
     }
     ;;
   systemd) ;;
   none) [[ -n $rest ]] || failures=$((failures + 1)) ;;
   *)
     failures=$((failures + 1))
-    printf 'FAILED: %s: no comment says how it is tested\n' "${example##*/}"
+    printf 'FAILED: no comment tells how %s is tested\n' "${example##*/}"
     ;;
   esac
 done

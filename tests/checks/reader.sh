@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Does a newcomer find the answers? Runs each command of reader.table and looks for the answer on the first screen.
+# Checks that a newcomer finds the answers. Runs each command of reader.table, whose first screen must have the answer.
 # Usage: reader.sh SOURCE
 set -uf
 export LC_ALL=C
@@ -15,7 +15,7 @@ fail() {
 while IFS='|' read -r question command answer; do
   question=${question% } command=${command# } command=${command% } answer=${answer# }
   asked=$((asked + 1))
-  [[ $command == 'grep '* && $command != *[\;\&\$\`]* ]] || fail "$question not a plain grep: $command"
+  [[ $command == 'grep '* && $command != *[\;\&\$\`]* ]] || fail "$question the command is no plain grep: $command"
   documents=$(grep -oE '[a-zA-Z/]+\.(md|[1-9])( |$)' <<<"$command" | wc -l)
   ((documents >= 1 && documents <= 2)) || fail "$question $documents documents"
   screen=$(eval "$command" | head -n 24)

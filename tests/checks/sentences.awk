@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Counts the words of each sentence of a Markdown file, of a manual page, or of the comments of C files. Code, tables,
-# quotes and synopses are left out. Prints "FILE SENTENCES AVERAGE LONGEST", and each sentence that is longer than
-# `most`; 0: any length. `name` stands for several files. Status 1: a sentence is too long, or the average is above
-# `average`.
+# quotes and synopses are left out. Prints the number of sentences, their average and the longest, and each sentence
+# that is longer than `most`. With most=0 any length is allowed. `name` is the name that is printed for several files.
+# Status 1 if a sentence is too long, or if the average is above `average`.
 function finish(    words) {
   gsub(/[[:space:]]+/, " ", text)
   sub(/^ /, "", text)
@@ -19,7 +19,7 @@ function finish(    words) {
     bad = 1
   }
 }
-# A sentence ends at a full stop, question or exclamation mark, and a bracket or quote behind it.
+# A sentence ends at a full stop, a question mark or an exclamation mark, with the brackets and quotes that follow.
 function add(line) {
   while (match(line, /[.?!]["')*]*( |$)/)) {
     text = text " " substr(line, 1, RSTART + RLENGTH - 1)
@@ -56,8 +56,8 @@ manual {
 }
 
 # ---- Comments of C ----
-# A blank line, an item of a list and a line of a table end a sentence, and so does each error of a list of errors.
-# Lines that are indented by four are an example, unless they belong to an item.
+# A blank line, an item of a list and a line of a table end a sentence. So does each error of a list of errors. Lines
+# with an indent of four are an example, unless they belong to an item.
 c {
   line = $0
   if (!comment) {

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The documents are there to be read. Their sentences, and those of the public header, have at most 16 words on average,
-# and none has more than 35. The sentences of the comments in src/ are only measured. Then the program in README.md,
-# which must compile. Usage: sentences.sh SOURCE C-COMPILER [FILE…]
+# Checks that the documents are readable. Their sentences, and those of the public header, must have at most 16 words on
+# average, and none more than 35. The comments in src/ only have the limit on the average. The program in README.md must
+# compile. Usage: sentences.sh SOURCE C-COMPILER [FILE…]
 set -u
 export LC_ALL=C
 src=${1:?usage: sentences.sh SOURCE C-COMPILER [FILE…]}
@@ -18,13 +18,13 @@ fail() {
 }
 
 for file; do
-  awk -v most=35 -v average=16 -f tests/checks/sentences.awk "$file" || fail "$file: sentences are too long"
+  awk -v most=35 -v average=16 -f tests/checks/sentences.awk "$file" || fail "$file has sentences that are too long"
 done
 # shellcheck disable=SC2046
 awk -v most=0 -v average=16 -v name='comments of src/' -f tests/checks/sentences.awk \
   $(find src -name '*.[chS]' | sort) || fail 'the sentences of the comments have more than 16 words on average'
 
-# The counter itself: one sentence of 36 words, one average of 17.
+# Checks the counter itself, for example with a sentence of 36 words, and with an average of 17.
 count() { awk -v most=35 -v average=16 -f tests/checks/sentences.awk "$tmp/$1" >"$tmp/out"; }
 words() { printf ' word%.0s' $(seq "$1"); }
 tmp=$(mktemp -d) || exit 1

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Checks that a unit test calls each public function, and that the table of them beside the tests names each, with a
-# test that is there. Usage: tested.sh C-COMPILER
+# Checks that a unit test calls each public function. The table in tests/unit/README.md must name each function, with a
+# test that exists. Usage: tested.sh C-COMPILER
 set -uf
 export LC_ALL=C
 root=$(cd -- "${BASH_SOURCE[0]%/*}/../.." && pwd -P) || exit 1
@@ -23,19 +23,19 @@ for name in $functions; do
   grep -qE "\`(pidguard_)?${short#pidfd_}\`|\`$short\`" "$table" || fail "the table lacks $name"
 done
 
-# "file: test" in the last column, several separated by ";", tests by ",".
+# The last column has "file: test". Files are separated by ";", and the tests of a file by ",".
 while IFS='|' read -r _ _ _ tests _; do
   IFS=';' read -ra parts <<<"$tests"
   for part in "${parts[@]}"; do
     file=$(sed 's/:.*//; s/[` ]//g' <<<"$part")
     [[ -n $file ]] || continue
     [[ -e $root/tests/unit/$file || -e $root/tests/$file ]] || {
-      fail "the table names $file, which is not there"
+      fail "the table names $file, which does not exist"
       continue
     }
     [[ $part == *:* ]] || continue
     for test in $(sed 's/^[^:]*://; s/[`,]/ /g' <<<"$part"); do
-      grep -qw -- "$test" "$root/tests/unit/$file" || fail "the table names $test, which $file has not"
+      grep -qw -- "$test" "$root/tests/unit/$file" || fail "the table names $test, which is not in $file"
     done
   done
 done < <(grep '^| [0-9]' "$table")

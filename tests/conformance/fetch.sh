@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-# Debian packages and their sources for the conformance runs (sourced, bash). Sources are asked for through an apt
-# configuration of their own under $conf_cache, made from the archives that the system already trusts.
+# Gets Debian packages and their sources for the conformance runs (sourced, bash). For the sources it makes an apt
+# configuration under $conf_cache, from the archives that the system already trusts.
 # shellcheck shell=bash disable=SC2154
 
-# Like pg_missing, and knows PACKAGE=/FILE as well.
+# Like pg_missing, which also knows PACKAGE=/FILE.
 conf_missing() {
   local want
   for want; do
@@ -15,7 +15,8 @@ conf_missing() {
   done
 }
 
-# Installs what is missing as root; anybody else is told. RUNLEVEL=1 keeps packages from starting their daemons.
+# Installs missing packages as root. Tells any other user their names. RUNLEVEL=1 keeps packages from starting their
+# daemons.
 conf_require() {
   local -a missing
   mapfile -t missing < <(conf_missing "$@")
@@ -48,8 +49,8 @@ conf_apt_begin() {
   conf_apt apt-get update >"$dir/log" 2>&1 && : >"$dir/ready"
 }
 
-# Unpacks the source of a binary package into $conf_cache/src-NAME and prints that directory: the installed version
-# where the archive has it, else any that it has (a mirror may lag behind the security archive).
+# Unpacks the source of a binary package into $conf_cache/src-NAME, and prints that directory. It is the installed
+# version if the archive has that one, and else any other, because a mirror may lag behind the security archive.
 conf_source() {
   local binary=$1 name version target
   conf_require dpkg-dev=dpkg-source || return 1

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: MIT
-# Runs one thing with and without the shim and says where the verdicts differ (sourced, bash). A "unit" is one file of a
-# suite; its output holds the verdicts of many cases. Expects conf_shim, conf_keep and pg_unshare; calls nothing of the
-# suites but conf_command and conf_verdicts, which each suite defines:
+# Runs units with and without the shim, and prints the differences of their verdicts (sourced, bash). A unit is one file
+# of a suite, whose output has the verdicts of many cases. Expects conf_shim, conf_keep and pg_unshare. Each suite
+# defines:
 #
-#   suite_wants    array: what is needed, as PACKAGE=COMMAND (or PACKAGE=HEADER.h, or PACKAGE=/FILE)
-#   suite_prepare  fills $suite_dir, where everything of the suite lies; called once, or each time if suite_always=1
+#   suite_wants    array of its needs, as PACKAGE=COMMAND (or PACKAGE=HEADER.h, or PACKAGE=/FILE)
+#   suite_prepare  fills $suite_dir, the folder of the suite; called once, or each time if suite_always=1
 #   suite_units    prints the units, one a line
-#   conf_command   for unit $1: sets the array command, and perhaps directory, environment (array) and limit (seconds)
-#   conf_verdicts  for unit $1: reads $2 (stdout) and $3 (stderr), prints CASE<TAB>VERDICT lines
+#   conf_command   for unit $1, sets the array command, and perhaps directory, environment (array) and limit (seconds)
+#   conf_verdicts  for unit $1, reads $2 (stdout) and $3 (stderr), and prints lines of CASE<TAB>VERDICT
 # shellcheck shell=bash disable=SC2154,SC2034
 
-conf_runs=4 # how often a unit that differs is run each way, in turns: a busy machine then troubles both alike
+conf_runs=4 # the runs of a unit that differs, each way; they alternate, so that a busy machine affects both ways alike
 
-# A command in a pid namespace of its own, under a time limit. The namespace's first process is a shell that reaps
-# whatever the command leaves behind; the shim is given to the command alone. Arguments: preload (or ''), seconds,
-# stdout, stderr, command. The exit status is the command's; 137 where the limit struck.
+# Runs a command in a pid namespace of its own, under a time limit. The first process of the namespace is a shell, which
+# reaps the processes that the command leaves behind. Only the command gets the shim. Arguments: preload (or ''),
+# seconds, stdout, stderr, command. The exit status is the command's, or 137 if the limit expired.
 conf_run() {
   local preload=$1 seconds=$2 out=$3 err=$4
   shift 4
@@ -25,7 +25,7 @@ conf_run() {
     "${with[@]}" "$@" </dev/null >"$out" 2>"$err"
 }
 
-# One run of a unit: leaves NAME.out, NAME.err and NAME.verdicts. Arguments: unit, preload, NAME.
+# Runs a unit once, and leaves NAME.out, NAME.err and NAME.verdicts. Arguments: unit, preload, NAME.
 conf_run_unit() {
   local unit=$1 preload=$2 name=$3 status=0
   local -a command=() environment=()
@@ -45,13 +45,13 @@ conf_run_unit() {
   } | conf_number_doubles >"$name.verdicts"
 }
 
-# Cases of the same name get a number, so that each line is one case.
+# Gives cases with the same name a number, so that each line is one case.
 conf_number_doubles() {
   awk -F'\t' '{ n[$1]++; print (n[$1] > 1 ? $1 " #" n[$1] : $1) "\t" $2 }'
 }
 
-# Cases in which the shim's first run said something that no plain run said, and those on which plain runs disagree.
-# Arguments: directory of one unit. Prints: cases good flaky different.
+# Finds the cases in which a run with the shim has a verdict that no plain run has, and those on which plain runs
+# disagree. Argument: the directory of one unit. Prints four counts: cases, good, flaky, different.
 conf_compare() {
   local dir=$1
   : >"$dir/differences" >"$dir/flaky"
@@ -83,7 +83,7 @@ conf_compare() {
     }' "$dir"/*.verdicts
 }
 
-# Runs a unit plain and with the shim; where the two differ, again, until it is clear what is flaky. Prints the counts.
+# Runs a unit plain and with the shim. If the two differ, runs it again to find the flaky cases. Prints the counts.
 conf_unit() {
   local unit=$1 dir=$2 i
   mkdir -p "$dir" || return 1
@@ -98,19 +98,19 @@ conf_unit() {
   conf_compare "$dir"
 }
 
-# All units of a suite that has been sourced and prepared. Prints what it finds; appends to $conf_keep/counts.
+# Runs all units of a suite that has been sourced and prepared. Prints the results, and appends to $conf_keep/counts.
 conf_suite() {
   local suite=$1 unit total=0 good=0 flaky=0 different=0 units=0 t g f d
   local -a all
   mapfile -t all < <(suite_units | grep -E -- "${conf_match-}")
   ((${#all[@]})) || {
-    pg_say "$suite: no units found"
+    pg_say "the suite $suite has no unit to run"
     return 1
   }
   for unit in "${all[@]}"; do
     local dir=$conf_keep/$suite/${unit//\//,}
     read -r t g f d < <(conf_unit "$unit" "$dir") && [[ $d == [0-9]* ]] || {
-      pg_say "$suite $unit: no result (is the disk full?)"
+      pg_say "$suite $unit gave no result (is the disk full?)"
       return 1
     }
     total=$((total + t)) good=$((good + g)) flaky=$((flaky + f)) different=$((different + d)) units=$((units + 1))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# bash's own tests (tests/run-*), run on the installed bash. A case is good when there is nothing to complain about;
-# what they complain about is compared, too, but for process numbers.
+# bash's own tests (tests/run-*), run on the installed bash. A case is good if it has no output. Other output is
+# compared without numbers of two digits and more, such as PIDs.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_wants=(bash=/bin/bash gcc=cc libc6-dev=stdio.h)
 
@@ -9,7 +9,7 @@ suite_prepare() {
   source=$(conf_source bash) || return 1
   cp -a "$source/tests" "$suite_dir/"
   mkdir -p "$suite_dir/include"
-  printf '#include <%s>\n' string.h stdlib.h unistd.h >"$suite_dir/include/bashansi.h" # what configure would have made
+  printf '#include <%s>\n' string.h stdlib.h unistd.h >"$suite_dir/include/bashansi.h" # stands in for configure's
   printf '#define HAVE_UNISTD_H 1\n' >"$suite_dir/include/config.h"
   for tool in recho zecho xcase printenv; do
     "$(pg_compiler)" -w -I"$suite_dir/include" -o "$suite_dir/tests/$tool" "$source/support/$tool.c" || return 1

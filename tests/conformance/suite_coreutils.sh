@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# GNU coreutils' own tests of what starts, stops and signals processes, run on the installed programs.
+# GNU coreutils' own tests of the programs that start, stop and signal processes, run on the installed programs.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_wants=(coreutils=timeout perl=/usr/bin/perl gcc=cc)
 
@@ -31,7 +31,7 @@ conf_command() {
     "PATH=$suite_dir/src:$PATH" RUN_EXPENSIVE_TESTS=no)
   case $1 in
   *.pl) command=(sh -c 'exec 9>&2; exec perl -w -I./tests -MCuSkip -MCoreutils -- "$1"' sh "tests/$1") ;;
-  # They ask whether kill(-1) works, for which somebody must be there to be asked.
+  # These tests ask whether kill(-1) works, which needs another process in the namespace.
   *) command=(bash -c 'exec 9>&2; sleep 1000 & exec bash "$1"' bash "tests/$1") ;;
   esac
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# GNU make's own tests, run on the installed make. A case is a script of theirs with its counts.
+# GNU make's own tests, run on the installed make. A case is one of their scripts with its counts.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_wants=(make=make perl=/usr/bin/perl gcc=cc)
 
@@ -10,7 +10,7 @@ suite_prepare() {
   sed 's/@[A-Za-z_]*@//' "$source/tests/config-flags.pm.in" >"$suite_dir/tests/config-flags.pm"
 }
 
-# One unit for each folder, each with a work directory of its own.
+# Each folder is a unit.
 suite_units() {
   if ((conf_quick)); then
     printf '%s\n' features/parallelism misc/general3 functions/shell

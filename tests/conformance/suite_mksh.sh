@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# mksh's own tests, run on the installed mksh by their own driver.
+# mksh's own tests, which their own driver runs on the installed mksh.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_wants=(mksh=mksh perl=/usr/bin/perl)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Perl's own tests (t/op, t/io, t/run, and the libraries that make processes), run by the installed perl. Cases are
+# Perl's own tests (t/op, t/io, t/run, and those of libraries that make processes), run by the installed perl. Cases are
 # lines of the Test Anything Protocol.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_wants=(perl=/usr/bin/perl)
@@ -10,7 +10,7 @@ suite_prepare() {
   lib=$suite_dir/lib
   mkdir -p "$lib" || return 1
   cp -a "$source"/{t,ext,dist,cpan} "$suite_dir/"
-  # The tests look for a built tree; the installed modules stand in for it.
+  # The tests look for a built tree. The installed modules stand in for it.
   while read -r dir; do
     [[ ! -d $dir ]] || cp -as "$dir/." "$lib/" 2>/dev/null
   done < <(perl -e 'print map "$_\n", grep m{^/usr/(lib|share)/}, @INC')
@@ -39,7 +39,7 @@ suite_units() {
 }
 
 conf_command() {
-  local taint # a test that asks for taint checks in its first line wants the same on the command line
+  local taint # a test that asks for taint checks in its first line needs the same option on the command line
   taint=$(sed -nE '1s/^#!.*perl.* (-[tT]w?)( .*)?$/\1/p' "$suite_dir/$1")
   environment=(env PERL_CORE=1 HARNESS_ACTIVE=1 LC_ALL=C.UTF-8)
   case $1 in
@@ -54,7 +54,7 @@ conf_command() {
   esac
 }
 
-# "not ok 3 - name # TODO" is as good as "ok": only that it stays the same counts.
+# "not ok 3 - name # TODO" is as good as "ok", because a verdict only has to stay the same.
 conf_verdicts() {
   awk '/^(not )?ok [0-9]+/ {
          verdict = /^not/ ? "not ok" : "ok"

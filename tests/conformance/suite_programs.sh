@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-# Real programs: each entry of programs.table is run by bash, and its output, its errors and its exit status are
-# compared as they are, but for process numbers and addresses.
+# Real programs. bash runs each entry of programs.table. Its output, its errors and its exit status are compared without
+# PIDs and addresses.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_always=1
 suite_wants=(gcc=cc libc6-dev=stdio.h)
 
-# An entry is "## NAME WANTS…" and the lines of shell up to the next one.
+# An entry is a line "## NAME WANTS…", with the lines of shell up to the next entry.
 programs_names() { sed -n 's/^## \([^ ]*\).*/\1/p' "$conf_tests/programs.table"; }
 programs_wants() {
   awk -v name="$1" '/^## / && $2 == name { for (i = 3; i <= NF; i++) print $i }' "$conf_tests/programs.table"
@@ -15,7 +15,7 @@ programs_lines() { awk -v name="$1" '/^## / { on = $2 == name; next } on' "$conf
 suite_prepare() {
   local -a all
   mapfile -t all < <(programs_names | while read -r name; do programs_wants "$name"; done | sort -u)
-  conf_require "${all[@]}" || pg_say 'going on: the entries that want these are not run'
+  conf_require "${all[@]}" || pg_say 'the entries that need these packages are not run'
   "$(pg_compiler)" -O1 -g -o "$suite_dir/children" "$conf_tests/children.c" -lpthread
 }
 
@@ -27,7 +27,7 @@ suite_units() {
     if [[ -z $(conf_missing "${wants[@]}") ]]; then
       printf '%s\n' "$name"
     else
-      pg_say "programs: $name NOT RUN, missing: $(conf_missing "${wants[@]}" | xargs)"
+      pg_say "the program $name is NOT RUN, because these packages are missing: $(conf_missing "${wants[@]}" | xargs)"
     fi
   done < <(programs_names)
 }

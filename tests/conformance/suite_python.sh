@@ -26,7 +26,8 @@ conf_command() {
   command=(/usr/bin/python3 -m test -v -u all,-gui,-network,-urlfetch,-largefile,-audio,-cpu "$1")
 }
 
-# "name (class) ... ok"; what a test prints itself may stand between the two, even on lines of its own.
+# The lines are "name (class) ... ok". A test's own output may be between the name and the verdict, even on further
+# lines.
 conf_verdicts() {
   cat "$2" "$3" | awk '
     { line = $0 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# stress-ng's stressors for processes, each for a while, verifying. Verdicts come from its counts of passed and failed;
-# the ratio of the work done with and without the shim is printed, and is no verdict. forkheavy is left out: it fills
-# the disk.
+# Runs stress-ng's stressors for processes with --verify. Verdicts come from its counts of passed and failed. The ratio
+# of the work done with and without the shim is printed, and is no verdict. forkheavy is left out, because it fills the
+# disk.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_wants=(stress-ng=stress-ng)
 
@@ -39,7 +39,7 @@ conf_verdicts() {
     }'
 }
 
-# Called when the suite is done: bogo operations a second of processor time, with the shim over without.
+# Called after the suite. Prints the bogo operations with and without the shim, and the ratio of their rates.
 suite_after() {
   local unit dir
   printf '  bogo operations with the shim, without, and the ratio by wall clock and by processor time:\n'

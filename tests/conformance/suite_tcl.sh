@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Tcl's own tests, run by the installed tclsh. Cases come from tcltest's -verbose start pass skip error.
+# Tcl's own tests, run by the installed tclsh. The cases come from tcltest's verbose output.
 # shellcheck shell=bash disable=SC2154,SC2034
 suite_wants=(tcl8.6=tclsh8.6)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-# From `objdump -d --no-show-raw-insn` of the preload object: one line for each system call in it,
+# Reads `objdump -d --no-show-raw-insn` of the preload object. Prints one line for each system call in it:
 #   NUMBER OFFSET FUNCTION
-# NUMBER is read from the instructions before the call, "?" where it is not a constant that was seen; OFFSET is that of
-# the instruction after the call, which is what a seccomp filter sees. x86-64 and aarch64.
+# NUMBER comes from the instructions before the call. It is "?" if they load no constant. OFFSET is that of the
+# instruction after the call, because a seccomp filter sees that address. For x86-64 and aarch64.
 function number(text,   i, value) {
   if (text !~ /^0x/)
     return text + 0

@@ -1,19 +1,21 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: MIT
-# Every case of every same_* program, plain and with the shim: what it prints and how it ends must not differ. Needs
-# neither CUnit nor a namespace nor pidfds, so it runs where the test drivers can not: on kernels without pidfd_open,
-# and in a user-mode emulator (EMULATOR is then put in front, and -E passes the preload on to the program alone).
-# Arguments: the directory of the programs, the preload object, optionally a pattern of PROGRAM/CASE to leave out.
+# Runs every case of every same_* program plain and with the shim. Its output and its status must not differ. This needs
+# neither CUnit nor a namespace nor pidfds. It therefore also runs where the test drivers cannot: on kernels without
+# pidfd_open, and in a user-mode emulator. EMULATOR is then put in front, and its option -E passes the preload to the
+# program alone. Arguments: the directory of the programs, the preload object, optionally a pattern of PROGRAM/CASE to
+# leave out.
 bin=$1 preload=$2 leave=${3:-^$} passed=0 failed=0 left=0
 work=${TMPDIR:-/tmp}/compare.$$
 mkdir -p "$work" || exit 1
 trap 'rm -rf "$work"' EXIT
 
-# busybox's knows no -w, and waits all the same where it need not fork.
+# The setsid of busybox has no -w. It also waits, unless it must fork.
 session=setsid
 setsid -w true 2>/dev/null && session='setsid -w'
 
-# run OUTPUT PRELOAD PROGRAM [CASE]: its status is the last line. A session of its own, as the test drivers give one.
+# run OUTPUT PRELOAD PROGRAM [CASE]: the last line of the output is the status. The program runs in a session of its
+# own, as under the test drivers.
 run() {
   output=$1 object=$2
   shift 2
@@ -27,7 +29,7 @@ run() {
     timeout -s KILL $((60 * ${SLOW:-1})) $session "$@" >"$output" 2>/dev/null </dev/null
   fi
   status=$?
-  sed -i '/^?/d' "$output" # what is for the test driver: it differs by nature
+  sed -i '/^?/d' "$output" # these lines are for the test driver, and differ from run to run
   echo "status $status" >>"$output"
 }
 

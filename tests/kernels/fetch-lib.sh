@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-# Shared by scripts/kernels (sourced, bash): packages of other distributions and machines, through apt with a
-# configuration of its own. Nothing of the system's apt is read or changed and nothing is installed; packages are
-# verified by the archives' keys and unpacked.
-# Where from: Debian's archive is the one that this machine's apt uses, or PG_DEBIAN_ARCHIVE; Ubuntu's is
-# PG_UBUNTU_ARCHIVE (both are URLs).
+# Gets packages of other distributions and machines for scripts/kernels (sourced, bash). It uses apt with its own
+# configuration, does not change the system's apt, and installs nothing. Packages are verified by the archives' keys
+# and unpacked. The variable PG_DEBIAN_ARCHIVE is the URL of Debian's archive. The default is the archive of this
+# machine's apt. PG_UBUNTU_ARCHIVE is the URL of Ubuntu's archive.
 # Expects pg_cache. shellcheck shell=bash disable=SC2154
 
 debian_keys=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -18,7 +17,7 @@ fetch_apt() {
     url=$(apt-get indextargets --format '$(SITE)' 2>/dev/null | grep -m 1 '/debian/*$')
   fi
   [[ $url ]] || {
-    echo "kernels: where is the archive of $archive? (PG_${archive^^}_ARCHIVE=URL)" >&2
+    echo "kernels: the archive of $archive is unknown; set PG_${archive^^}_ARCHIVE=URL" >&2
     return 1
   }
   mkdir -p "$dir"/lists/partial "$dir"/cache/archives/partial "$dir"/parts
@@ -62,7 +61,7 @@ fetch_unpack() {
   return "$status"
 }
 
-# The key of Ubuntu's archive is a package of Debian's: trust goes through Debian's key.
+# Gets the key of Ubuntu's archive from a package of Debian, so that Debian's key verifies it.
 fetch_ubuntu_key() {
   local work
   [[ -s $pg_cache/ubuntu-archive-keyring.gpg ]] && return 0
@@ -74,7 +73,8 @@ fetch_ubuntu_key() {
   return "$status"
 }
 
-# The packages, at most two steps from a metapackage, that may hold the kernel itself: a name with a version is one.
+# Prints the packages that may contain the kernel itself. These are a package with a version in its name, or the
+# dependencies of a metapackage, at most two steps away.
 fetch_kernel_packages() {
   local archive=$1 suite=$2 machine=$3 package=$4 depth=${5:-0} next
   if ((depth == 0)) && [[ $package =~ -[0-9]+\.[0-9]+ ]]; then

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: MIT
-# Shared by scripts/kernels and scripts/ports (sourced, bash): a port is the tree built for one compiler and libc; an
-# image is a directory that holds nothing but that build, what it is linked with and what its tests run, at the paths
-# where the tests expect it. It is entered with chroot, or packed for a kernel to boot.
+# Shared by scripts/kernels and scripts/ports (sourced, bash). A port is the tree built for one compiler and libc. An
+# image is a directory that contains only that build, the libraries that it is linked with, and the programs that its
+# tests run. They are at the paths where the tests expect them. scripts/ports enters an image with chroot, and
+# scripts/kernels packs it for a kernel to boot.
 # Expects pg_root. shellcheck shell=bash disable=SC2154
 
 image_files=$pg_root/tests/kernels
 
-# Sets port_cc, port_flags, port_cmake and port_libs (where its libraries are) for one port; port_triplet and
-# port_machine where it is cross-compiled.
+# Sets port_cc, port_flags, port_cmake and port_libs (the folders of its libraries) for one port. If the port is
+# cross-compiled, also sets port_triplet and port_machine.
 port_describe() {
   port_flags=() port_cmake=() port_libs=() port_triplet=
   case $1 in
   gcc | clang) port_cc=$1 ;;
   musl)
-    # The kernel's headers are not musl's, and musl-gcc hides the system's: found last, they shadow nothing.
+    # musl has no headers of the kernel, and musl-gcc hides the system's. As the last folders these shadow nothing.
     port_cc=musl-gcc
     port_flags=(-idirafter /usr/include -idirafter "/usr/include/$(gcc -print-multiarch)"
       -include "$image_files/musl/port.h")
@@ -35,8 +36,9 @@ port_describe() {
   esac
 }
 
-# Builds the port in a directory. CUnit is there for the machine's own libc only: the others get the stand-in. What can
-# not be built for a port is left out (make -k): its test then counts as failed, unless the port excuses it by name.
+# Builds the port in a directory. CUnit is installed for the machine's own libc only, so the other ports get a stand-in.
+# make -k leaves out targets that cannot be built for a port. Their tests then count as failed, unless the port excuses
+# them by name.
 port_build() {
   local name=$1 build=$2 log=$2/build.log
   local -a cunit=()
@@ -56,8 +58,8 @@ port_build() {
   } </dev/null >"$log" 2>&1
 }
 
-# The tests of a build, one a line: name, time limit, command as the shell reads it. Those of the integration and unit
-# lists that need no source tree, and the differential tester.
+# Prints the tests of a build, one a line: name, time limit, command as the shell reads it. These are the unit and
+# integration tests that need no source tree, and the differential tester.
 image_list_tests() {
   local build=$1 dir
   for dir in unit integration differential; do
@@ -73,7 +75,7 @@ image_list_tests() {
   done
 }
 
-# Copies a file into the image at its own path (or another), and whatever it is dynamically linked with.
+# Copies a file into the image at its own path (or another), and the libraries that it is linked with.
 image_add() {
   local image=$1 file=$2 to=${3:-$2} need from dir
   [[ -e $image$to ]] && return 0
@@ -95,8 +97,8 @@ image_add() {
   done
 }
 
-# image_make IMAGE BUILD BUSYBOX [PROGRAM…]: the programs are the machine's own, for ports that can run them; anything
-# else is the (static) busybox, which a preload does not reach.
+# image_make IMAGE BUILD BUSYBOX [PROGRAM…]: makes an image. The programs are the machine's own, for ports that can
+# run them. All other commands are the static busybox, into which nothing can be preloaded.
 image_make() {
   local image=$1 build=$2 busybox=$3 file from
   shift 3
@@ -129,8 +131,9 @@ image_make() {
   [[ $(wc -l <"$image/tests.list") -gt 3 ]]
 }
 
-# Reads what inside.sh printed and prints one line a test that did not pass, then the counts. Sets image_passed,
-# image_failed and image_skipped. Arguments: log, list of tests, prefix, optionally names that may fail, as NAME=REASON.
+# Reads the output of inside.sh, and prints a line for each test that did not pass. Then prints the skipped parts of
+# tests by reason. Sets image_passed, image_failed and image_skipped. Arguments: log, list of tests, prefix, optionally
+# tests that may fail, as NAME=REASON.
 image_report() {
   local log=$1 list=$2 prefix=$3 name limit command result reason excuse
   shift 3
@@ -153,14 +156,14 @@ image_report() {
       fi
       image_failed=$((image_failed + 1))
       printf 'FAIL %s %s: %s\n' "$prefix" "$name" "$(
-        if [[ $result == 137 || $result == 143 ]]; then echo 'killed, or past its time limit'
+        if [[ $result == 137 || $result == 143 ]]; then echo 'killed, or its time limit expired'
         elif [[ ${result:-none} == none ]]; then echo 'never ended'
         else echo "status $result"; fi)"
       sed -n "s/^@@$name *//p" "$log" | grep -E 'FAILED|  - |SKIP|killed' | cut -c1-400 | head -n 12 | sed 's/^/     /'
       ;;
     esac
   done <"$list"
-  # Parts of tests that could not be shown, by reason.
+  # The parts of tests that were skipped, by reason.
   sed -n 's/^@@[^ ]* .*SKIP: \(.*\)$/\1/p' "$log" | sed 's/ \.\.\.\(passed\)\?$//' | sort | uniq -c | sort -rn |
     sed "s/^ *\([0-9]*\) /  skipped part \1x: /"
 }

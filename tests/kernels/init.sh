@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: MIT
-# Process 1 of a booted image: mounts what tests expect, runs them, switches off. Options are on the kernel's command
-# line.
+# Process 1 of a booted image. Mounts the file systems that the tests expect, runs the tests, and switches the machine
+# off. The options are on the kernel's command line.
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs dev /dev

@@ -1,9 +1,9 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: MIT
-# Runs inside an image, as root, where nothing is but busybox and one build: the tests of /tests.list one after another.
-# Prints "@@NAME line" for what they say and "@@end NAME STATUS SECONDS"; scripts/kernels and scripts/ports read that.
-# SLOW (from the environment) multiplies the time limits, ONLY is a pattern of names. PG_TEST_SAMPLE=N makes the tests
-# that go through a matrix take every Nth cell, and the differential tester every Nth of its programs.
+# Runs the tests of /tests.list one after another, as root inside an image. Prints their output as lines "@@NAME line",
+# and "@@end NAME STATUS SECONDS" for each, which scripts/kernels and scripts/ports read. In the environment SLOW
+# multiplies the time limits, and ONLY is a pattern of names. With PG_TEST_SAMPLE=N the tests that go through a matrix
+# take every Nth cell, and the differential tester runs 1/N of its programs.
 export PATH=/bin:/usr/bin HOME=/root LC_ALL=C
 export PG_TEST_SLOW=${SLOW:-1}
 echo "@@system $(uname -m) $(uname -r)"

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-# Root trees of Debian suites for scripts/ports (sourced, bash): made by debootstrap with nothing in them but git and
-# certificates, as a new user's machine; entered in namespaces of their own, as a plain chroot.
+# Makes root trees of Debian suites for scripts/ports and scripts/services (sourced, bash). debootstrap makes them, with
+# git and certificates as the only additions, like a new user's machine. Commands run in them in new namespaces.
 # Expects pg_root, pg_say. shellcheck shell=bash disable=SC2154
 
 debian_files=$pg_root/tests/ports
 
-# NAME -> the suite that debootstrap knows.
+# Prints debootstrap's name of the suite.
 debian_suite() {
   case $1 in
   debian-11) echo bullseye ;;
@@ -16,12 +16,12 @@ debian_suite() {
   esac
 }
 
-# A fresh copy of the tree, as on a new user's machine: what was done to the last one is gone.
+# Makes a fresh copy of the tree, as on a new user's machine. The previous copy is removed.
 debian_copy() {
   rm -rf --one-file-system "${2:?}" && cp -a --reflink=auto "$1" "$2"
 }
 
-# Makes the tree unless it is there. Its package manager does not wait for the disk: the tree can be made again.
+# Makes the tree unless it exists. Its package manager does not wait for the disk, because the tree can be made again.
 debian_make() {
   local suite=$1 tree=$2
   [[ -e $tree/.made ]] && return 0
@@ -29,7 +29,7 @@ debian_make() {
   mkdir -p "${tree%/*}" &&
     debootstrap --variant=minbase --include=ca-certificates,git "$suite" "$tree" >"$tree.log" 2>&1 || return 1
   echo force-unsafe-io >"$tree/etc/dpkg/dpkg.cfg.d/unsafe-io"
-  cp /etc/apt/apt.conf.d/* "$tree/etc/apt/apt.conf.d/" 2>/dev/null # how this machine reaches its packages
+  cp /etc/apt/apt.conf.d/* "$tree/etc/apt/apt.conf.d/" 2>/dev/null # the way to the archive, such as a proxy
   touch "$tree/.made"
 }
 
@@ -50,7 +50,8 @@ debian_enter() {
       DEBIAN_FRONTEND=noninteractive "$@"' bash "$tree" "$how" "$@" </dev/null
 }
 
-# Puts the source there, at this path inside, as a fresh clone has it: what git knows, or all but the builds.
+# Copies the source to a path inside the tree. With git it copies all files that git does not ignore. Without git it
+# copies everything except the builds.
 debian_put_source() {
   local tree=$1 to=$2
   rm -rf "${tree:?}$to" && mkdir -p "$tree$to" || return 1

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Runs inside a root tree of Debian, as root, beside a copy of the source. Prints "@@KEY VALUE" lines for scripts/ports.
-#   debian.sh first SOURCE             README's first command, when nothing else was done yet
+#   debian.sh first SOURCE             runs README's first command in the fresh tree
 #   debian.sh compilers SOURCE         builds all with every gcc from 10 and clang from 11 of the suite; warnings fail
-#   debian.sh tests SOURCE [CTEST…]    the suite as root there, and as an ordinary user in a copy of his own
-#   debian.sh object SOURCE OBJECT     programs of the tree with an object that was built elsewhere
+#   debian.sh tests SOURCE [CTEST…]    runs the tests as root, and as an ordinary user in a copy of the source
+#   debian.sh object SOURCE OBJECT     tests an object that was built elsewhere with programs of the tree
 set -u
 what=$1 source=$2
 shift 2
@@ -15,7 +15,7 @@ pg_root=$source pg_build=/root/build
 [[ $what == first || -e /.updated ]] || { apt-get update -q >/dev/null 2>&1 && touch /.updated; }
 echo "@@libc $(ldd --version 2>/dev/null | sed -n '1s/.* //p')"
 
-# A child is killed, waited for and killed again: the second time nobody may be meant.
+# The shell kills a child, waits for it, and kills it again. The second kill must fail.
 first() {
   local said
   # shellcheck disable=SC2016
@@ -68,7 +68,7 @@ tests() {
   done
 }
 
-# Programs that the tree's own libc runs, built here: the moments from first to last, and what differs by libc.
+# Runs the tests that depend on the libc, with programs that are built in the tree.
 object() {
   local status=0
   pg_build_tree -DPIDGUARD_TESTS=ON || exit 1

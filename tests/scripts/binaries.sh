@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091
-# Programs that cannot be protected are named and still run, or refused with --strict. See check.sh for the arguments.
+# The launcher names a program that cannot be protected, and runs it, or refuses it with --strict. See check.sh for the
+# arguments.
 . "${BASH_SOURCE[0]%/*}/check.sh"
 
 named() { # named REASON COMMAND [ARG…]
@@ -23,7 +24,7 @@ unnamed() {
 cc=$(type -P "${CC:-cc}" || type -P gcc || type -P clang)
 printf 'int main(void) { return 7; }\n' >seven.c
 
-# Dynamic programs, with and without position independence, and the dynamic linker called by name.
+# Dynamic programs, position independent and not, and the dynamic linker as a command.
 unnamed true
 unnamed sh -c :
 loader=$("$cc" -print-file-name=ld-linux-x86-64.so.2)
@@ -48,7 +49,7 @@ for kind in -static -static-pie; do
     named 'statically linked' "./env$kind"
     named 'statically linked' "./chain$kind"
   else
-    skip "$kind: this compiler cannot make it"
+    skip "$kind, because this compiler cannot make such a program"
   fi
 done
 
@@ -60,12 +61,12 @@ chmod 755 script plain empty
 unnamed ./script
 unnamed ./empty
 unnamed ./plain
-# Without #! it is still the preloaded shell that runs it, not the launcher's own.
+# A script without #! is run by a shell with the preload.
 printf 'grep -c %s /proc/$$/maps\n' "${lib##*/}" >plain
 run "$pidguard" ./plain
 expect out '[1-9]*'
 
-# Other machines: the real thing where a cross compiler is there, and in any case our own with another machine number.
+# Programs for another machine, which are programs of this one with another machine number or class.
 cp "$(type -P true)" other
 printf '\363\0' | dd of=other bs=1 seek=18 conv=notrunc status=none
 named 'another machine' ./other
@@ -78,22 +79,22 @@ if type -P musl-gcc >/dev/null; then
   run "$pidguard" ./musl
   expect status 7
 else
-  skip 'musl: no musl-gcc'
+  skip 'musl, because there is no musl-gcc'
 fi
 
-# More rights than the caller's: the dynamic linker would ignore us.
+# A program that gains rights, for which the dynamic linker ignores preloads.
 if can_be_other; then
   cp "$(type -P sleep)" setuid && chown 1 setuid && chmod 4755 setuid
   cp "$(type -P sleep)" setgid && chgrp 1 setgid && chmod 2755 setgid
   cp "$(type -P sleep)" own && chmod 6755 own
   named 'is setuid' ./setuid 0
   named 'is setgid' ./setgid 0
-  unnamed ./own 0 # root's, for root: nothing is gained, and preloads work
+  unnamed ./own 0 # root's program gains nothing for root, so the preload works
 else
   for file in /usr/bin/passwd /usr/bin/su /usr/bin/newgrp; do
     [[ -u $file && ! -O $file ]] || continue
     run "$pidguard" --strict "$file" --help
-    if ! root_is_mapped; then # the program gains nothing here, and is protected
+    if ! root_is_mapped; then # the program gains nothing here, so it is protected
       expect err '!(*NOT protected*|*refused:*)'
       continue
     fi
@@ -102,24 +103,24 @@ else
   done
 fi
 if can_be_other && type -P setcap >/dev/null && cp "$(type -P sleep)" cap && setcap cap_net_raw+ep cap 2>/dev/null; then
-  unnamed ./cap 0 # root gains nothing by it
+  unnamed ./cap 0 # root gains nothing by file capabilities
   run "${as_other[@]}" "$pidguard" --strict ./cap 0
   expect status 126
   expect err '*has file capabilities*'
   run "${as_other[@]}" "$pidguard" --strict sleep 0
   expect status 0
 else
-  skip 'file capabilities: only root with setcap can set them'
+  skip 'file capabilities, because only root with setcap can set them'
 fi
 
-# What cannot be read cannot be judged.
+# A program that cannot be read cannot be judged.
 if ((EUID)); then
   cp "$(type -P true)" secret
   chmod 111 secret
   named 'cannot be read' ./secret
 fi
 
-# Under no_new_privs nothing is gained, and a preload works.
+# Under no_new_privs a program gains nothing, so the preload works.
 for file in /usr/bin/passwd /usr/bin/su; do
   [[ -u $file && ! -O $file ]] && setpriv --no-new-privs true 2>/dev/null || continue
   run setpriv --no-new-privs "$pidguard" --strict "$file" --help
@@ -131,7 +132,7 @@ if can_be_other && [[ -u setuid ]]; then
   expect status 0
   run setpriv --no-new-privs "$pidguard" --strict ./setuid 0
   expect status 0
-  # That it works is seen in the program's own memory; so on a mount that is nosuid, also with capabilities.
+  # The program's own maps show that the preload works. It also works on a nosuid mount, even with capabilities.
   for bits in 4755 2755 6755; do
     cp "$(type -P grep)" gaining && chown 2:2 gaining && chmod "$bits" gaining
     named "is set" ./gaining -c "${lib##*/}" /proc/self/maps
@@ -147,7 +148,7 @@ if can_be_other && [[ -u setuid ]]; then
       expect out '[1-9]*'
       expect err ''
     else
-      skip 'nosuid: no file system can be mounted here'
+      skip 'nosuid, because no file system can be mounted here'
     fi
   done
 fi

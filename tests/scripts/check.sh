@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091
-# Sourced by the tests in this folder: runs a command, compares its status and its output, counts. Arguments of each
-# test: the top of the source tree, the preload object that was built. Leaves nothing behind but its exit status.
+# Sourced by the tests in this folder. Runs commands, compares their status and output, and counts. Arguments of each
+# test: the top of the source tree, the preload object of the build. It leaves no files behind.
 set -u
 src=$1
 lib=$2
@@ -14,7 +14,8 @@ cd "$tmp" || exit 1
 checks=0
 failures=0
 
-# What is passed on by whoever runs the tests is not the commands' (255: bash's own, of this script).
+# Closes the descriptors that this test inherited, so that the commands do not get them. Bash itself reads this script
+# through 255.
 for number in /proc/self/fd/*; do
   number=${number##*/}
   ((number <= 2 || number == 255)) || eval "exec $number>&-"
@@ -22,21 +23,20 @@ done
 
 built=$lib
 [[ -x ${built%/lib/*}/bin/pidguard ]] || {
-  echo "${built%/lib/*}/bin/pidguard is not there"
+  echo "there is no ${built%/lib/*}/bin/pidguard"
   exit 1
 }
-# Puts the program of this build and an object (a copy of the real one, or FILE) into a folder, as an installation
-# would.
+# Puts the program of this build and an object (a copy of the real one, or FILE) into a folder, as in an installation.
 place() { # FOLDER [FILE]
   mkdir -p "$1/bin" "$1/lib" && cp "${built%/lib/*}/bin/pidguard" "$1/bin/" &&
     cp "${2-$built}" "$1/lib/libpidguard-preload.so.0" && chmod -R a+rX "$1"
 }
-# Both of this build, where every user can reach them.
+# Both files of this build go to a folder that every user can reach.
 place "$tmp/installed" || exit 1
 pidguard=$tmp/installed/bin/pidguard
 lib=$tmp/installed/lib/libpidguard-preload.so.0
 
-# run COMMAND [ARG…]: sets status, out and err.
+# run COMMAND [ARG…]: runs the command, and sets status, out and err.
 run() {
   ran=$*
   "$@" >"$tmp/.out" 2>"$tmp/.err" </dev/null
@@ -45,7 +45,7 @@ run() {
   err=$(<"$tmp/.err")
 }
 
-# expect status|out|err PATTERN: the last command's, as a shell pattern.
+# expect status|out|err PATTERN: that result of the last command must match the shell pattern.
 expect() {
   checks=$((checks + 1))
   # shellcheck disable=SC2053
@@ -57,14 +57,14 @@ expect() {
 
 skip() { printf 'SKIP: %s\n' "$*"; }
 
-# True when this test can run commands as somebody else; not even every root can (user namespaces). One does it so:
+# True if this test can run commands as another user, by as_other. Root cannot always do so in a user namespace.
 as_other=(setpriv --reuid 1 --regid 1 --clear-groups)
 can_be_other() { ((EUID == 0)) && "${as_other[@]}" true 2>/dev/null; }
 
-# Is root somebody in this user namespace? Else his set-user-id programs give nobody his rights.
+# True if root is mapped in this user namespace. If not, root's setuid programs give no rights.
 root_is_mapped() { awk '$1 == 0 { found = 1 } END { exit !found }' /proc/self/uid_map; }
 
-# Sets in_namespace to the command that gives a pid namespace; false where there is none.
+# Sets in_namespace to the command that makes a pid namespace. False if this user cannot make one.
 find_namespace() {
   in_namespace=(unshare --pid --fork --mount-proc --kill-child)
   "${in_namespace[@]}" true 2>/dev/null && return

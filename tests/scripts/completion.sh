@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
-# Completion in the shells themselves: bash is asked as readline would ask, zsh sits in a terminal. See check.sh for the
-# arguments.
+# Tests the completion in the shells themselves. It asks bash as readline does, and zsh runs in a terminal. See check.sh
+# for the arguments.
 . "${BASH_SOURCE[0]%/*}/check.sh"
 
-# complete WORD…: what bash offers for the last of the words, in `out`.
+# offers WORD…: sets `out` to the completions that bash offers for the last word.
 offers() {
   run bash -c '
     . "$1"
@@ -51,7 +51,7 @@ expect out $'\na-log\n'
 if type -P zsh >/dev/null && zsh -fc 'zmodload zsh/zpty' 2>/dev/null; then
   mkdir -p functions && cp "$src/src/tool/completion.zsh" functions/_pidguard
   : >for-report && : >for-log && : >for-cat
-  # One shell is asked everything: each pair of arguments is what is typed before a tab, and what then must be there.
+  # One shell answers everything. The arguments are pairs of a text to type before a tab, and a text that must appear.
   cat >ask.zsh <<'END_ZSH'
 zmodload zsh/zpty
 zpty shell zsh -f -i
@@ -64,11 +64,11 @@ wait_for() {
     [[ $text == *$1* ]] && return
     sleep 0.1
   done
-  print -r -- "not offered: $1; there is: ${(V)text}"
+  print -r -- "zsh does not offer $1, but shows: ${(V)text}"
   exit 1
 }
 wait_for "pg> "
-sleep 0.3 # what is typed before the editor is there is not completed
+sleep 0.3 # text that is typed before the editor has started is not completed
 for typed wanted; do
   zpty -w -n shell $typed$'\t'
   wait_for $wanted

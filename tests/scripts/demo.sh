@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091
-# The demonstration shows what it says. See check.sh for the arguments.
+# The demonstration shows a dead stranger without pidguard, and a live one with it. See check.sh for the arguments.
 . "${BASH_SOURCE[0]%/*}/check.sh"
 
 run "$pidguard" --demo

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
-# pidguard check: programs, libraries, folders; what goes past us; files that are broken in every way. See check.sh for
-# the arguments.
+# Tests `pidguard check` on programs, libraries and folders, on programs that go past the shim, and on broken files. See
+# check.sh for the arguments.
 . "${BASH_SOURCE[0]%/*}/check.sh"
 cc=$(type -P "${CC:-cc}" || type -P gcc || type -P clang)
 
@@ -23,7 +23,7 @@ printf '#!/bin/sh\n' >folder/script && chmod 755 folder/script
 printf '#!/no/such\n' >folder/orphan && chmod 755 folder/orphan
 echo data >folder/data
 head -c 3000 folder/plain >folder/deeper/cut
-"$cc" -static -o folder/deeper/static plain.c 2>/dev/null || skip 'static: this compiler cannot link statically'
+"$cc" -static -o folder/deeper/static plain.c 2>/dev/null || skip 'static programs, because cc cannot link statically'
 ln -s plain folder/link
 run "$pidguard" check folder
 expect status 1
@@ -41,7 +41,7 @@ print(d[\"full\"], [f[\"kind\"] for f in d[\"files\"] if f[\"file\"] == \"folder
   expect out "2 [[]'cut'[]]"
 fi
 
-# System calls by instructions of its own, functions of the same names, RTLD_DEEPBIND.
+# System calls by instructions of its own, functions that the shim also exports, RTLD_DEEPBIND.
 case $(uname -m) in
 x86_64)
   cat >raw.c <<'END_C'
@@ -67,13 +67,13 @@ END_C
     "$cc" $flags -D_GNU_SOURCE -DFLAGS=RTLD_GLOBAL -o shallow deep.c -ldl 2>/dev/null && one ./shallow full ''
   done
   ;;
-*) skip "own system calls: no program for $(uname -m) here" ;;
+*) skip "own system calls, because this test has no program for $(uname -m)" ;;
 esac
 printf 'int kill(int a, int b);\nint kill(int a, int b) { return a + b; }\n' >own.c
-"$cc" -shared -fPIC -o libown.so own.c && one ./libown.so partial 'exports functions of the same names: kill'
+"$cc" -shared -fPIC -o libown.so own.c && one ./libown.so partial "exports functions that the shim also exports: kill"
 
-# No byte of a file is believed: single ones changed, and the file cut at many places; never a signal, and always an
-# answer.
+# The program trusts no byte of a file. Single bytes are changed, and the file is cut at many places. The program must
+# always answer, and must never be killed by a signal.
 cp folder/plain whole
 size=$(wc -c <whole)
 broken=0

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091
-# The launcher in a source tree: builds on first use and when a source is newer, and not otherwise; installs what is
-# missing as root and names it as anybody else. cmake and apt-get are stand-ins here that write down how they were
-# called. See check.sh for the arguments.
+# The launcher in a source tree. It builds on first use and if a source is newer, and not otherwise. As root it installs
+# missing packages, and as any other user it names them. cmake and apt-get are stand-ins here, which record their calls.
+# See check.sh for the arguments.
 . "${BASH_SOURCE[0]%/*}/check.sh"
 
 mkdir -p tree/scripts tree/src/part tree/src/tool tree/include fake
@@ -12,7 +12,7 @@ touch tree/CMakeLists.txt tree/src/part/a.c tree/include/a.h
 cat >fake/cmake <<END
 #!/bin/bash
 echo "cmake \$*" >>"$tmp/called"
-cat >/dev/null # what it would eat of the command's standard input
+cat >/dev/null # reads the command's standard input if the launcher passes it on
 echo noise
 if [[ \$1 == --build ]]; then
   [[ -e $tmp/broken ]] && { echo 'error: no semicolon'; exit 2; }
@@ -35,7 +35,7 @@ chmod 755 fake/*
 guard() { PATH=$tmp/fake:$PATH run tree/scripts/pidguard "$@"; }
 calls() { out=$(grep -c "$1" called 2>/dev/null) || out=${out:-0}; }
 
-# First use: configured and built, nothing of it on stdout, and the command's stdin is untouched.
+# On first use the launcher configures and builds. It prints nothing on stdout, and leaves the command's stdin alone.
 PATH=$tmp/fake:$PATH run bash -c 'echo typed | tree/scripts/pidguard cat'
 expect status 0
 expect out typed
@@ -47,7 +47,8 @@ expect out 1
 run grep -c . tree/build/lib/libpidguard-preload.so.0
 expect status 0
 
-# Second use: no cmake at all. A newer source, a removed source: built again, not configured again.
+# On second use it does not call cmake at all. After a source was changed or removed, it builds again, but does not
+# configure again.
 : >called
 guard printenv LD_PRELOAD
 expect out "$(cd tree && pwd -P)/build/lib/libpidguard-preload.so.0"
@@ -66,7 +67,7 @@ expect out 2
 calls '^cmake -S'
 expect out 0
 
-# Through a symbolic link, from elsewhere, with another build directory.
+# Calls the launcher through a symbolic link, from another folder, and with another build directory.
 ln -s ../tree/scripts/pidguard fake/guard-link
 run fake/guard-link true
 expect status 0
@@ -83,7 +84,7 @@ rm broken
 guard echo ran
 expect out ran
 
-# However it is called, and wherever from, the command finds its own environment, descriptors and folder.
+# The command gets its own environment, descriptors and folder, whatever way and place the launcher is called from.
 run env -i PATH="$PATH" a.b=1 PWD=/x SHLVL=7 SHELLOPTS=braceexpand:hashall tree/scripts/pidguard env
 expect err ''
 for entry in a.b=1 PWD=/x SHLVL=7 SHELLOPTS=braceexpand:hashall "PATH=$PATH"; do
@@ -108,7 +109,7 @@ expect status 9
 run bash -c 'mkdir gone; cd gone; rmdir ../gone; exec "$0" sh -c "exit 9"' "$tmp/tree/scripts/pidguard"
 expect status 9 # bash says something about the folder by itself
 
-# A tree that was moved is built anew; one whose path cannot be preloaded is refused before anything is built.
+# The launcher builds a moved tree anew. It refuses a tree whose path cannot be preloaded before it builds anything.
 : >called
 mv tree moved
 PATH=$tmp/fake:$PATH run moved/scripts/pidguard echo ran
@@ -116,7 +117,7 @@ expect out ran
 touch moved/CMakeLists.txt
 PATH=$tmp/fake:$PATH run moved/scripts/pidguard echo ran
 expect out ran
-expect err '*this tree was moved: building anew*'
+expect err '*this tree was moved; building it anew*'
 calls '^cmake -S .*PIDGUARD_TESTS=OFF'
 expect out 1
 : >called
@@ -141,7 +142,7 @@ run alone/pidguard true
 expect status 125
 expect err '*is the launcher of a source tree, but is not in one*'
 
-# Nothing to build with. A directory of links instead of the system's PATH: everything but cmake, make and cc.
+# Without build tools. PATH is a directory of links to all programs of the system but cmake, make and cc.
 mkdir bare
 for dir in /usr/sbin /usr/bin; do
   ln -sf -t bare $dir/*
@@ -160,7 +161,7 @@ if can_be_other || ((EUID)); then
   calls apt-get
   expect out 0
 else
-  skip 'naming what is missing: this root cannot become an ordinary user'
+  skip 'naming missing packages, because this root cannot become an ordinary user'
 fi
 if ((EUID == 0)); then
   rm -rf tree/build
@@ -170,9 +171,9 @@ if ((EUID == 0)); then
   calls '^apt-get install .*cmake make gcc libc6-dev'
   expect out 1
 else
-  skip 'installing: needs root'
+  skip 'installing packages, which needs root'
 fi
-# The tests' own script, asked what it can: it installs and builds nothing for that.
+# scripts/test --help installs and builds nothing.
 rm -f called
 run env PATH="$tmp/fake:$PATH" bash "$src/scripts/test" --help
 expect status 0

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091
-# The launcher as a program: what it passes through, what it adds, what it says. See check.sh for the arguments.
+# The launcher as a program: what it passes to the command, what it adds and what it prints. See check.sh for the
+# arguments.
 . "${BASH_SOURCE[0]%/*}/check.sh"
 
 # Status, arguments, standard input.
@@ -13,7 +14,7 @@ expect out x
 run sh -c "echo typed | '$pidguard' cat"
 expect out typed
 
-# A signal meets the command itself: exec left nobody in between.
+# A signal reaches the command itself, because the launcher execs it.
 if find_namespace; then
   run "${in_namespace[@]}" bash -c '
     "$0" sleep 60 & pid=$!
@@ -23,10 +24,10 @@ if find_namespace; then
     wait "$pid"; echo $?' "$pidguard"
   expect out $'sleep\n143'
 else
-  skip 'signals: this user cannot make a pid namespace'
+  skip 'signals, because this user cannot make a pid namespace'
 fi
 
-# The environment: ours is added, everything else is as it was, whatever names the script uses for itself.
+# The launcher adds its variables to the environment, and leaves all others unchanged.
 run env -i 'a.b=1' 'BASH_FUNC_f%%=() {  echo hi; }' PATH="$PATH" SHLVL=3 PWD=/x file=F line=L REPLY=R command=C \
   "$pidguard" env
 expect out '*a.b=1*'
@@ -40,9 +41,9 @@ checks=$((checks + 1))
 left=$(grep -v -e '^PATH=' -e '^SHLVL=1$' -e '^LD_PRELOAD=' <<<"$out")
 [[ -z $left ]] || {
   failures=$((failures + 1))
-  printf 'FAILED: the command finds new variables: %s\n' "$left"
+  printf 'FAILED: the command has new variables: %s\n' "$left"
 }
-# A caller's exported shell options are those of the command, and the launcher's own are not.
+# The command gets the caller's exported shell options, and none of the launcher.
 for options in SHELLOPTS=braceexpand:hashall:interactive-comments BASHOPTS=checkwinsize:extglob NONE=; do
   # shellcheck disable=SC2016
   show=(bash -c 'echo "$SHELLOPTS $BASHOPTS"; printenv SHELLOPTS BASHOPTS')
@@ -52,7 +53,7 @@ for options in SHELLOPTS=braceexpand:hashall:interactive-comments BASHOPTS=check
   run env -u SHELLOPTS -u BASHOPTS "$options" "$pidguard" printenv LD_PRELOAD
   expect out "$lib"
 done
-# Nor does it need the caller's PATH for itself, or look elsewhere for the command.
+# The launcher does not need the caller's PATH for itself, and looks for the command only there.
 mkdir only
 # shellcheck disable=SC2016
 printf '#!/bin/sh\necho "found, PATH=$PATH"\n' >only/here
@@ -69,7 +70,7 @@ expect out "found, PATH=$tmp/only"
 run env PATH="$tmp/only" "$pidguard" env
 expect status 127
 
-# No descriptor is left open for it.
+# The launcher leaves no descriptor open for the command.
 run bash -c 'ls -l /proc/self/fd | grep -c "" ; exec "$0" bash -c "ls -l /proc/self/fd | grep -c \"\""' "$pidguard"
 checks=$((checks + 1))
 [[ ${out%%$'\n'*} == "${out##*$'\n'}" ]] || {
@@ -77,7 +78,7 @@ checks=$((checks + 1))
   printf 'FAILED: descriptors without and with the launcher: %s\n' "$out"
 }
 
-# LD_PRELOAD: kept, in front of ours, and ours is there once.
+# The launcher keeps the caller's LD_PRELOAD in front, and adds its object once.
 cp "$lib" other.so
 run env LD_PRELOAD="$tmp/other.so" "$pidguard" printenv LD_PRELOAD
 expect out "$tmp/other.so:$lib"
@@ -106,7 +107,7 @@ expect err ''
 run "$pidguard" run --deepbind keep sh -c 'echo $PIDGUARD_DEEPBIND'
 expect out keep
 
-# What it says about itself and about mistakes.
+# The launcher's help, and its answers to mistakes.
 run "$pidguard" --help
 expect status 0
 expect out 'usage: pidguard *'
@@ -128,7 +129,7 @@ expect status 126
 run "$pidguard" ./plain-file
 expect status 126
 
-# A place that LD_PRELOAD cannot name, or names otherwise.
+# A path that the dynamic linker splits, or takes for something else.
 for name in 'a b' a:b 'a$LIB'; do
   place "$name"
   run "./$name/bin/pidguard" true
@@ -143,7 +144,7 @@ mv moved "moved again" && mv "moved again" elsewhere
 run elsewhere/bin/pidguard printenv LD_PRELOAD
 expect out "$tmp/elsewhere/lib/libpidguard-preload.so.0"
 
-# An object that cannot be loaded is named for what it is, and the command is not run.
+# If the object cannot be loaded, the launcher tells what is wrong with it, and does not run the command.
 object=elsewhere/lib/libpidguard-preload.so.0
 broken() { # WHAT
   run elsewhere/bin/pidguard echo ran
@@ -155,20 +156,20 @@ for size in 0 1 20 63 64 100 4096 50000; do
   head -c "$size" "$lib" >"$object"
   case $size in
   0) broken 'is empty' ;;
-  1) broken 'is no ELF file' ;;
+  1) broken 'is not an ELF file' ;;
   *) broken 'is cut short' ;;
   esac
 done
 echo text >"$object"
-broken 'is no ELF file'
+broken 'is not an ELF file'
 rm "$object"
-broken 'is not there: install again'
+broken 'does not exist; install pidguard again'
 ln -s loop "${object%/*}/loop" && ln -s loop "$object"
 broken 'cannot be read: Too many levels of symbolic links'
 rm "$object" && mkdir "$object"
 broken 'is a directory'
 rmdir "$object" && mkfifo "$object"
-broken 'is no regular file'
+broken 'is not a regular file'
 rm "$object" && cp "$(type -P true)" "$object"
 unreadable=()
 if ((EUID)); then
@@ -182,10 +183,10 @@ if ((EUID)) || ((${#unreadable[@]})); then
   expect status 125
   expect err "*$object cannot be read: Permission denied"
 else
-  skip 'an unreadable object: this root can read every file'
+  skip 'an unreadable object, because this root can read every file'
 fi
 
-# What cannot be run is explained.
+# The launcher explains why a command cannot run.
 printf '#!/no/such/interpreter\n' >script
 printf '#!/bin/sh\r\nexit 0\r\n' >dos
 printf '#!%s\n' "$tmp/plain-file" >closed
@@ -202,13 +203,13 @@ expect err "*its interpreter $tmp/plain-file may not be executed"
 cp "$(type -P true)" foreign && printf '\377\176' | dd of=foreign bs=1 seek=18 conv=notrunc status=none
 run "$pidguard" ./foreign
 expect status 126
-expect err '*for another machine*nothing on this machine runs programs for another'
+expect err '*for another machine*this machine cannot run programs for another machine'
 head -c 5000 "$(type -P bash)" >cut && chmod 755 cut
 run "$pidguard" ./cut
 expect status 126
 expect err 'pidguard: ./cut is cut short*'
 
-# A log that cannot be written is said once, by its option, with the reason.
+# The launcher reports a log that cannot be written once, with its option and the reason.
 run "$pidguard" --log=/no/such/folder/log sh -c 'echo ran; true & wait'
 expect status 125
 expect out ''
@@ -221,14 +222,14 @@ expect status 125
 expect err '*is a symbolic link*'
 [[ ! -e aim ]] || expect err 'the link was not to be followed'
 
-# A level as a word of its own, where a command follows.
+# A level may be a separate word if a command follows.
 run "$pidguard" --debug info sh -c 'echo $PIDGUARD_DEBUG'
 expect out info
 expect status 0
 run "$pidguard" --debug -- sh -c 'echo $PIDGUARD_DEBUG'
 expect out debug
 
-# Few descriptors, none, no place, nobody to listen.
+# Few descriptors, a closed stderr, a current directory without a path, and a standard output that cannot be written.
 run bash -c 'ulimit -n 4; exec "$0" sh -c "exit 9"' "$pidguard"
 expect status 9
 expect err ''
@@ -245,7 +246,7 @@ for option in --help --version; do
   expect err '*No space left on device'
 done
 
-# Subcommands, and commands that are called like one.
+# Subcommands, and commands with the name of one.
 run "$pidguard" run --mode=off sh -c 'echo $PIDGUARD_MODE; exit 6'
 expect status 6
 expect out off

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
-# Five real programs, unmodified, in audit mode: the report names the place in each that signals a child which is gone.
-# What is not installed is skipped by name. See check.sh for the arguments.
+# Five real programs, unmodified, in audit mode. The report names the place in each that signals a child that is gone.
+# A program that is not installed is skipped by name. See check.sh for the arguments.
 . "${BASH_SOURCE[0]%/*}/check.sh"
 
 find_namespace || {
@@ -10,7 +10,7 @@ find_namespace || {
 }
 shown=0
 
-# One program's log is in the file `log`. named PROGRAM CALL [FUNCTION]
+# named PROGRAM CALL [FUNCTION]: checks the report on the file `log`, which is one program's log.
 named() {
   run "$pidguard" report log
   expect status 1
@@ -27,21 +27,21 @@ have() { type -P "$1" >/dev/null || {
   return 1
 }; }
 
-# bash: a script that signals its job after it has waited for it.
+# bash runs a script that signals its job after it has waited for it.
 if have bash; then
   run "${in_namespace[@]}" "$pidguard" --mode=audit --log=log bash -c 'sleep 0 & wait $!; kill $! 2>/dev/null; exit 3'
   expect status 3
   named bash kill
 fi
 
-# dumb-init: signals the child's group after the child has ended, each time.
+# dumb-init always signals the child's process group after the child has ended.
 if have dumb-init; then
   run "${in_namespace[@]}" "$pidguard" --mode=audit --log=log dumb-init sh -c 'exit 4'
   expect status 4
   named dumb-init kill
 fi
 
-# PHP: proc_terminate for a process that proc_get_status has found to be gone.
+# PHP calls proc_terminate for a process that proc_get_status has found to be gone.
 if have php; then
   cat >run.php <<'END_PHP'
 <?php
@@ -55,7 +55,7 @@ END_PHP
   named php kill
 fi
 
-# GNU make: ended by SIGTERM between two lines of a recipe; it is held there, as nobody reads what it prints.
+# SIGTERM ends GNU make between two lines of a recipe. make waits there, because its output goes to a full pipe.
 if have make; then
   printf 'all:\n\t@true\n\techo second\n' >Makefile
   mkfifo fifo
@@ -81,7 +81,7 @@ END_SH
   named make kill fatal_error_signal
 fi
 
-# tmux: a job that closes its output before it ends.
+# tmux runs a job that closes its output before it ends.
 if have tmux; then
   cat >tmux.sh <<'END_SH'
 "$1" --mode=audit --log=log tmux -S "$PWD/socket" -f /dev/null new-session -d 'sleep 60'

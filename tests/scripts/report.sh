@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
-# pidguard report: what it makes of logs, real and written here; partial lines, rotated files, much input, bad input.
-# See check.sh for the arguments.
+# Tests `pidguard report` on real logs and on logs that are written here, with partial lines, rotated files, much input
+# and bad input. See check.sh for the arguments.
 . "${BASH_SOURCE[0]%/*}/check.sh"
 
-json() { # FILTER: the last command's output is JSON, and the filter (Python, `d` is the document) is true
+json() { # FILTER: the last command's output must be JSON, and the filter must hold (Python; `d` is the document)
   checks=$((checks + 1))
   python3 -c 'import json, sys
 d = json.load(sys.stdin)
 sys.exit(not eval(sys.argv[1]))' "$1" <<<"$out" && return
   failures=$((failures + 1))
-  printf 'FAILED: %s\n  as JSON, should hold: %s\n  stdout: %s\n' "$ran" "$1" "$out"
+  printf 'FAILED: %s\n  should hold of its JSON: %s\n  stdout: %s\n' "$ran" "$1" "$out"
 }
 type -P python3 >/dev/null || {
-  skip 'JSON: no python3'
+  skip 'JSON, because there is no python3'
   json() { :; }
 }
 
@@ -24,7 +24,7 @@ line() { # COMM NOW TIME AGO [OFFSET]
     "$start" "$1" "$3" "$3" "$2" "$4" "caller=/no/such/object+0x${5:-10}"
 }
 
-# Nothing, clean, findings, trouble.
+# An empty log, a log without findings, and files that are no log or cannot be read.
 : >empty
 run "$pidguard" report empty
 expect status 0
@@ -35,7 +35,7 @@ expect status 0
 echo 'some other text' >foreign
 run "$pidguard" report foreign
 expect status 2
-expect err '*foreign: not one line in it is a log line of pidguard*'
+expect err '*foreign: no line in it is a log line of pidguard*'
 run "$pidguard" report no-such-file
 expect status 2
 expect err 'pidguard: no-such-file: No such file or directory'
@@ -43,7 +43,7 @@ run "$pidguard" report "$tmp"
 expect status 2
 expect err '*Is a directory'
 
-# The picture in README.md, but for the function, which depends on the program.
+# The report in README.md, without the function, which depends on the program.
 echo "$start pid=303 comm=bash time=9 mono=9 call=kill target=304 sig=9 result=ESRCH now=sleep gone=wait ago=1.2" \
   'by=303 caller=/usr/bin/bash+0xa6931' >picture
 run "$pidguard" report picture
@@ -53,7 +53,7 @@ for said in "${picture[@]:-there is no picture}"; do
   expect out "*${said%  kill_builtin()}*"
 done
 
-# Two programs, one of which hit somebody: it comes first, whatever it did less often.
+# Two programs. The one that hit a stranger comes first, although it has fewer findings.
 {
   line often nobody 1000.000001 0.5
   line often nobody 1001.5 2.25 10
@@ -73,7 +73,8 @@ json 'd["hits"] == 1 and d["uses"] == 4 and [s["program"] for s in d["stale"]] =
 json 'd["stale"][1]["count"] == 3 and d["stale"][1]["least_ago"] == 0.5 and d["stale"][1]["most_ago"] == 2.25'
 json 'd["stale"][0]["owners"] == ["sshd"] and d["stale"][0]["signals"] == [15] and d["first"] == 999.25'
 
-# Parts of lines, at the end and in front, text between, names that need quotes, bytes that are no text.
+# Incomplete lines, at the start and at the end, other text in between, names that need quotes, and bytes that are no
+# text.
 {
   printf 'ed line of which the start was rotated away now=sshd\n'
   line one nobody 1 1
@@ -97,7 +98,7 @@ for size in $(seq 1 130 "$(wc -c <parts)"); do # cut anywhere
   expect status '[012]'
 done
 
-# Rotated, compressed, from a pipe; everything else that is told.
+# Rotated and compressed logs, a log from a pipe, and all other events.
 line one nobody 1 1 >rotated.1
 gzip -k rotated.1
 line one sshd 5 1 >rotated
@@ -120,7 +121,7 @@ head -c 30 rotated.1.gz >broken.gz
 run "$pidguard" report broken.gz
 expect status 2
 
-# Far more than fits into the memory that it may have, and more kinds than it keeps apart.
+# Much more input than fits into the memory limit, and more kinds of findings than the report keeps separately.
 for ((i = 0; i < 6000; i++)); do line prog nobody "$i" 1 "$i"; done >kinds
 for ((i = 0; i < 10; i++)); do cat kinds kinds kinds kinds; done >many
 run bash -c 'ulimit -v 65536
@@ -132,7 +133,8 @@ rm many
 run bash -c '"$0" report log >/dev/full' "$pidguard"
 expect status 2
 
-# A real one: the function that made the call, by an object with symbols; the line where there is debugging information.
+# A real log. The report has the function that made the call, from the symbols, and its line, from the debugging
+# information.
 cc=$(type -P "${CC:-cc}" || type -P gcc || type -P clang)
 cat >stale.c <<'END_C'
 #include <signal.h>
@@ -173,6 +175,6 @@ if find_namespace && "$cc" -g -O1 -o stale stale.c 2>/dev/null; then
   expect status 0
   json 'd["counters"]["births"] == 2 and d["counters"]["reaped"] == 2 and d["counters"]["unwaited"] == 0'
 else
-  skip 'a real program: no pid namespace, or no compiler'
+  skip 'a real program, because there is no pid namespace, or no compiler'
 fi
 finish

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034,SC1091,SC2016
-# pidguard status: what a running process is asked without a signal, and without being stopped. See check.sh for the
+# Tests `pidguard status`, which reads a running process without a signal, and without stopping it. See check.sh for the
 # arguments.
 . "${BASH_SOURCE[0]%/*}/check.sh"
 
@@ -10,21 +10,21 @@ find_namespace || {
 }
 inside() { run "${in_namespace[@]}" "$pidguard" bash -c "$1" bash "$pidguard"; }
 
-# Whether the program knows of the very child that asks depends on which of the two is faster.
+# The record of bash may already include the child that asks, so there may be two or three children.
 inside 'sleep 60 & two=($!); sleep 60 & two+=($!)
   for pid in "${two[@]}"; do until [[ $(</proc/$pid/comm) == sleep ]]; do :; done; done
   "$1" status $$; echo "status $?"; kill %1 %2'
 expect status 0
 expect out "* bash: mode enforce, $lib *"
-expect out '* births [23] * reaped 0 *0 retired numbers are remembered*'
+expect out '* births [23] * reaped 0 *0 retired PIDs are remembered*'
 expect out '* remembered*[23] children*sleep, alive, known by *sleep, alive, known by *status 0'
 
-# A zombie; a child in a group of its own that lives on; a forked child that has made none.
+# A process group that outlives its leader, and a forked child that has made no child.
 inside 'set -m; (sleep 60 & exit 0) & wait $!; sleep 0.2 & "$1" status $$ | grep group; set +m
   (trap : TERM; "$1" status $BASHPID)'
 expect out '*is gone, and the process group that it led lives*'
 
-# JSON, several at once, one of which is nobody.
+# JSON for several PIDs at once, one of which no process has.
 inside '"$1" status --json $$ 1 4000000; echo " $?"'
 expect out '[[]{"pid":*"protected":true,"mode":"enforce"*"counters":{"births":*}*{"pid":*]* 2'
 expect err '*4000000: there is no such process*'
@@ -34,7 +34,7 @@ if type -P python3 >/dev/null; then
   expect out True
 fi
 
-# Other modes; not protected at all.
+# Other modes, and a process that is not protected.
 run "${in_namespace[@]}" "$pidguard" --mode=audit bash -c '"$1" status $$; :' bash "$pidguard"
 expect out '*mode audit*'
 run "${in_namespace[@]}" "$pidguard" --mode=off bash -c '"$1" status $$; echo $?' bash "$pidguard"
@@ -46,7 +46,7 @@ for word in 0 -1 x 99999999999999999999 1x; do
   expect status 2
 done
 
-# Many children, more than lie on the first page; and nobody was stopped or signalled: it goes on counting meanwhile.
+# More children than fit on the first page. The process that was read was neither stopped nor signalled.
 inside 'for ((i = 0; i < 80; i++)); do sleep 60 & done; "$1" status --json $$ >many
   jobs -p | wc -l >jobs; kill $(jobs -p)'
 run sh -c 'grep -oE "\"program\":\"[a-z]*\",\"alive\":true,\"known_by\":\"(pidfd|identity|number)\"" many |
@@ -62,6 +62,6 @@ if can_be_other; then
   expect out 2
   expect err '*its memory cannot be read: Permission denied*'
 else
-  skip "another user's process: this test cannot become another user"
+  skip "another user's process, because this test cannot become another user"
 fi
 finish

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Becomes the systemd of a root tree. Runs in a mount namespace of its own, as root; makes the others itself.
-# Arguments: the tree, an empty folder, the name of a control group to make. Its status is that with which systemd ends.
-# Inside, /run/story/ns_last_pid sets the number of the next process; the rest of /proc/sys cannot be written to.
+# Becomes the systemd of a root tree. It runs in a mount namespace of its own, as root, and makes the other namespaces
+# itself. Arguments: the tree, an empty folder, the name of a control group to make. Its status is systemd's status.
+# Inside, /run/story/ns_last_pid sets the PID of the next process. The rest of /proc/sys is read-only.
 set -eu
 tree=$1
 
 if [[ ${4-} != inside ]]; then
-  # A control group of its own: systemd takes what it finds to be all there is.
+  # systemd needs a control group of its own, because it takes the group that it finds for the whole hierarchy.
   mount --make-rprivate /
   mount -t cgroup2 cgroup2 "$2"
   mkdir -p "$2/$3"
@@ -45,7 +45,7 @@ mount -o remount,bind,ro proc/sys
 pivot_root . .
 umount -l .
 cd /
-# What would reach beyond the namespaces is taken away.
+# Drops the capabilities whose effects reach beyond the namespaces.
 exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin \
   setpriv --bounding-set -sys_module,-sys_time,-sys_boot,-sys_rawio,-syslog,-mac_admin,-mac_override \
   /lib/systemd/systemd --unit=story.service --show-status=no --log-target=journal

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# A story for tests/services/boot.sh: what administrators and users do on a whole system, step by step. Each step leaves
-# its status, what it printed, and which processes there are after it, in /story/result. Argument: "on" if everything is
-# to be protected, by the commands of pidguard-services(7).
+# A story for tests/services/boot.sh. It does what administrators and users do on a whole system, step by step. Each
+# step leaves its status, its output and the list of processes after it in /story/result. With the argument "on" it
+# first protects everything, by the commands of pidguard-services(7).
 set -u
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive HOME=/root
 result=/story/result
@@ -16,14 +16,14 @@ if [[ ${1-} == on ]]; then
   grep -q libpidguard-preload /story/switched-on && bash -c 'grep -q libpidguard-preload /proc/self/maps' || exit 1
 fi
 
-# Everybody but this story: names, users, how many.
+# Lists all processes but those of this story: names, users and counts.
 others() {
   ps -eo pid=,ppid=,user=,comm= | awk -v story=$$ '
     { parent[$1] = $2; pid[NR] = $1; $1 = $2 = ""; said[NR] = $0 }
     END { for (i = 1; i <= NR; i++) if (pid[i] != story && parent[pid[i]] != story) print said[i] }' | sort | uniq -c
 }
 
-# step STATUS NAME COMMAND: by a shell; that is its status without the object.
+# step STATUS NAME COMMAND: a shell runs the command, whose status without the object is STATUS.
 step() {
   local name
   printf -v name '%03d %s' $((++count)) "$2"
@@ -34,7 +34,7 @@ step() {
   sleep 0.2
   others >"$name.others"
 }
-# Tries until it is true, for some seconds: services take a moment.
+# Tries a command for some seconds until it succeeds, because services take a moment to start.
 export soon='soon() { local i; for i in {1..100}; do "$@" && return; sleep 0.1; done; false; }'
 
 apt='apt-get -q -y --no-install-recommends --no-download -o Dpkg::Use-Pty=0'

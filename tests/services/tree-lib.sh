@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-# Root trees for scripts/services (sourced, bash): Debian with systemd in it, and the object; booted with systemd as the
-# first process of namespaces of their own. No signal and no mount leaves them, and nothing reaches a network.
-# Expects pg_root, pg_out, pg_say, and what tests/ports/debian-lib.sh defines. shellcheck shell=bash disable=SC2154
+# Makes root trees for scripts/services (sourced, bash). They contain Debian with systemd, and the object. systemd boots
+# in them as the first process of new namespaces. No signal and no mount leaves these, and they have no network.
+# Expects pg_root, pg_out, pg_say, and the functions of tests/ports/debian-lib.sh. shellcheck shell=bash disable=SC2154
 
-# What the steps of a whole system install. It is downloaded beforehand, as a booted tree has no network.
+# The packages that the steps of a whole system install. They are downloaded first, as a booted tree has no network.
 tree_packages=(adduser at bc cron less logrotate man-db nginx-light openssh-server openssh-sftp-server postgresql
   procps sudo tree)
-# What they install and purge over and over, to be measured.
+# The packages that the measurement installs and purges again and again.
 tree_costly=(bc less tree man-db logrotate)
 
-# The tree that all others are copies of.
+# Makes the tree that all other trees are copies of.
 tree_base() {
   local suite=$1 base=$pg_out/base-$1
   [[ ! -e $base/.ready ]] || return 0
@@ -38,13 +38,13 @@ tree_copy() {
   rm -rf --one-file-system "$tree" && cp -a --reflink=auto "$pg_out/base-$1" "$tree"
 }
 
-# The project's own installation, as an administrator makes it from the sources.
+# Installs the project from its sources, as an administrator does.
 tree_install() {
   DESTDIR=$1 cmake --install "$pg_build" --prefix /usr/local >>"$pg_out/install.log" 2>&1 && chroot "$1" ldconfig
 }
 
-# tree_boot TREE STORY [ARGUMENT…]: systemd starts, runs tests/services/STORY there as a service of root's, and ends
-# with its status. What the story prints comes out here. 99: it did not start.
+# tree_boot TREE STORY [ARGUMENT…]: starts systemd, which runs tests/services/STORY there as a service of root. The
+# status is the story's, or 99 if the story did not start. Prints the output of the story.
 tree_boot() {
   local tree=$1 story=$2 status=0 group mount
   shift 2

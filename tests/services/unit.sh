@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# A story for tests/services/boot.sh: one service of an unprivileged user, with and without the drop-in of
-# pidguard-services(7). Prints one row a way. The status says whether all went as it must.
+# A story for tests/services/boot.sh. It runs a service of an unprivileged user with and without the drop-in of
+# pidguard-services(7), and in other ways. Prints one row for each way. Status 0 if no check failed.
 set -u
-shopt -s lastpipe # a way must be able to count its failures
+shopt -s lastpipe # the last command of a pipeline must be able to count its failures
 failures=0
 
 fail() {
@@ -11,7 +11,7 @@ fail() {
   printf 'FAILED: %s\n' "$*"
 }
 
-# until SECONDS COMMAND…: true as soon as the command is.
+# until_true SECONDS COMMAND…: true as soon as the command succeeds.
 until_true() {
   local tries=$(($1 * 20))
   shift
@@ -21,7 +21,7 @@ until_true() {
   done
 }
 
-# The examples of the page: the drop-in, and what is typed after it.
+# Prints the examples of the page for one kind of test.
 example() {
   local file
   for file in /story/examples/services-*.test; do
@@ -30,7 +30,8 @@ example() {
 }
 drop_in() { example unit; }
 
-# The number is given to somebody else of the same user, whom the service may signal, and who is nobody's child here.
+# Starts a stranger with this PID. It belongs to the same user, so the service may signal it. It is no child of the
+# service.
 take() { # NUMBER USER
   local tries
   for ((tries = 0; tries < 50; tries++)); do
@@ -45,8 +46,8 @@ take() { # NUMBER USER
 
 lives() { grep -q '^State:[[:space:]]*[SR]' "/proc/$1/status" 2>/dev/null; }
 
-# one NAME WAY STRANGER STATUS-OF-KILL PATTERN: a service of its own, with the drop-in that comes through standard
-# input. What pidguard says must match the pattern.
+# one NAME WAY STRANGER STATUS-OF-KILL PATTERN: runs a new service with the drop-in from standard input. The output of
+# pidguard must match the pattern.
 one() {
   local name=$1 way=$2 wanted=$3 kill_says=$4 pattern=$5 state number user is=dead said status main confined
   local unit=/etc/systemd/system/$name.service
@@ -63,7 +64,7 @@ END
   systemctl daemon-reload
   systemctl start "$name" || fail "$way: the service did not start"
   until_true 20 test -e "$state/number" || {
-    fail "$way: the service says nothing: $(journalctl --unit="$name" --output=cat | tail -n 5)"
+    fail "$way: the service made no child; its journal: $(journalctl --unit="$name" --output=cat | tail -n 5)"
     systemctl stop "$name"
     return
   }
@@ -71,25 +72,25 @@ END
   main=$(systemctl show --property=MainPID --value "$name")
   confined=$(awk '$1 == "Uid:" { u = $2 } $1 == "NoNewPrivs:" { n = $2 } $1 == "Seccomp:" { s = $2 }
     END { print (u > 0), n, s }' "/proc/$main/status")
-  [[ $confined == '1 1 2' ]] || fail "$way: the service is not confined: $confined"
-  take "$number" "$user" && lives "$stranger" || fail "$way: number $number was not to be had"
+  [[ $confined == '1 1 2' ]] || fail "$way: the service is not confined ($confined)"
+  take "$number" "$user" && lives "$stranger" || fail "$way: no stranger could get PID $number"
   echo go >"$state/go"
-  until_true 20 test -e "$state/status" || fail "$way: no status"
+  until_true 20 test -e "$state/status" || fail "$way: the service left no status of kill"
   status=$(<"$state/status")
   sleep 0.1
   ! lives "$stranger" || is=alive
   [[ $is == "$wanted" ]] || fail "$way: the stranger is $is"
-  [[ $status == "$kill_says" ]] || fail "$way: status $status of kill: $(journalctl --unit="$name" --output=cat)"
-  # What the page says to type, for this service; its first two commands would start it anew.
+  [[ $status == "$kill_says" ]] || fail "$way: kill had status $status; $(journalctl --unit="$name" --output=cat)"
+  # Runs the commands of the page for this service, except systemctl, which would start the service again.
   said=$(eval "$(example systemd | sed "/^systemctl/d;s/NAME/$name/g")" 2>&1)
   echo end >"$state/end"
-  until_true 20 eval '[[ $(systemctl is-active $name) == inactive ]]' || fail "$way: it does not end"
+  until_true 20 eval '[[ $(systemctl is-active $name) == inactive ]]' || fail "$way: the service does not end"
   said+=$'\n'$(journalctl --unit="$name" --output=cat 2>&1)
   # shellcheck disable=SC2053
-  [[ $said == $pattern ]] || fail "$way: it says: ${said:0:1500}"
+  [[ $said == $pattern ]] || fail "$way: the output is: ${said:0:1500}"
   case $said in
-  *event=degraded*) [[ $name == filtered ]] || fail "$way: degraded" ;;
-  *) [[ $name != filtered ]] || fail "$way: nothing is degraded" ;;
+  *event=degraded*) [[ $name == filtered ]] || fail "$way: the protection is degraded" ;;
+  *) [[ $name != filtered ]] || fail "$way: the protection is not degraded" ;;
   esac
   printf '%-48s %-8s %-6s %s\n' "$way" "$is" "$status" "$(grep -oE "$told" <<<"$said" | sort -u | paste -sd';' |
     sed 's/;/; /g')"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The service that is protected: it keeps the number of a child that is gone, and signals it when it is told to.
-# Knows nothing of the project. Its folder is $STATE_DIRECTORY.
+# The service under test. It keeps the PID of a child that is gone, and signals that PID when it is told to. It knows
+# nothing of the project. Its folder is $STATE_DIRECTORY.
 cd "$STATE_DIRECTORY" || exit 1
 rm -f number status go end
 mkfifo go end

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Unit tests of src/pidfd and src/api: the sources alone, without the core, so that kernel features can be hidden.
+# Unit tests of src/pidfd and src/api. They build these sources alone, without the core, so that they can hide kernel
+# features.
 include(${PROJECT_SOURCE_DIR}/src/pidfd/sources.cmake)
 include(${PROJECT_SOURCE_DIR}/src/api/sources.cmake)
 
@@ -20,11 +21,12 @@ foreach(name pidfd_open pidfd_filter pidfd_identity pidfd_signal pidfd_wait pidf
 endforeach()
 target_sources(pg_unit_api_border PRIVATE api_uapi.c)
 
-# The public header by itself, in every language and with every compiler at hand.
+# Compiles the public header alone, in every language and with every compiler that is installed.
 add_test(NAME unit-api_header COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/api_header.sh ${PROJECT_SOURCE_DIR}/include)
 set_tests_properties(unit-api_header PROPERTIES SKIP_RETURN_CODE 77 LABELS unit TIMEOUT ${PG_TEST_TIMEOUT})
 
-# Tracked children: the library as programs get it, in each form; and both objects in one process, which share a table.
+# Tests of tracked children. They use the library in each form that programs can use. One test has both objects in one
+# process, where they share a table.
 foreach(form shared static preload)
   if(TARGET pidguard_${form})
     add_executable(pg_unit_api_track_${form} api_track.c api_track_stale.c)
@@ -42,7 +44,7 @@ if(TARGET pidguard_preload AND NOT PIDGUARD_SANITIZE)
   pg_add_test(NAME unit-api_track_both EXECUTABLE pg_unit_api_track_shared ARGS both LABELS unit)
 endif()
 
-# The insides of the library.
+# A test of internal functions of the library.
 if(TARGET pidguard_static)
   pg_test_executable(pg_unit_settle settle.c)
   target_include_directories(pg_unit_settle PRIVATE ${PROJECT_SOURCE_DIR}/src)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Compiles the public header alone, as C and C++, with each compiler that is installed, warnings being errors; checks
-# that it says what it needs where siginfo_t is not declared, and that cffi can parse it. Usage: api_header.sh
+# Compiles the public header alone, as C and C++, with each installed compiler and with warnings as errors. If siginfo_t
+# is not declared, the header must tell what it needs. cffi must be able to parse it. Usage: api_header.sh
 # INCLUDE_DIRECTORY
 set -u
 include=$1
@@ -41,7 +41,7 @@ try() { # COMPILER FILE FLAG...
   fi
 }
 
-refuses() { # COMPILER FILE FLAG...: or it declares all of it; what it never does is to leave functions out
+refuses() { # COMPILER FILE FLAG...: the header must fail with its hint, or else declare all functions
   compiler=$1 file=$2
   shift 2
   tried=$((tried + 1))
@@ -50,7 +50,7 @@ refuses() { # COMPILER FILE FLAG...: or it declares all of it; what it never doe
   elif grep -q '_POSIX_C_SOURCE as 200809L' "$work/said"; then
     return
   fi
-  echo "FAILED: $compiler $* $file says nothing of use:"
+  echo "FAILED: $compiler $* $file gives no useful error:"
   head -n 5 "$work/said"
   failed=$((failed + 1))
 }
@@ -85,7 +85,7 @@ for compiler in g++ clang++; do
   done
 done
 
-# cffi takes declarations without a preprocessor: types of the system are given to it, and the mark is empty.
+# cffi parses declarations without a preprocessor, so this declares the system's types, and PIDGUARD_API is empty.
 if command -v python3 >/dev/null && python3 -c 'import cffi' 2>/dev/null; then
   for name in signal.h stdbool.h stddef.h stdint.h sys/resource.h sys/types.h sys/uio.h sys/wait.h; do
     mkdir -p "$work/fake/sys"

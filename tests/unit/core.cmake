@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Unit tests of the core: each builds the sources that it tests, so that it can run them alone, or is linked with all.
+# Unit tests of the core. A test builds the sources that it tests and runs them alone, or is linked with the whole
+# library.
 set(pg_src ${PROJECT_SOURCE_DIR}/src)
 
 function(pg_core_test name)
