@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -134,6 +135,17 @@ static const struct {
     {"receive", act_receive},
 };
 
+/* It keeps SIGTERM blocked, because terminate_start sends one, and all functions need a target that lives. */
+static struct child immortal(void) {
+  sigset_t term, before;
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  sigprocmask(SIG_BLOCK, &term, &before);
+  struct child c = child_paused();
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  return c;
+}
+
 static long run(size_t i, unsigned hidden, int *error) {
   if (acts[i].act == act_receive && pidguard_socket_send(pair[0], target.fd))
     abort();
@@ -148,7 +160,7 @@ static long run(size_t i, unsigned hidden, int *error) {
 static void every_function(void) {
   struct rlimit saved;
   getrlimit(RLIMIT_NOFILE, &saved);
-  target = child_paused();
+  target = immortal();
   twin = pidguard_pidfd_open(target.pid, 0);
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
     abort();
