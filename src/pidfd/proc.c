@@ -127,7 +127,7 @@ int pg_proc_info(int fd, uint32_t want, struct pg_pidfd_info *ret) {
     int cg = pg_cgroup_id(dir, &ret->cgroupid);
     if (!cg)
       ret->mask |= PG_PIDFD_INFO_CGROUPID;
-    else if (cg == -ESRCH)
+    else if (cg == -ESRCH || !(ret->mask & want)) /* the only wanted item: the caller learns the reason */
       r = cg;
   }
   return r;

@@ -8,6 +8,7 @@
 
 const char *puppet_path;
 const char *const *puppet_prefix;
+const char *puppet_kill = "kill";
 
 bool puppet_start(struct pg_test_process *puppet, const char *preload, const char *const *env, const char *errors) {
   const char *argv[16];
@@ -67,7 +68,7 @@ void puppet_tell_story(const char *preload, const char *const *env, const char *
   ret->child = puppet_reaped_child(&puppet);
   int error = ret->child > 1 ? pg_test_take_pid(ret->child, PG_TEST_ALONE, &stranger) : -1;
   if (PG_CHECK(error == 0, "no stranger can take the PID: %s", strerror(-error))) {
-    if (puppet_ask(&puppet, "kill", answer, "kill %d %d", ret->child, SIGTERM)) {
+    if (puppet_ask(&puppet, puppet_kill, answer, "%s %d %d", puppet_kill, ret->child, SIGTERM)) {
       ret->result = answer[0];
       ret->error = answer[1];
       ret->untouched = pg_test_stranger_untouched(&stranger);

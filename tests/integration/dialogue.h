@@ -30,6 +30,7 @@ struct puppet_story {
   bool untouched, got;
   struct pg_test_outcome outcome;
 };
+extern const char *puppet_kill; /* the puppet's command for that: "kill", or "vkill" for a kill by a vfork child */
 void puppet_tell_story(const char *preload, const char *const *env, const char *errors, struct puppet_story *ret);
 
 #endif

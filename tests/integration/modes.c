@@ -72,6 +72,14 @@ static void audit(void) {
   pg_test_outcome_free(&story.outcome);
 }
 
+/* A vfork child has no table of its own: it asks that of its parent. */
+static void audit_in_vfork(void) {
+  puppet_kill = "vkill";
+  enforce();
+  audit();
+  puppet_kill = "kill";
+}
+
 /* The puppet remembers four reaped PIDs, the shim only the three youngest. So the shim has forgotten the first. */
 static void retired_bound(void) {
   const char *const env[] = {"PIDGUARD_RETIRED_MAX=3", NULL}, *preload = shim();
@@ -210,6 +218,7 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("modes", "enforce", enforce);
   pg_test_add("modes", "off", off);
   pg_test_add("modes", "audit", audit);
+  pg_test_add("modes", "audit_in_vfork", audit_in_vfork);
   pg_test_add("modes", "linked", strcmp(linked_path, "-") == 0 ? not_linked : linked);
   pg_test_add("bounds", "retired-max", retired_bound);
   pg_test_add("bounds", "wrap-around", wrap_around);

@@ -2,6 +2,7 @@
 /* A program that obeys commands, one a line, and answers each with one line:
  *     wait PID       waitpid                           -> "wait RETURN ERRNO STATUS"
  *     kill PID SIG   (PID > 1, or < -1 for a group)    -> "kill RETURN ERRNO"
+ *     vkill PID SIG  the same, in a vfork child        -> "vkill RETURN ERRNO"
  *     open FD PATH   opens PATH as descriptor FD       -> "open RETURN"
  *     close FD                                         -> "close RETURN ERRNO"
  *     write FD TEXT                                    -> "write RETURN"
@@ -39,6 +40,18 @@ static int make_child(int code) {
   return pid;
 }
 
+/* Two results in the memory that the child shares with its parent. */
+static void kill_in_vfork(pid_t pid, int sig, volatile int ret[2]) {
+  pid_t child = vfork();
+  if (child == 0) {
+    ret[0] = kill(pid, sig);
+    ret[1] = errno;
+    _exit(0);
+  }
+  if (child > 1)
+    waitpid(child, NULL, 0);
+}
+
 /* Reads one line without a buffer, so that a child inherits nothing that was read ahead. */
 static int read_line(char *line, size_t size) {
   size_t length = 0;
@@ -65,6 +78,10 @@ int main(void) {
     } else if (sscanf(line, "kill %d %d", &a, &b) == 2 && (a > 1 || a < -1)) {
       int result = kill(a, b);
       say("kill %d %d\n", result, errno);
+    } else if (sscanf(line, "vkill %d %d", &a, &b) == 2 && (a > 1 || a < -1)) {
+      volatile int result[2] = {-2, 0};
+      kill_in_vfork(a, b, result);
+      say("vkill %d %d\n", result[0], result[1]);
     } else if (sscanf(line, "open %d %255s", &a, text) == 2)
       say("open %d\n", open_as(a, text));
     else if (sscanf(line, "close %d", &a) == 1) {
