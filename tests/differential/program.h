@@ -168,7 +168,7 @@ void pgd_generate(struct pgd_program *program, uint64_t seed);
 /* Makes a program smaller for as long as differs() stays true for it. Gives up after max_tries tries. Returns how many
  * tries it took. */
 int pgd_shrink(struct pgd_program *program, bool (*differs)(const struct pgd_program *, void *), void *data,
-               int max_tries);
+               int max_tries, int enough);
 
 /* This is splitmix64: small, good enough, and the same everywhere. */
 static inline uint64_t pgd_random(uint64_t *state) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Makes a failing program small. It leaves steps out (a step goes with its block) and takes the steps of a block out of
  * the block. It gives the arguments that are left their simplest values. It ends when nothing more can be taken
- * away. */
+ * away, or when the program has at most `enough` steps. */
 #include "program.h"
 
 #include <string.h>
@@ -10,12 +10,12 @@ struct shrinking {
   struct pgd_program *best;
   bool (*differs)(const struct pgd_program *, void *);
   void *data;
-  int tries, max_tries;
+  int tries, max_tries, enough;
 };
 
 /* Tries a candidate and keeps it if it still differs. */
 static bool keep(struct shrinking *s, const struct pgd_program *candidate) {
-  if (s->tries >= s->max_tries)
+  if (s->tries >= s->max_tries || s->best->count <= s->enough)
     return false;
   s->tries++;
   if (!s->differs(candidate, s->data))
@@ -119,8 +119,8 @@ static bool simplify(struct shrinking *s) {
 }
 
 int pgd_shrink(struct pgd_program *program, bool (*differs)(const struct pgd_program *, void *), void *data,
-               int max_tries) {
-  struct shrinking s = {program, differs, data, 0, max_tries};
+               int max_tries, int enough) {
+  struct shrinking s = {program, differs, data, 0, max_tries, enough};
   for (bool any = true; any && s.tries < s.max_tries;) {
     any = false;
     for (int length = program->count > 1 ? program->count / 2 : 1; length > 0; length /= 2)

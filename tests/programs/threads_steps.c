@@ -251,7 +251,7 @@ int be_first(void) {
   pthread_t borrower;
   if (pthread_create(&borrower, NULL, borrow, &pid) != 0)
     return 2;
-  for (int i = 0; i < 30; i++) {
+  for (int i = 0; i < 10; i++) {
     pid_t child = fork();
     if (child == 0)
       _exit(0);
