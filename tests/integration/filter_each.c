@@ -2,9 +2,9 @@
 /* Filters that kill for one system call each. The run without the shim shows which calls the program, or libc for it,
  * makes by itself. Those are left out. If the program can go on without the shim, it must hit its strangers. With the
  * shim no stranger may be hit, at any number of children. Arguments: the program `filtered`, when the filter is
- * installed, how children are made. With PG_TEST_MOST=N each call is shown up to child N. Otherwise calls
- * that protection depends on are shown up to 30,000 for fork and up to 5,000 for the rest. All others are shown up to
- * 300. */
+ * installed, how children are made. Calls that protection depends on are shown up to child 30,000 for fork, and up to
+ * 5,000 for the rest. All other calls are shown up to child 300. PG_TEST_SAMPLE=1 (scripts/test --full) shows each call
+ * up to child 30,000. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -32,11 +32,13 @@ static long number_of(const struct pg_test_outcome *outcome, const char *name) {
 static const char *most_of(const char *name) {
   static const char *const vital[] = {"pidfd_open", "pidfd_send_signal", "waitid", "open_by_handle_at", "mmap",
                                       "fcntl"};
-  const char *asked = getenv("PG_TEST_MOST");
-  for (size_t i = 0; !asked && i < sizeof vital / sizeof *vital; i++)
+  const char *sample = getenv("PG_TEST_SAMPLE");
+  if (sample && strcmp(sample, "1") == 0)
+    return "30000";
+  for (size_t i = 0; i < sizeof vital / sizeof *vital; i++)
     if (strcmp(name, vital[i]) == 0)
       return strcmp(make, "fork") == 0 ? "30000" : "5000";
-  return asked ? asked : "300";
+  return "300";
 }
 
 static void test_call(void) {
