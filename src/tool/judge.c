@@ -227,7 +227,7 @@ static void judge_at(const char *file, const struct object *o, enum judge_for wh
     conclude(j, JUDGED_UNREADABLE, file, "cannot be read (%s), so it is unknown whether it can be protected",
              strerror(-state));
   else if (state == ELF_CUT)
-    conclude(j, JUDGED_CUT, file, "is cut short, as it ends after %llu bytes, and its headers name more",
+    conclude(j, JUDGED_CUT, file, "is cut short; it ends after %llu bytes, and its headers describe more",
              (unsigned long long)e.size);
   else if (state == ELF_DAMAGED || state == ELF_SPECIAL || state == ELF_DIRECTORY)
     conclude(j, JUDGED_DAMAGED, file, "%s", elf_explain(state));
