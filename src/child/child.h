@@ -13,7 +13,7 @@
 #include <signal.h>
 #include <stddef.h>
 
-#define PG_PASS 1  /* not a child that we know: do what libc does */
+#define PG_PASS 1  /* not a known child: do what libc does */
 #define PG_AGAIN 2 /* nothing was done: go the long way */
 
 /* Reads the environment and gets ready; idempotent, and safe at any time. Returns the mode. */
@@ -24,13 +24,13 @@ static inline enum pg_mode pg_mode(void) {
   return PG_UNLIKELY(m == PG_MODE_UNREAD) ? pg_child_init() : (enum pg_mode)m;
 }
 
-/* Once libc has an environment. It has none yet if a library's resolver makes us ready. */
+/* Once libc has an environment. It has none yet if a library's resolver makes the shim ready. */
 void pg_child_environment(void);
 
 /* ---- born.c: births, exec and fork ---- */
 
 /* A child was born: called in the parent before the program learns its PID. errno is untouched. sibling: it was made
- * with CLONE_PARENT, so the kernel never calls it our child. */
+ * with CLONE_PARENT, so the kernel calls it a child of the parent. */
 void pg_child_born(pid_t pid, const char *how, bool sibling);
 /* Starts tracking a process that is the caller's child: 0, -ECHILD, -errno. */
 int pg_child_adopt(pid_t pid);

@@ -62,14 +62,15 @@ static void wait_for_uses(int fd) {
 
 void pg_held_init(int64_t fd_max) { most = fd_max < 0 || fd_max > PG_CELLS ? PG_CELLS : (int32_t)fd_max; }
 
-/* What cannot be proven to be the pidfd that we put there is not closed. In a window, so the program does not come
- * between. */
+/* Closes the number only if it is provably still the pidfd of the shim. pre: a window is open, so the program does not
+ * come between. */
 static void close_proven(int fd, uint64_t ino) {
   if (fd >= 0 && pg_reach_is(fd, ino))
     pg_sys_close(fd);
 }
 
-/* In a window: empties the cell. The number stays ours until it is closed, so that a dup2() onto it waits. */
+/* Empties the cell. The shim keeps the number until it is closed, so that a dup2() onto it waits. pre: a window is
+ * open. */
 static void empty(struct pg_cell *cell, uint64_t id) {
   uint64_t ino = atomic_load_explicit(&cell->ino, memory_order_relaxed);
   int fd = pg_cell_fd(cell);

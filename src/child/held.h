@@ -10,7 +10,7 @@
  *   empty     a use opens a pidfd for the id          seen: nothing is held, the next use of the same id may keep it
  *   seen      the next use of the same id             held
  *   held      the program closes or replaces it       empty: the number is the program's
- *   held      the child is reaped, a fork, a limit    empty: closed, if it is proven ours
+ *   held      the child is reaped, a fork, a limit    empty: closed, if it is provably the shim's
  *   held      a leader is reaped, its group lives     held, for the id of the group
  *
  * A thread that is about to use a number publishes it (a hazard pointer), and then looks at the cell again. Before a
@@ -58,7 +58,7 @@ extern _Atomic uint64_t pg_hazards[PG_HAZARDS] PG_HIDDEN; /* thread << 32 | numb
 
 struct pg_hazard {
   _Atomic uint64_t *at; /* NULL: no place was free, and the number must not be used */
-  uint64_t before;      /* what the frame that we interrupt has published */
+  uint64_t before;      /* what the interrupted frame has published */
 };
 struct pg_hazard pg_hazard_publish_late(int fd);
 static inline struct pg_hazard pg_hazard_publish(int fd) {
@@ -106,7 +106,7 @@ static inline bool pg_held_any(void) {
 /* The next handle of a group, for a look whether it still lives; its id, or 0. */
 pg_id pg_held_next_group(uint64_t *ret_ino);
 
-/* The program takes the numbers from first to last: they are not ours any more. */
+/* The program takes the numbers from first to last. The shim forgets what it held there. */
 void pg_held_take(unsigned first, unsigned last);
 bool pg_held_is_at(int fd);
 static inline bool pg_is_held(int fd) { return pg_lift_was_near(fd) && pg_held_is_at(fd); }

@@ -45,7 +45,8 @@ enum pg_number_state {
   PG_GONE,       /* a child that was reaped, and its process group is empty */
   PG_GONE_GROUP, /* a child that was reaped; its process group may live */
 };
-#define PG_ID_SIBLING ((uint64_t)1 << 25) /* made by us, but the kernel calls it our parent's child (CLONE_PARENT) */
+#define PG_ID_SIBLING                                                                                                  \
+  ((uint64_t)1 << 25) /* made by this process with CLONE_PARENT: the kernel calls it a child of the parent */
 
 static inline pid_t pg_id_pid(pg_id id) { return (pid_t)(id & (PG_PID_LIMIT - 1)); }
 static inline enum pg_number_state pg_id_state(pg_id id) { return (enum pg_number_state)(id >> 22 & 7); }

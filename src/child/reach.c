@@ -46,8 +46,8 @@ bool pg_reach_is(int fd, uint64_t ino) {
   return read_ino(fd, &now) == 0 && (!ino || now == ino);
 }
 
-/* None is in a forked child that has not settled: a signal handler may have forked within any of our calls. So callers
- * ask the kernel first, and this second. */
+/* No id is, in a forked child that has not settled: a signal handler may have forked within any call of the shim. So
+ * callers ask the kernel first, and this second. */
 bool pg_reach_is_own(pg_id id) {
   return !(id & PG_ID_SIBLING) && !(pg_self_marks & PG_FORKED) &&
          pg_stamp_after(pg_id_stamp(id), atomic_load_explicit(&pg_hot.inherited, memory_order_relaxed));
@@ -65,7 +65,7 @@ int pg_reach_ask(pid_t pid) { return ask(P_PID, pid); }
 
 bool pg_reach_is_lost(pg_id id) { return pg_reach_ask(pg_id_pid(id)) == -ECHILD && pg_reach_is_own(id); }
 
-/* Parenthood: a process that the kernel does not call our unreaped child is not our child. */
+/* Parenthood: if the kernel does not call a process an unreaped child of this one, it is not the child. */
 static int ask_pidfd(int fd, pid_t pid) {
   int r = ask(PG_P_PIDFD, fd);
   return r == -EINVAL ? pg_reach_ask(pid) : r; /* before 5.4 */
@@ -90,7 +90,7 @@ static int prove(int fd, pg_id id, uint64_t ino, bool guest) {
 
 /* ---- Opening ---- */
 
-/* pidfd_open() in a window; what we hold makes room when the program has used up all numbers. */
+/* pidfd_open() in a window. If the program has used up all numbers, the held pidfds make room. */
 static int open_pid(struct pg_window *window, pid_t pid, bool guest) {
   int fd = pg_sys_pidfd_open(pid, 0);
   if (fd == -EMFILE && !guest && pg_held_any()) {
@@ -104,8 +104,8 @@ static int open_pid(struct pg_window *window, pid_t pid, bool guest) {
   return fd;
 }
 
-/* The PID's holder, proven to be the id's, on a low number. Without a free number a child of ours can still be asked
- * about by its PID. */
+/* Opens the process that has the PID, on a low number, and proves that it is the id's. Without a free number the kernel
+ * can still be asked about an own child by its PID. */
 static int open_proven(struct pg_window *window, pg_id id, uint64_t ino, bool guest) {
   pid_t pid = pg_id_pid(id);
   int fd = open_pid(window, pid, guest);

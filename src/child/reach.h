@@ -21,21 +21,23 @@ int pg_reach(pg_id id, uint64_t ino, const struct pg_signal *signal, bool guest)
 int pg_reach_open(pg_id id, uint64_t ino);
 
 /* A child was born under this PID: reads its identity into *ret_ino (0: none). 0; -ECHILD: it was reaped already; or a
- * -errno that says why it is known by its PID only. child: whether the kernel is to call it our child. In a window. */
+ * -errno that says why it is known by its PID only. child: whether the kernel calls it a child of this process. pre: a
+ * window is open. */
 struct pg_window;
 int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *ret_ino);
 
 /* Is fd a pidfd of the process with this identity (0: of any process)? False also if the kernel cannot say. */
 bool pg_reach_is(int fd, uint64_t ino);
 
-/* Does the kernel call the process with this PID a child or tracee of ours? 0: yes, -ECHILD: no; any other error is no
- * answer. */
+/* Does the kernel call the process with this PID a child or tracee of this process? 0: yes, -ECHILD: no; any other
+ * error is no answer. */
 int pg_reach_ask(pid_t pid);
 
-/* Does the kernel deny that the PID is our child's? Then the child was reaped without a wait that we saw. */
+/* Does the kernel deny that the PID is that of a child of this process? Then the child was reaped without a wait that
+ * the shim saw. */
 bool pg_reach_is_lost(pg_id id);
 
-/* Was the child made by this process, so that the kernel calls it our child? */
+/* Was the child made by this process, so that the kernel calls it a child of this process? */
 bool pg_reach_is_own(pg_id id);
 
 #endif

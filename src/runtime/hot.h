@@ -26,8 +26,8 @@ struct pg_set {
 enum {
   PG_STATE_ON = 1,        /* the mode is read, and is not off */
   PG_STATE_VM_SHARED = 2, /* a child with CLONE_VM was made and may still run */
-  PG_STATE_PIDFDS = 4,    /* the program has pidfds of its own, which it could put on a number of ours */
-  PG_STATE_FILTER = 8,    /* a seccomp filter may forbid calls that we make */
+  PG_STATE_PIDFDS = 4,    /* the program has pidfds, and could put one on a number of the shim */
+  PG_STATE_FILTER = 8,    /* a seccomp filter may forbid calls that the shim makes */
   PG_STATE_LOG = 16,
   PG_STATE_FAMILY = 64,  /* see child/family.h */
   PG_STATE_THREADS = 32, /* the program makes threads that libc does not know of */
@@ -38,8 +38,8 @@ struct pg_hot {
   _Atomic int state;
   _Atomic pid_t pid;          /* the process whose table this is; 0: not known */
   int other_namespace;        /* children may come to live in another pid namespace */
-  _Atomic uint32_t inherited; /* births up to this one were our parent's: no children of ours */
-  _Atomic uint32_t unfloor;   /* pg_lift: the bits of the lowest number that was ever ours, inverted */
+  _Atomic uint32_t inherited; /* births up to this one were those of the parent process */
+  _Atomic uint32_t unfloor;   /* pg_lift: the bits of the lowest number that the shim ever had, inverted */
   _Atomic uint32_t levels;    /* of the number table, without the one on this page */
   _Atomic int32_t low;        /* pg_window: the low number that a window works on; 0: no window is open */
   char apart[36];

@@ -79,7 +79,8 @@ extern void *(*const volatile pg_next_mark)(void *restrict, const char *restrict
 #define __SANITIZE_ADDRESS__ 1 /* as gcc has it */
 #endif
 #endif
-/* A runtime of AddressSanitizer calls us when it starts: before the memory is there that our code then looks at. */
+/* A runtime of AddressSanitizer calls the shim when it starts. The memory that an instrumented shim looks at is not
+ * there yet. */
 #ifdef __SANITIZE_ADDRESS__
 bool pg_next_is_early(void);
 #define pg_is_early() PG_UNLIKELY(pg_next_is_early())

@@ -17,8 +17,8 @@ static bool is_guest(void) {
          pg_sys_getpid() != pg_hot.pid;
 }
 
-/* The thread that holds the lock: its process << 32 | itself. The lock of another process is void: that of our parent,
- * at the moment of a fork. UNKNOWN: a thread that may not ask who it is yet. */
+/* The thread that holds the lock: its process << 32 | itself. The lock of another process is void. That is the lock of
+ * the parent, at the moment of a fork. UNKNOWN: a thread that may not ask who it is yet. */
 #define UNKNOWN UINT32_MAX
 static _Atomic uint64_t owner;
 
