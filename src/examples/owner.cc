@@ -31,5 +31,5 @@ int main() {
   worker = std::move(first);
   bool there = worker.signal(0);
   std::printf("status %d\n", there ? WEXITSTATUS(worker.wait()) : -1);
-  return worker.signal(0) || first.signal(0); // to nobody, whoever has the number now
+  return worker.signal(0) || first.signal(0); // reaches no process, even if another one has the PID now
 }

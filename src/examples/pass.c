@@ -34,7 +34,7 @@ static int watch(int sock) {
   struct pidguard_info info = {.mask = PIDGUARD_INFO_PID | PIDGUARD_INFO_CREDS | PIDGUARD_INFO_STATE};
   if (pidguard_pidfd_get_info(worker, &info, sizeof info) < 0)
     die("watchman: info");
-  printf("watchman: got a process of %s, %s\n", info.ppid == getppid() ? "my parent" : "somebody",
+  printf("watchman: got a process of %s, %s\n", info.ppid == getppid() ? "my parent" : "another process",
          info.state == PIDGUARD_STATE_ALIVE ? "alive" : "ended");
 
   if (pidguard_pidfd_send_signal(worker, SIGTERM, 0) < 0) /* to this process, or to no process */
