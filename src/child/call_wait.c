@@ -6,6 +6,7 @@
 #include "child/call.h"
 
 #include "child/self.h"
+#include "kernel/status.h"
 #include "kernel/sys.h"
 #include "runtime/probe.h"
 
@@ -59,9 +60,7 @@ static int waitid_for(bool raw, int type, id_t id, siginfo_t *info, int options,
   pg_probe_reap(true);
   int r = next_waitid(raw, type, id, at, options, ru);
   if (r == 0 && at->si_pid > 0)
-    took(at->si_pid,
-         !(options & WNOWAIT) && (at->si_code == CLD_EXITED || at->si_code == CLD_KILLED || at->si_code == CLD_DUMPED),
-         births);
+    took(at->si_pid, !(options & WNOWAIT) && pg_siginfo_is_exit(at), births);
   return r;
 }
 

@@ -94,10 +94,3 @@ int pg_pidfd_verify_child(int fd) {
     return fd < 0 ? -EBADF : -EOPNOTSUPP;
   return pg_or_unsupported(r);
 }
-
-int pg_pidfd_set_inherit(int fd, int inherit) {
-  int flags = pg_sys_fcntl(fd, F_GETFD, 0);
-  if (flags < 0)
-    return flags;
-  return pg_sys_fcntl(fd, F_SETFD, inherit ? flags & ~FD_CLOEXEC : flags | FD_CLOEXEC);
-}

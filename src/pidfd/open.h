@@ -27,7 +27,5 @@ int pg_pidfd_check(int fd);
  * of the caller. */
 int pg_pidfd_verify_child(int fd);
 
-/* Sets or clears close-on-exec. */
-int pg_pidfd_set_inherit(int fd, int inherit);
 
 #endif
