@@ -27,5 +27,4 @@ int pg_pidfd_check(int fd);
  * of the caller. */
 int pg_pidfd_verify_child(int fd);
 
-
 #endif

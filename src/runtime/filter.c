@@ -43,11 +43,15 @@ PG_COLD bool pg_filter_look(int needed) {
 }
 
 PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
-  int survived = atomic_load_explicit(&untried, memory_order_relaxed) ? pg_probe(birth, pid) : -1;
+  static _Atomic int busy; /* one thread at a time; other threads go on by PID */
+  if (!pg_filter_is_untried() || atomic_exchange_explicit(&busy, 1, memory_order_acquire))
+    return pg_filter_can(PG_CAN_PIDFD);
+  int survived = pg_filter_is_untried() ? pg_probe(birth, pid) : -1;
   if (survived >= 0) {
-    atomic_store_explicit(&untried, false, memory_order_relaxed);
     cans_are(survived | PG_CAN_READ | PG_CAN_MAP);
+    atomic_store_explicit(&untried, false, memory_order_relaxed);
   }
+  atomic_store_explicit(&busy, 0, memory_order_release);
   return pg_filter_can(PG_CAN_PIDFD);
 }
 

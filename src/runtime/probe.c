@@ -231,9 +231,8 @@ static int try_once(enum pg_birth birth, int *ret_died) {
 /* The program's newborn child exists, alive or as a zombie. So the throw-away process is not the first of a new pid
  * namespace, which would end with it. If that first process has ended already, the kernel makes no other. */
 PG_COLD int pg_probe(enum pg_birth birth, pid_t pid) {
-  static _Atomic int busy; /* one thread at a time; other threads go on by PID */
-  int died = 0, survived = -1;
-  if (!atomic_load_explicit(&page, memory_order_relaxed) || atomic_exchange_explicit(&busy, 1, memory_order_acquire))
+  int died = 0, survived;
+  if (!atomic_load_explicit(&page, memory_order_relaxed))
     return -1;
   newborn = pid;
   do {
@@ -241,6 +240,5 @@ PG_COLD int pg_probe(enum pg_birth birth, pid_t pid) {
     atomic_fetch_or_explicit(&deadly, died, memory_order_relaxed);
   } while (survived >= 0 && died && died != PG_CAN_ALL &&
            !atomic_load_explicit(&pg_probe_unreaped, memory_order_relaxed));
-  atomic_store_explicit(&busy, 0, memory_order_release);
   return survived;
 }

@@ -10,7 +10,7 @@
 /* Maps what a throw-away process writes to. It is done once, and early: a filter may forbid it later. */
 void pg_probe_prepare(void);
 /* After the birth of this child. Returns the groups (PG_CAN_...) that a throw-away process survived; -1: none was
- * made. */
+ * made. pre: no other thread is in here. */
 int pg_probe(enum pg_birth birth, pid_t newborn);
 
 /* Before a wait of the program: reaps a throw-away process that is still there, by the same system call as the
