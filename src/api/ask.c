@@ -139,6 +139,6 @@ int pidguard_pidfd_get_info(int pidfd, struct pidguard_info *info, size_t size) 
 }
 
 int pidguard_cgroupid_from_path(const char *path, uint64_t *ret) {
-  PG_AUTO_CLOSE int dir = pg_sys_openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
+  PG_AUTO_CLOSE int dir = pg_sys_openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
   return pg_ret(dir < 0 ? dir : pg_cgroup_id_of(dir, ret));
 }

@@ -22,14 +22,15 @@ static int raw_send(int fd, int sig, const siginfo_t *info, unsigned scope) {
  * so its own PID is safe. */
 static int send_self(int fd, int sig, siginfo_t *info, unsigned scope) {
   pid_t pid = pg_sys_getpid();
+  long tid = fd == PG_PIDFD_SELF_THREAD ? pg_sys0(SYS_gettid) : pid;
   if (scope == PG_PIDFD_SIGNAL_PROCESS_GROUP) {
+    if (tid != pid)
+      return -ESRCH; /* only the main thread has the PID of a leader */
     PG_AUTO_CLOSE int self = pg_sys_pidfd_open(pid, 0);
     return self < 0 ? self : raw_send(self, sig, info, scope);
   }
-  if (scope == PG_PIDFD_SIGNAL_THREAD || (!scope && fd == PG_PIDFD_SELF_THREAD)) {
-    long tid = fd == PG_PIDFD_SELF_THREAD ? pg_sys0(SYS_gettid) : pid;
+  if (scope == PG_PIDFD_SIGNAL_THREAD || (!scope && fd == PG_PIDFD_SELF_THREAD))
     return (int)(info ? pg_sys4(SYS_rt_tgsigqueueinfo, pid, tid, sig, info) : pg_sys3(SYS_tgkill, pid, tid, sig));
-  }
   return info ? (int)pg_sys3(SYS_rt_sigqueueinfo, pid, sig, info) : pg_sys_kill(pid, sig);
 }
 
@@ -62,8 +63,11 @@ int pg_pidfd_queue(int fd, int sig, union sigval value, unsigned scope) {
 
 static int ask_to_end(int fd, bool go_on) {
   int r = pg_pidfd_signal(fd, SIGTERM, 0);
-  if (!r && go_on)
+  if (!r && go_on) {
     r = pg_pidfd_signal(fd, SIGCONT, 0);
+    if (r == -ESRCH) /* SIGTERM has ended it, and it was reaped: the pidfd tells that */
+      r = 0;
+  }
   return r;
 }
 

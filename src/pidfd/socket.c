@@ -174,9 +174,11 @@ int pg_socket_receive(int sock) {
   PG_AUTO_CLOSE int sender = cargo.sender, first = cargo.first;
   if (n == 1 && !cargo.cut && cargo.count == 1 && !pg_pidfd_check(first))
     return pg_take(&first);
-  /* An empty message without cargo looks like the end. */
+  /* An empty message without cargo looks like the end. No message with data stands behind the end. */
   struct pollfd p = {.fd = sock, .events = POLLRDHUP};
-  bool end = n == 0 && cargo.count == 0 && pg_sys_ppoll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP));
+  int left = 0;
+  bool end = n == 0 && cargo.count == 0 && pg_sys_ppoll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP)) &&
+             !pg_sys_ioctl(sock, FIONREAD, &left) && !left;
   return end ? -EPIPE : -EBADMSG;
 }
 

@@ -44,10 +44,13 @@ IN_CHILD static void reset_signals(bool keep_ignored) {
   }
 }
 
+/* clone3() answers EBADF unless the descriptor is a directory of the unified hierarchy, so this does, too. */
 IN_CHILD static int enter_cgroup(int cgroup) {
+  if (pg_sys_fstatfs_type(cgroup) != PG_CGROUP2_SUPER_MAGIC)
+    return -EBADF;
   PG_AUTO_CLOSE int procs = pg_sys_openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC, 0);
   if (procs < 0)
-    return procs == -ENOENT ? -EBADF : procs;
+    return procs == -ENOENT || procs == -ENOTDIR ? -EBADF : procs;
   int r = (int)pg_sys_write(procs, "0", 1);
   return r < 0 ? r : 0;
 }

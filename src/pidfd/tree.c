@@ -125,11 +125,11 @@ static void note(struct walk *w, int r) {
     w->error = r;
 }
 
-static void kill_below(struct walk *w, int fd, pid_t pid, int generation);
+static bool kill_below(struct walk *w, int fd, pid_t pid, int generation);
 
 /* Kills one process of the list of a parent's children. The PID may have changed hands between the list and the open.
  * So the parent of the opened process is compared; the parent keeps its own PID until it is reaped. True: the child was
- * alive. */
+ * alive, and will end. */
 static bool kill_child(struct walk *w, int parent_fd, pid_t parent, pid_t pid, int generation) {
   struct pg_pidfd_info info;
   /* The caller moved into the tree after all, and must not kill itself. */
@@ -138,11 +138,10 @@ static bool kill_child(struct walk *w, int parent_fd, pid_t parent, pid_t pid, i
     note(w, pg_no_entry_no_process(fd));
     return false;
   }
-  bool lives = pg_pidfd_state(fd) == PG_STATE_ALIVE && !pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) &&
-               info.ppid == (uint32_t)parent && pg_pidfd_signal(parent_fd, 0, 0) != -ESRCH;
-  if (lives)
-    kill_below(w, fd, pid, generation);
-  return lives;
+  int r = pg_pidfd_state(fd) == PG_STATE_ALIVE ? pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) : -ESRCH;
+  note(w, r); /* a child whose parent cannot be read is spared, and the caller learns that */
+  bool lives = !r && info.ppid == (uint32_t)parent && pg_pidfd_signal(parent_fd, 0, 0) != -ESRCH;
+  return lives && kill_below(w, fd, pid, generation);
 }
 
 /* Kills the children of one thread. True: at least one was alive. */
@@ -201,18 +200,24 @@ static int open_tasks(int fd, int generation) {
   return dir < 0 ? dir : pg_sys_openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 }
 
-static void kill_below(struct walk *w, int fd, pid_t pid, int generation) {
+/* False: the caller may not signal the process, so it lives on. Its children may be of another user, and are killed. It
+ * does not stop, so one look at them must do. */
+static bool kill_below(struct walk *w, int fd, pid_t pid, int generation) {
   int r = pg_pidfd_signal(fd, SIGSTOP, 0);
-  PG_AUTO_CLOSE int tasks = r ? r : open_tasks(fd, generation);
+  bool stops = r != -EPERM;
+  note(w, r);
+  PG_AUTO_CLOSE int tasks = r && stops ? r : open_tasks(fd, generation);
   note(w, pg_no_entry_no_process(tasks));
-  while (tasks >= 0 && !look(w, fd, pid, tasks, generation)) {
+  while (tasks >= 0 && !look(w, fd, pid, tasks, generation) && stops) {
     if (!pg_deadline_left(w->deadline)) {
       note(w, -ETIMEDOUT);
       break;
     }
     pg_sys_ppoll(NULL, 0, PAUSE);
   }
-  note(w, pg_pidfd_signal(fd, SIGKILL, 0));
+  r = pg_pidfd_signal(fd, SIGKILL, 0);
+  note(w, r);
+  return r != -EPERM;
 }
 
 /* 1 it killed the cgroup, 0 this tree has no cgroup of its own, or -errno: the tree cannot be walked, either. */

@@ -150,6 +150,10 @@ static void check_folder(const char *folder) {
   for (size_t i = 0; i < n; i++) {
     struct stat st; /* lstat(), because the target of a link is checked under its own name, or lies elsewhere */
     bool there = lstat(names[i], &st) == 0;
+    if (!there && errno != ENOENT) { /* ENOENT: it was removed meanwhile */
+      say("%s: %s", names[i], strerror(errno));
+      sum.unknown++;
+    }
     if (there && S_ISDIR(st.st_mode))
       check_folder(names[i]);
     else if (there && S_ISREG(st.st_mode) && is_wanted(names[i], &st))

@@ -90,7 +90,8 @@ static void print_site(const struct stale *s, bool resolve) {
 }
 
 static void print_ages(const struct stale *s) {
-  printf("   child  %s", gone_text(s->gone));
+  fputs("   child  ", stdout);
+  print_plain(stdout, gone_text(s->gone));
   if (*s->by) {
     fputs(" (by ", stdout);
     print_plain(stdout, s->by);

@@ -32,12 +32,19 @@ static void print_text(const struct process *p, const struct seen *s) {
   print_plain(stdout, s->comm);
   printf(": mode %s, ", mode_name(s->mode));
   print_plain(stdout, s->object);
-  printf(" %.16s\n", s->layout.version);
+  char version[sizeof s->layout.version + 1] = "";
+  memcpy(version, s->layout.version, sizeof s->layout.version);
+  putchar(' ');
+  print_plain(stdout, version);
+  putchar('\n');
   if (s->untouched)
     puts("  it has made no child since it was forked");
   fputs(" ", stdout);
-  for (uint32_t i = 0; i < s->layout.counter_count; i++)
-    printf(" %s %" PRIu64, counter_name(s, i), seen_counter(s, i));
+  for (uint32_t i = 0; i < s->layout.counter_count; i++) {
+    putchar(' ');
+    print_plain(stdout, counter_name(s, i));
+    printf(" %" PRIu64, seen_counter(s, i));
+  }
   printf("\n  %u retired PIDs are remembered", seen_retired(s));
   if (seen_retired_max(s))
     printf(", of at most %u", seen_retired_max(s));
@@ -86,6 +93,10 @@ static void print_json(const struct process *p, const struct seen *s, bool first
 static int explain(pid_t pid, int error, bool denied) {
   if (!denied) {
     say("%d: %s", (int)pid, error == -ENOENT ? "there is no such process" : strerror(-error));
+    return PG_EXIT_BAD;
+  }
+  if (error == -ESRCH) {
+    say("%d: it has no memory, so it has ended, or is a thread of the kernel", (int)pid);
     return PG_EXIT_BAD;
   }
   FILE *f = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
@@ -144,27 +155,39 @@ static int show(pid_t pid, bool json, bool first) {
   return status;
 }
 
+static pid_t read_pid(const char *word) {
+  char *end;
+  errno = 0;
+  long pid = strtol(word, &end, 10);
+  if (*end || end == word || pid <= 0 || pid > INT32_MAX || errno)
+    die(PG_EXIT_BAD, "status: '%s' is not a PID", word);
+  return (pid_t)pid;
+}
+
 int tool_status(int argc, char **argv) {
-  bool json = false, first = true;
-  int status = 0;
-  for (int i = 1; i < argc; i++)
-    json |= strcmp(argv[i], "--json") == 0;
-  if (argc < 2 + json)
+  bool json = false, only_pids = false, first = true;
+  int count = 0, status = 0;
+  pid_t *pids = must_alloc(NULL, sizeof *pids * (size_t)argc);
+  for (int i = 1; i < argc; i++) { /* a bad word is reported before the first output, which would be half a document */
+    if (!only_pids && strcmp(argv[i], "--") == 0)
+      only_pids = true;
+    else if (!only_pids && strcmp(argv[i], "--json") == 0)
+      json = true;
+    else if (!only_pids && strncmp(argv[i], "--", 2) == 0)
+      die(PG_EXIT_BAD, "status: unknown option %s (see --help)", argv[i]);
+    else
+      pids[count++] = read_pid(argv[i]);
+  }
+  if (!count)
     die(PG_EXIT_BAD, "status: no PID was given");
   if (json)
     putchar('[');
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--json") == 0)
-      continue;
-    char *end;
-    errno = 0;
-    long pid = strtol(argv[i], &end, 10);
-    if (*end || end == argv[i] || pid <= 0 || pid > INT32_MAX || errno)
-      die(PG_EXIT_BAD, "status: '%s' is not a PID", argv[i]);
-    int r = show((pid_t)pid, json, first);
+  for (int i = 0; i < count; i++) {
+    int r = show(pids[i], json, first);
     first &= r == PG_EXIT_BAD;
     status = r > status ? r : status;
   }
+  free(pids);
   if (json)
     puts("]");
   flush_or_die(PG_EXIT_BAD);

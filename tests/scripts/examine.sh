@@ -41,6 +41,27 @@ print(d[\"full\"], [f[\"kind\"] for f in d[\"files\"] if f[\"file\"] == \"folder
   expect out "2 [[]'cut'[]]"
 fi
 
+# What cannot be looked at is not known. The shell can go deeper than one path can tell.
+mkdir pit pit/first
+cp folder/plain pit/first/
+name=$(printf '%0200d' 0)
+(
+  cd pit || exit
+  for ((i = 0; i < 22; i++)); do mkdir "$name" && cd "$name" || exit; done
+  cp "$tmp/folder/plain" .
+)
+run "$pidguard" check pit
+expect status 2
+expect out '*full     pit/first/plain*1 in full, 0 in part, 0 not, 1 not known'
+expect err 'pidguard: pit/000*: File name too long'
+if can_be_other; then
+  mkdir listed && cp folder/plain listed/ && chmod 744 listed
+  run "${as_other[@]}" "$pidguard" check listed
+  expect status 2
+  expect out '0 in full, 0 in part, 0 not, 1 not known'
+  expect err 'pidguard: listed/plain: Permission denied'
+fi
+
 # System calls by instructions of its own, functions that the shim also exports, RTLD_DEEPBIND.
 case $(uname -m) in
 x86_64)

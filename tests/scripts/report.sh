@@ -89,6 +89,16 @@ expect status 1
 json 'd["cut"] == 2 and d["foreign"] == 1 and d["uses"] == 4 and d["lines"] == 7'
 json 'any(s["program"] == "a \"b\" \\ \n" and s["owners"] == ["x y"] for s in d["stale"])'
 json 'any(s["program"] == "\ufffd\ufffd" for s in d["stale"])'
+# No byte of a log can steer the terminal.
+bad='"\x1b[31m"'
+{
+  printf '%s\n' "$start pid=1 comm=$bad call=$bad target=5 now=$bad gone=$bad ago=1 by=$bad caller=$bad"
+  printf '%s\n' "pidguard level=warn event=$bad pid=3 comm=$bad what=$bad result=$bad"
+} >steering
+run "$pidguard" report steering
+expect status 1
+expect out '*child  ?[[]31m (by ?[[]31m)*'
+[[ $out != *$'\e'* ]] || expect out 'no escape character'
 head -c 100 "$pidguard" >binary
 run "$pidguard" report binary
 expect status 2

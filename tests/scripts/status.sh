@@ -41,10 +41,31 @@ run "${in_namespace[@]}" "$pidguard" --mode=off bash -c '"$1" status $$; echo $?
 expect out '*not protected: the object is loaded, and switched off*1'
 run "${in_namespace[@]}" bash -c '"$1" status $$; echo $?' bash "$pidguard"
 expect out '*not protected: the object is not loaded*1'
-for word in 0 -1 x 99999999999999999999 1x; do
-  run "$pidguard" status -- "$word"
+for word in 0 -1 x 99999999999999999999 1x --json; do
+  run "$pidguard" status --json -- 1 "$word"
   expect status 2
+  expect out ''
+  expect err "pidguard: status: '$word' is not a PID"
 done
+for words in '' --json '--json --json' --; do
+  # shellcheck disable=SC2086
+  run "$pidguard" status $words
+  expect status 2
+  expect err 'pidguard: status: no PID was given'
+done
+run "$pidguard" status --jason 1
+expect status 2
+expect err 'pidguard: status: unknown option --jason (see --help)'
+
+# A zombie has no memory.
+mkfifo go # the child ends when its parent is no shell any more, which would reap it
+run "${in_namespace[@]}" bash -c '(read -r <go & echo $! >zombie; exec sleep 60) &
+  until [[ $(</proc/$!/comm) == sleep ]]; do :; done
+  echo >go
+  until read -r _ _ state _ <"/proc/$(<zombie)/stat" && [[ $state == Z ]]; do :; done
+  "$1" status --json $(<zombie); result=$?; kill $!; exit $result' bash "$pidguard"
+expect status 2
+expect err 'pidguard: *: it has no memory, so it has ended, or is a thread of the kernel'
 
 # More children than fit on the first page. The process that was read was neither stopped nor signalled.
 inside 'for ((i = 0; i < 80; i++)); do sleep 60 & done; "$1" status --json $$ >many

@@ -151,14 +151,6 @@ static struct child immortal(void) {
   return c;
 }
 
-/* The limit that leaves so many descriptors free. The test may have inherited some, with gaps. */
-static rlim_t limit_for(int room) {
-  int limit = 0;
-  for (int left = room; left > 0 || fcntl(limit, F_GETFD) >= 0; limit++)
-    left -= fcntl(limit, F_GETFD) < 0;
-  return (rlim_t)limit;
-}
-
 static long run(size_t i, unsigned hidden, int *error) {
   if (acts[i].act == act_receive && pidguard_socket_send(pair[0], target.fd))
     abort();

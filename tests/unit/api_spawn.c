@@ -206,6 +206,18 @@ static void cgroup(void) {
   CHECK_EQ(pidguard_cgroupid_from_path(path, &id), 0);
   CHECK_ERRNO(pidguard_cgroupid_from_path("/tmp", &id), EINVAL);
   CHECK_ERRNO(pidguard_cgroupid_from_path("/no/such", &id), ENOENT);
+  char file[160];
+  snprintf(file, sizeof file, "%s/cgroup.procs", path);
+  uint64_t untouched = id;
+  CHECK_ERRNO(pidguard_cgroupid_from_path(file, &untouched), ENOTDIR); /* it has a file handle of its own */
+  PG_CHECK(untouched == id, "a failure stored a value");
+  /* None of these is a cgroup's directory, and the last has a file with the name of a cgroup's. */
+  char decoy[] = "/tmp/pidguard-test-XXXXXX";
+  int others[] = {tmp, open(file, O_RDONLY | O_CLOEXEC), -1, -1};
+  if (mkdtemp(decoy)) {
+    others[3] = open(decoy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    close(openat(others[3], "cgroup.procs", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  }
   struct pidguard_spawn_options options = {.flags = PIDGUARD_SPAWN_CGROUP, .cgroup = dir};
   for (int without = 0; without < 2; without++) {
     uint64_t there = 0;
@@ -217,11 +229,17 @@ static void cgroup(void) {
     pidguard_pidfd_send_signal(fd, SIGKILL, 0);
     CHECK_EQ(pidguard_pidfd_wait(fd, &status, 5000), 0);
     close(fd);
-    options.cgroup = tmp;
-    CHECK_ERRNO(run("exit 0", &options), EBADF);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+      options.cgroup = others[i];
+      CHECK_ERRNO(run("exit 0", &options), EBADF);
+    }
     options.cgroup = dir;
     hide(0);
   }
+  unlinkat(others[3], "cgroup.procs", 0);
+  rmdir(decoy);
+  close(others[3]);
+  close(others[1]);
   close(tmp);
   close(dir);
   cgroup_remove(path);

@@ -4,6 +4,7 @@
 
 #include "pidfd/feature.h"
 #include "pidfd/signal.h"
+#include "refuse.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -12,6 +13,9 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* Where the lower half of an argument stands in struct seccomp_data. */
+#define LOW_WORD (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0)
 
 static void plain(void) {
   struct child c = child_paused();
@@ -120,6 +124,11 @@ static void what_arrives(void) {
   close(report[1]);
 }
 
+static void *thread_group_signal(void *error) {
+  *(int *)error = ERRNO_OF(pidguard_pidfd_send_signal(PIDGUARD_SELF_THREAD, 0, PIDGUARD_SIGNAL_GROUP));
+  return NULL;
+}
+
 /* The group that this process leads, by the same names. */
 static int body_own_group(void *unused) {
   const unsigned ways[] = {0, PG_FEATURE_SELF};
@@ -138,6 +147,14 @@ static int body_own_group(void *unused) {
     /* There is no end that this process could wait for. */
     if (ERRNO_OF(pidguard_pidfd_terminate(PIDGUARD_SELF_PROCESS, 0, 0)) != EBADF)
       return 4;
+    /* The main thread has the PID of the leader, and another thread leads no group. */
+    pthread_t thread;
+    int error = 0;
+    thread_group_signal(&error);
+    if (error)
+      return 5;
+    if (pthread_create(&thread, NULL, thread_group_signal, &error) || pthread_join(thread, NULL) || error != ESRCH)
+      return 6;
   }
   return 0;
 }
@@ -451,6 +468,39 @@ static void terminate_stopped(void) {
   }
 }
 
+/* The process ends and is reaped between SIGTERM and SIGCONT. A filter stands in for that moment. */
+static int body_ends_between(void *unused) {
+  struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 424 /* pidfd_send_signal */, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1]) + LOW_WORD),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SIGCONT, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ESRCH),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
+  struct child first = child_paused(), second = child_paused();
+  (void)unused;
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+    return 77;
+  if (pidguard_pidfd_terminate(first.fd, 60000, PIDGUARD_TERMINATE_CONTINUE))
+    return 1;
+  if (pidguard_pidfd_terminate_start(second.fd, 60000, PIDGUARD_TERMINATE_CONTINUE) < 0)
+    return 2;
+  return pidguard_pidfd_wait_end(second.fd, 60000) ? 3 : 0;
+}
+
+static void terminate_between(void) {
+  struct child c = child_running(body_ends_between, NULL);
+  child_await_zombie(&c);
+  int status = child_reap(&c);
+  if (WEXITSTATUS(status) == 77)
+    pg_test_skip("no filter can be installed here");
+  else
+    CHECK_EQ(status >> 8, 0);
+  child_done(&c);
+}
+
 void pg_test_plan(int argc, char **argv) {
   (void)argc;
   (void)argv;
@@ -464,6 +514,7 @@ void pg_test_plan(int argc, char **argv) {
   add("terminate", terminate);
   add("terminate_start", terminate_start);
   add("terminate_stopped", terminate_stopped);
+  add("terminate_between", terminate_between);
   add("permission", permission);
   add("no_stranger", no_stranger);
 }

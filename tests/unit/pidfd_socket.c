@@ -335,7 +335,13 @@ static void bad_data(void) {
     CHECK_ERRNO(pidguard_socket_receive(pair[1]), EBADMSG);
     send_message(pair[0], 0, NULL, 0);
     CHECK_ERRNO(pidguard_socket_receive(pair[1]), EBADMSG);
+    /* The end is after the last message, even if the other end is closed before an empty message is received. */
+    send_message(pair[0], 0, NULL, 0);
+    CHECK_EQ(pidguard_socket_send(pair[0], c.fd), 0);
     close(pair[0]);
+    CHECK_ERRNO(pidguard_socket_receive(pair[1]), EBADMSG);
+    int fd = pidguard_socket_receive(pair[1]);
+    PG_CHECK(fd >= 0 && !close(fd), "%s", strerror(errno));
     if (types[t] == SOCK_SEQPACKET)
       CHECK_ERRNO(pidguard_socket_receive(pair[1]), EPIPE);
     close(pair[1]);

@@ -286,6 +286,13 @@ void cgroup_remove(const char *path) {
   own_mount[0] = '\0';
 }
 
+rlim_t limit_for(int room) {
+  int limit = 0;
+  for (int left = room; left > 0 || fcntl(limit, F_GETFD) >= 0; limit++)
+    left -= fcntl(limit, F_GETFD) < 0;
+  return (rlim_t)limit;
+}
+
 static int64_t clock_ms(clockid_t id) {
   struct timespec t;
   clock_gettime(id, &t);

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 /* A child and its pidfd. */
@@ -70,6 +71,8 @@ void cgroup_remove(const char *path);
 
 /* Counts the open descriptors. */
 int open_descriptors(void);
+/* The RLIMIT_NOFILE that leaves so many descriptors free. The test may have inherited some, with gaps. */
+rlim_t limit_for(int room);
 /* Milliseconds of CLOCK_MONOTONIC, and milliseconds of CPU time that this process used. */
 int64_t now_ms(void);
 int64_t cpu_ms(void);

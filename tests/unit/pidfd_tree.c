@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -170,6 +171,105 @@ static void refusals(void) {
   child_done(&z);
 }
 
+/* A child that is root's has a child that is the user's again. The user may kill the latter, and not the former. */
+static void become_user(void) {
+  if (setresuid(1000, 1000, 1000))
+    _exit(77);
+}
+
+static int body_user(void *unused) {
+  (void)unused;
+  become_user();
+  return 0;
+}
+
+static int body_mixed(void *unused) {
+  (void)unused;
+  if (fork() == 0) {
+    int parent = pidguard_pidfd_open_parent();
+    if (fork() == 0) {
+      become_user();
+      tell_ready();
+      for (;;)
+        pause();
+    }
+    close(gone[1]);
+    close(ready_pipe[1]);
+    pidguard_pidfd_wait_end(parent, -1);
+    _exit(0);
+  }
+  become_user();
+  tell_ready();
+  for (;;)
+    pause();
+  return 0;
+}
+
+static int body_user_kills(void *fd) {
+  become_user();
+  return ERRNO_OF(pidguard_pidfd_kill_tree(*(int *)fd, 30000));
+}
+
+static void other_users(void) {
+  char byte;
+  struct child user = child_running(body_user, NULL);
+  child_await_zombie(&user);
+  int status = child_reap(&user);
+  child_done(&user);
+  if (status) {
+    pg_test_skip("this user cannot become another user");
+    return;
+  }
+  gate_open();
+  if (pipe2(ready_pipe, O_CLOEXEC))
+    abort();
+  struct child c = child_running(body_mixed, NULL);
+  close(ready_pipe[1]);
+  for (int i = 0; i < 2; i++)
+    CHECK_EQ(read(ready_pipe[0], &byte, 1), 1);
+  close(ready_pipe[0]);
+  int64_t start = now_ms();
+  struct child killer = child_running(body_user_kills, &c.fd);
+  child_await_zombie(&killer);
+  PG_CHECK(now_ms() - start < 20000, "it waited until a process stops that may not be signalled");
+  CHECK_EQ(WEXITSTATUS(child_reap(&killer)), EPERM);
+  if (!PG_CHECK(all_gone(3000), "a process that may be killed is left below one that may not"))
+    pg_test_kill_leftovers();
+  child_done(&killer);
+  child_done(&c);
+}
+
+/* On a kernel without PIDFD_GET_INFO, the parent of a found child comes from /proc. That needs more descriptors than
+ * the pidfd of the child. */
+static void scarce(void) {
+  static int shape[] = {1, 1};
+  struct rlimit saved;
+  int refused = 0, done = 0;
+  getrlimit(RLIMIT_NOFILE, &saved);
+  for (int room = 0; room <= 8; room++) {
+    gate_open();
+    struct child c = planted(body_family, shape);
+    struct rlimit low = {limit_for(room), saved.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &low);
+    hide(PG_FEATURE_INFO);
+    int way = pidguard_pidfd_kill_tree(c.fd, 10000), error = errno;
+    hide(0);
+    setrlimit(RLIMIT_NOFILE, &saved);
+    if (way < 0) {
+      PG_CHECK(error == EMFILE, "room for %d: %s", room, strerror(error));
+      refused++;
+    } else {
+      done++;
+    }
+    if (way < 0 || !PG_CHECK(all_gone(3000), "room for %d: no error, and a process is left", room))
+      pg_test_kill_leftovers();
+    if (way < 0)
+      all_gone(3000);
+    child_done(&c);
+  }
+  PG_CHECK(refused && done, "%d refused, %d done", refused, done);
+}
+
 /* ---- By cgroup ---- */
 
 static char procs[192];
@@ -256,5 +356,7 @@ void pg_test_plan(int argc, char **argv) {
   add("breeders", breeders);
   add("in_vfork", in_vfork);
   add("refusals", refusals);
+  add("other_users", other_users);
+  add("scarce", scarce);
   add("own_cgroup", own_cgroup);
 }
