@@ -29,7 +29,7 @@ int pg_pidfd_mrelease(int fd) {
 ssize_t pg_pidfd_madvise(int fd, const struct iovec *ranges, size_t count, int advice) {
   if (pg_feature_hidden(PG_FEATURE_MADVISE))
     return -EOPNOTSUPP;
-  bool own = fd == PG_PIDFD_SELF_THREAD_GROUP;
+  bool own = fd == PG_PIDFD_SELF_THREAD_GROUP || fd == PG_PIDFD_SELF_THREAD; /* all threads share the memory */
   ssize_t n = -EBADF;
   if (!own || !pg_feature_hidden(PG_FEATURE_SELF))
     n = pg_sys_process_madvise(fd, ranges, count, advice, 0);
