@@ -156,6 +156,19 @@ static void settls_of_nothing_vm(void) { no_tls(CLONE_VM); }
 static void settls_of_nothing_vfork(void) { no_tls(CLONE_VM | CLONE_VFORK); }
 static void settls_of_nothing_files(void) { no_tls(CLONE_FILES); }
 
+/* The same by syscall(), on the caller's stack. */
+static void settls_by_syscall(void) {
+  struct raw_clone_args args = {.flags = CLONE_SETTLS, .exit_signal = SIGCHLD};
+  for (int i = 0; i < 2; i++) {
+    int status = 0;
+    long pid = i ? syscall(SYS_clone3, &args, sizeof args) : syscall(SYS_clone, CLONE_SETTLS | SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0)
+      raw_call(SYS_exit_group, 3, 0, 0, 0, 0);
+    MUST(pid > 1 && waitpid((pid_t)pid, &status, 0) == pid);
+    note("%s", status_text(status));
+  }
+}
+
 /* A living child's second thread has the PID of a child that is gone. */
 static void *thread_pauses(void *arg) {
   *(volatile int *)arg = (int)raw_call(SYS_gettid, 0, 0, 0, 0, 0);
@@ -219,6 +232,7 @@ const struct test_case cases[] = {
     {"settls_of_nothing_vm", settls_of_nothing_vm},
     {"settls_of_nothing_vfork", settls_of_nothing_vfork},
     {"settls_of_nothing_files", settls_of_nothing_files},
+    {"settls_by_syscall", settls_by_syscall},
     {"thread_has_old_number", thread_has_old_number},
     {NULL, NULL},
 };
