@@ -54,8 +54,8 @@ bool pg_hazard_is_mine(int fd) { return pg_hazard_is_on(fd) && (pg_is_single_thr
 
 /* Uses are single calls that do not block. A frame that the caller itself has interrupted cannot be waited for. */
 static void wait_for_uses(int fd) {
-  for (int i = 0; i < PG_WINDOW_TRIES && !pg_is_single_threaded() && is_published(fd, false); i++)
-    pg_sys0(SYS_sched_yield);
+  for (int tries = 0; tries < PG_WINDOW_TRIES && !pg_is_single_threaded() && is_published(fd, false);)
+    tries = pg_window_pause(tries);
 }
 
 /* ---- Cells ---- */
