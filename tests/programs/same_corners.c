@@ -169,6 +169,26 @@ static void settls_by_syscall(void) {
   }
 }
 
+/* A forked child that the program makes by an instruction has many children, and then signals its siblings. */
+static void forked_by_instruction(void) {
+  pid_t siblings[4];
+  int status = 0, refused = 0;
+  for (int i = 0; i < 4; i++)
+    siblings[i] = fork_pausing();
+  pid_t pid = (pid_t)raw_call(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  if (pid == 0) {
+    for (int i = 0; i < 40; i++)
+      waitpid(fork_exiting(0), NULL, 0);
+    for (int i = 0; i < 4; i++)
+      refused += kill_ok(siblings[i], 0) != 0;
+    _exit(refused);
+  }
+  MUST(waitpid(pid, &status, 0) == pid);
+  note("%s", status_text(status));
+  for (int i = 0; i < 4; i++)
+    finish(siblings[i]);
+}
+
 /* A living child's second thread has the PID of a child that is gone. */
 static void *thread_pauses(void *arg) {
   *(volatile int *)arg = (int)raw_call(SYS_gettid, 0, 0, 0, 0, 0);
@@ -233,6 +253,7 @@ const struct test_case cases[] = {
     {"settls_of_nothing_vfork", settls_of_nothing_vfork},
     {"settls_of_nothing_files", settls_of_nothing_files},
     {"settls_by_syscall", settls_by_syscall},
+    {"forked_by_instruction", forked_by_instruction},
     {"thread_has_old_number", thread_has_old_number},
     {NULL, NULL},
 };
