@@ -14,7 +14,7 @@ PG_TLS int pg_self_marks = PG_NEW;
  * would take a lock that is held for a void one. */
 static bool is_guest(void) {
   return PG_UNLIKELY((pg_self_marks & (PG_NEW - 1)) | (pg_state() & PG_STATE_VM_SHARED)) &&
-         pg_sys_getpid() != pg_hot.pid;
+         pg_window_is_other(pg_sys_getpid());
 }
 
 /* The thread that holds the lock: its process << 32 | itself. The lock of another process is void: that of our parent,

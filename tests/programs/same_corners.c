@@ -169,6 +169,31 @@ static void settls_by_syscall(void) {
   }
 }
 
+/* The first process of a pid namespace borrows its memory to the first of another one, so both have PID 1. */
+static void guest_of_the_first(void) {
+  int status = 0;
+  if (unshare(CLONE_NEWPID) != 0)
+    skip("no pid namespaces");
+  pid_t first = fork_ok();
+  if (first == 0) {
+    pid_t pid = fork_pausing();
+    MUST(unshare(CLONE_NEWPID) == 0);
+    pid_t guest = vfork();
+    if (guest == 0)
+      _exit(kill_ok(pid, 0) == 0 ? 0 : errno);
+    MUST(guest > 1 && waitpid(guest, &status, 0) == guest);
+    note("%s", status_text(status));
+    int result = kill_ok(pid, SIGTERM);
+    note("%s", call_text(result));
+    if (result == 0)
+      MUST(waitpid(pid, &status, 0) == pid);
+    note("%s", status_text(status));
+    _exit(0);
+  }
+  MUST(waitpid(first, &status, 0) == first);
+  note("%s", status_text(status));
+}
+
 /* A forked child that the program makes by an instruction has many children, and then signals its siblings. */
 static void forked_by_instruction(void) {
   pid_t siblings[4];
@@ -253,6 +278,7 @@ const struct test_case cases[] = {
     {"settls_of_nothing_vfork", settls_of_nothing_vfork},
     {"settls_of_nothing_files", settls_of_nothing_files},
     {"settls_by_syscall", settls_by_syscall},
+    {"guest_of_the_first", guest_of_the_first},
     {"forked_by_instruction", forked_by_instruction},
     {"thread_has_old_number", thread_has_old_number},
     {NULL, NULL},
