@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -475,6 +476,54 @@ static void real_time(void) {
   note("slow calls: %d", slow);
 }
 
+static __thread sigjmp_buf out_of_kill;
+static volatile int jumped;
+static pid_t jumped_from;
+static void jump_out_of_kill(int sig) {
+  (void)sig;
+  siglongjmp(out_of_kill, 1);
+}
+
+static void *kills_until_jump(void *arg) {
+  if (sigsetjmp(out_of_kill, 1) == 0) {
+    jumped = 0;
+    for (;;)
+      kill_ok(jumped_from, 0);
+  }
+  jumped = 1;
+  while (jumped)
+    sleep_ms(1);
+  return arg;
+}
+
+/* A handler jumps out of kill(), and the thread then makes no call of the kind. The wait for the child is quick. */
+static void jumped_out_of_kill(void) {
+  int slow = 0;
+  MUST(signal(SIGUSR1, jump_out_of_kill) != SIG_ERR);
+  for (int i = 0; i < 20; i++) {
+    pthread_t thread;
+    jumped_from = fork_pausing();
+    for (int k = 0; k < 3; k++)
+      kill_ok(jumped_from, 0);
+    jumped = -1;
+    MUST(pthread_create(&thread, NULL, kills_until_jump, NULL) == 0);
+    while (jumped < 0)
+      sleep_ms(1);
+    sleep_ms(2);
+    MUST(pthread_kill(thread, SIGUSR1) == 0);
+    while (jumped != 1)
+      sleep_ms(1);
+    kill_ok(jumped_from, SIGKILL);
+    await_zombie(jumped_from);
+    long begin = now_ms();
+    waitpid(jumped_from, NULL, 0);
+    slow += now_ms() - begin > 300;
+    jumped = 0;
+    MUST(pthread_join(thread, NULL) == 0);
+  }
+  note("slow calls: %d", slow);
+}
+
 #ifdef SYS_clone3
 /* With set_tid and set_tid_size of Linux 5.5. */
 static pid_t fork_with(pid_t pid) {
@@ -539,6 +588,7 @@ const struct test_case cases[] = {
     {"setuid-after-clone", setuid_after_clone},
     {"siblings-of-a-forked-child", siblings_of_a_forked_child},
     {"real-time", real_time},
+    {"jumped-out-of-kill", jumped_out_of_kill},
 #ifdef SYS_clone3
     {"namesake-of-the-dead", namesake_of_the_dead},
 #endif
