@@ -284,8 +284,10 @@ PG_HOT void pg_child_forked(int flags) {
   pg_self_pid = 0;
   if (own_files)
     pg_log_forked();
-  if (!pg_is_single_threaded())
+  if (!pg_is_single_threaded()) {
     pg_hazards_forked();
+    pg_window_forked();
+  }
   /* At once, too, if a thread that comes first would look like one of a guest. */
   if (due && (!own_files || pg_hot.other_namespace || (flags & CLONE_NEWPID) || (pg_state() & PG_STATE_VM_SHARED))) {
     pg_self_marks = 0;

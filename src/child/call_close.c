@@ -30,7 +30,8 @@ static void give_back(bool locked) {
 }
 
 /* A high number may become the shim's at any moment, unless the program has it open. If it is free, or the shim's, the
- * call does not block, so it is made within a window. */
+ * call does not block, so it is made within a window. There it must be the system call itself. libc's function is a
+ * cancellation point, and would end the thread within the window. */
 static int close_near(int fd, int (*close)(int)) {
   struct pg_window window;
   pg_window_open(&window);
@@ -38,9 +39,9 @@ static int close_near(int fd, int (*close)(int)) {
   pg_held_take((unsigned)fd, (unsigned)fd);
   pg_log_take((unsigned)fd, (unsigned)fd);
   bool inside = ours || pg_sys_fcntl(fd, F_GETFD, 0) < 0;
-  int r = inside ? close(fd) : 0;
+  bool closed = inside && pg_sys_close(fd) == 0;
   pg_window_close(&window);
-  return inside ? r : close(fd);
+  return closed ? 0 : close(fd);
 }
 
 PG_COLD int pg_call_close(int fd, int (*close)(int)) {

@@ -27,6 +27,8 @@ void pg_call_before_clone(uint64_t flags) {
     pg_call_files_apart();
   if (flags & CLONE_PIDFD)
     pg_held_be_careful();
+  if (flags & CLONE_NEWPID)
+    pg_hot.other_namespace = 1;
 }
 
 /* A filter from before the exec is tried now, as the program has just made a process by this very call. */

@@ -52,10 +52,13 @@ bool pg_hazard_is_on(int fd) { return is_published(fd, true); }
 
 bool pg_hazard_is_mine(int fd) { return pg_hazard_is_on(fd) && (pg_is_single_threaded() || !is_published(fd, false)); }
 
-/* Uses are single calls that do not block. A frame that the caller itself has interrupted cannot be waited for. */
-static void wait_for_uses(int fd) {
-  for (int i = 0; i < PG_WINDOW_TRIES && !pg_is_single_threaded() && is_published(fd, false); i++)
-    pg_sys0(SYS_sched_yield);
+/* Uses are single calls that do not block. A frame that the caller itself has interrupted cannot be waited for. A
+ * thread keeps its entry if a handler has jumped out of a use, until its next use, even if it ends. So the wait is
+ * short, about 10 ms, unless the program is about to put a descriptor of its own there. */
+static void wait_for_uses(int fd, bool program_comes) {
+  int most_tries = program_comes ? PG_WINDOW_TRIES : PG_WINDOW_TRIES / 100;
+  for (int tries = 0; tries < most_tries && !pg_is_single_threaded() && is_published(fd, false);)
+    tries = pg_window_pause(tries);
 }
 
 /* ---- Cells ---- */
@@ -76,7 +79,7 @@ static void empty(struct pg_cell *cell, uint64_t id) {
   int fd = pg_cell_fd(cell);
   if (fd < 0 || !atomic_compare_exchange_strong_explicit(&cell->id, &id, 0, memory_order_seq_cst, memory_order_relaxed))
     return;
-  wait_for_uses(fd);
+  wait_for_uses(fd, false);
   close_proven(fd, ino);
   atomic_store_explicit(&cell->fd, 0, memory_order_release);
   atomic_fetch_sub_explicit(&pg_held_count, 1, memory_order_relaxed);
@@ -194,7 +197,7 @@ void pg_held_take(unsigned first, unsigned last) {
       continue;
     atomic_store_explicit(&pg_cells[i].fd, 0, memory_order_release);
     atomic_fetch_sub_explicit(&pg_held_count, 1, memory_order_relaxed);
-    wait_for_uses(fd);
+    wait_for_uses(fd, true);
     pg_count(lost);
   }
 }

@@ -3,6 +3,7 @@
 
 #include "child/child.h"
 #include "runtime/filter.h"
+#include "runtime/window.h"
 
 PG_TLS pid_t pg_self_pid;
 PG_TLS unsigned pg_self_forks;
@@ -32,5 +33,5 @@ PG_COLD bool pg_is_guest_slow(void) {
   /* If getpid() may not be called, every process counts as the owner. All that it then does is to remember dead
    * children. */
   return (pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) && pg_filter_can(PG_CAN_PIDFD) &&
-         pg_sys_getpid() != pg_hot.pid;
+         pg_window_is_other(pg_sys_getpid());
 }

@@ -66,7 +66,7 @@ static bool clone3_args(const void *at, size_t size, uint64_t *ret_flags, uint64
 }
 
 /* Called before a call of clone. A child with a copy of the memory, on the same stack, is a plain fork: it can return
- * through C. */
+ * through C. A child with other thread-local memory cannot: C looks for its variables there. */
 int pg_syscall_forks_plainly(long n, long a, long b);
 int pg_syscall_forks_plainly(long n, long a, long b) {
   uint64_t flags = (uint64_t)a, stack = (uint64_t)b;
@@ -74,7 +74,7 @@ int pg_syscall_forks_plainly(long n, long a, long b) {
       (n == SYS_clone3 && !clone3_args((const void *)a, (size_t)b, &flags, &stack)))
     return 0;
   pg_call_before_clone(flags);
-  return !(flags & CLONE_VM) && !stack;
+  return !(flags & (CLONE_VM | CLONE_SETTLS)) && !stack;
 }
 
 /* The end of a call that forks. A sibling (CLONE_PARENT) is no child of this process. */

@@ -14,7 +14,7 @@ PG_TLS int pg_self_marks = PG_NEW;
  * would take a lock that is held for a void one. */
 static bool is_guest(void) {
   return PG_UNLIKELY((pg_self_marks & (PG_NEW - 1)) | (pg_state() & PG_STATE_VM_SHARED)) &&
-         pg_sys_getpid() != pg_hot.pid;
+         pg_window_is_other(pg_sys_getpid());
 }
 
 /* The thread that holds the lock: its process << 32 | itself. The lock of another process is void. That is the lock of
@@ -33,9 +33,23 @@ static bool take(uint64_t holder, uint64_t self) {
   return atomic_compare_exchange_strong_explicit(&owner, &holder, self, memory_order_acq_rel, memory_order_relaxed);
 }
 
+/* A yield of a real-time thread lets no ordinary thread run (sched_yield(2)), but that thread may be the one to wait
+ * for. So a long wait sleeps, unless there is a filter: the shim does not know whether a filter allows that. */
+int pg_window_pause(int tries) {
+  enum { YIELDS = 200, SLEEP_NS = 50000, SLEEP_TRIES = 100 };
+  if (!pg_filter_can_now(PG_CAN_PIDFD))
+    return tries + 1;
+  if (tries < YIELDS || !pg_filter_can_now(PG_CAN_SHARE)) {
+    pg_sys0(SYS_sched_yield);
+    return tries + 1;
+  }
+  pg_sys_ppoll(NULL, 0, SLEEP_NS);
+  return tries + SLEEP_TRIES;
+}
+
 bool pg_window_lock(void) {
   uint64_t self = self_now(), holder = 0;
-  for (int i = 0; i < PG_WINDOW_TRIES; i++) {
+  for (int tries = 0; tries < PG_WINDOW_TRIES; tries = pg_window_pause(tries)) {
     holder = atomic_load_explicit(&owner, memory_order_relaxed);
     bool same = holder >> 32 == self >> 32 || !(holder >> 32) || !(self >> 32);
     if (holder && same &&
@@ -43,8 +57,6 @@ bool pg_window_lock(void) {
       return false;
     if ((!holder || !same) && take(holder, self))
       return true;
-    if (self >> 32)
-      pg_sys0(SYS_sched_yield);
   }
   return !(holder >> 32) && take(holder, self);
 }
@@ -52,6 +64,12 @@ bool pg_window_lock(void) {
 void pg_window_unlock(void) {
   atomic_store_explicit(&pg_hot.low, PG_LOW_NONE, memory_order_release);
   atomic_store_explicit(&owner, 0, memory_order_release);
+}
+
+/* Its PID does not make the lock void for ever: a later process of this family may get the PID. */
+void pg_window_forked(void) {
+  if (PG_UNLIKELY(atomic_load_explicit(&owner, memory_order_relaxed)))
+    pg_window_unlock();
 }
 
 void pg_window_open(struct pg_window *window) {
@@ -72,12 +90,10 @@ void pg_window_close(struct pg_window *window) {
 }
 
 PG_COLD void pg_window_wait(int fd) {
-  for (int i = 0; i < PG_WINDOW_TRIES && pg_window_is_at(fd); i++) {
+  for (int tries = 0; tries < PG_WINDOW_TRIES && pg_window_is_at(fd); tries = pg_window_pause(tries)) {
     uint64_t holder = atomic_load_explicit(&owner, memory_order_relaxed), self = self_now();
     if (holder == self || (self >> 32 && holder >> 32 && holder >> 32 != self >> 32))
       return;
-    if (self >> 32)
-      pg_sys0(SYS_sched_yield);
   }
 }
 

@@ -12,14 +12,23 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Each yield takes at least 0.1 us. That is longer than any window or use lasts, unless its thread is stopped. */
+/* Each yield takes at least 0.1 us, and a sleep counts as many of them. That is longer than any window or use lasts,
+ * unless its thread is stopped. */
 #define PG_WINDOW_TRIES 1000000
+/* Lets other threads run, and returns the count of tries after it. */
+int pg_window_pause(int tries);
 
 struct pg_window {
   uint64_t mask; /* the signal mask from before */
   bool open;     /* false: a filter may forbid what a window needs, so there is none */
   bool locked;
 };
+
+/* Does this PID of the caller say that the caller is a guest? The first process of a pid namespace and its guest, the
+ * first of another one, both have PID 1. Then a thread within a vfork counts as the guest. */
+static inline bool pg_window_is_other(pid_t self) {
+  return self != pg_hot.pid || (self == 1 && pg_hot.other_namespace && (pg_self_marks & (PG_NEW - 1)));
+}
 
 /* A guest (see child/self.h) has descriptors of its own: its windows take no lock. A window within a window of the same
  * thread changes nothing. */
@@ -29,6 +38,8 @@ void pg_window_close(struct pg_window *window);
 /* The lock without the blocked signals, for calls that may block. */
 bool pg_window_lock(void);
 void pg_window_unlock(void);
+/* In a forked child of a program with threads: the thread that had the lock is not there. */
+void pg_window_forked(void);
 
 /* The number that the window works on; -1: none. From pg_window_open() on it may be any number, until it is known. */
 enum { PG_LOW_NONE = 0, PG_LOW_ANY = -1 };

@@ -156,6 +156,64 @@ static void settls_of_nothing_vm(void) { no_tls(CLONE_VM); }
 static void settls_of_nothing_vfork(void) { no_tls(CLONE_VM | CLONE_VFORK); }
 static void settls_of_nothing_files(void) { no_tls(CLONE_FILES); }
 
+/* The same by syscall(), on the caller's stack. */
+static void settls_by_syscall(void) {
+  struct raw_clone_args args = {.flags = CLONE_SETTLS, .exit_signal = SIGCHLD};
+  for (int i = 0; i < 2; i++) {
+    int status = 0;
+    long pid = i ? syscall(SYS_clone3, &args, sizeof args) : syscall(SYS_clone, CLONE_SETTLS | SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0)
+      raw_call(SYS_exit_group, 3, 0, 0, 0, 0);
+    MUST(pid > 1 && waitpid((pid_t)pid, &status, 0) == pid);
+    note("%s", status_text(status));
+  }
+}
+
+/* The first process of a pid namespace borrows its memory to the first of another one, so both have PID 1. */
+static void guest_of_the_first(void) {
+  int status = 0;
+  if (unshare(CLONE_NEWPID) != 0)
+    skip("no pid namespaces");
+  pid_t first = fork_ok();
+  if (first == 0) {
+    pid_t pid = fork_pausing();
+    MUST(unshare(CLONE_NEWPID) == 0);
+    pid_t guest = vfork();
+    if (guest == 0)
+      _exit(kill_ok(pid, 0) == 0 ? 0 : errno);
+    MUST(guest > 1 && waitpid(guest, &status, 0) == guest);
+    note("%s", status_text(status));
+    int result = kill_ok(pid, SIGTERM);
+    note("%s", call_text(result));
+    if (result == 0)
+      MUST(waitpid(pid, &status, 0) == pid);
+    note("%s", status_text(status));
+    _exit(0);
+  }
+  MUST(waitpid(first, &status, 0) == first);
+  note("%s", status_text(status));
+}
+
+/* A forked child that the program makes by an instruction has many children, and then signals its siblings. */
+static void forked_by_instruction(void) {
+  pid_t siblings[4];
+  int status = 0, refused = 0;
+  for (int i = 0; i < 4; i++)
+    siblings[i] = fork_pausing();
+  pid_t pid = (pid_t)raw_call(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  if (pid == 0) {
+    for (int i = 0; i < 40; i++)
+      waitpid(fork_exiting(0), NULL, 0);
+    for (int i = 0; i < 4; i++)
+      refused += kill_ok(siblings[i], 0) != 0;
+    _exit(refused);
+  }
+  MUST(waitpid(pid, &status, 0) == pid);
+  note("%s", status_text(status));
+  for (int i = 0; i < 4; i++)
+    finish(siblings[i]);
+}
+
 /* A living child's second thread has the PID of a child that is gone. */
 static void *thread_pauses(void *arg) {
   *(volatile int *)arg = (int)raw_call(SYS_gettid, 0, 0, 0, 0, 0);
@@ -219,6 +277,9 @@ const struct test_case cases[] = {
     {"settls_of_nothing_vm", settls_of_nothing_vm},
     {"settls_of_nothing_vfork", settls_of_nothing_vfork},
     {"settls_of_nothing_files", settls_of_nothing_files},
+    {"settls_by_syscall", settls_by_syscall},
+    {"guest_of_the_first", guest_of_the_first},
+    {"forked_by_instruction", forked_by_instruction},
     {"thread_has_old_number", thread_has_old_number},
     {NULL, NULL},
 };

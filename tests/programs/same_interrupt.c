@@ -231,6 +231,33 @@ static void cancel_disabled(void) {
   }
 }
 
+static void note_mask(void *unused) {
+  sigset_t mask;
+  (void)unused;
+  MUST(pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0);
+  note("blocked %d", sigismember(&mask, SIGUSR1));
+}
+
+static void *close_main(void *unused) {
+  pthread_cleanup_push(note_mask, NULL);
+  pthread_cancel(pthread_self());
+  close(1500);
+  pthread_cleanup_pop(0);
+  return unused;
+}
+
+/* A thread is cancelled in close() of a free number. Signals are not blocked then, and nothing is left locked. */
+static void cancelled_in_close(void) {
+  pthread_t thread;
+  void *result;
+  pid_t pid = fork_pausing();
+  for (int i = 0; i < 3; i++)
+    kill_ok(pid, 0);
+  MUST(pthread_create(&thread, NULL, close_main, NULL) == 0 && pthread_join(thread, &result) == 0);
+  note("cancelled %d", result == PTHREAD_CANCELED);
+  finish(pid);
+}
+
 /* None of these is a cancellation point. */
 static pid_t not_a_point_pid;
 static int not_a_point_reached;
@@ -341,6 +368,7 @@ const struct test_case cases[] = {
     {"cancelled", cancelled},
     {"cancel-pending", cancel_pending},
     {"cancel-disabled", cancel_disabled},
+    {"cancelled-in-close", cancelled_in_close},
     {"not-a-cancellation-point", not_a_point},
     {"jumped-out", jumped_out},
     {"type-after-jump", type_after_jump},

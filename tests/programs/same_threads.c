@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -433,6 +434,147 @@ static void setuid_after_clone(void) {
   MUST(pthread_join(thread, NULL) == 0);
 }
 
+static void *puts_descriptors(void *arg) {
+  (void)arg;
+  while (!stopping) {
+    dup2(0, 60);
+    close(60);
+  }
+  return NULL;
+}
+
+static long now_ms(void) {
+  struct timespec now;
+  MUST(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A real-time thread shares its processor with an ordinary one, which does not run while the first one yields. */
+static void real_time(void) {
+  cpu_set_t all, one;
+  pthread_t thread;
+  struct sched_param high = {.sched_priority = 10}, none = {.sched_priority = 0};
+  int slow = 0, cpu = 0;
+  MUST(sched_getaffinity(0, sizeof all, &all) == 0);
+  while (!CPU_ISSET(cpu, &all))
+    cpu++;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  MUST(sched_setaffinity(0, sizeof one, &one) == 0);
+  MUST(pthread_create(&thread, NULL, puts_descriptors, NULL) == 0);
+  if (sched_setscheduler(0, SCHED_FIFO, &high) != 0)
+    skip("no real-time threads");
+  for (int i = 0; i < 40; i++) {
+    sleep_ms(2);
+    long begin = now_ms();
+    MUST(dup2(0, 50) == 50 && close(50) == 0);
+    slow += now_ms() - begin > 300;
+  }
+  MUST(sched_setscheduler(0, SCHED_OTHER, &none) == 0);
+  stopping = 1;
+  MUST(pthread_join(thread, NULL) == 0);
+  note("slow calls: %d", slow);
+}
+
+static __thread sigjmp_buf out_of_kill;
+static volatile int jumped;
+static pid_t jumped_from;
+static void jump_out_of_kill(int sig) {
+  (void)sig;
+  siglongjmp(out_of_kill, 1);
+}
+
+static void *kills_until_jump(void *arg) {
+  if (sigsetjmp(out_of_kill, 1) == 0) {
+    jumped = 0;
+    for (;;)
+      kill_ok(jumped_from, 0);
+  }
+  jumped = 1;
+  while (jumped)
+    sleep_ms(1);
+  return arg;
+}
+
+/* A handler jumps out of kill(), and the thread then makes no call of the kind. The wait for the child is quick. */
+static void jumped_out_of_kill(void) {
+  int slow = 0;
+  MUST(signal(SIGUSR1, jump_out_of_kill) != SIG_ERR);
+  for (int i = 0; i < 20; i++) {
+    pthread_t thread;
+    jumped_from = fork_pausing();
+    for (int k = 0; k < 3; k++)
+      kill_ok(jumped_from, 0);
+    jumped = -1;
+    MUST(pthread_create(&thread, NULL, kills_until_jump, NULL) == 0);
+    while (jumped < 0)
+      sleep_ms(1);
+    sleep_ms(2);
+    MUST(pthread_kill(thread, SIGUSR1) == 0);
+    while (jumped != 1)
+      sleep_ms(1);
+    kill_ok(jumped_from, SIGKILL);
+    await_zombie(jumped_from);
+    long begin = now_ms();
+    waitpid(jumped_from, NULL, 0);
+    slow += now_ms() - begin > 300;
+    jumped = 0;
+    MUST(pthread_join(thread, NULL) == 0);
+  }
+  note("slow calls: %d", slow);
+}
+
+#ifdef SYS_clone3
+/* With set_tid and set_tid_size of Linux 5.5. */
+static pid_t fork_with(pid_t pid) {
+  uint64_t args[10] = {[4] = SIGCHLD, [8] = (uintptr_t)&pid, [9] = 1};
+  return (pid_t)syscall(SYS_clone3, args, sizeof args);
+}
+
+/* A process with threads has a child, and ends. That child's own child gets the PID. */
+static void grandchild_has_its_pid(int to) {
+  pthread_t thread;
+  pid_t self = getpid();
+  MUST(pthread_create(&thread, NULL, puts_descriptors, NULL) == 0);
+  sleep_ms(2);
+  if (fork_ok() > 0)
+    _exit(0);
+  while (getppid() == self)
+    sleep_ms(1);
+  char result = 'n';
+  pid_t pid = -1;
+  for (int tries = 0; tries < 100 && (pid = fork_with(self)) < 0 && errno == EEXIST; tries++)
+    sleep_ms(1); /* until it was reaped */
+  if (pid == 0) {
+    long begin = now_ms();
+    close(dup(0));
+    result = now_ms() - begin > 300 ? 's' : 'q';
+  }
+  if (pid <= 0)
+    MUST(write(to, &result, 1) == 1);
+  else
+    waitpid(pid, NULL, 0);
+  _exit(0);
+}
+
+static void namesake_of_the_dead(void) {
+  int slow = 0, ends[2];
+  for (int i = 0; i < 15; i++) {
+    char result = '-';
+    MUST(pipe(ends) == 0);
+    pid_t pid = fork_ok();
+    if (pid == 0)
+      grandchild_has_its_pid(ends[1]);
+    MUST(waitpid(pid, NULL, 0) == pid && close(ends[1]) == 0 && read(ends[0], &result, 1) == 1);
+    close(ends[0]);
+    if (result == 'n')
+      skip("no PID of one's choice");
+    slow += result == 's';
+  }
+  note("slow calls: %d", slow);
+}
+#endif
+
 const struct test_case cases[] = {
     {"concurrent", concurrent},
     {"one-reaper", one_reaper},
@@ -445,5 +587,10 @@ const struct test_case cases[] = {
     {"shot-by-syscall3", shot_by_syscall3},
     {"setuid-after-clone", setuid_after_clone},
     {"siblings-of-a-forked-child", siblings_of_a_forked_child},
+    {"real-time", real_time},
+    {"jumped-out-of-kill", jumped_out_of_kill},
+#ifdef SYS_clone3
+    {"namesake-of-the-dead", namesake_of_the_dead},
+#endif
     {NULL, NULL},
 };
