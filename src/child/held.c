@@ -54,9 +54,9 @@ bool pg_hazard_is_mine(int fd) { return pg_hazard_is_on(fd) && (pg_is_single_thr
 
 /* Uses are single calls that do not block. A frame that the caller itself has interrupted cannot be waited for. A
  * thread keeps its entry if a handler has jumped out of a use, until its next use, even if it ends. So the wait is
- * short, about 10 ms, unless the program is about to put a descriptor of its own there. */
+ * short, about 100 ms, unless the program is about to put a descriptor of its own there. */
 static void wait_for_uses(int fd, bool program_comes) {
-  int most_tries = program_comes ? PG_WINDOW_TRIES : PG_WINDOW_TRIES / 100;
+  int most_tries = program_comes ? PG_WINDOW_TRIES : PG_WINDOW_TRIES / 10;
   for (int tries = 0; tries < most_tries && !pg_is_single_threaded() && is_published(fd, false);)
     tries = pg_window_pause(tries);
 }
