@@ -109,7 +109,8 @@ void pg_child_told(pid_t pid) {
 /* ---- Ends in silence ---- */
 
 /* If the kernel answers that the PID is no child, an own child has ended. A sibling needs a look, as does any child
- * with an identity: the program may have forked by an instruction of its own, and then its own child is a sibling. */
+ * with an identity. The program may have forked by an instruction of its own. Then what the table calls an own child is
+ * a sibling. */
 static bool has_ended(pg_id id, uint64_t ino) {
   const struct pg_signal probe = {0, NULL, 0};
   if (pg_reach_ask(pg_id_pid(id)) != -ECHILD)
