@@ -8,6 +8,7 @@
  * touched cost nothing. */
 #define SECOND_SETS (2 * PG_RETIRED_MOST / PG_WAYS)
 static struct pg_set second[2 * SECOND_SETS] __attribute__((aligned(4096)));
+static struct pg_set third[2 * SECOND_SETS] __attribute__((aligned(4096)));
 
 struct pg_sets pg_number_levels[PG_LEVELS]; /* from the second on */
 
@@ -38,10 +39,13 @@ static uint32_t level_count(void) { return atomic_load_explicit(&pg_hot.levels, 
 static struct pg_set *sets_at(uint32_t level) { return level ? pg_number_levels[level - 1].sets : pg_hot.sets; }
 static uint32_t mask_of(uint32_t level) { return level ? pg_number_levels[level - 1].mask : PG_HOT_SETS - 1; }
 
-/* PIDs in a row lie in sets in a row, which saves cache misses and page faults. PIDs at a regular distance lie in
- * different sets. */
-static uint32_t set_of(uint32_t mask, pid_t pid) {
-  uint32_t n = (uint32_t)pid, spread = (n >> (32 - __builtin_clz(mask))) * 0x9e3779b1u;
+/* PIDs in a row lie in sets in a row, which saves cache misses and page faults. PIDs at some regular distances crowd
+ * into few sets. So from the third level on they lie in another order, in which each regular distance spreads them. */
+static uint32_t set_of(uint32_t level, pid_t pid) {
+  uint32_t n = (uint32_t)pid, mask = mask_of(level);
+  if (level >= 2)
+    return (n * 0x9e3779b1u >> 10) & mask;
+  uint32_t spread = (n >> (32 - __builtin_clz(mask))) * 0x9e3779b1u;
   return (n + (spread >> 7)) & mask;
 }
 
@@ -69,7 +73,7 @@ static bool is_forgotten(pg_id id) {
 
 static bool look(pid_t pid, struct place *ret) {
   for (uint32_t level = 0, n = level_count(); level < n; level++) {
-    uint32_t mask = mask_of(level), set = set_of(mask, pid);
+    uint32_t mask = mask_of(level), set = set_of(level, pid);
     struct pg_set *sets = sets_at(level), *here = &sets[set];
 #pragma GCC unroll 8
     for (int way = 0; way < PG_WAYS; way++) {
@@ -109,10 +113,13 @@ static bool swap(const struct place *at, pg_id to) {
   return atomic_compare_exchange_strong_explicit(at->at, &from, to, memory_order_acq_rel, memory_order_relaxed);
 }
 
-/* The second level needs no memory, further ones are eight times as large as the one before. False: there is none. */
+/* The second and the third level are of one size, and need no memory. Further ones are eight times as large as the one
+ * before. False: there is none. */
 static bool add_level(uint32_t have) {
   struct pg_sets next = {second, 1};
-  if (have > 1) {
+  if (have == 2) {
+    next = (struct pg_sets){third, pg_number_levels[0].mask};
+  } else if (have > 2) {
     next = pg_number_levels[have - 2];
     uint64_t sets = 8 * ((uint64_t)next.mask + 1);
     if (have > PG_LEVELS || sets > PG_PID_LIMIT || !pg_filter_can(PG_CAN_MAP))
@@ -129,7 +136,7 @@ static bool add_level(uint32_t have) {
   struct pg_set *none = NULL;
   if (!atomic_compare_exchange_strong_explicit(&claimed[have - 1], &none, next.sets, memory_order_acq_rel,
                                                memory_order_relaxed)) {
-    if (next.sets != second)
+    if (have > 2)
       pg_sys2(SYS_munmap, next.sets, 2 * ((size_t)next.mask + 1) * sizeof *next.sets);
     return level_count() > have;
   }
@@ -141,7 +148,7 @@ static bool add_level(uint32_t have) {
 /* The best place for a PID in a level: an empty one, or one that is forgotten by now. *oldest: what retired first so
  * far. */
 static bool has_room(uint32_t level, pid_t pid, struct place *ret, struct place *oldest) {
-  uint32_t set = set_of(mask_of(level), pid);
+  uint32_t set = set_of(level, pid);
   for (int way = 0; way < PG_WAYS; way++) {
     struct place here = place_at(level, set, way);
     if (!here.id || is_forgotten(here.id)) {
@@ -154,12 +161,12 @@ static bool has_room(uint32_t level, pid_t pid, struct place *ret, struct place 
   return false;
 }
 
-/* A place, from the second level on. More retired PIDs than are kept never need another level than the second. If their
- * sets are full, the one that retired first is forgotten a little early. */
+/* A place, from the second level on. Retired PIDs never need a level behind the third. If their sets in both are full,
+ * the one that retired first is forgotten a little early. */
 static bool find_room_below(pid_t pid, struct place *ret) {
   struct place oldest = {NULL, NULL, 0};
   for (uint32_t level = 1;; level++) {
-    if (level == level_count() && ((level > 1 && oldest.at) || !add_level(level)))
+    if (level == level_count() && ((level > 2 && oldest.at) || !add_level(level)))
       break;
     if (has_room(level, pid, ret, &oldest))
       return true;
@@ -187,7 +194,7 @@ static bool find_room(pid_t pid, struct place *ret) {
   if (has_room(0, pid, ret, &oldest))
     return true;
   if (oldest.at) {
-    move_down(set_of(mask_of(0), pid));
+    move_down(set_of(0, pid));
     if (has_room(0, pid, ret, &oldest))
       return true;
   }

@@ -15,8 +15,9 @@
  *   GONE(_GROUP) as many later tickets as are kept  -            by itself: find() ignores it
  *
  * Entries live in sets of eight. The first level of sets is on the hot page. A birth that finds its set there full
- * moves the entry that retired first to the second level, which follows from the bound. Further levels are mapped if
- * more children live than that. A retired PID has no identity, so a level keeps the identities apart. Then the pages of
+ * moves the retired entries of the set to the second level, whose size follows from the bound. The third level has the
+ * same size and another order. It takes what finds its set in the second one full. Further levels are mapped if more
+ * children live than that. A retired PID has no identity, so a level keeps the identities apart. Then the pages of
  * unused identities stay untouched. Each touched page makes every later fork slower. A look-up reads one cache line a
  * level. */
 #ifndef PG_CHILD_NUMBER_H

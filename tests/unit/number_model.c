@@ -150,6 +150,27 @@ static void the_latest(void) {
   }
 }
 
+/* Children with grandchildren get PIDs at regular distances, which must not crowd into few sets. The PIDs come round at
+ * a pid_max of 256 times the bound. */
+static void any_distance(void) {
+  enum { BOUND = 1024, DISTANCES = 400, PID_MAX = BOUND * 256 };
+  static int last[BOUND];
+  int lost = 0;
+  uint64_t ino;
+  pg_number_set_retired_max(BOUND);
+  for (int distance = 1; distance <= DISTANCES; distance++) {
+    int pid = 1000;
+    for (int i = 0; i < 3 * BOUND; i++) {
+      pid = pid + distance < PID_MAX ? pid + distance : pid + distance - PID_MAX + 300;
+      pg_number_bury(pid, false);
+      last[i % BOUND] = pid;
+    }
+    for (int i = 0; i < BOUND; i++)
+      lost += !pg_number_find(last[i], &ino);
+  }
+  PG_CHECK(lost <= DISTANCES / 20, "%d of %d PIDs were forgotten before the bound", lost, BOUND * DISTANCES);
+}
+
 static void bounds(void) {
   uint64_t ino;
   PG_CHECK(!pg_number_find(0, &ino) && !pg_number_find(-1, &ino) && !pg_number_find(PG_PID_LIMIT, &ino), "find");
@@ -165,6 +186,7 @@ static void bounds(void) {
 
 void pg_test_plan(int argc, char **argv) {
   (void)argc, (void)argv;
+  pg_test_add("number", "retired PIDs at any distance are remembered", any_distance); /* before there are more levels */
   pg_test_add("number", "random steps like the model", random_steps);
   pg_test_add("number", "more live children than fit a level", many_live);
   pg_test_add("number", "the latest retired PIDs are remembered", the_latest);
