@@ -340,14 +340,7 @@ static int body_unprivileged(void *arg) {
 
 static void permission(void) {
   struct child target = child_paused();
-  struct child c = child_running(body_unprivileged, &target.fd);
-  child_await_zombie(&c);
-  int status = child_reap(&c);
-  if (WEXITSTATUS(status) == 77)
-    pg_test_skip("this user cannot become another user");
-  else
-    CHECK_EQ(status >> 8, 0);
-  child_done(&c);
+  check_in_child(body_unprivileged, &target.fd, "this user cannot become another user");
   child_done(&target);
 }
 

@@ -190,14 +190,7 @@ static void no_such_thread(void) {
   }
   close(self);
   for (int all = 0; all < 2; all++) {
-    struct child c = child_running(body_einval, &all);
-    child_await_zombie(&c);
-    int status = child_reap(&c);
-    if (WEXITSTATUS(status) == 77)
-      pg_test_skip("this user cannot install a filter");
-    else
-      CHECK_EQ(status, 0);
-    child_done(&c);
+    check_in_child(body_einval, &all, "this user cannot install a filter");
   }
 }
 

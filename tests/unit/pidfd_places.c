@@ -74,14 +74,7 @@ static void cgroups(void) {
       PG_CHECK(is_id_of(id, &st), "id is %llu, wanted %llu", (unsigned long long)id, (unsigned long long)st.st_ino);
       hide(0);
     }
-    struct child viewer = child_running(body_cgroup_namespace, &c);
-    child_await_zombie(&viewer);
-    int status = child_reap(&viewer);
-    if (WEXITSTATUS(status) == 77)
-      pg_test_skip("this user cannot make a cgroup namespace");
-    else
-      CHECK_EQ(status >> 8, 0);
-    child_done(&viewer);
+    check_in_child(body_cgroup_namespace, &c, "this user cannot make a cgroup namespace");
     uint64_t id = 0;
     child_reap(&c);
     if (cgroupid_of(c.fd, &id) == 0) /* 6.15 */
@@ -185,15 +178,8 @@ static int body_elsewhere(void *arg) {
 
 static void elsewhere(void) {
   struct child target = child_paused();
-  struct child c = child_running(body_elsewhere, &target.fd);
-  child_await_zombie(&c);
-  int status = child_reap(&c);
-  if (WEXITSTATUS(status) == 77)
-    pg_test_skip("this user cannot make a pid namespace");
-  else
-    CHECK_EQ(status >> 8, 0);
+  check_in_child(body_elsewhere, &target.fd, "this user cannot make a pid namespace");
   CHECK_EQ(pidguard_pidfd_get_state(target.fd), PIDGUARD_STATE_ALIVE);
-  child_done(&c);
   child_done(&target);
 }
 
@@ -266,16 +252,7 @@ static int body_foreign_proc(void *unused) {
   _exit(r);
 }
 
-static void foreign_proc(void) {
-  struct child c = child_running(body_foreign_proc, NULL);
-  child_await_zombie(&c);
-  int status = child_reap(&c);
-  if (WEXITSTATUS(status) == 77)
-    pg_test_skip("this user cannot make a pid namespace");
-  else
-    CHECK_EQ(status >> 8, 0);
-  child_done(&c);
-}
+static void foreign_proc(void) { check_in_child(body_foreign_proc, NULL, "this user cannot make a pid namespace"); }
 
 /* This /proc hides processes of other users. The substitutes of an old kernel say so, and do not take it for a
  * death. */
@@ -306,14 +283,7 @@ static int body_hidden(void *arg) {
 
 static void hidden(void) {
   struct child target = child_paused();
-  struct child c = child_running(body_hidden, &target.fd);
-  child_await_zombie(&c);
-  int status = child_reap(&c);
-  if (WEXITSTATUS(status) == 77)
-    pg_test_skip("this user cannot mount a /proc with hidepid, or become another user");
-  else
-    CHECK_EQ(status >> 8, 0);
-  child_done(&c);
+  check_in_child(body_hidden, &target.fd, "this user cannot mount a /proc with hidepid, or become another user");
   child_done(&target);
 }
 

@@ -159,16 +159,7 @@ static int body_own_group(void *unused) {
   return 0;
 }
 
-static void own_group(void) {
-  struct child c = child_running(body_own_group, NULL);
-  child_await_zombie(&c);
-  int status = child_reap(&c);
-  if (WEXITSTATUS(status) == 77)
-    pg_test_skip("PIDFD_SIGNAL_PROCESS_GROUP needs Linux 6.9");
-  else
-    CHECK_EQ(status >> 8, 0);
-  child_done(&c);
-}
+static void own_group(void) { check_in_child(body_own_group, NULL, "PIDFD_SIGNAL_PROCESS_GROUP needs Linux 6.9"); }
 
 /* Signals to the process itself, without a descriptor, on this kernel and as on one that does not know how. */
 static void oneself(void) {
@@ -382,15 +373,8 @@ static int body_drop(void *ready) {
 
 static void permission(void) {
   struct child target = child_paused();
-  struct child c = child_running(body_drop, &target);
-  child_await_zombie(&c);
-  int status = child_reap(&c);
-  if (WEXITSTATUS(status) == 77)
-    pg_test_skip("this user cannot become another user");
-  else
-    CHECK_EQ(status, 0);
+  check_in_child(body_drop, &target, "this user cannot become another user");
   CHECK_EQ(pidguard_pidfd_get_state(target.fd), PIDGUARD_STATE_ALIVE);
-  child_done(&c);
   child_done(&target);
 }
 
@@ -490,16 +474,7 @@ static int body_ends_between(void *unused) {
   return pidguard_pidfd_wait_end(second.fd, 60000) ? 3 : 0;
 }
 
-static void terminate_between(void) {
-  struct child c = child_running(body_ends_between, NULL);
-  child_await_zombie(&c);
-  int status = child_reap(&c);
-  if (WEXITSTATUS(status) == 77)
-    pg_test_skip("no filter can be installed here");
-  else
-    CHECK_EQ(status >> 8, 0);
-  child_done(&c);
-}
+static void terminate_between(void) { check_in_child(body_ends_between, NULL, "no filter can be installed here"); }
 
 void pg_test_plan(int argc, char **argv) {
   (void)argc;

@@ -104,6 +104,17 @@ void child_done(struct child *c) {
   close(c->fd);
 }
 
+void check_in_child(int (*body)(void *), void *arg, const char *why_skipped) {
+  struct child c = child_running(body, arg);
+  child_await_zombie(&c);
+  int status = child_reap(&c);
+  if (status == 77 << 8)
+    pg_test_skip("%s", why_skipped);
+  else
+    PG_CHECK(status == 0, "the child ended with status %#x", (unsigned)status);
+  child_done(&c);
+}
+
 static int body_parent(void *arg) {
   int control = *(int *)arg;
   struct child c = child_paused();

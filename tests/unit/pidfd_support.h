@@ -34,6 +34,9 @@ int child_reap(struct child *c);
 /* Reaps a child if that was not done, and closes its pidfd. */
 void child_done(struct child *c);
 
+/* Runs a part of a test in a child, which must end with status 0. Status 77 skips the test for this reason. */
+void check_in_child(int (*body)(void *), void *arg, const char *why_skipped);
+
 /* A grandchild. It is no child of the test, and its parent kills and reaps it when told to. */
 struct grandchild {
   struct child parent;
