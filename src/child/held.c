@@ -96,7 +96,7 @@ static bool is_free(struct pg_cell *cell, uint64_t was) {
 }
 
 static void hold(struct pg_cell *cell, pg_id id, uint64_t ino, int low, bool leader) {
-  int fd = pg_lift(low);
+  int fd = pg_lift(low, PG_LIFT_HELD);
   if (fd < 0)
     return;
   if (pg_hazard_is_on(fd)) { /* another thread, or an interrupted frame, was about to use what had that number before */

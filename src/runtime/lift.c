@@ -4,19 +4,15 @@
 #include "kernel/sys.h"
 #include "runtime/hot.h"
 
-/* The lowest number of the shim, while the limit allows it. select() cannot take such a number (FD_SETSIZE), so no
- * program expects one there. It is no higher, because every fork copies the descriptor table up to its highest number.
- * A descriptor at 4,095 costs a fork 10 us. */
-#define HIGHEST_BASE 1024
 static _Atomic int32_t base;
 
 /* The highest numbers are the shim's, so the program meets EMFILE there, and no gap. */
 static int32_t place(void) {
   int64_t limit = pg_sys_nofile_soft();
   if (limit < 0)
-    limit = HIGHEST_BASE;
+    limit = PG_LIFT_HELD;
   int64_t room = limit / 4 < PG_LIFT_ROOM ? limit / 4 : PG_LIFT_ROOM;
-  int64_t at = limit - room < HIGHEST_BASE ? limit - room : HIGHEST_BASE;
+  int64_t at = limit - room < PG_LIFT_HELD ? limit - room : PG_LIFT_HELD;
   at = at < 3 ? 3 : at;
   atomic_store_explicit(&base, (int32_t)at, memory_order_relaxed);
   return (int32_t)at;
@@ -31,13 +27,15 @@ static void lower_floor(uint32_t fd) {
   }
 }
 
-int pg_lift(int fd) {
+static int lift_to(int fd, int32_t at, int32_t lowest) {
+  return pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, at < lowest ? at : lowest);
+}
+
+int pg_lift(int fd, int32_t lowest) {
   int32_t at = atomic_load_explicit(&base, memory_order_relaxed);
-  if (!at)
-    at = place();
-  int r = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, at);
+  int r = lift_to(fd, at ? at : place(), lowest);
   if (r == -EINVAL) /* the limit is lower than before */
-    r = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, place());
+    r = lift_to(fd, place(), lowest);
   if (r >= 0)
     lower_floor((uint32_t)r);
   return r;

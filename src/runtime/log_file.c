@@ -134,7 +134,7 @@ int pg_log_file_open(const char **ret_why) {
   struct pg_window window;
   pg_window_open(&window);
   int low = pg_config.log_path[0] ? open_path(ret_why) : STDERR_FILENO;
-  int fd = low < 0 ? low : pg_lift(low);
+  int fd = low < 0 ? low : pg_lift(low, PG_LIFT_LOG);
   if (pg_config.log_path[0] && low >= 0)
     pg_sys_close(low);
   if (fd >= 0 && pg_sys_fstat_ids(fd, &out.dev, &out.ino) < 0) {
