@@ -10,6 +10,7 @@
 #include "runtime/next.h"
 #include "runtime/probe.h"
 
+#include <fcntl.h>
 #include <sys/auxv.h>
 
 _Atomic int pg_child_mode = PG_MODE_UNREAD;
@@ -277,6 +278,18 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
   atomic_thread_fence(memory_order_release); /* before this process enters a child, see pg_is_guest_slow() */
 }
 
+/* Pidfds that another thread of the parent was about to close. A number that the program itself could have a pidfd on
+ * stays open. */
+static PG_COLD void close_copies(void) {
+  if (pg_held_is_careful() || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
+    return;
+  for (int i = 0; i < PG_WINDOW_RECENT; i++) {
+    int fd = pg_window_recent(i);
+    if (fd >= 0 && pg_sys_fcntl(fd, F_GETFD, 0) == FD_CLOEXEC && pg_reach_is(fd, 0))
+      pg_sys_close(fd);
+  }
+}
+
 PG_HOT void pg_child_forked(int flags) {
   bool own_files = !(flags & CLONE_FILES), due = pg_number_used() || pg_hot.pid;
   pg_self_marks = due ? PG_FORKED : 0;
@@ -286,7 +299,8 @@ PG_HOT void pg_child_forked(int flags) {
     pg_log_forked();
   if (!pg_is_single_threaded()) {
     pg_hazards_forked();
-    pg_window_forked();
+    if (pg_window_forked() && own_files)
+      close_copies();
   }
   /* At once, too, if a thread that comes first would look like one of a guest. */
   if (due && (!own_files || pg_hot.other_namespace || (flags & CLONE_NEWPID) || (pg_state() & PG_STATE_VM_SHARED))) {

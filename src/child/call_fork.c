@@ -13,6 +13,8 @@ PG_HOT bool pg_call_before_fork(void) {
   pg_child_look_back();
   if (pg_held_any()) /* the child would have copies, and each makes the fork dearer */
     pg_held_let_go(false);
+  if (!pg_is_single_threaded())
+    pg_window_before_fork();
   pg_hot.forking = 1;
   return true;
 }

@@ -22,6 +22,11 @@ static bool is_guest(void) {
 #define UNKNOWN UINT32_MAX
 static _Atomic uint64_t owner;
 
+/* The windows with a lock that have begun, and the latest numbers. Written under the lock. */
+static _Atomic uint32_t begun;
+static _Atomic int32_t recent[PG_WINDOW_RECENT];
+static PG_TLS uint32_t begun_before_fork;
+
 /* Thread-local memory cannot tell threads apart, because threads made by clone() may share it. */
 static uint64_t self_now(void) {
   if (!pg_filter_can_now(PG_CAN_PIDFD))
@@ -66,11 +71,21 @@ void pg_window_unlock(void) {
   atomic_store_explicit(&owner, 0, memory_order_release);
 }
 
-/* Its PID does not make the lock void for ever: a later process of this family may get the PID. */
-void pg_window_forked(void) {
-  if (PG_UNLIKELY(atomic_load_explicit(&owner, memory_order_relaxed)))
-    pg_window_unlock();
+void pg_window_before_fork(void) {
+  uint32_t n = atomic_load_explicit(&begun, memory_order_acquire);
+  begun_before_fork = n - (atomic_load_explicit(&owner, memory_order_acquire) != 0);
 }
+
+/* The kernel copies the descriptors first and the memory second, so the count has each window that the copy shows. The
+ * parent's PID does not make the lock void for ever: a later process of this family may get that PID. */
+bool pg_window_forked(void) {
+  bool open = atomic_load_explicit(&owner, memory_order_relaxed);
+  if (PG_UNLIKELY(open))
+    pg_window_unlock();
+  return open || atomic_load_explicit(&begun, memory_order_relaxed) != begun_before_fork;
+}
+
+int pg_window_recent(int i) { return atomic_load_explicit(&recent[i], memory_order_relaxed) - 1; }
 
 void pg_window_open(struct pg_window *window) {
   const uint64_t all = UINT64_MAX;
@@ -78,8 +93,18 @@ void pg_window_open(struct pg_window *window) {
   if (window->open && pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &window->mask, sizeof all) < 0)
     window->mask = 0;
   window->locked = window->open && !pg_is_single_threaded() && !is_guest() && pg_window_lock();
-  if (window->locked)
+  if (window->locked) {
+    atomic_fetch_add_explicit(&begun, 1, memory_order_release);
     atomic_store_explicit(&pg_hot.low, PG_LOW_ANY, memory_order_seq_cst);
+  }
+}
+
+void pg_window_works_on(const struct pg_window *window, int fd) {
+  if (!window->locked)
+    return;
+  atomic_store_explicit(&pg_hot.low, fd + 1, memory_order_release);
+  uint32_t n = atomic_load_explicit(&begun, memory_order_relaxed);
+  atomic_store_explicit(&recent[n % PG_WINDOW_RECENT], fd + 1, memory_order_relaxed);
 }
 
 void pg_window_close(struct pg_window *window) {

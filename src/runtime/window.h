@@ -38,15 +38,18 @@ void pg_window_close(struct pg_window *window);
 /* The lock without the blocked signals, for calls that may block. */
 bool pg_window_lock(void);
 void pg_window_unlock(void);
-/* In a forked child of a program with threads: the thread that had the lock is not there. */
-void pg_window_forked(void);
+
+/* Around a fork of a program with threads. The kernel copies the descriptor table, so the child has a copy of a low
+ * number on which another thread works at that moment. Such a number is one of the latest. In the child the thread that
+ * had the lock is not there. True: a window may have been open. */
+#define PG_WINDOW_RECENT 16
+void pg_window_before_fork(void);
+bool pg_window_forked(void);
+int pg_window_recent(int i);
 
 /* The number that the window works on; -1: none. From pg_window_open() on it may be any number, until it is known. */
 enum { PG_LOW_NONE = 0, PG_LOW_ANY = -1 };
-static inline void pg_window_works_on(const struct pg_window *window, int fd) {
-  if (window->locked)
-    atomic_store_explicit(&pg_hot.low, fd + 1, memory_order_release);
-}
+void pg_window_works_on(const struct pg_window *window, int fd);
 
 /* Would a close of this number fall into a window of another thread? */
 static inline bool pg_window_is_at(int fd) {

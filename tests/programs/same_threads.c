@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -577,6 +578,39 @@ static void namesake_of_the_dead(void) {
 }
 #endif
 
+/* A child that is forked while another thread signals children must have no descriptor more than its parent. */
+enum { SIGNALLED = 200, FORKED = 400 };
+static pid_t signalled[SIGNALLED];
+static atomic_bool stop;
+
+static void *signals_in_turn(void *unused) {
+  for (unsigned i = 0; !stop; i++)
+    MUST(kill_ok(signalled[i % SIGNALLED], 0) == 0);
+  return unused;
+}
+
+static void forked_while_signalled(void) {
+  pthread_t thread;
+  int wrong = 0, status, lowest = dup(0);
+  MUST(lowest > 2 && close(lowest) == 0);
+  for (int i = 0; i < SIGNALLED; i++)
+    signalled[i] = fork_pausing();
+  stop = false;
+  MUST(pthread_create(&thread, NULL, signals_in_turn, NULL) == 0);
+  for (int i = 0; i < FORKED; i++) {
+    pid_t pid = fork_ok();
+    if (pid == 0)
+      _exit(dup(0) != lowest);
+    MUST(waitpid(pid, &status, 0) == pid);
+    wrong += status != 0;
+  }
+  stop = true;
+  MUST(pthread_join(thread, NULL) == 0);
+  for (int i = 0; i < SIGNALLED; i++)
+    finish(signalled[i]);
+  note("children that got another number: %d", wrong);
+}
+
 const struct test_case cases[] = {
     {"concurrent", concurrent},
     {"one-reaper", one_reaper},
@@ -591,6 +625,7 @@ const struct test_case cases[] = {
     {"siblings-of-a-forked-child", siblings_of_a_forked_child},
     {"real-time", real_time},
     {"jumped-out-of-kill", jumped_out_of_kill},
+    {"forked-while-signalled", forked_while_signalled},
 #ifdef SYS_clone3
     {"namesake-of-the-dead", namesake_of_the_dead},
 #endif
