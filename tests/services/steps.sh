@@ -23,7 +23,8 @@ others() {
     END { for (i = 1; i <= NR; i++) if (pid[i] != story && parent[pid[i]] != story) print said[i] }' | sort | uniq -c
 }
 
-# step STATUS NAME COMMAND: a shell runs the command, whose status without the object is STATUS.
+# step STATUS NAME COMMAND: a shell runs the command, whose status without the object is STATUS. Debian 12 and 13 may
+# have different ones: 'A|B'.
 step() {
   local name
   printf -v name '%03d %s' $((++count)) "$2"
@@ -49,9 +50,9 @@ step 0 'running units' 'systemctl --no-pager --plain --no-legend --type=service 
 step 0 'apt-get install of a manual' "$apt install man-db"
 
 step 0 'adduser' 'adduser --disabled-password --gecos "" ann'
-step 1 'adduser again' 'adduser --disabled-password --gecos "" ann'
+step '1|11' 'adduser again' 'adduser --disabled-password --gecos "" ann'
 step 0 'useradd' 'useradd --create-home --shell /bin/bash bob'
-step 3 'useradd, a name that is none' 'useradd a:b'
+step '3|19' 'useradd, a name that is none' 'useradd a:b'
 step 0 'chpasswd' 'echo "ann:a password" | chpasswd'
 step 0 'passwd --status' 'passwd --status bob | cut -d" " -f1,2'
 step 0 'groupadd, usermod' 'groupadd staffers && usermod -aG staffers bob && id bob'
