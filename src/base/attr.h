@@ -15,6 +15,12 @@
 #define PG_HOT __attribute__((hot))
 /* Initial-exec: one instruction and no allocation, so it is safe in a signal handler and in a vfork child. */
 #define PG_TLS __thread __attribute__((tls_model("initial-exec")))
+/* For the loop that follows. Older versions of clang do not know gcc's name. */
+#ifdef __clang__
+#define PG_UNROLL_8 _Pragma("unroll 8")
+#else
+#define PG_UNROLL_8 _Pragma("GCC unroll 8")
+#endif
 #define PG_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif

@@ -75,7 +75,7 @@ static bool look(pid_t pid, struct place *ret) {
   for (uint32_t level = 0, n = level_count(); level < n; level++) {
     uint32_t mask = mask_of(level), set = set_of(level, pid);
     struct pg_set *sets = sets_at(level), *here = &sets[set];
-#pragma GCC unroll 8
+    PG_UNROLL_8
     for (int way = 0; way < PG_WAYS; way++) {
       pg_id id = atomic_load_explicit(&here->word[way], memory_order_acquire);
       if (PG_UNLIKELY(pg_id_pid(id) == pid) && pg_id_state(id) > PG_MAKING) {

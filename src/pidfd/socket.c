@@ -171,7 +171,8 @@ int pg_socket_receive(int sock) {
   ssize_t n = receive(sock, &byte, 1, 0, &cargo);
   if (n < 0)
     return (int)n;
-  PG_AUTO_CLOSE int sender = cargo.sender, first = cargo.first;
+  pg_close_at_end(&cargo.sender);
+  PG_AUTO_CLOSE int first = cargo.first;
   if (n == 1 && !cargo.cut && cargo.count == 1 && !pg_pidfd_check(first))
     return pg_take(&first);
   /* An empty message without cargo looks like the end. No message with data stands behind the end. */

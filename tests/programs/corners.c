@@ -57,6 +57,7 @@ static void check_stale(pid_t pid) {
 
 /* ---- A child that borrows everything, and gets a thread pointer from its parent ---- */
 
+#ifdef RAW_HAVE_THREAD_POINTER
 struct family {
   pid_t living, gone;
 };
@@ -75,7 +76,7 @@ static void borrowing_with_tls(int flags) {
   struct family family = {make(-1), make(3)};
   reap(family.gone, 3 << 8);
   take(family.gone);
-  void *own = __builtin_thread_pointer(); /* the parent is stopped meanwhile */
+  void *own = raw_thread_pointer(); /* the parent is stopped meanwhile */
   pid_t pid = clone(borrow, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_SETTLS | SIGCHLD | flags, &family,
                     NULL, own, NULL);
   if (pid <= 1)
@@ -91,6 +92,7 @@ static void borrowing_with_tls(int flags) {
 
 static void vfork_settls(void) { borrowing_with_tls(0); }
 static void vfork_settls_files(void) { borrowing_with_tls(CLONE_FILES); }
+#endif
 
 /* ---- A wait that reaps and cannot say so ---- */
 
@@ -114,8 +116,10 @@ static const struct {
   const char *name;
   void (*run)(void);
 } corners[] = {
+#ifdef RAW_HAVE_THREAD_POINTER
     {"vfork-settls", vfork_settls},
     {"vfork-settls-files", vfork_settls_files},
+#endif
     {"reaped-with-fault", reaped_with_fault},
 };
 

@@ -34,6 +34,19 @@ struct raw_clone_args {
   uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
 };
 
+/* The value that CLONE_SETTLS sets. gcc 10 has no builtin for it on x86. */
+#if defined __x86_64__ && !defined __ILP32__
+#define RAW_HAVE_THREAD_POINTER 1
+static inline void *raw_thread_pointer(void) {
+  void *own;
+  __asm__("movq %%fs:0, %0" : "=r"(own));
+  return own;
+}
+#elif defined __aarch64__
+#define RAW_HAVE_THREAD_POINTER 1
+static inline void *raw_thread_pointer(void) { return __builtin_thread_pointer(); }
+#endif
+
 /* Returns a value >= 0, or -errno. Leaves errno itself alone. */
 static inline long raw_call(long number, long a, long b, long c, long d, long e) {
 #if defined __x86_64__ && !defined __ILP32__
