@@ -278,10 +278,12 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
   atomic_thread_fence(memory_order_release); /* before this process enters a child, see pg_is_guest_slow() */
 }
 
-/* Pidfds that another thread of the parent was about to close. A number that the program itself could have a pidfd on
- * stays open. */
-static PG_COLD void close_copies(void) {
-  if (pg_held_is_careful() || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
+/* The pidfds that other threads of the parent have opened during the fork, and were about to close or have kept. A
+ * number that the program itself could have a pidfd on stays open. */
+static PG_COLD void close_copies(bool window_was_open) {
+  if (pg_held_any())
+    pg_held_let_go(false);
+  if (!window_was_open || pg_held_is_careful() || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
     return;
   for (int i = 0; i < PG_WINDOW_RECENT; i++) {
     int fd = pg_window_recent(i);
@@ -299,8 +301,9 @@ PG_HOT void pg_child_forked(int flags) {
     pg_log_forked();
   if (!pg_is_single_threaded()) {
     pg_hazards_forked();
-    if (pg_window_forked() && own_files)
-      close_copies();
+    bool window_was_open = pg_window_forked();
+    if (own_files && (window_was_open || pg_held_any()))
+      close_copies(window_was_open);
   }
   /* At once, too, if a thread that comes first would look like one of a guest. */
   if (due && (!own_files || pg_hot.other_namespace || (flags & CLONE_NEWPID) || (pg_state() & PG_STATE_VM_SHARED))) {

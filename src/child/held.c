@@ -80,6 +80,8 @@ static void empty(struct pg_cell *cell, uint64_t id) {
   if (fd < 0 || !atomic_compare_exchange_strong_explicit(&cell->id, &id, 0, memory_order_seq_cst, memory_order_relaxed))
     return;
   wait_for_uses(fd, false);
+  if (!pg_is_single_threaded())
+    pg_window_note(fd);
   close_proven(fd, ino);
   atomic_store_explicit(&cell->fd, 0, memory_order_release);
   atomic_fetch_sub_explicit(&pg_held_count, 1, memory_order_relaxed);

@@ -23,8 +23,8 @@ static bool is_guest(void) {
 static _Atomic uint64_t owner;
 
 /* The windows with a lock that have begun, and the latest numbers. Written under the lock. */
-static _Atomic uint32_t begun;
-static _Atomic int32_t recent[PG_WINDOW_RECENT];
+static _Atomic uint32_t begun, noted;
+static _Atomic int32_t recent[PG_WINDOW_RECENT]; /* + 1 */
 static PG_TLS uint32_t begun_before_fork;
 
 /* Thread-local memory cannot tell threads apart, because threads made by clone() may share it. */
@@ -85,6 +85,11 @@ bool pg_window_forked(void) {
   return open || atomic_load_explicit(&begun, memory_order_relaxed) != begun_before_fork;
 }
 
+void pg_window_note(int fd) {
+  uint32_t n = atomic_fetch_add_explicit(&noted, 1, memory_order_relaxed);
+  atomic_store_explicit(&recent[n % PG_WINDOW_RECENT], fd + 1, memory_order_relaxed);
+}
+
 int pg_window_recent(int i) { return atomic_load_explicit(&recent[i], memory_order_relaxed) - 1; }
 
 void pg_window_open(struct pg_window *window) {
@@ -103,8 +108,7 @@ void pg_window_works_on(const struct pg_window *window, int fd) {
   if (!window->locked)
     return;
   atomic_store_explicit(&pg_hot.low, fd + 1, memory_order_release);
-  uint32_t n = atomic_load_explicit(&begun, memory_order_relaxed);
-  atomic_store_explicit(&recent[n % PG_WINDOW_RECENT], fd + 1, memory_order_relaxed);
+  pg_window_note(fd);
 }
 
 void pg_window_close(struct pg_window *window) {

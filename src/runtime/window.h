@@ -39,12 +39,14 @@ void pg_window_close(struct pg_window *window);
 bool pg_window_lock(void);
 void pg_window_unlock(void);
 
-/* Around a fork of a program with threads. The kernel copies the descriptor table, so the child has a copy of a low
- * number on which another thread works at that moment. Such a number is one of the latest. In the child the thread that
- * had the lock is not there. True: a window may have been open. */
-#define PG_WINDOW_RECENT 16
+/* Around a fork of a program with threads. The kernel copies the descriptor table, so the child has a copy of a number
+ * that another thread is about to close at that moment. Such a number is one of the latest. In the child the thread
+ * that had the lock is not there. True: a window may have been open. */
+#define PG_WINDOW_RECENT 64
 void pg_window_before_fork(void);
 bool pg_window_forked(void);
+/* Notes a number that is about to be closed. pre: a window is open. */
+void pg_window_note(int fd);
 int pg_window_recent(int i);
 
 /* The number that the window works on; -1: none. From pg_window_open() on it may be any number, until it is known. */

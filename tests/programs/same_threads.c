@@ -578,38 +578,43 @@ static void namesake_of_the_dead(void) {
 }
 #endif
 
-/* A child that is forked while another thread signals children must have no descriptor more than its parent. */
-enum { SIGNALLED = 200, FORKED = 400 };
-static pid_t signalled[SIGNALLED];
+/* A child that is forked while another thread signals children must have no descriptor more than its parent. The shim
+ * opens a pidfd for each signal to many children, and keeps pidfds of a few. */
+enum { MANY_SIGNALLED = 200, FEW_SIGNALLED = 40, FORKED = 400 };
+static pid_t signalled[MANY_SIGNALLED];
+static unsigned signalled_count;
 static atomic_bool stop;
 
 static void *signals_in_turn(void *unused) {
   for (unsigned i = 0; !stop; i++)
-    MUST(kill_ok(signalled[i % SIGNALLED], 0) == 0);
+    MUST(kill_ok(signalled[i % signalled_count], 0) == 0);
   return unused;
 }
 
-static void forked_while_signalled(void) {
+static void forked_while_signalled(unsigned count) {
   pthread_t thread;
-  int wrong = 0, status, lowest = dup(0);
+  int wrong = 0, status, lowest = dup(0), all = count_descriptors() - 1;
   MUST(lowest > 2 && close(lowest) == 0);
-  for (int i = 0; i < SIGNALLED; i++)
+  signalled_count = count;
+  for (unsigned i = 0; i < count; i++)
     signalled[i] = fork_pausing();
   stop = false;
   MUST(pthread_create(&thread, NULL, signals_in_turn, NULL) == 0);
   for (int i = 0; i < FORKED; i++) {
     pid_t pid = fork_ok();
     if (pid == 0)
-      _exit(dup(0) != lowest);
+      _exit(count_descriptors() != all || dup(0) != lowest);
     MUST(waitpid(pid, &status, 0) == pid);
     wrong += status != 0;
   }
   stop = true;
   MUST(pthread_join(thread, NULL) == 0);
-  for (int i = 0; i < SIGNALLED; i++)
+  for (unsigned i = 0; i < count; i++)
     finish(signalled[i]);
-  note("children that got another number: %d", wrong);
+  note("children with more descriptors: %d", wrong);
 }
+static void forked_while_many_signalled(void) { forked_while_signalled(MANY_SIGNALLED); }
+static void forked_while_few_signalled(void) { forked_while_signalled(FEW_SIGNALLED); }
 
 const struct test_case cases[] = {
     {"concurrent", concurrent},
@@ -625,7 +630,8 @@ const struct test_case cases[] = {
     {"siblings-of-a-forked-child", siblings_of_a_forked_child},
     {"real-time", real_time},
     {"jumped-out-of-kill", jumped_out_of_kill},
-    {"forked-while-signalled", forked_while_signalled},
+    {"forked-while-many-signalled", forked_while_many_signalled},
+    {"forked-while-few-signalled", forked_while_few_signalled},
 #ifdef SYS_clone3
     {"namesake-of-the-dead", namesake_of_the_dead},
 #endif
