@@ -15,6 +15,7 @@
 #define UNSHARE 2u /* CLOSE_RANGE_UNSHARE */
 
 static bool is_on(void) { return pg_mode() != PG_MODE_OFF && !pg_is_guest(); }
+static bool may_hold(void) { return pg_is_ready() && is_on(); }
 
 /* Afterwards no number from first to last is the shim's, and no window is open. True: the lock must be given back. */
 static bool take(unsigned first, unsigned last) {
@@ -45,7 +46,7 @@ static int close_near(int fd, int (*close)(int)) {
 }
 
 PG_COLD int pg_call_close(int fd, int (*close)(int)) {
-  if (!is_on())
+  if (!may_hold())
     return close(fd);
   pg_window_wait(fd);
   if (!pg_lift_was_near(fd))
@@ -83,7 +84,7 @@ static int before_dup(int from, int to) {
 
 PG_COLD int pg_call_dup(int from, int to, int flags, int (*dup)(int from, int to, int flags)) {
   bool alone = pg_is_single_threaded() && !pg_is_held(to) && !pg_log_is_on(to);
-  if (!is_on() || to < 0 || from == to || alone || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
+  if (!may_hold() || to < 0 || from == to || alone || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
     return dup(from, to, flags);
   struct pg_window window;
   pg_window_open(&window);
@@ -115,7 +116,7 @@ static int raw_range(unsigned first, unsigned last, unsigned flags) {
 int pg_call_close_range(unsigned first, unsigned last, unsigned flags) {
   if (flags & UNSHARE)
     pg_call_files_apart();
-  if (first > last || !is_on())
+  if (first > last || !may_hold())
     return raw_range(first, last, flags);
   bool closes = !(flags & 4u /* CLOSE_RANGE_CLOEXEC */);
   bool locked = closes && take(first, last);
@@ -161,7 +162,7 @@ static void close_each(int first) {
 
 void pg_call_closefrom(int low) {
   unsigned first = low < 0 ? 0 : (unsigned)low;
-  bool locked = is_on() && take(first, UINT_MAX);
+  bool locked = may_hold() && take(first, UINT_MAX);
   if (raw_range(first, UINT_MAX, 0) < 0 && !close_listed((int)first))
     close_each((int)first); /* no /proc, or no descriptor for it */
   give_back(locked);

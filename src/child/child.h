@@ -24,6 +24,12 @@ static inline enum pg_mode pg_mode(void) {
   return PG_UNLIKELY(m == PG_MODE_UNREAD) ? pg_child_init() : (enum pg_mode)m;
 }
 
+/* Is the shim ready? Calls on descriptors do not make it ready. An allocator makes them while it starts, and before
+ * glibc 2.34 dlsym() needs that allocator. Nothing of the shim is open by then. */
+static inline bool pg_is_ready(void) {
+  return PG_LIKELY(atomic_load_explicit(&pg_child_mode, memory_order_relaxed) != PG_MODE_UNREAD);
+}
+
 /* Once libc has an environment. It has none yet if a library's resolver makes the shim ready. */
 void pg_child_environment(void);
 

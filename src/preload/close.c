@@ -7,8 +7,7 @@
 #include <unistd.h>
 
 static PG_COLD int close_slowly(int fd) {
-  pg_mode(); /* binds the next names */
-  return pg_call_close(fd, pg_next.close);
+  return pg_next.close ? pg_call_close(fd, pg_next.close) : pg_ret(pg_sys_close(fd));
 }
 
 PG_EXPORT_HOT int close(int fd) {
@@ -27,20 +26,19 @@ static int by_dup2(int from, int to, int flags) {
 
 static int by_dup3(int from, int to, int flags) { return (int)pg_sys3(SYS_dup3, from, to, flags); }
 
-static PG_COLD int dup2_slowly(int from, int to) {
-  pg_mode(); /* binds the next names */
-  return pg_ret(pg_call_dup(from, to, 0, by_dup2));
-}
-
 /* Not every architecture has the system call dup2, and dup3 refuses equal numbers (dup(2)). */
-static PG_COLD long dup2_early(int from, int to) {
+static PG_COLD int raw_dup2(int from, int to) {
   if (from != to)
-    return pg_sys3(SYS_dup3, from, to, 0);
+    return by_dup3(from, to, 0);
   return pg_sys_fcntl(from, F_GETFD, 0) < 0 ? -EBADF : to;
 }
 
+static PG_COLD int dup2_slowly(int from, int to) {
+  return pg_ret(pg_next.dup2 ? pg_call_dup(from, to, 0, by_dup2) : raw_dup2(from, to));
+}
+
 PG_EXPORT_HOT int dup2(int from, int to) {
-  PG_EARLY(dup2_early(from, to));
+  PG_EARLY(raw_dup2(from, to));
   if (pg_lift_was_near(to) || !pg_is_single_threaded() || PG_UNLIKELY(!pg_next.dup2))
     return dup2_slowly(from, to);
   return pg_next.dup2(from, to);
@@ -49,14 +47,12 @@ PG_ALSO(dup2, __dup2);
 
 PG_EXPORT_HOT int dup3(int from, int to, int flags) {
   PG_EARLY(pg_sys3(SYS_dup3, from, to, flags));
-  pg_mode();
   return pg_ret(pg_call_dup(from, to, flags, by_dup3));
 }
 
 #ifdef PG_HAVE_CLOSE_RANGE
 PG_EXPORT int close_range(unsigned first, unsigned last, int flags) {
   PG_EARLY(pg_sys3(SYS_close_range, first, last, flags));
-  pg_mode();
   return pg_ret(pg_call_close_range(first, last, (unsigned)flags));
 }
 #endif
@@ -67,7 +63,6 @@ PG_EXPORT void closefrom(int low) {
     (void)pg_early(pg_sys3(SYS_close_range, low < 0 ? 0 : low, UINT_MAX, 0));
     return;
   }
-  pg_mode();
   pg_call_closefrom(low);
 }
 #endif

@@ -45,6 +45,8 @@ static const struct companion preloads[] = {
      .flags = CASES},
     {.name = "stdbuf", .needs = "stdbuf", .prefix = {"stdbuf", "-o0", "-i0"}, .flags = CASES},
     {.name = "unversioned-behind", .needs = UNVERSIONED, .flags = CASES | BEHIND},
+    {.name = "starting", .needs = STARTING, .flags = CASES},
+    {.name = "starting-behind", .needs = STARTING, .flags = CASES | BEHIND},
     {.name = "audit", .env = {"LD_AUDIT=" AUDITOR}, .flags = CASES},
     {.name = "bind-now", .env = {"LD_BIND_NOW=1"}, .flags = CASES},
     {.name = "bind-not", .env = {"LD_BIND_NOT=1"}, .flags = CASES},
