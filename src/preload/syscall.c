@@ -213,18 +213,8 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   }
 }
 
-static bool is_on_descriptors(long n) {
-#ifdef SYS_dup2
-  if (n == SYS_dup2)
-    return true;
-#endif
-  return n == SYS_close || n == SYS_dup3 || n == SYS_close_range;
-}
-
 long pg_syscall_routed(long n, long a, long b, long c, long d, long e, long f);
 long pg_syscall_routed(long n, long a, long b, long c, long d, long e, long f) {
   PG_EARLY(pg_sys6(n, a, b, c, d, e, f));
-  if (!is_on_descriptors(n)) /* see pg_is_ready() */
-    pg_mode();               /* binds the next names */
   return pg_retl(route(n, a, b, c, d, e, f, PG_CALL("syscall")));
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A library that starts as some allocators do. Meanwhile it makes calls on descriptors, and cannot give memory to
- * anybody. Before glibc 2.34 dlsym() asks for memory, so nobody may call dlsym() then: the library ends the program. */
+/* A library that starts as some allocators do. Meanwhile it makes calls on descriptors, asks for its
+ * processors, and cannot give memory to anybody. Before glibc 2.34 dlsym() asks for memory, so nobody may call dlsym()
+ * then: the library ends the program. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,9 +34,11 @@ void *dlsym(void *restrict handle, const char *restrict name) {
 
 __attribute__((constructor)) static void start(void) {
   starting = true;
+  cpu_set_t set;
   int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), copy = dup(fd);
   if (dup2(fd, copy) != copy || dup3(fd, copy, 0) != copy || close(copy) != 0 || syscall(SYS_close, fd) != 0 ||
-      syscall(SYS_close, fd) != -1)
+      syscall(SYS_close, fd) != -1 || sched_getaffinity(0, sizeof set, &set) != 0 ||
+      syscall(SYS_sched_getaffinity, 0, sizeof set, &set) <= 0)
     _exit(5);
   starting = false;
 }
