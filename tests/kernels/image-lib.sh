@@ -113,10 +113,10 @@ image_make() {
   done
   [[ -e $image/bin/dash ]] && ln -s dash "$image/bin/sh"
   for file in sh sleep true false cat env ls cmp diff kill mount mkdir timeout id uname setsid seq echo test printf \
-    head tail grep sed awk tr chmod cp rm cut wc sort ps pwd touch expr yes poweroff; do
+    head tail grep sed awk tr chmod cp rm cut wc sort ps pwd touch expr yes stat poweroff; do
     [[ -e $image/bin/$file || -L $image/bin/$file ]] || ln -s busybox "$image/bin/$file"
   done
-  for file in "$build"/bin/* "$build"/lib/*.so* "$build"/tests/programs/*.so; do
+  for file in "$build"/bin/* "$build"/lib/*.so* "$build"/tests/programs/{,*/}*.so; do
     [[ -f $file && ${file##*/} != pg_bench* ]] || continue
     image_add "$image" "$file" || return 1
   done

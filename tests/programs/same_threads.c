@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "cases.h"
 
+#include "../support/slowness.h"
 #include "raw.h"
 
 #include <errno.h>
@@ -470,7 +471,7 @@ static void real_time(void) {
     sleep_ms(2);
     long begin = spent_ms();
     MUST(dup2(0, 50) == 50 && close(50) == 0);
-    slow += spent_ms() - begin > 20;
+    slow += spent_ms() - begin > 20 * slowness();
   }
   MUST(sched_setscheduler(0, SCHED_OTHER, &none) == 0);
   stopping = 1;
@@ -520,7 +521,7 @@ static void jumped_out_of_kill(void) {
     await_zombie(jumped_from);
     long begin = spent_ms();
     waitpid(jumped_from, NULL, 0);
-    slow += spent_ms() - begin > 40;
+    slow += spent_ms() - begin > 40 * slowness();
     jumped = 0;
     MUST(pthread_join(thread, NULL) == 0);
   }
@@ -551,7 +552,7 @@ static void grandchild_has_its_pid(int to) {
   if (pid == 0) {
     long begin = spent_ms();
     close(dup(0));
-    result = spent_ms() - begin > 20 ? 's' : 'q';
+    result = spent_ms() - begin > 20 * slowness() ? 's' : 'q';
   }
   if (pid <= 0)
     MUST(write(to, &result, 1) == 1);
