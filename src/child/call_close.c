@@ -13,6 +13,7 @@
 #include <limits.h>
 
 #define UNSHARE 2u /* CLOSE_RANGE_UNSHARE */
+#define NOT_OPEN (-1)
 
 static bool is_on(void) { return pg_mode() != PG_MODE_OFF && !pg_is_guest(); }
 
@@ -41,13 +42,16 @@ static int close_near(int fd, int (*close)(int)) {
   bool inside = ours || pg_sys_fcntl(fd, F_GETFD, 0) < 0;
   bool closed = inside && pg_sys_close(fd) == 0;
   pg_window_close(&window);
-  return closed ? 0 : close(fd);
+  if (closed)
+    return 0;
+  return close(inside ? NOT_OPEN : fd);
 }
 
 PG_COLD int pg_call_close(int fd, int (*close)(int)) {
   if (!is_on())
     return close(fd);
-  pg_window_wait(fd);
+  if (!pg_is_single_threaded() && !pg_window_leaves_open(fd))
+    return close(NOT_OPEN);
   if (!pg_lift_was_near(fd))
     return close(fd);
   if (pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))

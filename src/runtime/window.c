@@ -78,8 +78,11 @@ void pg_window_open(struct pg_window *window) {
   if (window->open && pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &window->mask, sizeof all) < 0)
     window->mask = 0;
   window->locked = window->open && !pg_is_single_threaded() && !is_guest() && pg_window_lock();
-  if (window->locked)
+  if (window->locked) {
+    uint32_t windows = atomic_load_explicit(&pg_hot.windows, memory_order_relaxed);
+    atomic_store_explicit(&pg_hot.windows, windows + 1, memory_order_relaxed);
     atomic_store_explicit(&pg_hot.low, PG_LOW_ANY, memory_order_seq_cst);
+  }
 }
 
 void pg_window_close(struct pg_window *window) {
@@ -89,12 +92,30 @@ void pg_window_close(struct pg_window *window) {
     pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &window->mask, NULL, sizeof window->mask);
 }
 
-PG_COLD void pg_window_wait(int fd) {
-  for (int tries = 0; tries < PG_WINDOW_TRIES && pg_window_is_at(fd); tries = pg_window_pause(tries)) {
-    uint64_t holder = atomic_load_explicit(&owner, memory_order_relaxed), self = self_now();
-    if (holder == self || (self >> 32 && holder >> 32 && holder >> 32 != self >> 32))
-      return;
+/* Is the window that of a thread which the caller can wait for? */
+static bool is_others(void) {
+  uint64_t holder = atomic_load_explicit(&owner, memory_order_relaxed), self = self_now();
+  return holder != self && !(self >> 32 && holder >> 32 && holder >> 32 != self >> 32);
+}
+
+/* The kernel's answer is about the program's descriptor if no window was open at the number before it, and none was
+ * opened until after it. */
+bool pg_window_leaves_open(int fd) {
+  for (int tries = 0; tries < PG_WINDOW_TRIES; tries = pg_window_pause(tries)) {
+    uint32_t windows = atomic_load_explicit(&pg_hot.windows, memory_order_seq_cst);
+    if (pg_window_is_at(fd)) {
+      if (!is_others())
+        return true;
+      continue;
+    }
+    if (!pg_filter_can(PG_CAN_HOLD))
+      return true;
+    bool open = pg_sys_fcntl(fd, F_GETFD, 0) >= 0;
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!open || atomic_load_explicit(&pg_hot.windows, memory_order_relaxed) == windows)
+      return open;
   }
+  return true;
 }
 
 int pg_window_open_file(struct pg_window *window, const char *path) {
