@@ -36,7 +36,7 @@ static inline bool pg_window_is_other(pid_t self) {
 void pg_window_open(struct pg_window *window);
 void pg_window_close(struct pg_window *window);
 
-/* The lock without the blocked signals, for calls that may block. */
+/* The lock without the blocked signals, while it is not known whether a filter allows blocking them. */
 bool pg_window_lock(void);
 void pg_window_unlock(void);
 /* In a forked child of a program with threads: the thread that had the lock is not there. */
