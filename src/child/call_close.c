@@ -13,21 +13,22 @@
 #include <limits.h>
 
 #define UNSHARE 2u /* CLOSE_RANGE_UNSHARE */
+#define NOT_OPEN (-1)
 
 static bool is_on(void) { return pg_mode() != PG_MODE_OFF && !pg_is_guest(); }
 static bool may_hold(void) { return pg_is_ready() && is_on(); }
 
-/* Afterwards no number from first to last is the shim's, and no window is open. True: the lock must be given back. */
-static bool take(unsigned first, unsigned last) {
-  bool locked = !pg_is_single_threaded() && pg_filter_can(PG_CAN_PIDFD) && pg_window_lock();
+/* Afterwards no number from first to last is the shim's, and no other thread opens a window until pg_window_close().
+ * Signals are blocked as well, because a handler could jump out of the call, and leave the lock behind. */
+static struct pg_window take(unsigned first, unsigned last) {
+  struct pg_window window = {.open = false};
+  if (!pg_is_single_threaded()) {
+    pg_window_open(&window);
+    pg_window_works_on(&window, -1);
+  }
   pg_held_take(first, last);
   pg_log_take(first, last);
-  return locked;
-}
-
-static void give_back(bool locked) {
-  if (locked)
-    pg_window_unlock();
+  return window;
 }
 
 /* A high number may become the shim's at any moment, unless the program has it open. If it is free, or the shim's, the
@@ -42,13 +43,16 @@ static int close_near(int fd, int (*close)(int)) {
   bool inside = ours || pg_sys_fcntl(fd, F_GETFD, 0) < 0;
   bool closed = inside && pg_sys_close(fd) == 0;
   pg_window_close(&window);
-  return closed ? 0 : close(fd);
+  if (closed)
+    return 0;
+  return close(inside ? NOT_OPEN : fd);
 }
 
 PG_COLD int pg_call_close(int fd, int (*close)(int)) {
   if (!may_hold())
     return close(fd);
-  pg_window_wait(fd);
+  if (!pg_is_single_threaded() && !pg_window_leaves_open(fd))
+    return close(NOT_OPEN);
   if (!pg_lift_was_near(fd))
     return close(fd);
   if (pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
@@ -118,10 +122,11 @@ int pg_call_close_range(unsigned first, unsigned last, unsigned flags) {
     pg_call_files_apart();
   if (first > last || !may_hold())
     return raw_range(first, last, flags);
-  bool closes = !(flags & 4u /* CLOSE_RANGE_CLOEXEC */);
-  bool locked = closes && take(first, last);
+  struct pg_window window = {.open = false};
+  if (!(flags & 4u /* CLOSE_RANGE_CLOEXEC */))
+    window = take(first, last);
   int r = raw_range(first, last, flags);
-  give_back(locked);
+  pg_window_close(&window);
   return r;
 }
 
@@ -162,8 +167,10 @@ static void close_each(int first) {
 
 void pg_call_closefrom(int low) {
   unsigned first = low < 0 ? 0 : (unsigned)low;
-  bool locked = may_hold() && take(first, UINT_MAX);
+  struct pg_window window = {.open = false};
+  if (may_hold())
+    window = take(first, UINT_MAX);
   if (raw_range(first, UINT_MAX, 0) < 0 && !close_listed((int)first))
     close_each((int)first); /* no /proc, or no descriptor for it */
-  give_back(locked);
+  pg_window_close(&window);
 }

@@ -5,6 +5,7 @@
  * reports is then retired. */
 #include "child/call.h"
 
+#include "child/reach.h"
 #include "child/self.h"
 #include "kernel/status.h"
 #include "kernel/sys.h"
@@ -25,8 +26,12 @@ static pid_t next_wait(enum pg_wait which, pid_t pid, int *status, int options, 
   }
 }
 
-static void took(pid_t pid, bool ended, uint32_t births) {
-  if (ended)
+/* Threads and handlers may use one status word for all waits. Then an end that it tells may be another child's. Without
+ * these options no wait reports a child that lives, except to a tracer. */
+static bool is_sure(pid_t pid, int options) { return !(options & (WUNTRACED | WCONTINUED)) || pg_reach_ask(pid) != 0; }
+
+static void took(pid_t pid, bool ended, int options, uint32_t births) {
+  if (ended && is_sure(pid, options))
     pg_child_reaped(pid, births);
   else
     pg_child_told(pid);
@@ -40,7 +45,7 @@ pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, stru
   pg_probe_reap(false);
   pid_t r = next_wait(which, pid, at, options, ru);
   if (r > 0)
-    took(r, WIFEXITED(*at) || WIFSIGNALED(*at), births);
+    took(r, WIFEXITED(*at) || WIFSIGNALED(*at), options, births);
   return r;
 }
 
@@ -60,7 +65,7 @@ static int waitid_for(bool raw, int type, id_t id, siginfo_t *info, int options,
   pg_probe_reap(true);
   int r = next_waitid(raw, type, id, at, options, ru);
   if (r == 0 && at->si_pid > 0)
-    took(at->si_pid, !(options & WNOWAIT) && pg_siginfo_is_exit(at), births);
+    took(at->si_pid, !(options & WNOWAIT) && pg_siginfo_is_exit(at), options, births);
   return r;
 }
 

@@ -142,8 +142,9 @@ bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call) {
 /* ---- A process group ---- */
 
 /* The group of a leader that was reaped. While a group uses a number, the kernel gives that number to no process
- * (__change_pid() in kernel/pid.c). So if a process has the leader's PID, the group is gone. Else the number still
- * belongs to the group, or is free. */
+ * (__change_pid() in kernel/pid.c). So if a process has the leader's PID, the group is gone. Else the number
+ * belongs to the group, or is free. Or a stranger had it, led a group of its own, and was reaped as well: without a
+ * pidfd that cannot be told. */
 static int reach_orphaned_group(pg_id id, uint64_t ino, const struct pg_signal *s, bool guest) {
   pid_t pgid = pg_id_pid(id);
   int r = guest ? -EOPNOTSUPP : pg_reach(id, ino, s, false);

@@ -42,7 +42,8 @@ struct pg_hot {
   _Atomic uint32_t unfloor;   /* pg_lift: the bits of the lowest number that the shim ever had, inverted */
   _Atomic uint32_t levels;    /* of the number table, without the one on this page */
   _Atomic int32_t low;        /* pg_window: the low number that a window works on; 0: no window is open */
-  char apart[36];
+  _Atomic uint32_t windows;   /* pg_window: how many were opened in a program with threads */
+  char apart[32];
   /* number table */
   _Atomic uint32_t births;
   _Atomic uint32_t tickets;     /* one for each number that retires */

@@ -22,10 +22,10 @@ static bool is_guest(void) {
 #define UNKNOWN UINT32_MAX
 static _Atomic uint64_t owner;
 
-/* The windows with a lock that have begun, and the latest numbers. Written under the lock. */
-static _Atomic uint32_t begun, noted;
+/* The latest numbers of windows. Written under the lock. */
+static _Atomic uint32_t noted;
 static _Atomic int32_t recent[PG_WINDOW_RECENT]; /* + 1 */
-static PG_TLS uint32_t begun_before_fork;
+static PG_TLS uint32_t windows_before_fork;
 
 /* Thread-local memory cannot tell threads apart, because threads made by clone() may share it. */
 static uint64_t self_now(void) {
@@ -72,8 +72,8 @@ void pg_window_unlock(void) {
 }
 
 void pg_window_before_fork(void) {
-  uint32_t n = atomic_load_explicit(&begun, memory_order_acquire);
-  begun_before_fork = n - (atomic_load_explicit(&owner, memory_order_acquire) != 0);
+  uint32_t n = atomic_load_explicit(&pg_hot.windows, memory_order_acquire);
+  windows_before_fork = n - (atomic_load_explicit(&owner, memory_order_acquire) != 0);
 }
 
 /* The kernel copies the descriptors first and the memory second, so the count has each window that the copy shows. The
@@ -82,7 +82,7 @@ bool pg_window_forked(void) {
   bool open = atomic_load_explicit(&owner, memory_order_relaxed);
   if (PG_UNLIKELY(open))
     pg_window_unlock();
-  return open || atomic_load_explicit(&begun, memory_order_relaxed) != begun_before_fork;
+  return open || atomic_load_explicit(&pg_hot.windows, memory_order_relaxed) != windows_before_fork;
 }
 
 void pg_window_note(int fd) {
@@ -99,7 +99,7 @@ void pg_window_open(struct pg_window *window) {
     window->mask = 0;
   window->locked = window->open && !pg_is_single_threaded() && !is_guest() && pg_window_lock();
   if (window->locked) {
-    atomic_fetch_add_explicit(&begun, 1, memory_order_release);
+    atomic_fetch_add_explicit(&pg_hot.windows, 1, memory_order_release);
     atomic_store_explicit(&pg_hot.low, PG_LOW_ANY, memory_order_seq_cst);
   }
 }
@@ -118,12 +118,30 @@ void pg_window_close(struct pg_window *window) {
     pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &window->mask, NULL, sizeof window->mask);
 }
 
-PG_COLD void pg_window_wait(int fd) {
-  for (int tries = 0; tries < PG_WINDOW_TRIES && pg_window_is_at(fd); tries = pg_window_pause(tries)) {
-    uint64_t holder = atomic_load_explicit(&owner, memory_order_relaxed), self = self_now();
-    if (holder == self || (self >> 32 && holder >> 32 && holder >> 32 != self >> 32))
-      return;
+/* Is the window that of a thread which the caller can wait for? */
+static bool is_others(void) {
+  uint64_t holder = atomic_load_explicit(&owner, memory_order_relaxed), self = self_now();
+  return holder != self && !(self >> 32 && holder >> 32 && holder >> 32 != self >> 32);
+}
+
+/* The kernel's answer is about the program's descriptor if no window was open at the number before it, and none was
+ * opened until after it. */
+bool pg_window_leaves_open(int fd) {
+  for (int tries = 0; tries < PG_WINDOW_TRIES; tries = pg_window_pause(tries)) {
+    uint32_t windows = atomic_load_explicit(&pg_hot.windows, memory_order_seq_cst);
+    if (pg_window_is_at(fd)) {
+      if (!is_others())
+        return true;
+      continue;
+    }
+    if (!pg_filter_can(PG_CAN_HOLD))
+      return true;
+    bool open = pg_sys_fcntl(fd, F_GETFD, 0) >= 0;
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!open || atomic_load_explicit(&pg_hot.windows, memory_order_relaxed) == windows)
+      return open;
   }
+  return true;
 }
 
 int pg_window_open_file(struct pg_window *window, const char *path) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The window: the few system calls during which a low descriptor number belongs to the shim. The kernel gives a new
  * pidfd the lowest free number, which the program could use at the same moment. So all signals are blocked meanwhile.
- * In a program with threads a lock also keeps out dup2 and dup3 onto numbers of the program's choice, and a close of
- * this number. No call within a window blocks, so a wait for its end is short and bounded. Calls filter, kernel. */
+ * In a program with threads a lock also keeps out dup2 and dup3 onto numbers of the program's choice. A close of a
+ * number that the program does not have open is not made. No call within a window blocks, so a wait for its end is
+ * short and bounded. Calls filter, kernel. */
 #ifndef PG_RUNTIME_WINDOW_H
 #define PG_RUNTIME_WINDOW_H
 
@@ -35,7 +36,7 @@ static inline bool pg_window_is_other(pid_t self) {
 void pg_window_open(struct pg_window *window);
 void pg_window_close(struct pg_window *window);
 
-/* The lock without the blocked signals, for calls that may block. */
+/* The lock without the blocked signals, while it is not known whether a filter allows blocking them. */
 bool pg_window_lock(void);
 void pg_window_unlock(void);
 
@@ -58,8 +59,9 @@ static inline bool pg_window_is_at(int fd) {
   int32_t low = atomic_load_explicit(&pg_hot.low, memory_order_relaxed);
   return PG_UNLIKELY(low != PG_LOW_NONE) && (low == PG_LOW_ANY || low == fd + 1);
 }
-/* Waits for the end of such a window. */
-void pg_window_wait(int fd);
+/* Waits for the end of such a window. False: the program does not have the number open, so a close could only hit the
+ * next window. */
+bool pg_window_leaves_open(int fd);
 
 /* A file of /proc is open in a window only. Otherwise another thread's dup2() onto its number could replace it, and the
  * shim would then close the program's file. Returns a descriptor, or -errno; the window is open either way. */

@@ -361,6 +361,34 @@ static void jumped_anywhere(void) {
   note("%s, %s", rounds >= 300 ? "enough rounds" : "too few rounds", status_text(status));
 }
 
+/* The wait has reported a child that stopped. The handler of the same moment reaps another child, into the same status
+ * word. */
+static int one_word;
+static volatile pid_t ended;
+static void reap_into_one_word(int sig) {
+  (void)sig;
+  if (ended > 1 && waitpid(ended, &one_word, 0) == ended)
+    ended = 0;
+}
+
+static void one_status_word(void) {
+  struct sigaction action = {.sa_handler = reap_into_one_word, .sa_flags = SA_RESTART};
+  ended = fork_exiting(5);
+  MUST(waitid(P_PID, (id_t)ended, NULL, WEXITED | WNOWAIT) == 0 && sigaction(SIGCHLD, &action, NULL) == 0);
+  pid_t pid = fork_ok();
+  if (pid == 0) {
+    sleep_ms(50);
+    raise(SIGSTOP);
+    for (;;)
+      pause();
+  }
+  note("wait: %d", waitpid(pid, &one_word, WUNTRACED) == pid);
+  note("the handler reaped: %s", ended == 0 ? status_text(one_word) : "nothing");
+  note("kill: %d", kill_ok(pid, SIGCONT));
+  MUST(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
+  finish(pid);
+}
+
 const struct test_case cases[] = {
     {"interrupted", interrupted},
     {"restarted", restarted},
@@ -373,5 +401,6 @@ const struct test_case cases[] = {
     {"jumped-out", jumped_out},
     {"type-after-jump", type_after_jump},
     {"jumped-anywhere", jumped_anywhere},
+    {"one-status-word", one_status_word},
     {NULL, NULL},
 };

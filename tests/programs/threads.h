@@ -17,7 +17,8 @@
   X(stale)  /* kills of PIDs that strangers have */                                                                    \
   X(puts)   /* dup2, dup3 */                                                                                           \
   X(opens)                                                                                                             \
-  X(busy) /* EBUSY where it is allowed: from dup2 of a pidfd, beside waits that block */
+  X(closes) /* of numbers that are not open */                                                                         \
+  X(busy)   /* EBUSY where it is allowed: from dup2 of a pidfd, beside waits that block */
 
 /* What must not happen. */
 #define BAD(X)                                                                                                         \

@@ -360,6 +360,12 @@ static void reuse(struct putter *putter) {
   putter->turn++;
 }
 
+/* As a close-all does: it closes numbers that the program does not have open. */
+static void close_nothing(struct putter *putter) {
+  EXPECT(close(lowest + (int)(putter->turn++ % 4)) == -1 && errno == EBADF, close_failed);
+  DID_ONE(closes);
+}
+
 /* Any number may come. In a program with threads it need not be the lowest. */
 static void open_any(struct putter *putter) {
   if (putter->at >= 0) {
@@ -411,6 +417,7 @@ const struct scenario scenarios[] = {
     {"poll-closed", 32, poll_next, PUT_ZOMBIE, put_closed, 60000, 40000, false},
     {"first", 0, fresh, PUT_FILE, put_low, 150, 2000, false},
     {"cycle", 0, cycle, PUT_STRANGER, put_low, 500, 20000, false},
+    {"signal-bare", 200, signal_next, PUT_FILE, close_nothing, 40000, 400000, false},
     {"poll-in-turn", 200, poll_next, PUT_ZOMBIE, put_low, 40000, 40000, false},
     {"poll-held", 32, poll_next, PUT_ZOMBIE, put_high, 60000, 40000, false},
     {"births-high", 0, birth, PUT_FILE, put_high, 800, 20000, false},
