@@ -99,6 +99,19 @@ run "$pidguard" report steering
 expect status 1
 expect out '*child  ?[[]31m (by ?[[]31m)*'
 [[ $out != *$'\e'* ]] || expect out 'no escape character'
+# The same for C1 control characters, and for bytes that are not UTF-8. Other characters stay.
+name=$'\xc2\x9b31m \xc2\x80\xc2\x9f \x9b\xff\xc3 \xed\xa0\x80 \xc2\xa0\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80'
+plain=$'?31m ?? ??? ??? \xc2\xa0\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80'
+printf '%s\n' "$start pid=1 comm=\"$name\" call=kill target=5 sig=64 now=nobody" >steering
+run "$pidguard" report steering
+expect out "*1. $plain: kill(5, 64)  1 time*"
+run "$pidguard" report --json steering
+json 'd["stale"][0]["program"] == "\x9b31m \x80\x9f " + "\ufffd\ufffd\ufffd " * 2 + "\xa0\xe9\u20ac\U0001f600"'
+json 'd["stale"][0]["signals"] == [64]'
+run bash -c '"$0" report --json "$1" | LC_ALL=C tr -d "\n -~" | od -An -tx1' "$pidguard" steering
+expect out ' c2 a0 c3 a9 e2 82 ac f0 9f 98 80'
+run "$pidguard" report "$name"
+expect err "pidguard: $plain: No such file or directory"
 head -c 100 "$pidguard" >binary
 run "$pidguard" report binary
 expect status 2
