@@ -197,6 +197,11 @@ if find_namespace && "$cc" -g -O1 -o stale stale.c 2>/dev/null; then
   run "$pidguard" report --json summary.*
   expect status 0
   json 'd["counters"]["births"] == 2 and d["counters"]["reaped"] == 2 and d["counters"]["unwaited"] == 0'
+  # Each child counts in its parent. A subshell knows its siblings, and finds that one of them was reaped.
+  run "${in_namespace[@]}" "$pidguard" --mode=audit --log=family.%p bash -c 'sleep 0.3 & first=$!
+    (while [[ -e /proc/$first ]]; do :; done; kill $first 2>/dev/null) & wait'
+  run "$pidguard" report --json family.*
+  json 'd["counters"]["births"] == 2 and d["counters"]["reaped"] == 2 and d["counters"]["silent"] == 0'
 else
   skip 'a real program, because there is no pid namespace, or no compiler'
 fi
