@@ -119,8 +119,7 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
   int r = can ? pg_reach(id, ino, &s, false) : -ESRCH;
   if (r != -ESRCH)
     return answer(r, pid, sig, call);
-  pg_count(silent);
-  pg_child_retire(id, "silent");
+  pg_child_found_gone(id);
   return refuse(pid, sig, call);
 }
 
@@ -186,8 +185,7 @@ static int reach_group(pid_t pgid, const struct pg_signal *s, bool *ret_stale) {
     bool ended = r == PG_PASS ? pg_reach_is_lost(id) : r == -ESRCH && pg_reach(id, ino, &probe, false) == -ESRCH;
     if (!ended)
       return r; /* the child lives, but its group has no members at the moment */
-    pg_count(silent);
-    id = pg_child_retire(id, "silent");
+    id = pg_child_found_gone(id);
   }
   *ret_stale = true;
   if (pg_id_state(id) == PG_GONE)
@@ -278,8 +276,7 @@ int pg_child_check(pid_t pid, struct pg_call call) {
   if (pg_id_is_live(id)) {
     if (!pg_filter_can(PG_CAN_PIDFD) || pg_reach(id, ino, &probe, false) != -ESRCH)
       return 0;
-    pg_count(silent);
-    pg_child_retire(id, "silent");
+    pg_child_found_gone(id);
   }
   return is_thread(pid) || refuse(pid, 0, call) == PG_PASS ? PG_PASS : -ESRCH;
 }
