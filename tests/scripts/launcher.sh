@@ -14,16 +14,15 @@ expect out x
 run sh -c "echo typed | '$pidguard' cat"
 expect out typed
 
-# A signal reaches the command itself, because the launcher execs it. unshare --fork of util-linux 2.36 makes its command
-# ignore SIGTERM.
+# A signal reaches the command itself, because the launcher execs it.
 if find_namespace; then
   run "${in_namespace[@]}" bash -c '
     "$0" sleep 60 & pid=$!
     for i in $(seq 200); do [[ $(<"/proc/$pid/comm") == sleep ]] && break; sleep 0.02; done
     cat "/proc/$pid/comm"
-    ((pid > 1)) && kill -USR1 "$pid"
+    ((pid > 1)) && kill -TERM "$pid"
     wait "$pid"; echo $?' "$pidguard"
-  expect out $'sleep\n138'
+  expect out $'sleep\n143'
 else
   skip 'signals, because this user cannot make a pid namespace'
 fi
