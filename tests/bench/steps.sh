@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Compares instructions and system calls of the shim's paths with the figures in steps.table, or for a glibc before 2.34
-# in steps-2.31.table. Such a glibc has libdl beside it, which the object needs. Before 2.32 it does not tell whether the
-# program has threads, so the shim takes the way of programs with threads. Usage:
+# in steps-2.31.table. Such a glibc has libdl beside it, which the object needs. Before 2.32 it does not tell whether
+# the program has threads, so the shim takes the way of programs with threads. Usage:
 #   steps.sh BUILD-DIR calls        checks that the system calls are no more than in the table, with any compiler
 #   steps.sh BUILD-DIR steps        checks that the instructions within the preload object are within the margin; the
 #                                   margin is three times as wide for another compiler than the table's
