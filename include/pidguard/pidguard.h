@@ -194,8 +194,10 @@ PIDGUARD_API int pidguard_pidfd_from_text(const char *text, unsigned flags);
 PIDGUARD_API bool pidguard_is_pidfd(int fd);
 
 /* Is the process an unreaped child of the calling process? This verifies a pidfd that was opened from the PID of a
- * child. A process that reused the PID cannot be your unreaped child.
- * Errors: EBADF, EOPNOTSUPP. Kernel: 5.4. See waitid(2), P_PIDFD. */
+ * child. A process that reused the PID cannot be your unreaped child. A process that you trace is your child only if
+ * you are its parent as well. Before 6.13 that answer comes from /proc.
+ * Errors: EBADF, EOPNOTSUPP; for a process that you trace, before 6.13, also those of pidguard_pidfd_open_proc.
+ * Kernel: 5.4. See waitid(2), P_PIDFD. */
 PIDGUARD_API bool pidguard_pidfd_is_child(int pidfd);
 
 /* Do two pidfds name the same process? The answer is also right if the process was reaped.

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Obtaining pidfds: by PID, of a thread, by id, from a text; and telling what a descriptor is. */
 #include "api/internal.h"
+#include "kernel/sys.h"
 #include "pidfd/identity.h"
+#include "pidfd/info.h"
 #include "pidfd/open.h"
 #include "pidfd/text.h"
 
@@ -32,10 +34,21 @@ bool pidguard_is_pidfd(int fd) {
   return pg_ret_bool(r ? r : 1);
 }
 
+/* 0, or -ECHILD: the caller is the tracer of the process, and not its parent. Or the pidfd is of a thread. */
+static int verify_parent(int fd) {
+  struct pg_pidfd_info info;
+  int r = pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info);
+  if (r)
+    return r == -ESRCH || r == -EREMOTE ? -ECHILD : r;
+  return info.pid == info.tgid && (pid_t)info.ppid == pg_sys_getpid() ? 0 : -ECHILD;
+}
+
 bool pidguard_pidfd_is_child(int pidfd) {
   int r = pg_pidfd_check(pidfd);
   if (!r)
     r = pg_pidfd_verify_child(pidfd);
+  if (!r && pg_pidfd_is_tracee(pidfd))
+    r = verify_parent(pidfd);
   if (r == -ECHILD)
     return false;
   return pg_ret_bool(r ? r : 1);

@@ -151,7 +151,7 @@ static void identify(pg_id id, uint64_t ino, void *unused) {
     pg_number_identify(id, ino);
   pg_window_close(&window);
   if (known == -ECHILD)
-    pg_child_retire(id, "silent");
+    pg_child_found_gone(id);
 }
 
 void pg_child_identify_all(void) { pg_number_each(identify, NULL); }

@@ -41,7 +41,7 @@ static int close_near(int fd, int (*close)(int)) {
   bool ours = pg_is_held(fd) || pg_log_is_on(fd);
   pg_held_take((unsigned)fd, (unsigned)fd);
   pg_log_take((unsigned)fd, (unsigned)fd);
-  bool inside = ours || pg_sys_fcntl(fd, F_GETFD, 0) < 0;
+  bool inside = ours || pg_sys_fcntl(fd, F_GETFD, 0) == -EBADF;
   bool closed = inside && pg_sys_close(fd) == 0;
   pg_window_close(&window);
   if (closed)

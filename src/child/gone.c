@@ -30,7 +30,8 @@ static bool group_may_live(pid_t pid) {
   return !pg_filter_can(PG_CAN_ASK) || (pid > 1 && pg_sys_kill(-pid, 0) != -ESRCH);
 }
 
-pg_id pg_child_retire(pg_id id, const char *how) {
+/* how: for the log. The new id, or 0. */
+static pg_id retire(pg_id id, const char *how) {
   pid_t pid = pg_id_pid(id);
   pg_id gone = pg_number_retire(id, group_may_live(pid));
   if (!gone)
@@ -38,6 +39,13 @@ pg_id pg_child_retire(pg_id id, const char *how) {
   pg_held_retire(id, gone);
   pg_family_retired(pid);
   told("reap", pid, how);
+  return gone;
+}
+
+pg_id pg_child_found_gone(pg_id id) {
+  pg_id gone = retire(id, "silent");
+  if (gone && pg_reach_is_own(id)) /* a sibling counts in its parent */
+    pg_count(silent);
   return gone;
 }
 
@@ -91,7 +99,7 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
   if (!dead && pg_filter_can(PG_CAN_PIDFD))
     dead = pg_reach(id, ino, &probe, false) == -ESRCH;
   if (dead)
-    pg_child_retire(id, "wait");
+    retire(id, "wait");
 }
 
 /* If a wait reports a retired PID, the process belongs to the program: an adopted orphan, or a tracee. By now another
@@ -127,10 +135,8 @@ void pg_child_collect(void) {
   pg_id id;
   if (pg_number_births() % 4 || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_ASK))
     return;
-  for (int i = 0; i < 16 && (id = pg_number_next_live(64, &ino)) && has_ended(id, ino); i++) {
-    pg_count(silent);
-    pg_child_retire(id, "silent");
-  }
+  for (int i = 0; i < 16 && (id = pg_number_next_live(64, &ino)) && has_ended(id, ino); i++)
+    pg_child_found_gone(id);
   if (pg_held_any() && (id = pg_held_next_group(&ino)) && pg_reach(id, ino, &probe, false) == -ESRCH) {
     pg_id gone = pg_number_retire(id, false);
     pg_held_retire(id, gone);

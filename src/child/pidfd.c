@@ -23,7 +23,7 @@ int pg_child_pidfd(pid_t pid) {
     return fd;
   if (fd >= 0)
     pg_sys_close(fd);
-  pg_child_retire(id, "silent");
+  pg_child_found_gone(id);
   return -ESRCH;
 }
 

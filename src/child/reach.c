@@ -168,13 +168,15 @@ static int send_through(int fd, const struct pg_signal *s) {
   }
 }
 
-/* Before 6.9 a group is reached by number only. It is the right one while its leader is not reaped. */
+/* Before 6.9 a group is reached by number only. It is the right one while its leader is not reaped, which the leader's
+ * pidfd tells. */
 static int send_proven(int fd, pg_id id, const struct pg_signal *s) {
   int r = send_through(fd, s);
   pid_t pid = pg_id_pid(id);
-  if (r == -EOPNOTSUPP && s->scope == PG_PIDFD_SIGNAL_PROCESS_GROUP && pid > 1 && pg_id_is_live(id))
-    r = pg_sys_kill(-pid, s->sig);
-  return r;
+  if (r != -EOPNOTSUPP || s->scope != PG_PIDFD_SIGNAL_PROCESS_GROUP || pid <= 1 || !pg_id_is_live(id))
+    return r;
+  r = pg_sys_pidfd_send_signal(fd, 0, NULL, 0);
+  return r == -ESRCH || r == -EBADF ? r : pg_sys_kill(-pid, s->sig);
 }
 
 /* -EBADF: nothing is held. */

@@ -83,6 +83,9 @@ static int answer(int r, pid_t target, int sig, struct pg_call call) {
 
 /* ---- One process ---- */
 
+/* Does the program's own call get past the filter, so that a signal by pidfd may replace it? */
+static bool may_replace(const siginfo_t *info) { return !info || pg_filter_can(PG_CAN_SEND); }
+
 /* Is this the first process of another pid namespace? The table's PIDs mean nothing there. */
 static bool is_first(pid_t self) { return self == 1 || (pg_filter_can(PG_CAN_PARENT) && pg_sys_getppid() == 0); }
 
@@ -96,7 +99,9 @@ static int signal_as_guest(pid_t pid, const struct pg_signal *s, struct pg_call 
   pg_id id = pg_number_find(pid, &ino);
   if (!id)
     return ask_family(pid, s->sig, call);
-  int r = pg_id_is_live(id) ? pg_reach(id, ino, s, true) : -ESRCH;
+  int r = -ESRCH;
+  if (pg_id_is_live(id))
+    r = may_replace(s->info) ? pg_reach(id, ino, s, true) : PG_PASS;
   if (r == -EOPNOTSUPP || (r == -ESRCH && pg_filter_can(PG_CAN_PIDFD) && pg_reach_ask(pid) == 0))
     return PG_PASS;
   return r == -ESRCH ? refuse(pid, s->sig, call) : r;
@@ -113,20 +118,19 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
     return ask_family(pid, sig, call);
   if (!pg_id_is_live(id))
     return refuse(pid, sig, call);
-  bool can = pg_filter_can(PG_CAN_PIDFD);
+  bool can = pg_filter_can(PG_CAN_PIDFD) && may_replace(info);
   if (!can && !pg_reach_is_lost(id))
     return PG_PASS;
   int r = can ? pg_reach(id, ino, &s, false) : -ESRCH;
   if (r != -ESRCH)
     return answer(r, pid, sig, call);
-  pg_count(silent);
-  pg_child_retire(id, "silent");
+  pg_child_found_gone(id);
   return refuse(pid, sig, call);
 }
 
 bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call) {
   uint64_t ino;
-  if (pid <= 0 || pg_mode() == PG_MODE_OFF || pg_is_guest() || !pg_filter_can(PG_CAN_PIDFD))
+  if (pid <= 0 || pg_mode() == PG_MODE_OFF || pg_is_guest() || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_SEND))
     return false;
   pg_child_look_back();
   pg_id id = pg_number_find(pid, &ino);
@@ -186,8 +190,7 @@ static int reach_group(pid_t pgid, const struct pg_signal *s, bool *ret_stale) {
     bool ended = r == PG_PASS ? pg_reach_is_lost(id) : r == -ESRCH && pg_reach(id, ino, &probe, false) == -ESRCH;
     if (!ended)
       return r; /* the child lives, but its group has no members at the moment */
-    pg_count(silent);
-    id = pg_child_retire(id, "silent");
+    id = pg_child_found_gone(id);
   }
   *ret_stale = true;
   if (pg_id_state(id) == PG_GONE)
@@ -278,8 +281,7 @@ int pg_child_check(pid_t pid, struct pg_call call) {
   if (pg_id_is_live(id)) {
     if (!pg_filter_can(PG_CAN_PIDFD) || pg_reach(id, ino, &probe, false) != -ESRCH)
       return 0;
-    pg_count(silent);
-    pg_child_retire(id, "silent");
+    pg_child_found_gone(id);
   }
   return is_thread(pid) || refuse(pid, 0, call) == PG_PASS ? PG_PASS : -ESRCH;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # `cpack -G DEB` makes the packages libpidguard0, pidguard and libpidguard-dev. `cpack --config CPackSourceConfig.cmake`
 # makes the source tarball. Debian's folders need -DCMAKE_INSTALL_PREFIX=/usr, which scripts/packages sets.
+set(CPACK_VERBATIM_VARIABLES ON)
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME pidguard)
 set(CPACK_PACKAGE_VENDOR "the pidguard maintainers")

@@ -39,8 +39,18 @@ endforeach()
 
 install(FILES ${CMAKE_CURRENT_SOURCE_DIR}/tool/completion.bash RENAME pidguard
   DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT tools)
-install(FILES ${CMAKE_CURRENT_SOURCE_DIR}/tool/completion.zsh RENAME _pidguard
-  DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT tools)
+# zsh searches site-functions of each prefix, except that Debian's zsh searches vendor-completions of /usr.
+set(pg_datadir "\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}")
+if(IS_ABSOLUTE "${CMAKE_INSTALL_DATADIR}")
+  set(pg_datadir "${CMAKE_INSTALL_DATADIR}")
+endif()
+install(CODE "
+  set(pg_zsh site-functions)
+  if(\"\${CMAKE_INSTALL_PREFIX}\" MATCHES \"^/usr/?$\" AND EXISTS /etc/debian_version)
+    set(pg_zsh vendor-completions)
+  endif()
+  file(INSTALL \"${CMAKE_CURRENT_SOURCE_DIR}/tool/completion.zsh\" RENAME _pidguard
+    DESTINATION \"${pg_datadir}/zsh/\${pg_zsh}\")" COMPONENT tools)
 
 if(pg_alone)
   # Removes the files that the manifest of the installation names, and the project's own folders. Rebuilds the loader's

@@ -87,10 +87,14 @@ int pg_pidfd_check(int fd) {
   return r == -EBADF ? -EBADF : 0;
 }
 
-int pg_pidfd_verify_child(int fd) {
+static int find_by_wait(int fd, int options) {
   siginfo_t si;
-  int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL);
+  int r = pg_sys_waitid(PG_P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG | WNOWAIT | options, NULL);
   if (r == -EINVAL)
     return fd < 0 ? -EBADF : -EOPNOTSUPP;
   return pg_or_unsupported(r);
 }
+
+int pg_pidfd_verify_child(int fd) { return find_by_wait(fd, __WALL); }
+
+bool pg_pidfd_is_tracee(int fd) { return !find_by_wait(fd, __WCLONE) && !find_by_wait(fd, 0); }

@@ -30,7 +30,7 @@ PG_COLD bool pg_filter_look(int needed) {
   if (!(atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & PG_CAN_KNOWN)) {
     int seccomp = pg_proc_self_read().seccomp;
     if (seccomp == 0) {
-      cans_are(PG_CAN_ALL | PG_CAN_SHARE);
+      cans_are(PG_CAN_ALL | PG_CAN_SHARE | PG_CAN_SEND);
     } else if (seccomp == 1) {
       cans_are(0);
     } else { /* unknown if there is no /proc, or no free descriptor to read it */
@@ -48,6 +48,8 @@ PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
     return pg_filter_can(PG_CAN_PIDFD);
   int survived = pg_filter_is_untried() ? pg_probe(birth, pid) : -1;
   if (survived >= 0) {
+    if (!(survived & PG_CAN_ASK)) /* a filter that refuses kill must not be bypassed */
+      survived &= ~PG_CAN_KILL;
     cans_are(survived | PG_CAN_READ | PG_CAN_MAP);
     atomic_store_explicit(&untried, false, memory_order_relaxed);
   }
@@ -98,20 +100,29 @@ static const struct {
     {PG_CAN_MAP, {SYS_munmap, 0, {0}}},
 };
 
-/* A call of the program that the shim replaces by another one. A filter that refuses it must not be bypassed. */
-static const struct pg_bpf_call replaced = {SYS_kill, 0, {0}};
+/* Calls of the program that the shim replaces by another one. A filter that refuses them must not be bypassed. */
+static const struct {
+  int group;
+  struct pg_bpf_call call;
+} replaced[] = {
+    {PG_CAN_KILL, {SYS_kill, 0, {0}}},
+    {PG_CAN_SEND, {SYS_rt_sigqueueinfo, 0, {0}}},
+    {PG_CAN_SEND, {SYS_tkill, 0, {0}}},
+    {PG_CAN_SEND, {SYS_tgkill, 0, {0}}},
+};
 
 static int let_pass(const struct pg_bpf_program *program) {
   static _Atomic int busy;
   static struct pg_bpf_room room;
-  int cans = PG_CAN_ALL;
+  int cans = PG_CAN_ALL | PG_CAN_SEND;
   if (atomic_exchange_explicit(&busy, 1, memory_order_acquire)) /* another thread installs a filter at the same time */
     return 0;
   for (size_t i = 0; i < PG_ARRAY_LEN(needed); i++)
     if ((cans & needed[i].group) && !pg_bpf_lets_pass(program, &needed[i].call, true, &room))
       cans &= ~needed[i].group;
-  if (!pg_bpf_lets_pass(program, &replaced, false, &room))
-    cans &= ~(PG_CAN_PIDFD | PG_CAN_HOLD | PG_CAN_ASK | PG_CAN_THREAD);
+  for (size_t i = 0; i < PG_ARRAY_LEN(replaced); i++)
+    if ((cans & replaced[i].group) && !pg_bpf_lets_pass(program, &replaced[i].call, false, &room))
+      cans &= ~replaced[i].group;
   atomic_store_explicit(&busy, 0, memory_order_release);
   return cans;
 }

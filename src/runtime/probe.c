@@ -6,6 +6,7 @@
 #include "runtime/proc_self.h"
 #include "runtime/window.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -38,11 +39,17 @@ static bool libc_since(int minor) {
 #endif
 }
 
-/* Makes the calls of each group without an effect. All descriptors may be in use, so this process closes some; it
- * shares none. */
-static void try_pidfd(pid_t pid) {
-  uint64_t dev, ino, all = ~(uint64_t)0, mask;
-  pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof all);
+/* No handler of the program runs in the throw-away process: not for a signal to its group, and not for SIGSYS, with
+ * which a filter may answer a call. A blocked SIGSYS kills instead (force_sig_info_to_task() in kernel/signal.c). */
+static bool try_block(void) {
+  uint64_t all = ~(uint64_t)0, mask;
+  return pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof all) == 0;
+}
+
+/* Makes the calls of each group without an effect. False: the group is refused by an errno that matters. All
+ * descriptors may be in use, so this process closes some; it shares none. */
+static bool try_pidfd(pid_t pid) {
+  uint64_t dev, ino;
   for (int i = 0; i < 3; i++)
     pg_sys_close(i);
   pg_sys_getpid();
@@ -52,35 +59,54 @@ static void try_pidfd(pid_t pid) {
   pg_sys_fstatfs_type(fd);
   pg_sys_pidfd_send_signal(fd, 0, NULL, 0);
   pg_sys0(SYS_sched_yield);
+  return true;
 }
 
-static void try_hold(pid_t pid) {
+static bool try_hold(pid_t pid) {
   (void)pid;
   int fd = pg_sys_openat(AT_FDCWD, "/", O_RDONLY | O_CLOEXEC, 0);
   pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
   pg_sys_fcntl(fd, F_GETFD, 0);
   pg_sys_nofile_soft();
+  return true;
 }
 
-static void try_child(pid_t pid) {
+static bool try_child(pid_t pid) {
   pg_sys_waitid(PG_P_PIDFD, (id_t)-1, NULL, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
   pg_sys_waitid(P_PID, (id_t)pid, NULL, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
+  return true;
 }
 
-static void try_ask(pid_t pid) { pg_sys_kill(pid, 0); }
+/* The kernel's own answer about a PID that no process can have. */
+static bool try_ask(pid_t pid) {
+  pg_sys_kill(pid, 0);
+  return pg_sys_kill(INT_MAX, 0) == -ESRCH;
+}
 
-static void try_thread(pid_t pid) { pg_sys3(SYS_tgkill, pid, pid, 0); }
+static bool try_thread(pid_t pid) {
+  pg_sys3(SYS_tgkill, pid, pid, 0);
+  return true;
+}
 
-static void try_parent(pid_t pid) {
+static bool try_send(pid_t pid) {
+  siginfo_t info = {.si_code = SI_QUEUE};
+  (void)pid;
+  return pg_sys3(SYS_rt_sigqueueinfo, INT_MAX, 0, &info) == -ESRCH && pg_sys2(SYS_tkill, INT_MAX, 0) == -ESRCH &&
+         pg_sys3(SYS_tgkill, INT_MAX, INT_MAX, 0) == -ESRCH;
+}
+
+static bool try_parent(pid_t pid) {
   (void)pid;
   pg_sys_getppid();
+  return true;
 }
 
 static const struct {
   int group;
-  void (*run)(pid_t pid);
+  bool (*run)(pid_t pid);
 } tries[] = {{PG_CAN_CHILD, try_child},   {PG_CAN_ASK, try_ask},   {PG_CAN_THREAD, try_thread},
-             {PG_CAN_PARENT, try_parent}, {PG_CAN_HOLD, try_hold}, {PG_CAN_PIDFD, try_pidfd}};
+             {PG_CAN_PARENT, try_parent}, {PG_CAN_HOLD, try_hold}, {PG_CAN_SEND, try_send},
+             {PG_CAN_PIDFD, try_pidfd}};
 
 /* Groups that the throw-away process leaves out, because an earlier one has died of them. */
 static _Atomic int deadly;
@@ -88,6 +114,9 @@ static _Atomic int deadly;
 /* The child that was just born. Each throw-away process of a program has another newborn child, and needs no system
  * call to know it. */
 static pid_t newborn;
+
+/* Where the groups that were ended stand in the entry. */
+#define ENDED 16
 
 /* This process must leave no core. With a limit of 1 byte the kernel writes none, and starts no program for one
  * (core(5)). The entry holds the PID of the newborn child, and the groups that were begun and ended. */
@@ -100,13 +129,19 @@ static void be_probe(void) {
     pg_sys4(SYS_prlimit64, 0, RLIMIT_CORE, core, NULL);
   }
   atomic_store_explicit(cell, said, memory_order_relaxed);
+  if (!(skipped & PG_CAN_PIDFD)) {
+    atomic_store_explicit(cell, said | PG_CAN_PIDFD, memory_order_relaxed);
+    if (!try_block())
+      skipped |= PG_CAN_PIDFD;
+  }
   for (size_t i = 0; i < PG_ARRAY_LEN(tries); i++) {
     int group = tries[i].group;
     if (skipped & group)
       continue;
-    atomic_store_explicit(cell, said |= (uint64_t)group, memory_order_relaxed);
-    tries[i].run(newborn);
-    atomic_store_explicit(cell, said |= (uint64_t)group << 8, memory_order_relaxed);
+    atomic_store_explicit(cell, said | (uint64_t)group, memory_order_relaxed);
+    if (tries[i].run(newborn))
+      said |= (uint64_t)group << ENDED | (uint64_t)group;
+    atomic_store_explicit(cell, said, memory_order_relaxed);
   }
   for (;;)
     pg_sys1(SYS_exit_group, 0);
@@ -185,7 +220,8 @@ static long make_probe(enum pg_birth birth) {
   }
 }
 
-/* A throw-away process that died when it asked about children. That call cannot reap it. */
+/* A throw-away process that died before it had asked about children. The next one tells whether that call can reap
+ * it. */
 static _Atomic pid_t also_unreaped;
 
 /* The process has given up its memory already, so it becomes a zombie in a moment. The wait is short. */
@@ -216,9 +252,10 @@ static int try_once(enum pg_birth birth, int *ret_died) {
     return -1;
   uint64_t said = atomic_exchange_explicit(&cells[newborn % CELLS], 0, memory_order_relaxed);
   bool spoke = said >> 32 == (uint32_t)newborn;
-  int begun = spoke ? (int)(said & 0xff) : PG_CAN_ALL, ended = spoke ? (int)(said >> 8 & 0xff) : 0;
+  int begun = spoke ? (int)(said & 0xffff) : PG_CAN_ALL, ended = spoke ? (int)(said >> ENDED & 0xffff) : 0;
   *ret_died = begun & ~ended;
-  if (*ret_died == PG_CAN_CHILD) {
+  bool first = !atomic_load_explicit(&also_unreaped, memory_order_relaxed);
+  if (first && !(ended & PG_CAN_CHILD) && (*ret_died == PG_CAN_CHILD || *ret_died == PG_CAN_PIDFD)) {
     atomic_store_explicit(&also_unreaped, (pid_t)pid, memory_order_relaxed);
     return ended;
   }

@@ -5,7 +5,6 @@
 #include "kernel/sys.h"
 #include "runtime/filter.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 
@@ -137,7 +136,7 @@ bool pg_window_leaves_open(int fd) {
     }
     if (!pg_filter_can(PG_CAN_HOLD))
       return true;
-    bool open = pg_sys_fcntl(fd, F_GETFD, 0) != -EBADF; /* a filter may refuse the question */
+    bool open = pg_sys_fcntl(fd, F_GETFD, 0) != -EBADF;
     atomic_thread_fence(memory_order_seq_cst);
     if (!open || atomic_load_explicit(&pg_hot.windows, memory_order_relaxed) == windows)
       return open;

@@ -159,10 +159,22 @@ static const char *machine_name(uint16_t machine) {
   return NULL;
 }
 
+static const char *base_name(const char *file) {
+  const char *slash = strrchr(file, '/');
+  return slash ? slash + 1 : file;
+}
+
+/* ld.so, ld-linux.so.2, ld64.so.1, ld-musl-x86_64.so.1 */
 static bool is_linker(const char *file) {
-  const char *base = strrchr(file, '/');
-  base = base ? base + 1 : file;
-  return strncmp(base, "ld", 2) == 0 && strstr(base, ".so");
+  const char *base = base_name(file);
+  return strncmp(base, "ld", 2) == 0 && strchr(".-3456", base[2]) && strstr(base, ".so");
+}
+
+static bool is_library_name(const char *file) {
+  const char *so = strstr(base_name(file), ".so");
+  while (so && so[3] && so[3] != '.')
+    so = strstr(so + 3, ".so");
+  return so;
 }
 
 static void judge_elf(const char *file, struct elf *e, const struct object *o, enum judge_for whom,
@@ -184,7 +196,7 @@ static void judge_elf(const char *file, struct elf *e, const struct object *o, e
   if (!elf_interp(e, interp, sizeof interp)) {
     if (is_linker(file))
       j->verdict = JUDGED_LINKER; /* the linker preloads */
-    else if (e->type == ET_DYN && (elf_dynamic_text(e, DT_SONAME, 0, soname, sizeof soname) || strstr(file, ".so")))
+    else if (e->type == ET_DYN && (elf_dynamic_text(e, DT_SONAME, 0, soname, sizeof soname) || is_library_name(file)))
       j->verdict = JUDGED_LIBRARY;
     else
       conclude(j, JUDGED_STATIC, file, "is statically linked, so nothing can be preloaded");

@@ -10,7 +10,7 @@ extern char **environ;
 static const char usage[] =
     "usage: pidguard [run] [OPTION...] COMMAND [ARG...]\n"
     "       pidguard report [--json] FILE...\n"
-    "       pidguard check [--json] FILE|FOLDER...\n"
+    "       pidguard check [--json] [--quiet] FILE|FOLDER...\n"
     "       pidguard status [--json] PID...\n"
     "       pidguard --demo\n"
     "Runs COMMAND so that a signal to one of its children, or a wait for it, cannot hit a stranger that got "

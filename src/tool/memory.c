@@ -59,6 +59,15 @@ void process_comm(const struct process *p, char *to, size_t size) {
     fclose(f);
 }
 
+char process_state(const struct process *p) {
+  FILE *f = process_file(p, "stat");
+  char line[512];
+  char *end = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
+  if (f)
+    fclose(f);
+  return end && end[1] == ' ' ? end[2] : '?';
+}
+
 void process_objects(const struct process *p, bool (*fn)(void *arg, uint64_t start, const char *path), void *arg) {
   FILE *maps = process_file(p, "maps");
   char *line = NULL;

@@ -24,6 +24,8 @@ bool process_read(const struct process *p, uint64_t address, void *to, size_t n)
 FILE *process_file(const struct process *p, const char *name);
 /* The name of a process, or "". */
 void process_comm(const struct process *p, char *to, size_t size);
+/* The letter of its state: 'Z' for a zombie; '?' if that cannot be read. */
+char process_state(const struct process *p);
 /* Calls fn with the start of each readable mapping of the beginning of a file, and that file, until fn returns
  * false. */
 void process_objects(const struct process *p, bool (*fn)(void *arg, uint64_t start, const char *path), void *arg);

@@ -93,8 +93,8 @@ static void take_stale(const struct line *l, bool late, bool refused) {
   if (hit)
     add_name(s, now);
   int64_t sig = line_has(l, "sig") ? line_number(l, "sig") : -1;
-  if (sig >= 0 && sig < 64)
-    s->signals |= (uint64_t)1 << sig;
+  if (sig >= 0 && sig < REPORT_SIGNALS)
+    s->signals[sig] = true;
   widen(&s->first, &s->last, line_time(l, "time"));
   widen(&s->least_ago, &s->most_ago, line_time(l, "ago"));
   s->target = line_number(l, "target");

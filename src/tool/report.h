@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define REPORT_NAMES 4
+#define REPORT_SIGNALS 65 /* 0 to 64 */
 
 /* Uses of PIDs whose child was gone, grouped by program, call, place and how the child had gone. */
 struct stale {
@@ -16,11 +17,11 @@ struct stale {
   uint64_t count;
   uint64_t hits;                /* uses when another process had the PID */
   uint64_t nobody;              /* uses when no process had it */
-  uint64_t signals;             /* a bit for each, from bit 0 for signal 0 */
   int64_t first, last;          /* microseconds since 1970; -1: unknown */
   int64_t least_ago, most_ago;  /* between the child's end and the use, microseconds; -1: unknown */
   int64_t target, pid;          /* of the latest */
   char names[REPORT_NAMES][24]; /* of the processes that had the PID */
+  bool signals[REPORT_SIGNALS]; /* those that were sent */
   char by[24];                  /* which thread had reaped the child: of the latest use */
 };
 

@@ -26,16 +26,13 @@ static const char *signal_name(int sig) {
   return NULL;
 }
 
-static void print_signals(FILE *out, uint64_t signals, const char *before) {
-  for (int sig = 0; sig < 64; sig++) {
-    if (!(signals >> sig & 1))
-      continue;
+static void print_signals(const struct stale *s) {
+  for (int sig = 0; sig < REPORT_SIGNALS; sig++) {
     const char *name = signal_name(sig);
-    if (name)
-      fprintf(out, "%sSIG%s", before, name);
-    else
-      fprintf(out, "%s%d", before, sig);
-    before = ", ";
+    if (s->signals[sig] && name)
+      printf(", SIG%s", name);
+    else if (s->signals[sig])
+      printf(", %d", sig);
   }
 }
 
@@ -129,7 +126,7 @@ static void print_stale(const struct stale *s, unsigned nth) {
   fputs(": ", stdout);
   print_plain(stdout, s->call);
   printf("(%lld", (long long)s->target);
-  print_signals(stdout, s->signals, ", ");
+  print_signals(s);
   printf(")  %llu time%s\n", (unsigned long long)s->count, s->count == 1 ? "" : "s");
   print_site(s, nth <= SITES_MAX);
   print_ages(s);
@@ -238,8 +235,8 @@ static void json_stale(const struct stale *s, bool resolve) {
   json_member("source", site.source);
   printf(",\"signals\":[");
   const char *comma = "";
-  for (int sig = 0; sig < 64; sig++) {
-    if (s->signals >> sig & 1) {
+  for (int sig = 0; sig < REPORT_SIGNALS; sig++) {
+    if (s->signals[sig]) {
       printf("%s%d", comma, sig);
       comma = ",";
     }

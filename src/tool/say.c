@@ -6,10 +6,60 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The length that the first byte of an UTF-8 character announces, or 0. */
+static size_t utf8_announced(unsigned char first) {
+  if (first < 0x80)
+    return 1;
+  if (first >= 0xc2 && first < 0xe0)
+    return 2;
+  if ((first & 0xf0) == 0xe0)
+    return 3;
+  return first >= 0xf0 && first < 0xf5 ? 4 : 0;
+}
+
+/* The length of the UTF-8 character at `s`, or 0. */
+static size_t utf8_length(const unsigned char *s, size_t left) {
+  size_t n = utf8_announced(s[0]);
+  if (!n || n > left)
+    return 0;
+  for (size_t i = 1; i < n; i++)
+    if ((s[i] & 0xc0) != 0x80)
+      return 0;
+  bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
+  bool outside = (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf4 && s[1] >= 0x90);
+  return overlong || outside ? 0 : n;
+}
+
+/* One of the characters U+0000 to U+001F and U+007F to U+009F, which can steer a terminal. */
+static bool is_control(const unsigned char *s, size_t n) {
+  return n == 1 ? *s < ' ' || *s == 0x7f : n == 2 && s[0] == 0xc2 && s[1] < 0xa0;
+}
+
+static void make_plain(char *text) {
+  char *to = text;
+  for (size_t left = strlen(text), n; left; left -= n, text += n) {
+    const unsigned char *s = (const unsigned char *)text;
+    size_t length = utf8_length(s, left);
+    n = length ? length : 1;
+    if (length && !is_control(s, length)) {
+      memmove(to, text, n);
+      to += n;
+    } else {
+      *to++ = '?';
+    }
+  }
+  *to = '\0';
+}
+
 static void say_v(const char *format, va_list args) {
-  fputs("pidguard: ", stderr);
-  vfprintf(stderr, format, args);
-  fputc('\n', stderr);
+  char *text;
+  if (vasprintf(&text, format, args) < 0) {
+    fputs("pidguard: no memory\n", stderr);
+    return;
+  }
+  make_plain(text);
+  fprintf(stderr, "pidguard: %s\n", text);
+  free(text);
 }
 
 void say(const char *format, ...) {
@@ -55,30 +105,6 @@ char *must_format(const char *format, ...) {
   return text;
 }
 
-/* The length that the first byte of an UTF-8 character announces, or 0. */
-static size_t utf8_announced(unsigned char first) {
-  if (first < 0x80)
-    return 1;
-  if (first >= 0xc2 && first < 0xe0)
-    return 2;
-  if ((first & 0xf0) == 0xe0)
-    return 3;
-  return first >= 0xf0 && first < 0xf5 ? 4 : 0;
-}
-
-/* The length of the UTF-8 character at `s`, or 0. */
-static size_t utf8_length(const unsigned char *s, size_t left) {
-  size_t n = utf8_announced(s[0]);
-  if (!n || n > left)
-    return 0;
-  for (size_t i = 1; i < n; i++)
-    if ((s[i] & 0xc0) != 0x80)
-      return 0;
-  bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-  bool outside = (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf4 && s[1] >= 0x90);
-  return overlong || outside ? 0 : n;
-}
-
 void json_string(FILE *out, const char *text, size_t length) {
   const unsigned char *s = (const unsigned char *)text;
   fputc('"', out);
@@ -88,8 +114,8 @@ void json_string(FILE *out, const char *text, size_t length) {
       fputs("\\ufffd", out);
     else if (s[i] == '"' || s[i] == '\\')
       fprintf(out, "\\%c", s[i]);
-    else if (s[i] < ' ' || s[i] == 0x7f)
-      fprintf(out, "\\u%04x", s[i]);
+    else if (is_control(s + i, n))
+      fprintf(out, "\\u%04x", s[i + n - 1]);
     else
       fwrite(s + i, 1, n, out);
     i += n ? n : 1;
@@ -100,6 +126,8 @@ void json_string(FILE *out, const char *text, size_t length) {
 void json_text(FILE *out, const char *text) { json_string(out, text, strlen(text)); }
 
 void print_plain(FILE *out, const char *text) {
-  for (const unsigned char *s = (const unsigned char *)text; *s; s++)
-    fputc(*s < ' ' || *s == 0x7f ? '?' : *s, out);
+  char *plain = must_dup(text);
+  make_plain(plain);
+  fputs(plain, out);
+  free(plain);
 }

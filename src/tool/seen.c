@@ -165,20 +165,14 @@ static int32_t own_number(const struct process *p) {
 static void add_child(struct seen *s, pid_t pid) {
   struct process p;
   bool denied;
-  struct child c = {.pid = pid, .state = '?'};
+  struct child c = {.pid = pid};
   if (process_open(pid, &p, &denied) < 0 && !denied) {
     process_close(&p);
     return; /* the child has ended meanwhile */
   }
   process_comm(&p, c.comm, sizeof c.comm);
   c.own = own_number(&p);
-  FILE *f = process_file(&p, "stat");
-  char line[512];
-  char *end = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
-  if (end && end[1] == ' ')
-    c.state = end[2];
-  if (f)
-    fclose(f);
+  c.state = process_state(&p);
   process_close(&p);
   struct known key = {.pid = c.own};
   c.known = s->knowns && !s->untouched ? bsearch(&key, s->known, s->knowns, sizeof key, by_pid) : NULL;

@@ -90,12 +90,13 @@ static void print_json(const struct process *p, const struct seen *s, bool first
   fputs("]}", stdout);
 }
 
-static int explain(pid_t pid, int error, bool denied) {
+/* A kernel may refuse the memory of a zombie instead of saying that there is none. */
+static int explain(pid_t pid, int error, bool denied, bool zombie) {
   if (!denied) {
     say("%d: %s", (int)pid, error == -ENOENT ? "there is no such process" : strerror(-error));
     return PG_EXIT_BAD;
   }
-  if (error == -ESRCH) {
+  if (error == -ESRCH || zombie) {
     say("%d: it has no memory, so it has ended, or is a thread of the kernel", (int)pid);
     return PG_EXIT_BAD;
   }
@@ -146,8 +147,9 @@ static int show(pid_t pid, bool json, bool first) {
   bool denied;
   int r = process_open(pid, &p, &denied);
   if (r < 0) {
+    bool zombie = denied && process_state(&p) == 'Z';
     process_close(&p);
-    return explain(pid, r, denied);
+    return explain(pid, r, denied, zombie);
   }
   int status = show_open(&p, &s, json, first);
   seen_free(&s);

@@ -21,7 +21,7 @@ enum {
 
 #define PG_PRINTF(a, b) __attribute__((format(printf, a, b)))
 
-/* "pidguard: ..." on standard error. */
+/* "pidguard: ..." on standard error, as by print_plain. */
 void say(const char *format, ...) PG_PRINTF(1, 2);
 void die(int status, const char *format, ...) PG_PRINTF(2, 3) __attribute__((noreturn));
 /* Checks that everything printed has arrived. Else says why not, and ends with this status. */
@@ -33,7 +33,7 @@ char *must_format(const char *format, ...) PG_PRINTF(1, 2);
 /* A JSON string with its quotes. What is not UTF-8 becomes U+FFFD. */
 void json_string(FILE *out, const char *text, size_t length);
 void json_text(FILE *out, const char *text);
-/* The same text for a terminal: control characters become '?'. */
+/* A text for a terminal: control characters, and bytes that are not UTF-8, become '?'. */
 void print_plain(FILE *out, const char *text);
 
 /* The subcommands. argv[0] is the name of the subcommand, or the first option. Returns the status of the program. */

@@ -41,7 +41,7 @@ version=$(sed -n 's/^project(pidguard VERSION \([0-9.]*\).*/\1/p' "$src/CMakeLis
 libdir=$(find "$prefix" -name libpidguard-preload.so)
 libdir=${libdir%/*}
 for file in "$libdir"/libpidguard.{so,so.0,a} "$libdir"/libpidguard-preload.so.0 \
-  "$prefix"/share/bash-completion/completions/pidguard "$prefix"/share/zsh/vendor-completions/_pidguard \
+  "$prefix"/share/bash-completion/completions/pidguard "$prefix"/share/zsh/site-functions/_pidguard \
   "$prefix"/include/pidguard/pidguard.h "$prefix"/bin/pidguard \
   "$libdir"/pkgconfig/pidguard{,-preload}.pc; do
   expect "$file is there" "$([[ -e $file ]] && echo yes)" yes

@@ -4,8 +4,9 @@
  * then it checks itself. Each position is a run of its own. Each pair of operation and handler is also played plain.
  *
  * Arguments: the program `interrupted`, then OPERATION/HANDLER… for these pairs alone. Either half may be empty.
- * Normally one position of each third pair is played. Its offset differs from run to run (and is printed), so that many
- * runs cover all. PG_TEST_STEPPED=EVERY[:FIRST] in the environment plays every EVERY-th position from FIRST on. */
+ * Normally one position of each third pair is played, with PG_TEST_SAMPLE=N of each 3N-th. Its offset differs from run
+ * to run (and is printed), so that many runs cover all. PG_TEST_STEPPED=EVERY[:FIRST] in the environment plays every
+ * EVERY-th position from FIRST on. */
 #define _GNU_SOURCE
 #include "stepped.h"
 #include "pg_test.h"
@@ -28,7 +29,7 @@ static char object[PATH_MAX]; /* its path, as the kernel names it */
 static struct pg_test_outcome listed;
 static char **chosen;
 static long every, first;
-static unsigned offset;
+static unsigned offset, turns = TURNS;
 
 struct pair {
   char operation[32], handler[32];
@@ -176,7 +177,7 @@ static bool play_pair(const struct pair *pair, long count, struct tally *tally) 
   tally->failed += !play_plain(pair);
   if (every)
     return play_positions(pair, first, every, tally);
-  if ((offset + (unsigned)tally->pairs) % TURNS != 0)
+  if ((offset + (unsigned)tally->pairs) % turns != 0)
     return true;
   /* The pairs use different positions. */
   unsigned long turn = offset / TURNS + (unsigned long)tally->pairs * 7919;
@@ -205,8 +206,10 @@ static void test_operation(void) {
 }
 
 static void set_positions(void) {
-  const char *text = getenv("PG_TEST_STEPPED");
+  const char *text = getenv("PG_TEST_STEPPED"), *sample = getenv("PG_TEST_SAMPLE");
   struct timespec now;
+  if (sample && atoi(sample) > 1)
+    turns = TURNS * (unsigned)atoi(sample);
   clock_gettime(CLOCK_REALTIME, &now);
   offset = (unsigned)now.tv_nsec / 1000 + (unsigned)now.tv_sec;
   if (text && (sscanf(text, "%ld:%ld", &every, &first) < 1 || every < 1 || first < 0)) {
@@ -216,7 +219,7 @@ static void set_positions(void) {
   if (every)
     printf("every %ld positions from %ld on\n", every, first);
   else
-    printf("one position of each pair in %d, offset %u\n", TURNS, offset);
+    printf("one position of each pair in %u, offset %u\n", turns, offset);
 }
 
 void pg_test_plan(int argc, char **argv) {

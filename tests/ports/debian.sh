@@ -35,6 +35,8 @@ compilers() {
     if [[ $name == gcc-* ]]; then ((version >= 10)) || continue; else ((version >= 11)) || continue; fi
     apt-get install -q -y --no-install-recommends "$name" >/dev/null 2>&1 ||
       { echo "@@compiler $name cannot be installed" && continue; }
+    [[ $name != clang-* ]] || # the sanitizers, which older suites have in another package
+      apt-get install -q -y --no-install-recommends "libclang-rt-$version-dev" >/dev/null 2>&1
     log=/root/$name.log
     rm -rf "/root/build-$name"
     if cmake -S . -B "/root/build-$name" "-DCMAKE_C_COMPILER=$name" -DPIDGUARD_TESTS=ON -DPIDGUARD_WERROR=ON \

@@ -298,6 +298,83 @@ static void kill_refused(void) {
   note("%s", wait_text(waitpid(pid, NULL, 0), pid));
 }
 
+/* The same for the other calls that signal, and under a filter that was there before the exec. */
+static const unsigned senders[] = {SYS_kill, SYS_rt_sigqueueinfo, SYS_tkill, SYS_tgkill};
+/* It may be impossible to signal this child. */
+static pid_t fork_bound(void) {
+  pid_t self = getpid(), pid = fork_ok();
+  if (pid == 0) {
+    MUST(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0);
+    while (getppid() == self)
+      pause();
+    _exit(0);
+  }
+  return pid;
+}
+static void send_to(pid_t pid) {
+  note("%s", call_text(kill_ok(pid, 0)));
+  note("%s", call_text(sigqueue(pid, 0, (union sigval){.sival_int = 1})));
+  note("%s", call_text((int)syscall(SYS_tkill, pid, 0)));
+  note("%s", call_text((int)syscall(SYS_tgkill, pid, pid, 0)));
+}
+/* Each sender is refused in a process of its own. */
+static void each_sender(void (*play)(unsigned number)) {
+  for (size_t i = 0; i < sizeof senders / sizeof *senders; i++) {
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+      play(senders[i]);
+      _exit(0);
+    }
+    MUST(pid > 1 && waitpid(pid, &status, 0) == pid);
+    note("%s", status_text(status));
+  }
+}
+static void send_refused_here(unsigned number) {
+  pid_t pid = fork_bound();
+  answer_one(number, SECCOMP_RET_ERRNO | EPERM);
+  send_to(pid);
+}
+static void send_refused(void) { each_sender(send_refused_here); }
+static void exec_under(unsigned number, unsigned answer, const char *name) {
+  answer_one(number, answer);
+  execl("/proc/self/exe", "same_filter", name, (char *)NULL);
+  MUST(!"exec");
+}
+static void send_refused_before(unsigned number) {
+  exec_under(number, SECCOMP_RET_ERRNO | EPERM, "-after-send-refused");
+}
+static void refused_before(void) { each_sender(send_refused_before); }
+static void after_send_refused(void) { send_to(fork_bound()); }
+
+/* A filter from before the exec answers by SIGSYS, and the program handles that. It must not hear of calls that it
+ * does not make. */
+static void on_sigsys(int signo, siginfo_t *info, void *context) {
+  (void)signo;
+  (void)context;
+  note("SIGSYS for %d", info->si_syscall);
+}
+static void trapped(void) {
+  static const unsigned calls[] = {SYS_waitid, SYS_kill, SYS_tgkill, SYS_getppid, SYS_fcntl, SYS_pidfd_open};
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+      exec_under(calls[i], SECCOMP_RET_TRAP, "-after-trap");
+    MUST(pid > 1 && waitpid(pid, &status, 0) == pid);
+    note("%s", status_text(status));
+  }
+}
+static void after_trap(void) {
+  struct sigaction action = {.sa_sigaction = on_sigsys, .sa_flags = SA_SIGINFO};
+  MUST(sigaction(SIGSYS, &action, NULL) == 0);
+  for (int i = 3; i < 5; i++) {
+    int status = 0;
+    pid_t pid = fork_exiting(i), result = waitpid(pid, &status, 0);
+    end_of("child", result, pid, status);
+  }
+}
+
 /* The shim cannot ask what a pidfd is. That must not leave descriptors behind. */
 static int count_open(void) {
   int n = 0;
@@ -475,6 +552,11 @@ const struct test_case cases[] = {
     {"-listener", listener},
     {"-signals-refused", signals_refused},
     {"-kill-refused", kill_refused},
+    {"-send-refused", send_refused},
+    {"-refused-before", refused_before},
+    {"-after-send-refused", after_send_refused},
+    {"-trapped", trapped},
+    {"-after-trap", after_trap},
     {"-no-fstatfs", no_fstatfs},
     {"-no-fstat", no_fstat},
     {"-shared-memory", shared_memory},

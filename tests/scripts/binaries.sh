@@ -48,6 +48,8 @@ for kind in -static -static-pie; do
     named 'statically linked' "./script$kind"
     named 'statically linked' "./env$kind"
     named 'statically linked' "./chain$kind"
+    mkdir -p folder.source && cp "seven$kind" folder.source/seven.sorted # no library, in spite of its name
+    named 'statically linked' folder.source/seven.sorted
   else
     skip "$kind, because this compiler cannot make such a program"
   fi

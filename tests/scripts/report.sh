@@ -99,6 +99,19 @@ run "$pidguard" report steering
 expect status 1
 expect out '*child  ?[[]31m (by ?[[]31m)*'
 [[ $out != *$'\e'* ]] || expect out 'no escape character'
+# The same for C1 control characters, and for bytes that are not UTF-8. Other characters stay.
+name=$'\xc2\x9b31m \xc2\x80\xc2\x9f \x9b\xff\xc3 \xed\xa0\x80 \xc2\xa0\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80'
+plain=$'?31m ?? ??? ??? \xc2\xa0\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80'
+printf '%s\n' "$start pid=1 comm=\"$name\" call=kill target=5 sig=64 now=nobody" >steering
+run "$pidguard" report steering
+expect out "*1. $plain: kill(5, 64)  1 time*"
+run "$pidguard" report --json steering
+json 'd["stale"][0]["program"] == "\x9b31m \x80\x9f " + "\ufffd\ufffd\ufffd " * 2 + "\xa0\xe9\u20ac\U0001f600"'
+json 'd["stale"][0]["signals"] == [64]'
+run bash -c '"$0" report --json "$1" | LC_ALL=C tr -d "\n -~" | od -An -tx1' "$pidguard" steering
+expect out ' c2 a0 c3 a9 e2 82 ac f0 9f 98 80'
+run "$pidguard" report "$name"
+expect err "pidguard: $plain: No such file or directory"
 head -c 100 "$pidguard" >binary
 run "$pidguard" report binary
 expect status 2
@@ -184,6 +197,11 @@ if find_namespace && "$cc" -g -O1 -o stale stale.c 2>/dev/null; then
   run "$pidguard" report --json summary.*
   expect status 0
   json 'd["counters"]["births"] == 2 and d["counters"]["reaped"] == 2 and d["counters"]["unwaited"] == 0'
+  # Each child counts in its parent. A subshell knows its siblings, and finds that one of them was reaped.
+  run "${in_namespace[@]}" "$pidguard" --mode=audit --log=family.%p bash -c 'sleep 0.3 & first=$!
+    (while [[ -e /proc/$first ]]; do :; done; kill $first 2>/dev/null) & wait'
+  run "$pidguard" report --json family.*
+  json 'd["counters"]["births"] == 2 and d["counters"]["reaped"] == 2 and d["counters"]["silent"] == 0'
 else
   skip 'a real program, because there is no pid namespace, or no compiler'
 fi

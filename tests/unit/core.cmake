@@ -22,7 +22,7 @@ set(pg_number ${pg_src}/child/number.c ${pg_src}/runtime/counters.c ${pg_src}/ru
 pg_core_test(bpf SOURCES ${pg_src}/kernel/bpf.c)
 pg_core_test(number_model SOURCES ${pg_number})
 
-if(NOT PIDGUARD_SANITIZE)
+if(PG_HAVE_SANITIZER_thread AND NOT PIDGUARD_SANITIZE)
   pg_core_test(number_race SOURCES ${pg_number} OPTIONS -fsanitize=thread)
 endif()
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -272,6 +273,77 @@ static void is_child(void) {
   grandchild_done(&g);
 }
 
+/* Natively, and by the substitute of a kernel without PIDFD_GET_INFO. */
+static void check_is_child(int fd, bool want) {
+  for (int i = 0; i < 2; i++) {
+    hide(i ? PG_FEATURE_INFO : 0);
+    if (want)
+      CHECK_EQ(pidguard_pidfd_is_child(fd), 1);
+    else
+      CHECK_NO(pidguard_pidfd_is_child(fd), 0);
+    hide(0);
+  }
+}
+
+static int body_two_threads(void *arg) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, other_thread, NULL))
+    return 1;
+  char byte;
+  if (read(told[0], &byte, 1) != 1 || write(*(int *)arg, &other_tid, sizeof other_tid) != sizeof other_tid)
+    return 1;
+  pthread_join(thread, NULL);
+  return 0;
+}
+
+/* A traced thread of a child, which is no process. */
+static void traced_thread(void) {
+  int report[2];
+  pid_t tid = -1;
+  if (pipe2(told, O_CLOEXEC) || pipe2(done, O_CLOEXEC) || pipe2(report, O_CLOEXEC))
+    abort();
+  struct child c = child_running(body_two_threads, &report[1]);
+  if (read(report[0], &tid, sizeof tid) != sizeof tid || tid < 2)
+    abort();
+  int fd = pidguard_pidfd_open(tid, PIDGUARD_OPEN_THREAD); /* 6.9 */
+  if (fd >= 0 && ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0) {
+    check_is_child(fd, false);
+    check_is_child(c.fd, true);
+    pidguard_pidfd_send_signal(c.fd, SIGKILL, 0);
+    CHECK_EQ(waitpid(tid, NULL, __WALL), tid); /* or the child could not be reaped */
+  }
+  child_done(&c);
+  close(fd);
+  for (int i = 0; i < 2; i++) {
+    close(report[i]);
+    close(told[i]);
+    close(done[i]);
+  }
+}
+
+/* Waits of a tracer find its tracees, too. They are no children, unless the tracer is their parent. */
+static void is_child_traced(void) {
+  struct child c = child_paused();
+  struct grandchild g = grandchild_paused();
+  pid_t pid = pidguard_pidfd_get_pid(g.fd);
+  if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) || ptrace(PTRACE_SEIZE, c.pid, NULL, NULL)) {
+    pg_test_skip("this user cannot trace a process");
+  } else {
+    siginfo_t si;
+    CHECK_EQ(waitid((idtype_t)3 /* P_PIDFD */, (id_t)g.fd, &si, WEXITED | WNOHANG | WNOWAIT), 0);
+    check_is_child(g.fd, false);
+    check_is_child(c.fd, true);
+    traced_thread();
+    grandchild_tell(&g, 'k');
+    CHECK_EQ(pidguard_pidfd_wait_end(g.fd, 5000), 0);
+    check_is_child(g.fd, false);
+    CHECK_EQ(waitpid(pid, NULL, __WALL), pid); /* the parent of a traced zombie can reap it only after its tracer */
+    check_is_child(g.fd, false);
+  }
+  child_done(&c);
+  grandchild_done(&g);
+}
+
 /* A filter that answers for the kernel must not turn an eventfd into a pidfd. A pidfd stays one. */
 static int body_check_filtered(void *arg) {
   struct child *c = arg;
@@ -311,5 +383,6 @@ void pg_test_plan(int argc, char **argv) {
   add("no_such_thread", no_such_thread);
   add("check_kinds", check_kinds);
   add("is_child", is_child);
+  add("is_child_traced", is_child_traced);
   add("check_filtered", check_filtered);
 }
