@@ -10,6 +10,7 @@
 #include "kernel/sys.h"
 #include "runtime/log.h"
 
+#include <errno.h>
 #include <limits.h>
 
 #define UNSHARE 2u /* CLOSE_RANGE_UNSHARE */
@@ -77,7 +78,7 @@ static int before_dup(int from, int to) {
   bool ours = pg_is_held(to) || pg_log_is_on(to);
   if (!ours)
     return pg_is_single_threaded() || pg_sys_fcntl(to, F_GETFD, 0) >= 0 ? PG_PASS : 0;
-  if (pg_sys_fcntl(from, F_GETFD, 0) < 0) /* the call will fail, so the number stays the shim's */
+  if (pg_sys_fcntl(from, F_GETFD, 0) == -EBADF) /* the call will fail, so the number stays the shim's */
     return PG_PASS;
   if (is_in_use(from, to))
     return -EBUSY;

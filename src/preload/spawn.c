@@ -47,7 +47,7 @@ static int spawn(spawn_fn *next, const char *how, pid_t *pid, const char *path,
   }
 
 #define EARLY(name) (pg_mode(), pg_next.name) /* which binds the next names */
-#define OLD(name) pg_next_late_version(name, "GLIBC_2.2.5")
+#define OLD(name) pg_next_late_version(name, PG_SPAWN_BEFORE)
 #if PG_VERSIONED
 SPAWN(pg_posix_spawn_new, posix_spawn, EARLY(posix_spawn))
 SPAWN(pg_posix_spawnp_new, posix_spawnp, EARLY(posix_spawnp))

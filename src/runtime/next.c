@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #ifdef __GLIBC__
 #include <gnu/libc-version.h>
@@ -25,17 +26,25 @@ static const struct {
 #undef X
 };
 
+#if PG_VERSIONED
+/* The version matters if libc is the next object. Another preload object in between may have no versions. Before glibc
+ * 2.36, RTLD_NEXT finds libc's oldest version. dladdr() could tell whose function that is, but it reads all symbols. */
+static void *find_version(const char *symbol, const char *version, void *found) {
+  const char *other = strcmp(version, PG_SPAWN_VERSION) == 0 ? PG_SPAWN_BEFORE : PG_SPAWN_VERSION;
+  void *versioned = dlvsym(RTLD_NEXT, symbol, version);
+  if (!versioned || versioned == found)
+    return found;
+  return !found || found == dlvsym(RTLD_NEXT, symbol, other) ? versioned : found;
+}
+#endif
+
 /* Leaves errno alone. */
 static void *find(const char *symbol, const char *version) {
   int saved = errno;
   void *found = dlsym(RTLD_NEXT, symbol);
-#ifdef __GLIBC__
-  /* The version matters if libc is the next object. Another preload object in between may have no versions. */
-  Dl_info next, libc;
-  void *versioned = version && *version ? dlvsym(RTLD_NEXT, symbol, version) : NULL;
-  if (versioned && versioned != found &&
-      (!found || (dladdr(found, &next) && dladdr(versioned, &libc) && next.dli_fbase == libc.dli_fbase)))
-    found = versioned;
+#if PG_VERSIONED
+  if (version && *version)
+    found = find_version(symbol, version, found);
 #else
   (void)version;
 #endif

@@ -19,6 +19,7 @@
 #if defined(__GLIBC__) && defined(__x86_64__) && !defined(__ILP32__)
 #define PG_VERSIONED 1
 #define PG_SPAWN_VERSION "GLIBC_2.15"
+#define PG_SPAWN_BEFORE "GLIBC_2.2.5"
 #else
 #define PG_VERSIONED 0
 #define PG_SPAWN_VERSION ""

@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Compares instructions and system calls of the shim's paths with the figures in steps.table. Usage:
+# Compares instructions and system calls of the shim's paths with the figures in steps.table, or for a glibc before 2.34
+# in steps-2.31.table. Such a glibc has libdl beside it, which the object needs. Before 2.32 it does not tell whether
+# the program has threads, so the shim takes the way of programs with threads. Usage:
 #   steps.sh BUILD-DIR calls        checks that the system calls are no more than in the table, with any compiler
 #   steps.sh BUILD-DIR steps        checks that the instructions within the preload object are within the margin; the
 #                                   margin is three times as wide for another compiler than the table's
 #   steps.sh BUILD-DIR show         shows everything beside the plain program, and checks nothing
-#   steps.sh BUILD-DIR table        prints a new steps.table
+#   steps.sh BUILD-DIR table        prints a new table
 # It enters a pid namespace of its own. Exit status 77 with a reason if it cannot measure.
 set -uo pipefail
 unset LD_PRELOAD "${!PIDGUARD_@}"
@@ -13,6 +15,9 @@ unset LD_PRELOAD "${!PIDGUARD_@}"
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P) || exit 1
 build=$1 what=$2
 bin=$build/bin lib=$build/lib table=$here/steps.table
+libc=$(getconf GNU_LIBC_VERSION 2>/dev/null)
+for_libc='glibc from 2.34'
+[[ $libc != glibc\ 2.* ]] || ((${libc#glibc 2.} >= 34)) || for_libc='glibc before 2.34' table=$here/steps-2.31.table
 works=(kill-child kill-stranger kill-reaped waitpid-child waitpid-any fork fork-child reap reap-any vfork spawn
   close dup2 syscall start)
 
@@ -38,15 +43,15 @@ compiler() {
 if [[ $what == steps ]]; then
   [[ $(cache CMAKE_BUILD_TYPE) == RelWithDebInfo && -z $(cache CMAKE_C_FLAGS) &&
     $(cache CMAKE_C_FLAGS_RELWITHDEBINFO) == '-O2 -g -DNDEBUG' ]] ||
-    skip 'steps.table is for the default build type without further flags'
+    skip "${table##*/} is for the default build type without further flags"
   wanted=$(sed -n 's/.*steps.sh table; \(gcc [0-9]*\).*/\1/p' "$table")
   [[ "$(compiler) $("$(cache CMAKE_C_COMPILER)" -dumpversion | cut -d. -f1)" == "$wanted" ]] ||
-    { widen=3 && echo "steps.table is for $wanted; its margin is three times as wide for this compiler"; }
+    { widen=3 && echo "${table##*/} is for $wanted; its margin is three times as wide for this compiler"; }
 fi
 "$bin/pg_stepped" pidfs
 case $? in
 0) ;;
-1) skip 'steps.table is for kernels with pidfs (Linux 6.9)' ;;
+1) skip "${table##*/} is for kernels with pidfs (Linux 6.9)" ;;
 *)
   echo "FAILED: $bin/pg_stepped cannot be run"
   exit 1
@@ -80,7 +85,8 @@ rm -f "$out.way"
 # names of the calls. "bind" is computed. It is what libc and the loader do at the start for the object, more than for
 # an empty object.
 version=$("$(cache CMAKE_C_COMPILER)" -dumpfullversion 2>/dev/null)
-awk -F'\t' -v what="$what" -v widen="$widen" -v table="$table" -v version="$version" '
+awk -F'\t' -v what="$what" -v widen="$widen" -v table="$table" -v version="$version" -v libc="$libc" \
+  -v for_libc="$for_libc" '
   $1 == "shim" && !($2 in seen) { seen[$2] = 1; order[++n] = $2 }
   { total[$1, $2] = $3; object[$1, $2] = $4; outside[$1, $2] = $5 + $6; calls[$1, $2] = $7; names[$1, $2] = $8 }
   function extra(work) { return work == "bind" ? 0 : calls["shim", work] - calls["plain", work] }
@@ -90,9 +96,11 @@ awk -F'\t' -v what="$what" -v widen="$widen" -v table="$table" -v version="$vers
   END {
     order[++n] = "bind"
     if (what == "table") {
-      print "# Instructions within the preload object (bind: in libc and the loader, for it), the margin in per " \
+      print "# SPDX-License-Identifier: MIT"
+      print "# For a " for_libc ", see steps.sh. The columns are:"
+      print "# instructions within the preload object (bind: in libc and the loader, for it), the margin in per " \
         "cent, and"
-      print "# system calls more than without the shim. Made by steps.sh table; gcc " version ", -O2, x86-64."
+      print "# system calls more than without the shim. Made by steps.sh table; gcc " version ", -O2, x86-64, " libc "."
       for (i = 1; i <= n; i++)
         printf "%-14s %6d %3d %3d\n", order[i], steps_of(order[i]), order[i] == "bind" ? 30 : 10, extra(order[i])
       exit
@@ -120,10 +128,10 @@ awk -F'\t' -v what="$what" -v widen="$widen" -v table="$table" -v version="$vers
       failed += bad
       checked++
       printf "%s %-14s %6d, allowed %6d%s\n", bad ? "FAILED" : "ok    ", f[1], is, may,
-             what == "steps" && is < f[2] * 0.8 ? "  (steps.table can be tightened)" : ""
+             what == "steps" && is < f[2] * 0.8 ? "  (the table can be tightened)" : ""
     }
     for (i = 1; i <= n; i++)
       if (!(order[i] in known)) { print "FAILED " order[i] " is not in the table"; failed++ }
-    if (!checked) { print "FAILED: steps.table has no figures"; failed++ }
+    if (!checked) { print "FAILED: " table " has no figures"; failed++ }
     exit failed > 0
   }' "$out"

@@ -202,8 +202,12 @@ odd="$tmp/it is odd" # without a quote, because pkg-config does not escape one i
 succeeds 'install to an odd path' "$cmake" --install "$build" --prefix "$odd"
 if command -v pkg-config >/dev/null; then
   flags=$(PKG_CONFIG_PATH=$odd/${libdir#"$prefix/"}/pkgconfig pkg-config --cflags --libs pidguard)
-  succeeds 'pkg-config, odd path' eval "\"$cc\" '$tmp/caller.c' -o '$tmp/pc-odd' $flags" &&
-    succeeds 'the API from an odd path' env LD_LIBRARY_PATH="$odd/${libdir#"$prefix/"}" "$tmp/pc-odd"
+  if [[ $(pkg-config --version) == 0.* ]]; then # not pkgconf
+    skip "a path with blanks by pkg-config, because pkg-config $(pkg-config --version) does not quote them"
+  else
+    succeeds 'pkg-config, odd path' eval "\"$cc\" '$tmp/caller.c' -o '$tmp/pc-odd' $flags" &&
+      succeeds 'the API from an odd path' env LD_LIBRARY_PATH="$odd/${libdir#"$prefix/"}" "$tmp/pc-odd"
+  fi
   expect 'pkg-config: with the archive' "$(pkg-config --static --libs pidguard)" '*-lpidguard*-ldl*'
 fi
 out=$("$odd/bin/pidguard" true 2>&1)

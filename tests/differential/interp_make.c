@@ -17,7 +17,12 @@
 #endif
 
 extern char **environ;
-extern pid_t _Fork(void) __attribute__((weak)); /* glibc 2.34 */
+/* glibc has it since 2.34. The shim has it with any glibc, and both runs must do the same. */
+#if defined(__GLIBC__) && !__GLIBC_PREREQ(2, 34)
+static pid_t (*const _Fork)(void);
+#else
+extern pid_t _Fork(void) __attribute__((weak));
+#endif
 
 /* The older version of posix_spawn hands a file without #! to the shell. Old programs still bind to it. */
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__ILP32__)

@@ -98,7 +98,7 @@ static const struct companion tracers[] = {
 /* A root of its own, with the program, its libraries, and the shim at its old path. */
 #define CHROOT                                                                                                         \
   "d=$(mktemp -d) || exit 1; trap 'rm -rf \"$d\"' EXIT; mount -t tmpfs none \"$d\" || exit 1; "                        \
-  "p=$LD_PRELOAD; unset LD_PRELOAD; for f in \"$1\" /bin/true $p $(ldd \"$1\" | grep -o '/[^ )]*'); do "               \
+  "p=$LD_PRELOAD; unset LD_PRELOAD; for f in \"$1\" /bin/true $p $(ldd \"$1\" $p | grep -o '/[^ ):]*'); do "           \
   "mkdir -p \"$d/${f%/*}\"; cp -L \"$f\" \"$d/$f\"; done; mkdir \"$d/proc\"; mount --bind /proc \"$d/proc\"; "         \
   "LD_PRELOAD=$p chroot \"$d\" \"$@\"; s=$?; umount \"$d/proc\"; umount \"$d\"; exit $s"
 

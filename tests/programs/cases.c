@@ -167,6 +167,8 @@ int count_descriptors(void) {
 char **case_arguments;
 
 int main(int argc, char **argv) {
+  signal(SIGINT, SIG_DFL); /* both are ignored below unshare --fork of util-linux 2.36 */
+  signal(SIGTERM, SIG_DFL);
   case_arguments = argv + (argc > 1 ? 2 : 1);
   for (const struct test_case *c = cases; c->name; c++) {
     if (argc == 1) {

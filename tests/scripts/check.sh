@@ -64,11 +64,14 @@ can_be_other() { ((EUID == 0)) && "${as_other[@]}" true 2>/dev/null; }
 # True if root is mapped in this user namespace. If not, root's setuid programs give no rights.
 root_is_mapped() { awk '$1 == 0 { found = 1 } END { exit !found }' /proc/self/uid_map; }
 
-# Sets in_namespace to the command that makes a pid namespace. False if this user cannot make one.
+# Sets in_namespace to the command that makes a pid namespace. False if this user cannot make one. unshare --fork of
+# util-linux 2.36 makes its command ignore two signals.
 find_namespace() {
-  in_namespace=(unshare --pid --fork --mount-proc --kill-child)
+  local -a options=(--pid --fork --mount-proc --kill-child) again=(env --default-signal=INT,TERM)
+  "${again[@]}" true 2>/dev/null || again=()
+  in_namespace=(unshare "${options[@]}" "${again[@]}")
   "${in_namespace[@]}" true 2>/dev/null && return
-  in_namespace=(unshare --user --map-root-user "${in_namespace[@]:1}")
+  in_namespace=(unshare --user --map-root-user "${options[@]}" "${again[@]}")
   "${in_namespace[@]}" true 2>/dev/null
 }
 

@@ -10,9 +10,10 @@ find_namespace || {
 }
 inside() { run "${in_namespace[@]}" "$pidguard" bash -c "$1" bash "$pidguard"; }
 
-# The record of bash may already include the child that asks, so there may be two or three children.
+# The record of bash may already include the child that asks, so there may be two or three children. No $(<FILE), for
+# which bash 5.1 forks.
 inside 'sleep 60 & two=($!); sleep 60 & two+=($!)
-  for pid in "${two[@]}"; do until [[ $(</proc/$pid/comm) == sleep ]]; do :; done; done
+  for pid in "${two[@]}"; do until read -r comm </proc/$pid/comm && [[ $comm == sleep ]]; do :; done; done
   "$1" status $$; echo "status $?"; kill %1 %2'
 expect status 0
 expect out "* bash: mode enforce, $lib *"

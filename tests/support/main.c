@@ -14,6 +14,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -88,6 +91,16 @@ void pg_test_need_pidfd(void) {
     pg_test_skip_all("these tests watch their processes by pidfd, and pidfd_open needs Linux 5.3");
   if (fd >= 0)
     close(fd);
+}
+
+bool pg_test_libc_before(int minor) {
+#ifdef __GLIBC__
+  int have;
+  return sscanf(gnu_get_libc_version(), "2.%d", &have) == 1 && have < minor;
+#else
+  (void)minor;
+  return false;
+#endif
 }
 
 /* Measures how slow this machine is now, for slowness() and patience() in the tests and in the programs. */

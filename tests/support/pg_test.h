@@ -41,6 +41,8 @@ void pg_test_skip_all(const char *format, ...) PG_PRINTF(1, 2) __attribute__((no
 void pg_test_need_pidfd(void);
 /* The same, unless pg_test_take_pid() works. */
 void pg_test_need_take_pid(void);
+/* True if the libc that runs this test is a glibc before 2.MINOR. */
+bool pg_test_libc_before(int minor);
 
 /* ---- Namespaces (namespace.c) ---- */
 
