@@ -5,6 +5,7 @@
 #include "cases.h"
 
 #include "../support/next_pid.h"
+#include "../support/pidfs.h"
 #include "raw.h"
 
 #include <errno.h>
@@ -196,6 +197,8 @@ static void guest_of_the_first(void) {
 
 /* A forked child that the program makes by an instruction has many children, and then signals its siblings. */
 static void forked_by_instruction(void) {
+  if (!pidfds_have_identity())
+    skip("before Linux 6.9 a process that an instruction has forked takes its siblings for children that are gone");
   pid_t siblings[4];
   int status = 0, refused = 0;
   for (int i = 0; i < 4; i++)
