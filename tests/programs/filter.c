@@ -70,14 +70,23 @@ static int be_recorded(void *arg) {
   return 125;
 }
 
-/* Answers "go on" to every report, until no process is left that could make one. */
-static void record_calls(int listener) {
-  for (;;) {
+/* Answers "go on" to every report, until no process is left that could make one. Reaps the command, as before 6.11 a
+ * zombie still has its filter. Returns the command's status. */
+static int record_calls(int listener, pid_t pid) {
+  int status = 0;
+  for (bool reaped = false;;) {
     struct seccomp_notif request;
     struct seccomp_notif_resp answer;
     struct pollfd reported = {.fd = listener, .events = POLLIN};
-    if (poll(&reported, 1, -1) < 0 || reported.revents & (POLLHUP | POLLERR | POLLNVAL))
-      return;
+    if (poll(&reported, 1, reaped ? -1 : 10) == 0) {
+      reaped = waitpid(pid, &status, WNOHANG) == pid;
+      continue;
+    }
+    if (reported.revents & (POLLHUP | POLLERR | POLLNVAL)) {
+      if (!reaped && waitpid(pid, &status, 0) != pid)
+        give_up(125, "waitpid");
+      return status;
+    }
     memset(&request, 0, sizeof request);
     if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &request) != 0)
       continue;
@@ -105,11 +114,11 @@ static int record(const char *path, char **argv) {
     give_up(125, "clone");
   while (recorded.meeting->listener == -1 && waitpid(pid, NULL, WNOHANG) == 0)
     sched_yield();
-  int listener = recorded.meeting->listener, status = 0;
+  int listener = recorded.meeting->listener;
   if (listener < 0)
     give_up(77, "seccomp listener");
-  record_calls(listener);
-  if (waitpid(pid, &status, 0) != pid || !bpf_save_list(path, numbers))
+  int status = record_calls(listener, pid);
+  if (!bpf_save_list(path, numbers))
     give_up(125, path);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

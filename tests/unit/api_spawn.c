@@ -278,7 +278,7 @@ static void ignored_children(void) {
     int fd = pidguard_spawn("true", argv, environ, NULL, 0);
     if (!PG_CHECK(fd >= 0, "spawn %d: %s", i, strerror(errno)))
       break;
-    CHECK_EQ(pidguard_pidfd_wait_end(fd, 5000), 0);
+    CHECK_EQ(pidguard_pidfd_wait_end(fd, 5000 * patience()), 0);
     close(fd);
   }
   CHECK_ERRNO(pidguard_spawn("/no/such", argv, environ, NULL, 0), ENOENT);
@@ -302,7 +302,7 @@ static void rival_thread(void) {
     int fd = pidguard_spawn("true", argv, environ, NULL, 0);
     if (!PG_CHECK(fd >= 0, "spawn %d: %s", i, strerror(errno)))
       break;
-    CHECK_EQ(pidguard_pidfd_wait_end(fd, 5000), 0);
+    CHECK_EQ(pidguard_pidfd_wait_end(fd, 5000 * patience()), 0);
     close(fd);
   }
   stop = true;
