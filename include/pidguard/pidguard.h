@@ -50,6 +50,8 @@
  *     version: it tries the feature, and uses a substitute if the kernel lacks it. Linux 5.4 is the oldest kernel
  *     that can wait for a child by pidfd. Before 5.3 nearly every function fails with EOPNOTSUPP. Substitutes read
  *     /proc, which must be mounted. They check the pidfd before and after, so they never look at another process.
+ *     Before 5.14 they fail with EOPNOTSUPP in a process that is not dumpable: one that has changed its user since its
+ *     exec, and not called prctl(2), PR_SET_DUMPABLE.
  *
  * READ ON in pidfd_open(2), pidfd_send_signal(2), waitid(2), pid_namespaces(7), and pidguard(7).
  *

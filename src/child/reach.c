@@ -17,8 +17,9 @@ static _Atomic uint64_t device, shared_ino;
 
 /* 0, or -EBADF: no pidfd; or -errno: it cannot be asked. */
 static int read_ino(int fd, uint64_t *ret_ino) {
-  uint64_t dev;
-  int r = pg_sys_fstat_ids(fd, &dev, ret_ino);
+  uint64_t dev, ino;
+  int r = pg_sys_fstat_ids(fd, &dev, &ino);
+  *ret_ino = 0;
   if (r < 0)
     return r;
   if (PG_UNLIKELY(atomic_load_explicit(&kind, memory_order_acquire) == NOT_KNOWN)) {
@@ -28,16 +29,15 @@ static int read_ino(int fd, uint64_t *ret_ino) {
     if (type != PG_PIDFS_MAGIC && type != PG_ANON_INODE_FS_MAGIC)
       return -EBADF;
     atomic_store_explicit(&device, dev, memory_order_relaxed);
-    atomic_store_explicit(&shared_ino, *ret_ino, memory_order_relaxed);
+    atomic_store_explicit(&shared_ino, ino, memory_order_relaxed);
     atomic_store_explicit(&kind, type == PG_PIDFS_MAGIC ? UNIQUE : SHARED, memory_order_release);
   }
   if (dev != atomic_load_explicit(&device, memory_order_relaxed))
     return -EBADF;
   if (atomic_load_explicit(&kind, memory_order_relaxed) == UNIQUE)
-    return 0;
-  if (*ret_ino != atomic_load_explicit(&shared_ino, memory_order_relaxed))
+    *ret_ino = ino;
+  else if (ino != atomic_load_explicit(&shared_ino, memory_order_relaxed))
     return -EBADF;
-  *ret_ino = 0;
   return 0;
 }
 
@@ -71,13 +71,16 @@ static int ask_pidfd(int fd, pid_t pid) {
   return r == -EINVAL ? pg_reach_ask(pid) : r; /* before 5.4 */
 }
 
-/* Does the pidfd name the process that the id stands for? 0, -ESRCH: no; -EOPNOTSUPP: that cannot be said. */
+/* Does the pidfd name the process that the id stands for? 0, -ESRCH: no; -EOPNOTSUPP: that cannot be said; -EBADF: it
+ * is no pidfd. A process that shares the descriptors but no lock has put something else on the number. */
 static int prove(int fd, pg_id id, uint64_t ino, bool guest) {
   uint64_t now;
   if (ino) {
     int r = read_ino(fd, &now);
-    if (r == -EBADF || (r == 0 && now && now != ino))
+    if (r == 0 && now && now != ino)
       return -ESRCH;
+    if (r == -EBADF)
+      return r;
     return r == 0 && now ? 0 : -EOPNOTSUPP;
   }
   if (guest || !pg_reach_is_own(id))
@@ -104,23 +107,35 @@ static int open_pid(struct pg_window *window, pid_t pid, bool guest) {
   return fd;
 }
 
-/* Opens the process that has the PID, on a low number, and proves that it is the id's. Without a free number the kernel
- * can still be asked about an own child by its PID. */
-static int open_proven(struct pg_window *window, pg_id id, uint64_t ino, bool guest) {
-  pid_t pid = pg_id_pid(id);
-  int fd = open_pid(window, pid, guest);
-  if (fd == -ESRCH || (ino && (fd == -ENOENT || fd == -EINVAL))) /* the latter two: a thread has it by now */
+/* Without a pidfd the kernel can still be asked about an own child by its PID. */
+static int ask_instead(pg_id id, int why, bool guest) {
+  if (!guest && pg_reach_ask(pg_id_pid(id)) == -ECHILD && pg_reach_is_own(id))
     return -ESRCH;
-  if (fd < 0) {
-    if (!guest && pg_reach_ask(pid) == -ECHILD && pg_reach_is_own(id))
+  return pg_is_scarce(why) ? why : -EOPNOTSUPP;
+}
+
+/* Opens the process that has the PID, on a low number, and proves that it is the id's. What is no pidfd is not closed,
+ * because it is the program's. Another process's pidfd may be the program's, too, so a second one must say the same. */
+static int open_proven(struct pg_window *window, pg_id id, uint64_t ino, bool guest) {
+  enum { TRIES = 10 };
+  bool others = false;
+  for (int tries = 0; tries < TRIES; tries++) {
+    int fd = open_pid(window, pg_id_pid(id), guest);
+    if (fd == -ESRCH || (ino && (fd == -ENOENT || fd == -EINVAL))) /* the latter two: a thread has it by now */
       return -ESRCH;
-    return pg_is_scarce(fd) ? fd : -EOPNOTSUPP;
+    if (fd < 0)
+      return ask_instead(id, fd, guest);
+    int r = prove(fd, id, ino, guest);
+    if (r == 0)
+      return fd;
+    if (r == -EBADF)
+      continue;
+    pg_sys_close(fd);
+    if (r != -ESRCH || others)
+      return r;
+    others = true;
   }
-  int r = prove(fd, id, ino, guest);
-  if (r == 0)
-    return fd;
-  pg_sys_close(fd);
-  return r;
+  return ask_instead(id, -EBADF, guest);
 }
 
 int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *ret_ino) {
@@ -134,7 +149,8 @@ int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *
   if (r != -ECHILD)
     r = read_ino(fd,
                  ret_ino); /* parenthood that cannot be asked is taken for granted: the child was made a moment ago */
-  pg_sys_close(fd);
+  if (r != -EBADF)
+    pg_sys_close(fd);
   return r;
 }
 

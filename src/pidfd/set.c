@@ -6,6 +6,7 @@
 #include "pidfd/open.h"
 #include "pidfd/wait.h"
 
+#include <poll.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
 
@@ -54,12 +55,23 @@ static bool is_reaped(int fd, uint32_t events) {
   return pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH; /* before 6.9 */
 }
 
+/* Files without an inode of their own share one: event counters, timers, and before 6.9 pidfds. Then only this tells
+ * the descriptor that has the number now from the one that had it. */
+static bool is_readable(int fd) {
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  int r;
+  do
+    r = pg_sys_ppoll(&p, 1, 0);
+  while (r == -EINTR);
+  return r != 0;
+}
+
 /* Should the caller learn of this event? The next call reports the member again, unless it was removed. A reaped
  * process is reported only to a caller that has not learned of its end yet. */
 static bool tell(int set, uint64_t data, uint32_t events) {
   int fd = (int)(data & NUMBER);
   uint64_t now = member(fd, data & PROCESS);
-  if (now != (data & ~TOLD))
+  if (now != (data & ~TOLD) || !is_readable(fd))
     return false; /* the number belongs to another descriptor by now */
   if ((data & PROCESS) && (data & TOLD) && is_reaped(fd, events)) {
     control(set, EPOLL_CTL_DEL, data);

@@ -99,8 +99,8 @@ void pg_window_open(struct pg_window *window) {
     window->mask = 0;
   window->locked = window->open && !pg_is_single_threaded() && !is_guest() && pg_window_lock();
   if (window->locked) {
-    atomic_fetch_add_explicit(&pg_hot.windows, 1, memory_order_release);
     atomic_store_explicit(&pg_hot.low, PG_LOW_ANY, memory_order_seq_cst);
+    atomic_fetch_add_explicit(&pg_hot.windows, 1, memory_order_seq_cst); /* last: see pg_window_leaves_open() */
   }
 }
 
@@ -125,7 +125,7 @@ static bool is_others(void) {
 }
 
 /* The kernel's answer is about the program's descriptor if no window was open at the number before it, and none was
- * opened until after it. */
+ * opened until after it. A window that is counted already shows at the number, or has ended. */
 bool pg_window_leaves_open(int fd) {
   for (int tries = 0; tries < PG_WINDOW_TRIES; tries = pg_window_pause(tries)) {
     uint32_t windows = atomic_load_explicit(&pg_hot.windows, memory_order_seq_cst);

@@ -17,8 +17,10 @@
 enum { NO_HOLD = 1, SESSION = 2, WALL = 4, ORPHAN = 8, FULL = 16, OTHERS = 32, LEADER = 64, EXECS = 128 };
 enum { LATE = 1, GROUP = 2, OWN_GROUP = 4, NO_OPTIONS = 8, SILENT = 16, PIDFD = 32, TAKES_ANY = 64 };
 enum { TO_GROUP = 1, PROBE = 2, OTHER = 4, PIPE = 8, GUEST = 16, MAYBE = 32, GIVES_EPERM = 64, GIVES_EINVAL = 128 };
+enum { SIBLING = 256 };
 /* OTHER sends no signal, but without the shim it finds the stranger. MAYBE works only if the kernel and its settings
- * allow it. GIVES_… is its error if no process has the PID, and that error is not ESRCH. */
+ * allow it. GIVES_… is its error if no process has the PID, and that error is not ESRCH. The sender of SIBLING is
+ * another child of the same parent. */
 /* Rarer ways are combined only with the plain ones and with each other. */
 enum { RARE = 1024, PLAIN = 2048 };
 
@@ -111,7 +113,7 @@ static const struct way sends[] = {
     {"sigqueue", 0},
     {"handler", 0},
     {"thread", 0},
-    {"forked", PIPE},
+    {"forked", PIPE | SIBLING},
     {"vforked", GUEST},
     {"atexit", 0},
     {"tgkill", RARE},
@@ -208,9 +210,9 @@ static bool possible(const struct way *make, const struct way *reap, const struc
     return false;
   if (make->flags & LEADER && (!(send->flags & TO_GROUP) || reap->flags & (TAKES_ANY | GROUP)))
     return false;
-  /* Before 6.9 a vfork child cannot tell which process has the PID of a child that died silently. Nor can any process
+  /* Before 6.9 only the parent can tell which process has the PID of a child that died silently. Nor can any process
    * tell whose group without a leader that is, if the group outlived the leader. */
-  if (!have_identity && (make->flags & LEADER || (reap->flags & SILENT && send->flags & GUEST)))
+  if (!have_identity && (make->flags & LEADER || (reap->flags & SILENT && send->flags & (GUEST | SIBLING))))
     return false;
   if (make->flags & OTHERS && reap->flags & TAKES_ANY) /* this reap would take the others */
     return false;

@@ -5,7 +5,8 @@
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs dev /dev
-/bin/busybox mkdir -p /dev/pts /dev/shm /sys/fs/cgroup
+/bin/busybox mkdir -p /dev/pts /dev/shm /sys/fs/cgroup /mnt
+/bin/busybox ln -s /proc/self/fd /dev/fd
 /bin/busybox mount -t devpts devpts /dev/pts
 /bin/busybox mount -t tmpfs shm /dev/shm
 /bin/busybox mount -t cgroup2 cgroup /sys/fs/cgroup

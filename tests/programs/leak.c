@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* leak MODE WARMUP ROUNDS: makes and loses children. Prints "before FDS KB" after a warm-up and "after FDS KB" at the
- * end: the number of its open descriptors and its resident memory. MODE is one of these:
+ * end: the number of its open descriptors and its private memory. MODE is one of these:
  *     reap     vfork, one in a hundred fork
  *     any      children are killed, and wait() reaps them
  *     ignored  SIGCHLD is ignored, and the program never waits
@@ -21,19 +21,28 @@
 #include <time.h>
 #include <unistd.h>
 
+/* From the page tables: the counters in /proc/self/statm lag behind, and count pages of files that were just used. */
+static long memory_kb(void) {
+  char line[512];
+  long sum = 0, kb;
+  FILE *file = fopen("/proc/self/smaps", "r");
+  while (file && fgets(line, sizeof line, file))
+    if (sscanf(line, "Anonymous: %ld kB", &kb) == 1)
+      sum += kb;
+  if (!file || !sum)
+    exit(1);
+  fclose(file);
+  return sum;
+}
+
 static void report(const char *when) {
   int descriptors = 0;
-  long pages = 0, resident = 0;
   DIR *directory = opendir("/proc/self/fd");
   while (directory && readdir(directory))
     descriptors++;
   if (directory)
     closedir(directory);
-  FILE *file = fopen("/proc/self/statm", "r");
-  if (!file || fscanf(file, "%ld %ld", &pages, &resident) != 2)
-    exit(1);
-  fclose(file);
-  printf("%s %d %ld\n", when, descriptors, resident * (sysconf(_SC_PAGESIZE) / 1024));
+  printf("%s %d %ld\n", when, descriptors, memory_kb());
   fflush(stdout);
 }
 

@@ -5,9 +5,11 @@
 #include "cases.h"
 
 #include "../support/next_pid.h"
+#include "../support/pidfs.h"
 #include "raw.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -196,6 +198,8 @@ static void guest_of_the_first(void) {
 
 /* A forked child that the program makes by an instruction has many children, and then signals its siblings. */
 static void forked_by_instruction(void) {
+  if (!pidfds_have_identity())
+    skip("before Linux 6.9 a process that an instruction has forked takes its siblings for children that are gone");
   pid_t siblings[4];
   int status = 0, refused = 0;
   for (int i = 0; i < 4; i++)
@@ -267,6 +271,33 @@ static void thread_has_old_number(void) {
   finish(pid);
 }
 
+/* A child that shares the memory and the descriptors puts a file on the lowest free number, again and again. */
+static int lowest_number;
+static int puts_on_lowest(void *unused) {
+  (void)unused;
+  for (;;) {
+    raw_call(SYS_dup3, 0, lowest_number, O_CLOEXEC, 0, 0);
+    raw_call(SYS_close, lowest_number, 0, 0, 0, 0);
+  }
+  return 0;
+}
+
+static void descriptors_shared(void) {
+  static char stack[64 * 1024] __attribute__((aligned(16)));
+  int failed = 0, lost = 0;
+  lowest_number = dup(0);
+  MUST(lowest_number > 2 && close(lowest_number) == 0);
+  for (int i = 0; i < 300; i++) {
+    pid_t pid = clone(puts_on_lowest, stack + sizeof stack, CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
+    MUST(pid > 1);
+    failed += kill_ok(pid, SIGKILL) != 0;
+    if (failed)
+      raw_call(SYS_kill, pid, SIGKILL, 0, 0, 0);
+    lost += waitpid(pid, NULL, 0) != pid;
+  }
+  note("signals that failed: %d, waits: %d", failed, lost);
+}
+
 const struct test_case cases[] = {
     {"arguments_living", arguments_living},
     {"arguments_retired", arguments_retired},
@@ -281,5 +312,6 @@ const struct test_case cases[] = {
     {"guest_of_the_first", guest_of_the_first},
     {"forked_by_instruction", forked_by_instruction},
     {"thread_has_old_number", thread_has_old_number},
+    {"descriptors-shared", descriptors_shared},
     {NULL, NULL},
 };

@@ -3,6 +3,7 @@
 #ifndef PG_TEST_PIDFS_H
 #define PG_TEST_PIDFS_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -16,6 +17,11 @@ static inline bool pidfds_have_identity(void) {
   if (fd >= 0)
     close(fd);
   return yes;
+}
+
+/* Can a pidfd signal the process group of its process (Linux 6.9)? Flags are looked at before the descriptor. */
+static inline bool pidfds_signal_groups(void) {
+  return syscall(424 /* pidfd_send_signal */, -1, 0, NULL, 4 /* PIDFD_SIGNAL_PROCESS_GROUP */) == -1 && errno == EBADF;
 }
 
 #endif

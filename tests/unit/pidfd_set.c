@@ -138,6 +138,24 @@ static void closed_members(void) {
   child_done(&young);
 }
 
+/* The same with event counters, which share one inode. */
+static void closed_counters(void) {
+  int ready[4], set = pidguard_set_create(), old = eventfd(0, EFD_CLOEXEC), young = eventfd(0, EFD_CLOEXEC);
+  int number = fcntl(old, F_DUPFD_CLOEXEC, 0);
+  CHECK_EQ(pidguard_set_add(set, number), 0);
+  CHECK_EQ(dup3(young, number, O_CLOEXEC), number);
+  CHECK_EQ(pidguard_set_add(set, number), 0);
+  CHECK_EQ(eventfd_write(old, 1), 0);
+  CHECK_ERRNO(pidguard_set_wait(set, ready, 4, pidguard_deadline(100)), ETIMEDOUT);
+  CHECK_EQ(eventfd_write(young, 1), 0);
+  CHECK_EQ(pidguard_set_wait(set, ready, 4, pidguard_deadline(5000)), 1);
+  CHECK_EQ(ready[0], number);
+  close(number);
+  close(set);
+  close(old);
+  close(young);
+}
+
 /* The set itself is a descriptor for an event loop. */
 static void pollable(void) {
   int ready, set = pidguard_set_create();
@@ -311,6 +329,7 @@ void pg_test_plan(int argc, char **argv) {
   add("collected_on_old_kernels", collected_on_old_kernels);
   add("other_descriptors", other_descriptors);
   add("closed_members", closed_members);
+  add("closed_counters", closed_counters);
   add("deadlines", deadlines);
   add("pollable", pollable);
   add("interrupted", interrupted);

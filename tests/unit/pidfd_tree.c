@@ -207,6 +207,8 @@ static int body_mixed(void *unused) {
 
 static int body_user_kills(void *fd) {
   become_user();
+  /* Before 5.14 a process that is not dumpable cannot read its own /proc/self/fdinfo. */
+  prctl(PR_SET_DUMPABLE, 1);
   return ERRNO_OF(pidguard_pidfd_kill_tree(*(int *)fd, 30000));
 }
 
