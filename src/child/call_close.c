@@ -10,7 +10,6 @@
 #include "kernel/sys.h"
 #include "runtime/log.h"
 
-#include <errno.h>
 #include <limits.h>
 
 #define UNSHARE 2u /* CLOSE_RANGE_UNSHARE */

@@ -18,14 +18,14 @@ static const char *const no_filter[] = {"FILTER_WAY=none", NULL}; /* the program
 static char list_path[] = "/tmp/pidguard-filter-XXXXXX";
 
 /* Shells and make, as they are installed. The scripts hide "Terminated": a shell says it or not, depending on how late
- * it notices. */
+ * it notices. They wait for a child that still lives, because dash makes fewer calls for one that has ended. */
 static const char *const shell_scripts[][3] = {
     {"dash", "dash",
-     "exec 2>/dev/null; (exit 3); echo $?; true & wait $!; echo $?; sleep 10 & sleep 0.1; kill $!; wait $!; echo $?; "
-     "/bin/true; echo $?"},
+     "exec 2>/dev/null; (exit 3); echo $?; sleep 0.1 & wait $!; echo $?; sleep 10 & sleep 0.1; kill $!; wait $!; "
+     "echo $?; /bin/true; echo $?"},
     {"bash", "bash",
-     "exec 2>/dev/null; (exit 3); echo $?; true & wait $!; echo $?; sleep 10 & sleep 0.1; kill $!; wait $!; echo $?; "
-     "/bin/true; echo $?"},
+     "exec 2>/dev/null; (exit 3); echo $?; sleep 0.1 & wait $!; echo $?; sleep 10 & sleep 0.1; kill $!; wait $!; "
+     "echo $?; /bin/true; echo $?"},
     {"make", "dash", "printf 'all:\\n\\t@echo made; exit 0\\n' | make -s -f -"},
 };
 
