@@ -68,6 +68,18 @@ char process_state(const struct process *p) {
   return end && end[1] == ' ' ? end[2] : '?';
 }
 
+pid_t process_leader(const struct process *p) {
+  FILE *f = process_file(p, "status");
+  char line[256];
+  int leader = 0;
+  while (f && !leader && fgets(line, sizeof line, f))
+    if (sscanf(line, "Tgid: %d", &leader) != 1)
+      leader = 0;
+  if (f)
+    fclose(f);
+  return leader;
+}
+
 void process_objects(const struct process *p, bool (*fn)(void *arg, uint64_t start, const char *path), void *arg) {
   FILE *maps = process_file(p, "maps");
   char *line = NULL;

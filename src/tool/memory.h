@@ -26,6 +26,8 @@ FILE *process_file(const struct process *p, const char *name);
 void process_comm(const struct process *p, char *to, size_t size);
 /* The letter of its state: 'Z' for a zombie; '?' if that cannot be read. */
 char process_state(const struct process *p);
+/* The PID of the process that a thread belongs to; 0: that cannot be read. */
+pid_t process_leader(const struct process *p);
 /* Calls fn with the start of each readable mapping of the beginning of a file, and that file, until fn returns
  * false. */
 void process_objects(const struct process *p, bool (*fn)(void *arg, uint64_t start, const char *path), void *arg);

@@ -151,6 +151,12 @@ static int show(pid_t pid, bool json, bool first) {
     process_close(&p);
     return explain(pid, r, denied, zombie);
   }
+  pid_t leader = process_leader(&p);
+  if (leader > 0 && leader != pid) {
+    say("%d: it is a thread of process %d", (int)pid, (int)leader);
+    process_close(&p);
+    return PG_EXIT_BAD;
+  }
   int status = show_open(&p, &s, json, first);
   seen_free(&s);
   process_close(&p);

@@ -194,6 +194,10 @@ cp "$build/install_manifest.txt" "$tmp/manifest" 2>/dev/null
 succeeds 'uninstall' "$cmake" -DMANIFEST="$tmp/manifest" -P "$src/src/package/uninstall.cmake"
 expect 'files that are left' "$(find "$prefix" \( -type f -o -type l \) | tr '\n' ' ')" ''
 expect 'folders of the project that are left' "$(find "$prefix" -name '*pidguard*' | tr '\n' ' ')" ''
+cp "$build/install_manifest.txt" "$tmp/manifest" 2>/dev/null
+out=$("$cmake" -DMANIFEST="$tmp/manifest" -P "$src/src/package/uninstall.cmake" 2>&1)
+expect 'uninstall where nothing is: status' $? 1
+expect 'uninstall where nothing is' "$(tr -s '\n ' '  ' <<<"$out")" '*no file that * names exists. If cpack *'
 succeeds 'install again' "$cmake" --install "$build" --prefix "$prefix"
 
 # ---- Installed to a path with blanks, where everything works but the preload, which the dynamic linker splits ----

@@ -35,6 +35,16 @@ if type -P python3 >/dev/null; then
   expect out True
 fi
 
+# A thread.
+if type -P python3 >/dev/null; then
+  inside 'python3 -c "import os, subprocess, sys, threading
+def ask(): sys.exit(subprocess.run([sys.argv[1], \"status\", str(threading.get_native_id())]).returncode)
+thread = threading.Thread(target=ask)
+thread.start()
+thread.join()" "$1"'
+  expect err '*: it is a thread of process *'
+fi
+
 # Other modes, and a process that is not protected.
 run "${in_namespace[@]}" "$pidguard" --mode=audit bash -c '"$1" status $$; :' bash "$pidguard"
 expect out '*mode audit*'
