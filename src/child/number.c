@@ -205,7 +205,7 @@ static bool enter(pid_t pid, pg_id id, uint64_t ino) {
   struct place at;
   const pg_id making = pg_id_make(pid, PG_MAKING, pg_id_stamp(id));
   do
-    if (!look(pid, &at) && !find_room(pid, &at))
+    if (look(pid, &at) ? !pg_id_is_live(id) && pg_id_is_live(at.id) : !find_room(pid, &at))
       return false;
   while (!swap(&at, making));
   if (pg_id_is_live(id)) /* a retired PID has no identity, and what its page would cost is saved */
@@ -242,7 +242,8 @@ pg_id pg_number_retire(pg_id id, bool group) {
 }
 
 void pg_number_bury(pid_t pid, bool group) {
-  if (is_possible(pid))
+  uint64_t ino;
+  if (is_possible(pid) && !pg_id_is_live(pg_number_find(pid, &ino)))
     enter(pid, next_gone(pid, group), 0);
 }
 

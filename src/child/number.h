@@ -9,7 +9,7 @@
  *   -            pg_number_born                     LIVE         stamp: the count of births
  *   LIVE         pg_number_retire, group may live   GONE_GROUP   stamp: the next ticket
  *   LIVE         pg_number_retire                   GONE         stamp: the next ticket
- *   any          pg_number_bury (a child unseen)    GONE(_GROUP) stamp: the next ticket
+ *   -, GONE(..)  pg_number_bury (a child unseen)    GONE(_GROUP) stamp: the next ticket
  *   GONE_GROUP   pg_number_retire, group is empty   GONE         stamp: the next ticket
  *   any          pg_number_forget, pg_number_born   -, LIVE
  *   GONE(_GROUP) as many later tickets as are kept  -            by itself: find() ignores it
@@ -74,7 +74,8 @@ pg_id pg_number_born(pid_t pid, uint64_t ino, uint64_t flags);
 void pg_number_identify(pg_id id, uint64_t ino);
 /* The child behind the id was reaped, or its group is empty by now. The new id; 0: another thread was faster. */
 pg_id pg_number_retire(pg_id id, bool group);
-/* Retires a PID whatever was known of it. */
+/* Retires a PID that has no living entry. A living entry stays, because another thread may have a new child with that
+ * PID by now. Should that entry be an old child's, its use shows that. */
 void pg_number_bury(pid_t pid, bool group);
 /* Nothing is known of the PID any more. */
 void pg_number_forget(pid_t pid);

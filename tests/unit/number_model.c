@@ -72,10 +72,12 @@ static void step(uint64_t n) {
     PG_CHECK(pg_number_retire(id, group) == 0 && !pg_number_forget_id(id), "an id that is gone");
     model_retire(pid, group);
     break;
-  case 4: /* the PID retires though nothing was known of it */
+  case 4: /* the PID retires though nothing was known of it; a living entry stays */
     if (roll(8) == 0) {
+      bool lives = pg_id_is_live(pg_number_find(pid, &ino));
       pg_number_bury(pid, group);
-      model_retire(pid, group);
+      if (!lives)
+        model_retire(pid, group);
     }
     break;
   default: /* the PID is forgotten */
