@@ -47,6 +47,12 @@ void pg_call_limit_changed(int resource);
 /* Some threads are about to get a descriptor table of their own. */
 void pg_call_files_apart(void);
 
+/* ---- Filters ---- */
+
+/* Around a call that installs a filter. `whose` comes from the first half. installed, program: see runtime/filter.h. */
+int pg_call_before_filter(void);
+void pg_call_after_filter(int whose, bool installed, const void *program);
+
 /* ---- Births ---- */
 
 /* Before a clone by the program itself. The flags tell what the child shares. */

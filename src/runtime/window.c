@@ -13,7 +13,7 @@ PG_TLS int pg_self_marks = PG_NEW;
 /* Does another process run on this memory, in this thread? Its PID is not the one that the lock is held with, so it
  * would take a lock that is held for a void one. */
 static bool is_guest(void) {
-  return PG_UNLIKELY((pg_self_marks & (PG_NEW - 1)) | (pg_state() & PG_STATE_VM_SHARED)) &&
+  return PG_UNLIKELY((pg_self_marks & PG_VFORKS) | (pg_state() & PG_STATE_VM_SHARED)) &&
          pg_window_is_other(pg_sys_getpid());
 }
 
@@ -101,6 +101,10 @@ void pg_window_open(struct pg_window *window) {
   if (window->locked) {
     atomic_store_explicit(&pg_hot.low, PG_LOW_ANY, memory_order_seq_cst);
     atomic_fetch_add_explicit(&pg_hot.windows, 1, memory_order_seq_cst); /* last: see pg_window_leaves_open() */
+    if (PG_UNLIKELY(!pg_filter_can(PG_CAN_PIDFD))) { /* while this thread waited, another one began with a filter */
+      pg_window_close(window);
+      window->open = window->locked = false;
+    }
   }
 }
 
