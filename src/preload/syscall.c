@@ -162,9 +162,8 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
       pg_held_be_careful();
     return pg_sys6(n, a, b, c, d, e, f);
   case SYS_unshare:
+    return pg_call_unshare((int)a);
   case SYS_setns: {
-    if (n == SYS_unshare && (a & CLONE_FILES))
-      pg_call_files_apart();
     long r = pg_sys6(n, a, b, c, d, e, f);
     if (r == 0)
       pg_hot.other_namespace = 1;

@@ -25,7 +25,7 @@ static _Atomic uint64_t owner;
 /* The latest numbers of windows. Written under the lock. */
 static _Atomic uint32_t noted;
 static _Atomic int32_t recent[PG_WINDOW_RECENT]; /* + 1 */
-static PG_TLS uint32_t windows_before_fork;
+static PG_TLS uint32_t windows_before_fork, noted_before_fork;
 
 /* Thread-local memory cannot tell threads apart, because threads made by clone() may share it. */
 static uint64_t self_now(void) {
@@ -72,8 +72,11 @@ void pg_window_unlock(void) {
 }
 
 void pg_window_before_fork(void) {
+  uint32_t notes = atomic_load_explicit(&noted, memory_order_acquire);
   uint32_t n = atomic_load_explicit(&pg_hot.windows, memory_order_acquire);
-  windows_before_fork = n - (atomic_load_explicit(&owner, memory_order_acquire) != 0);
+  bool open = atomic_load_explicit(&owner, memory_order_acquire);
+  windows_before_fork = n - open;
+  noted_before_fork = notes - open;
 }
 
 /* The kernel copies the descriptors first and the memory second, so the count has each window that the copy shows. The
@@ -90,7 +93,13 @@ void pg_window_note(int fd) {
   atomic_store_explicit(&recent[n % PG_WINDOW_RECENT], fd + 1, memory_order_relaxed);
 }
 
-int pg_window_recent(int i) { return atomic_load_explicit(&recent[i], memory_order_relaxed) - 1; }
+/* The program may have put a pidfd of its own on an older number. */
+int pg_window_recent(int i) {
+  uint32_t n = atomic_load_explicit(&noted, memory_order_relaxed) - 1 - (uint32_t)i;
+  return (int32_t)(n - noted_before_fork) < 0
+             ? -1
+             : atomic_load_explicit(&recent[n % PG_WINDOW_RECENT], memory_order_relaxed) - 1;
+}
 
 void pg_window_open(struct pg_window *window) {
   const uint64_t all = UINT64_MAX;

@@ -48,6 +48,7 @@ void pg_window_before_fork(void);
 bool pg_window_forked(void);
 /* Notes a number that is about to be closed. pre: a window is open. */
 void pg_window_note(int fd);
+/* In the child: the number that was noted i-th, counted from the latest. -1: that was before the fork began. */
 int pg_window_recent(int i);
 
 /* The number that the window works on; -1: none. From pg_window_open() on it may be any number, until it is known. */
