@@ -200,24 +200,27 @@ static int send_proven(int fd, pg_id id, const struct pg_signal *s) {
   return r == -ESRCH || r == -EBADF ? r : pg_sys_kill(-pid, s->sig);
 }
 
-/* -EBADF: nothing is held. */
+/* -EBADF: nothing is held, or it cannot be used at the moment. */
 static int reach_held(pg_id id, const struct pg_signal *s) {
   int r = -EBADF, fd = pg_held_for(id);
+  bool tried;
   if (fd < 0 || !pg_filter_can(PG_CAN_PIDFD))
     return r;
   if (pg_held_is_careful()) {
     struct pg_window window;
     pg_window_open(&window);
-    if (window.open && pg_held_for(id) == fd && pg_reach_is(fd, pg_held_ino(id)))
+    tried = window.open && pg_held_for(id) == fd;
+    if (tried && pg_reach_is(fd, pg_held_ino(id)))
       r = send_proven(fd, id, s);
     pg_window_close(&window);
   } else {
     struct pg_hazard hazard = pg_hazard_publish(fd);
-    if (hazard.at && pg_held_for(id) == fd && pg_filter_can(PG_CAN_PIDFD)) /* see pg_hazards_end() */
+    tried = hazard.at && pg_held_for(id) == fd && pg_filter_can(PG_CAN_PIDFD); /* see pg_hazards_end() */
+    if (tried)
       r = send_proven(fd, id, s);
     pg_hazard_clear(hazard);
   }
-  if (r == -EBADF && pg_held_for(id) == fd)
+  if (tried && r == -EBADF && pg_held_for(id) == fd) /* the program has closed or replaced it */
     pg_held_take((unsigned)fd, (unsigned)fd);
   return r;
 }
