@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -335,6 +336,54 @@ static void pidfd_of_a_peer(void) {
   finish(first);
 }
 
+/* A vfork child leaves a process behind that runs on this memory, with a descriptor table of its own. What that process
+ * closes stays open here. */
+static volatile int companion_goes, companion_ended;
+static volatile pid_t companion_pid;
+static int companion(void *unused) {
+  (void)unused;
+  while (!companion_goes)
+    sched_yield();
+  pid_t pid = fork();
+  if (pid == 0)
+    _exit(0);
+  waitpid(pid, NULL, 0);
+  companion_ended = 1;
+  _exit(0);
+}
+static int count_high(void) {
+  int n = 0;
+  for (int fd = 500; fd < 3000; fd++)
+    n += fcntl(fd, F_GETFD) >= 0;
+  return n;
+}
+static void companion_of_a_guest(void) {
+  static char stack[65536] __attribute__((aligned(16)));
+  int status;
+  MUST(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
+  first = fork_pausing();
+  for (int round = 0; round < 5; round++) {
+    companion_goes = companion_ended = 0;
+    pid_t pid = vfork();
+    if (pid == 0) {
+      companion_pid = clone(companion, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
+      _exit(companion_pid > 1 ? 3 : 4);
+    }
+    MUST(waitpid(pid, &status, 0) == pid);
+    note("the guest %s", status_text(status));
+    for (int i = 0; i < 3; i++)
+      kill_ok(first, 0);
+    companion_goes = 1;
+    while (!companion_ended)
+      sched_yield();
+    for (int i = 0; i < 3; i++)
+      kill_ok(first, 0);
+    MUST(waitpid(companion_pid, &status, 0) == companion_pid);
+  }
+  finish(first);
+  note("left open: %d", count_high());
+}
+
 const struct test_case cases[] = {
     {"unshared-files", unshared_files},
     {"shared-files", shared_files},
@@ -347,5 +396,6 @@ const struct test_case cases[] = {
     {"unshared-while-signalled", unshared_while_signalled},
     {"ranged-while-signalled", ranged_while_signalled},
     {"pidfd-of-a-peer", pidfd_of_a_peer},
+    {"companion-of-a-guest", companion_of_a_guest},
     {NULL, NULL},
 };
