@@ -42,10 +42,17 @@ int pg_call_close(int fd, int (*close)(int));
 int pg_call_dup(int from, int to, int flags, int (*dup)(int from, int to, int flags));
 int pg_call_close_range(unsigned first, unsigned last, unsigned flags);
 void pg_call_closefrom(int low);
+int pg_call_unshare(int flags);
 /* The program has changed its own limits. */
 void pg_call_limit_changed(int resource);
 /* Some threads are about to get a descriptor table of their own. */
 void pg_call_files_apart(void);
+
+/* ---- Filters ---- */
+
+/* Around a call that installs a filter. `whose` comes from the first half. installed, program: see runtime/filter.h. */
+int pg_call_before_filter(void);
+void pg_call_after_filter(int whose, bool installed, const void *program);
 
 /* ---- Births ---- */
 

@@ -11,6 +11,7 @@
 #include "runtime/log.h"
 
 #include <limits.h>
+#include <sched.h>
 
 #define UNSHARE 2u /* CLOSE_RANGE_UNSHARE */
 #define NOT_OPEN (-1)
@@ -113,20 +114,39 @@ void pg_call_files_apart(void) {
     pg_held_stop();
 }
 
+/* A window of another thread has a low number open, and this thread's new table must not get a copy of it. */
+static struct pg_window part_files(void) {
+  struct pg_window window = {.open = false};
+  pg_call_files_apart();
+  if (may_hold() && !pg_is_single_threaded())
+    pg_window_open(&window);
+  return window;
+}
+
+int pg_call_unshare(int flags) {
+  struct pg_window window = {.open = false};
+  if (flags & CLONE_FILES)
+    window = part_files();
+  int r = (int)pg_sys1(SYS_unshare, flags);
+  pg_window_close(&window);
+  if (r == 0 && (flags & CLONE_NEWPID))
+    pg_hot.other_namespace = 1;
+  return r;
+}
+
 static int raw_range(unsigned first, unsigned last, unsigned flags) {
   return (int)pg_sys3(SYS_close_range, first, last, flags);
 }
 
 int pg_call_close_range(unsigned first, unsigned last, unsigned flags) {
+  struct pg_window apart = {.open = false}, window = {.open = false};
   if (flags & UNSHARE)
-    pg_call_files_apart();
-  if (first > last || !may_hold())
-    return raw_range(first, last, flags);
-  struct pg_window window = {.open = false};
-  if (!(flags & 4u /* CLOSE_RANGE_CLOEXEC */))
+    apart = part_files();
+  if (first <= last && may_hold() && !(flags & 4u /* CLOSE_RANGE_CLOEXEC */))
     window = take(first, last);
   int r = raw_range(first, last, flags);
   pg_window_close(&window);
+  pg_window_close(&apart);
   return r;
 }
 

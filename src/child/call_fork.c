@@ -21,8 +21,13 @@ PG_HOT bool pg_call_before_fork(void) {
 
 void pg_call_before_clone(uint64_t flags) {
   bool thread = flags & CLONE_THREAD, shares_files = flags & CLONE_FILES;
-  if (pg_mode() == PG_MODE_OFF || pg_is_guest())
+  if (pg_mode() == PG_MODE_OFF)
     return;
+  if (pg_is_guest()) {
+    if ((flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM && !thread) /* it may outlive the guest, and the guest's mark */
+      pg_state_set(PG_STATE_VM_SHARED);
+    return;
+  }
   if (thread)
     pg_state_set(PG_STATE_THREADS);
   if (thread != shares_files)

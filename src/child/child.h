@@ -21,7 +21,9 @@ enum pg_mode pg_child_init(void);
 extern _Atomic int pg_child_mode PG_HIDDEN; /* PG_MODE_UNREAD before pg_child_init() */
 static inline enum pg_mode pg_mode(void) {
   int m = atomic_load_explicit(&pg_child_mode, memory_order_relaxed);
-  return PG_UNLIKELY(m == PG_MODE_UNREAD) ? pg_child_init() : (enum pg_mode)m;
+  if (PG_UNLIKELY(m == PG_MODE_UNREAD))
+    return pg_child_init();
+  return PG_UNLIKELY(pg_self_marks & PG_BARE) ? PG_MODE_OFF : (enum pg_mode)m;
 }
 
 /* Is the shim ready? Calls on descriptors do not make it ready. An allocator makes them while it starts, and before
@@ -98,7 +100,7 @@ static inline int pg_child_signal_quickly(pid_t pid, int sig) {
   struct pg_hazard hazard = pg_hazard_publish(fd);
   int r = PG_AGAIN;
   if (PG_LIKELY(hazard.at) && PG_LIKELY(atomic_load_explicit(&cell->id, memory_order_acquire) == id) &&
-      PG_LIKELY(pg_cell_fd(cell) == fd))
+      PG_LIKELY(pg_cell_fd(cell) == fd) && PG_LIKELY(!(pg_state() & PG_STATE_FILTER))) /* see pg_hazards_end() */
     r = pg_sys_pidfd_send_signal(fd, sig, NULL, 0);
   pg_hazard_clear(hazard);
   if (PG_UNLIKELY(r != 0))

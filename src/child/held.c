@@ -61,6 +61,15 @@ static void wait_for_uses(int fd, bool program_comes) {
     tries = pg_window_pause(tries);
 }
 
+void pg_hazards_end(void) {
+  atomic_thread_fence(memory_order_seq_cst);
+  for (int i = 0; i < PG_HAZARDS; i++) {
+    uint64_t hazard = atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst);
+    if ((uint32_t)hazard)
+      wait_for_uses((int)(uint32_t)hazard - 1, false);
+  }
+}
+
 /* ---- Cells ---- */
 
 void pg_held_init(int64_t fd_max) { most = fd_max < 0 || fd_max > PG_CELLS ? PG_CELLS : (int32_t)fd_max; }
@@ -148,7 +157,8 @@ void pg_held_retire(pg_id id, pg_id gone) {
   if (pg_cell_fd(cell) < 0 || !pg_filter_can(PG_CAN_PIDFD)) /* seen only, or it must stay where it is */
     return;
   pg_window_open(&window);
-  empty(cell, id);
+  if (window.open)
+    empty(cell, id);
   pg_window_close(&window);
 }
 
@@ -157,7 +167,7 @@ PG_COLD void pg_held_let_go(bool leaders) {
   if (!pg_filter_can(PG_CAN_PIDFD))
     return;
   pg_window_open(&window);
-  for (int i = 0; i < PG_CELLS; i++) {
+  for (int i = 0; window.open && i < PG_CELLS; i++) {
     uint64_t id = atomic_load_explicit(&pg_cells[i].id, memory_order_acquire);
     if (id && pg_cell_fd(&pg_cells[i]) >= 0 &&
         (leaders || !atomic_load_explicit(&pg_cells[i].leader, memory_order_relaxed)))

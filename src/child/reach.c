@@ -93,15 +93,20 @@ static int prove(int fd, pg_id id, uint64_t ino, bool guest) {
 
 /* ---- Opening ---- */
 
+/* A handler or another thread may have installed a filter since the caller asked what is allowed. */
+static int open_in(const struct pg_window *window, pid_t pid) {
+  return window->open ? pg_sys_pidfd_open(pid, 0) : -EOPNOTSUPP;
+}
+
 /* pidfd_open() in a window. If the program has used up all numbers, the held pidfds make room. */
 static int open_pid(struct pg_window *window, pid_t pid, bool guest) {
-  int fd = pg_sys_pidfd_open(pid, 0);
+  int fd = open_in(window, pid);
   if (fd == -EMFILE && !guest && pg_held_any()) {
     pg_count(evicted);
     pg_window_close(window);
     pg_held_let_go(true);
     pg_window_open(window);
-    fd = pg_sys_pidfd_open(pid, 0);
+    fd = open_in(window, pid);
   }
   pg_window_works_on(window, fd >= 0 ? fd : -1);
   return fd;
@@ -195,24 +200,27 @@ static int send_proven(int fd, pg_id id, const struct pg_signal *s) {
   return r == -ESRCH || r == -EBADF ? r : pg_sys_kill(-pid, s->sig);
 }
 
-/* -EBADF: nothing is held. */
+/* -EBADF: nothing is held, or it cannot be used at the moment. */
 static int reach_held(pg_id id, const struct pg_signal *s) {
   int r = -EBADF, fd = pg_held_for(id);
+  bool tried;
   if (fd < 0 || !pg_filter_can(PG_CAN_PIDFD))
     return r;
   if (pg_held_is_careful()) {
     struct pg_window window;
     pg_window_open(&window);
-    if (pg_held_for(id) == fd && pg_reach_is(fd, pg_held_ino(id)))
+    tried = window.open && pg_held_for(id) == fd;
+    if (tried && pg_reach_is(fd, pg_held_ino(id)))
       r = send_proven(fd, id, s);
     pg_window_close(&window);
   } else {
     struct pg_hazard hazard = pg_hazard_publish(fd);
-    if (hazard.at && pg_held_for(id) == fd)
+    tried = hazard.at && pg_held_for(id) == fd && pg_filter_can(PG_CAN_PIDFD); /* see pg_hazards_end() */
+    if (tried)
       r = send_proven(fd, id, s);
     pg_hazard_clear(hazard);
   }
-  if (r == -EBADF && pg_held_for(id) == fd)
+  if (tried && r == -EBADF && pg_held_for(id) == fd) /* the program has closed or replaced it */
     pg_held_take((unsigned)fd, (unsigned)fd);
   return r;
 }

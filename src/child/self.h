@@ -50,8 +50,8 @@ static inline bool pg_is_guest(void) {
 static inline void pg_self_mark(void) { __atomic_fetch_add(&pg_self_marks, 1, __ATOMIC_RELAXED); }
 static inline void pg_self_unmark(void) {
   int was = pg_self_marks;
-  while (PG_LIKELY(was & (PG_NEW - 1)) &&
-         !__atomic_compare_exchange_n(&pg_self_marks, &was, was - 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  while (PG_LIKELY(was & PG_VFORKS) && !__atomic_compare_exchange_n(&pg_self_marks, &was, (was & ~PG_BARE) - 1, true,
+                                                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
   }
 }
 

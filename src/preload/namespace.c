@@ -7,12 +7,7 @@
 
 PG_EXPORT int unshare(int flags) {
   PG_EARLY(pg_sys1(SYS_unshare, flags));
-  if (flags & CLONE_FILES)
-    pg_call_files_apart();
-  int r = (int)pg_sys1(SYS_unshare, flags);
-  if (r == 0 && (flags & CLONE_NEWPID))
-    pg_hot.other_namespace = 1;
-  return pg_ret(r);
+  return pg_ret(pg_call_unshare(flags));
 }
 
 PG_EXPORT int setns(int fd, int type) {

@@ -127,7 +127,7 @@ static inline int pg_number_check(enum pg_number kind, pid_t number, struct pg_c
     return number > 1 ? pg_call_check_group(number, call) : 0;
   if (kind == PG_NUMBER_EITHER && number < -1 && number != INT_MIN)
     return pg_call_check_group(-number, call);
-  return number > 0 && !pg_is_own_pid(number) ? pg_call_check(number, call) : 0;
+  return number > 0 && !(pg_self_marks & PG_BARE) && !pg_is_own_pid(number) ? pg_call_check(number, call) : 0;
 }
 
 /* Before the call: replaces stale numbers among its arguments. The compiler folds this into a few comparisons if the

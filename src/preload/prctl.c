@@ -15,13 +15,10 @@ PG_EXPORT int prctl(int option, ...) {
   PG_EARLY(pg_sys5(SYS_prctl, option, a, b, c, d));
   long args[] = {option, a, b, c};
   pg_numbers_replace(PG_ROW_prctl, args, PG_CALL("prctl"));
-  bool filters = option == PR_SET_SECCOMP && pg_mode() != PG_MODE_OFF && !pg_is_guest();
-  if (PG_UNLIKELY(filters)) {
-    pg_child_look_back();
-    pg_filter_comes();
-  }
-  int r = (int)pg_sys5(SYS_prctl, option, args[1], args[2], c, d);
-  if (PG_UNLIKELY(filters))
-    pg_filter_came(r == 0, a == PG_SECCOMP_MODE_FILTER ? (const void *)b : NULL);
+  if (PG_LIKELY(option != PR_SET_SECCOMP))
+    return pg_ret((int)pg_sys5(SYS_prctl, option, args[1], args[2], c, d));
+  int whose = pg_call_before_filter();
+  int r = (int)pg_sys5(SYS_prctl, option, a, b, c, d);
+  pg_call_after_filter(whose, r == 0, a == PG_SECCOMP_MODE_FILTER ? (const void *)b : NULL);
   return pg_ret(r);
 }

@@ -79,7 +79,7 @@ int pg_syscall_forks_plainly(long n, long a, long b) {
 
 /* The end of a call that forks. A sibling (CLONE_PARENT) is no child of this process. */
 static long forked(long r, uint64_t flags, bool on, enum pg_birth birth) {
-  if (r == 0) {
+  if (r == 0 && pg_mode() != PG_MODE_OFF) {
     pg_child_forked((int)flags);
   } else if (r > 0 && on) {
     pg_call_born((pid_t)r, flags & CLONE_PARENT, birth, "syscall");
@@ -103,7 +103,7 @@ static PG_NOINLINE int queue_corrected(pid_t pid, int sig, const siginfo_t *info
 
 static long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
   int r = PG_PASS, number;
-  bool asks = pid > 0 && (pg_number_used() || pg_family_is_on());
+  bool asks = pid > 0 && pg_mode() != PG_MODE_OFF && (pg_number_used() || pg_family_is_on());
   if (asks && !pg_filter_can(PG_CAN_PIDFD)) { /* the kernel reads nothing else then */
     r = pg_child_signal(pid, sig, info, call);
   } else if (asks && is_readable(info, PG_SIGINFO_READ)) {
@@ -162,9 +162,8 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
       pg_held_be_careful();
     return pg_sys6(n, a, b, c, d, e, f);
   case SYS_unshare:
+    return pg_call_unshare((int)a);
   case SYS_setns: {
-    if (n == SYS_unshare && (a & CLONE_FILES))
-      pg_call_files_apart();
     long r = pg_sys6(n, a, b, c, d, e, f);
     if (r == 0)
       pg_hot.other_namespace = 1;
@@ -173,19 +172,14 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   case SYS_prctl:
   case SYS_seccomp: {
     bool own = n == SYS_seccomp;
-    bool filters =
-        (own ? a <= PG_SECCOMP_SET_MODE_FILTER : a == PR_SET_SECCOMP) && pg_mode() != PG_MODE_OFF && !pg_is_guest();
+    bool filters = own ? a <= PG_SECCOMP_SET_MODE_FILTER : a == PR_SET_SECCOMP;
     long args[] = {a, b, c, d, e, f};
     if (!own)
       pg_numbers_replace(PG_ROW_prctl, args, call);
-    if (filters) {
-      pg_child_look_back();
-      pg_filter_comes();
-    }
+    int whose = filters ? pg_call_before_filter() : 0;
     long r = pg_sys6(n, args[0], args[1], args[2], args[3], args[4], args[5]);
-    if (filters)
-      pg_filter_came(r >= 0,
-                     (own ? a == PG_SECCOMP_SET_MODE_FILTER : b == PG_SECCOMP_MODE_FILTER) ? (const void *)c : NULL);
+    pg_call_after_filter(
+        whose, r >= 0, (own ? a == PG_SECCOMP_SET_MODE_FILTER : b == PG_SECCOMP_MODE_FILTER) ? (const void *)c : NULL);
     return r;
   }
 #ifdef SYS_setrlimit

@@ -66,6 +66,8 @@ extern struct pg_hot pg_hot PG_HIDDEN;
 
 #define PG_FORKED 0x40000000 /* this is a forked child, and pg_child_settle() is due */
 #define PG_NEW 0x20000000    /* this thread has not yet looked whether it is in a forked child that has not settled */
+#define PG_BARE 0x10000000   /* a vfork child has installed a seccomp filter: until it is gone its calls are libc's */
+#define PG_VFORKS (PG_BARE - 1)
 extern PG_TLS int pg_self_marks; /* these, and the number of vforks that this thread is in, on either side */
 
 static inline int pg_state(void) { return atomic_load_explicit(&pg_hot.state, memory_order_relaxed); }

@@ -13,7 +13,7 @@ PG_TLS int pg_self_marks = PG_NEW;
 /* Does another process run on this memory, in this thread? Its PID is not the one that the lock is held with, so it
  * would take a lock that is held for a void one. */
 static bool is_guest(void) {
-  return PG_UNLIKELY((pg_self_marks & (PG_NEW - 1)) | (pg_state() & PG_STATE_VM_SHARED)) &&
+  return PG_UNLIKELY((pg_self_marks & PG_VFORKS) | (pg_state() & PG_STATE_VM_SHARED)) &&
          pg_window_is_other(pg_sys_getpid());
 }
 
@@ -25,7 +25,7 @@ static _Atomic uint64_t owner;
 /* The latest numbers of windows. Written under the lock. */
 static _Atomic uint32_t noted;
 static _Atomic int32_t recent[PG_WINDOW_RECENT]; /* + 1 */
-static PG_TLS uint32_t windows_before_fork;
+static PG_TLS uint32_t windows_before_fork, noted_before_fork;
 
 /* Thread-local memory cannot tell threads apart, because threads made by clone() may share it. */
 static uint64_t self_now(void) {
@@ -72,8 +72,11 @@ void pg_window_unlock(void) {
 }
 
 void pg_window_before_fork(void) {
+  uint32_t notes = atomic_load_explicit(&noted, memory_order_acquire);
   uint32_t n = atomic_load_explicit(&pg_hot.windows, memory_order_acquire);
-  windows_before_fork = n - (atomic_load_explicit(&owner, memory_order_acquire) != 0);
+  bool open = atomic_load_explicit(&owner, memory_order_acquire);
+  windows_before_fork = n - open;
+  noted_before_fork = notes - open;
 }
 
 /* The kernel copies the descriptors first and the memory second, so the count has each window that the copy shows. The
@@ -90,7 +93,13 @@ void pg_window_note(int fd) {
   atomic_store_explicit(&recent[n % PG_WINDOW_RECENT], fd + 1, memory_order_relaxed);
 }
 
-int pg_window_recent(int i) { return atomic_load_explicit(&recent[i], memory_order_relaxed) - 1; }
+/* The program may have put a pidfd of its own on an older number. */
+int pg_window_recent(int i) {
+  uint32_t n = atomic_load_explicit(&noted, memory_order_relaxed) - 1 - (uint32_t)i;
+  return (int32_t)(n - noted_before_fork) < 0
+             ? -1
+             : atomic_load_explicit(&recent[n % PG_WINDOW_RECENT], memory_order_relaxed) - 1;
+}
 
 void pg_window_open(struct pg_window *window) {
   const uint64_t all = UINT64_MAX;
@@ -101,6 +110,10 @@ void pg_window_open(struct pg_window *window) {
   if (window->locked) {
     atomic_store_explicit(&pg_hot.low, PG_LOW_ANY, memory_order_seq_cst);
     atomic_fetch_add_explicit(&pg_hot.windows, 1, memory_order_seq_cst); /* last: see pg_window_leaves_open() */
+    if (PG_UNLIKELY(!pg_filter_can(PG_CAN_PIDFD))) { /* while this thread waited, another one began with a filter */
+      pg_window_close(window);
+      window->open = window->locked = false;
+    }
   }
 }
 

@@ -21,14 +21,14 @@ int pg_window_pause(int tries);
 
 struct pg_window {
   uint64_t mask; /* the signal mask from before */
-  bool open;     /* false: a filter may forbid what a window needs, so there is none */
+  bool open;     /* false: a filter may forbid what a window needs, so there is none, and no pidfd may be used */
   bool locked;
 };
 
 /* Does this PID of the caller say that the caller is a guest? The first process of a pid namespace and its guest, the
  * first of another one, both have PID 1. Then a thread within a vfork counts as the guest. */
 static inline bool pg_window_is_other(pid_t self) {
-  return self != pg_hot.pid || (self == 1 && pg_hot.other_namespace && (pg_self_marks & (PG_NEW - 1)));
+  return self != pg_hot.pid || (self == 1 && pg_hot.other_namespace && (pg_self_marks & PG_VFORKS));
 }
 
 /* A guest (see child/self.h) has descriptors of its own: its windows take no lock. A window within a window of the same
@@ -48,6 +48,7 @@ void pg_window_before_fork(void);
 bool pg_window_forked(void);
 /* Notes a number that is about to be closed. pre: a window is open. */
 void pg_window_note(int fd);
+/* In the child: the number that was noted i-th, counted from the latest. -1: that was before the fork began. */
 int pg_window_recent(int i);
 
 /* The number that the window works on; -1: none. From pg_window_open() on it may be any number, until it is known. */

@@ -264,7 +264,8 @@ void pg_test_plan(int argc, char **argv) {
   static const char *const own[] = {"-exact-fork",   "-listener",        "-signals-refused", "-kill-refused",
                                     "-send-refused", "-refused-before",  "-trapped",         "-no-fstatfs",
                                     "-no-fstat",     "-shared-memory",   "-files-apart",     "-closes-listed",
-                                    "-in-handler",   "-siginfo-cut-off", "-unshared",        "-unshared-no-proc"};
+                                    "-in-handler",   "-siginfo-cut-off", "-unshared",        "-unshared-no-proc",
+                                    "-vfork-child",  "-clone-child",     "-companion",       "-others-signal"};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++)
     pg_test_add("own", own[i], of_its_own);
   pg_test_add("allow", "-no-stat", allow);

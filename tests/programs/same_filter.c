@@ -14,12 +14,14 @@
 #include <pthread.h>
 #include <sched.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 
 extern char **environ;
@@ -528,6 +530,87 @@ static void after_unshare(void) {
   finish(first);
 }
 
+/* A process that has the memory of this one installs a filter, which allows few calls, and makes just those. */
+static pid_t filtered_early, filtered_late;
+static int few_calls(void *unused) {
+  static const unsigned few[] = {SYS_close, SYS_dup3, SYS_kill, SYS_wait4, SYS_getpriority, SYS_exit_group, SYS_exit};
+  bool allowed[BPF_NUMBERS] = {false};
+  (void)unused;
+  for (size_t i = 0; i < sizeof few / sizeof *few; i++)
+    allowed[few[i]] = true;
+  struct sock_fprog program = {(unsigned short)bpf_kill_others(allowed, code), code};
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    _exit(1);
+  if (close(77) == 0 || dup3(1, 50, 0) != 50)
+    _exit(2);
+  if (kill(filtered_early, 0) != 0 || kill(filtered_late, 0) == 0 || kill(-filtered_early, 0) == 0)
+    _exit(3);
+  if (waitpid(-1, NULL, WNOHANG) != -1 || getpriority(PRIO_PROCESS, (id_t)filtered_early) == -1)
+    _exit(4);
+  _exit(0);
+}
+static void guest_filters(int flags) {
+  static char stack[65536] __attribute__((aligned(16)));
+  int status = 0;
+  filtered_early = fork_pausing();
+  filtered_late = fork_exiting(3);
+  MUST(filtered_early > 1 && filtered_late > 1 && waitpid(filtered_late, &status, 0) == filtered_late);
+  MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+  pid_t guest = flags ? clone(few_calls, stack + sizeof stack, flags | SIGCHLD, NULL) : vfork();
+  if (guest == 0)
+    few_calls(NULL);
+  pid_t result = waitpid(guest, &status, 0);
+  end_of("guest", result, guest, status);
+  finish(filtered_early);
+}
+static void vfork_child_filters(void) { guest_filters(0); }
+static void clone_child_filters(void) { guest_filters(CLONE_VM | CLONE_VFORK); }
+static void companion_filters(void) { guest_filters(CLONE_VM); }
+
+/* Other threads are within calls of the shim when a thread installs a filter for all of them. */
+static pid_t signalled_by_all;
+static atomic_int signals_made, signals_end;
+static void *keeps_signalling(void *by_number) {
+  while (!signals_end) {
+    kill_ok(signalled_by_all, 0);
+    if (by_number)
+      getpgid(signalled_by_all);
+    signals_made++;
+  }
+  return NULL;
+}
+static void filter_for_all(void) {
+  bool allowed[BPF_NUMBERS];
+  pthread_t threads[2];
+  memset(allowed, true, sizeof allowed);
+  allowed[SYS_pidfd_open] = allowed[SYS_pidfd_send_signal] = false;
+  struct sock_fprog program = {(unsigned short)bpf_kill_others(allowed, code), code};
+  signalled_by_all = fork_bound();
+  MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+  MUST(pthread_create(&threads[0], NULL, keeps_signalling, NULL) == 0);
+  MUST(pthread_create(&threads[1], NULL, keeps_signalling, &signals_made) == 0);
+  while (signals_made < 100)
+    sched_yield();
+  MUST(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0);
+  signals_end = 1;
+  MUST(pthread_join(threads[0], NULL) == 0 && pthread_join(threads[1], NULL) == 0);
+  kill_ok(signalled_by_all, SIGKILL);
+}
+static void others_signal(void) {
+  int killed = 0;
+  for (int i = 0; i < 100; i++) {
+    int status = 0;
+    pid_t pid = fork_ok();
+    if (pid == 0) {
+      filter_for_all();
+      _exit(0);
+    }
+    MUST(pid > 1 && waitpid(pid, &status, 0) == pid);
+    killed += status != 0;
+  }
+  note("killed %d", killed);
+}
+
 const struct test_case cases[] = {
     {"nothing", nothing},
     {"no-birth-at-all", no_birth_at_all},
@@ -567,5 +650,9 @@ const struct test_case cases[] = {
     {"-unshared", unshared},
     {"-unshared-no-proc", unshared_no_proc},
     {"-after-unshare", after_unshare},
+    {"-vfork-child", vfork_child_filters},
+    {"-clone-child", clone_child_filters},
+    {"-companion", companion_filters},
+    {"-others-signal", others_signal},
     {NULL, NULL},
 };

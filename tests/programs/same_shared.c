@@ -9,10 +9,14 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -255,6 +259,131 @@ static void overwritten(void) {
   MUST(pthread_join(thread, NULL) == 0);
 }
 
+/* While another thread signals, threads get descriptor tables of their own. No copy of a pidfd of the shim may stay in
+ * them. */
+static atomic_int signals_end;
+static void *keeps_signalling(void *unused) {
+  while (!signals_end)
+    kill_ok(first, 0);
+  return unused;
+}
+static int count_open(void) {
+  int n = 0;
+  for (int fd = 0; fd < 64; fd++)
+    n += fcntl(fd, F_GETFD) >= 0;
+  return n;
+}
+static void *parts(void *by_range) {
+  if (by_range)
+    MUST(syscall(SYS_close_range, 1000000u, ~0u, 2 | 4 /* CLOSE_RANGE_UNSHARE, CLOSE_RANGE_CLOEXEC */) == 0);
+  else
+    MUST(unshare(CLONE_FILES) == 0);
+  return (void *)(intptr_t)count_open();
+}
+static void parted_while_signalled(bool by_range) {
+  pthread_t thread, other;
+  int open_before = count_open(), more = 0;
+  first = fork_pausing();
+  MUST(pthread_create(&thread, NULL, keeps_signalling, NULL) == 0);
+  for (int i = 0; i < 1000; i++) {
+    void *result;
+    MUST(pthread_create(&other, NULL, parts, by_range ? &first : NULL) == 0 && pthread_join(other, &result) == 0);
+    more += (int)(intptr_t)result != open_before;
+  }
+  signals_end = 1;
+  MUST(pthread_join(thread, NULL) == 0);
+  note("with more descriptors: %d", more);
+  finish(first);
+}
+static void unshared_while_signalled(void) { parted_while_signalled(false); }
+static void ranged_while_signalled(void) {
+  if (syscall(SYS_close_range, 1000000u, ~0u, 4) != 0)
+    skip("the kernel has no close_range, or no such flag");
+  parted_while_signalled(true);
+}
+
+/* The program has got a pidfd by a call that the shim does not see, on a number that the shim has used before. A
+ * handler of pthread_atfork() makes the shim open another one. The child keeps the program's pidfd. */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+static void *waits_twice(void *unused) {
+  pthread_barrier_wait(&barrier);
+  pthread_barrier_wait(&barrier);
+  return unused;
+}
+static void ask_about_first(void) { note("%d", getpgid(first) == getpgid(0)); }
+static void pidfd_of_a_peer(void) {
+  pthread_t thread;
+  int ends[2], fd = -1, status = 0;
+  socklen_t size = sizeof fd;
+  first = fork_pausing();
+  MUST(pthread_barrier_init(&barrier, NULL, 2) == 0);
+  MUST(pthread_create(&thread, NULL, waits_twice, NULL) == 0);
+  pthread_barrier_wait(&barrier);
+  MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  note("%s", call_text(kill_ok(first, 0)));
+  if (getsockopt(ends[0], SOL_SOCKET, SO_PEERPIDFD, &fd, &size) != 0)
+    skip("the kernel has no SO_PEERPIDFD");
+  MUST(pthread_atfork(ask_about_first, NULL, NULL) == 0);
+  pid_t pid = fork_ok();
+  if (pid == 0)
+    _exit(fcntl(fd, F_GETFD) == FD_CLOEXEC ? 3 : 4);
+  MUST(waitpid(pid, &status, 0) == pid);
+  note("the child %s", status_text(status));
+  pthread_barrier_wait(&barrier);
+  MUST(pthread_join(thread, NULL) == 0);
+  finish(first);
+}
+
+/* A vfork child leaves a process behind that runs on this memory, with a descriptor table of its own. What that process
+ * closes stays open here. */
+static volatile int companion_goes, companion_ended;
+static volatile pid_t companion_pid;
+static int companion(void *unused) {
+  (void)unused;
+  while (!companion_goes)
+    sched_yield();
+  pid_t pid = fork();
+  if (pid == 0)
+    _exit(0);
+  waitpid(pid, NULL, 0);
+  companion_ended = 1;
+  _exit(0);
+}
+static int count_high(void) {
+  int n = 0;
+  for (int fd = 500; fd < 3000; fd++)
+    n += fcntl(fd, F_GETFD) >= 0;
+  return n;
+}
+static void companion_of_a_guest(void) {
+  static char stack[65536] __attribute__((aligned(16)));
+  int status;
+  MUST(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
+  first = fork_pausing();
+  for (int round = 0; round < 5; round++) {
+    companion_goes = companion_ended = 0;
+    pid_t pid = vfork();
+    if (pid == 0) {
+      companion_pid = clone(companion, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
+      _exit(companion_pid > 1 ? 3 : 4);
+    }
+    MUST(waitpid(pid, &status, 0) == pid);
+    note("the guest %s", status_text(status));
+    for (int i = 0; i < 3; i++)
+      kill_ok(first, 0);
+    companion_goes = 1;
+    while (!companion_ended)
+      sched_yield();
+    for (int i = 0; i < 3; i++)
+      kill_ok(first, 0);
+    MUST(waitpid(companion_pid, &status, 0) == companion_pid);
+  }
+  finish(first);
+  note("left open: %d", count_high());
+}
+
 const struct test_case cases[] = {
     {"unshared-files", unshared_files},
     {"shared-files", shared_files},
@@ -264,5 +393,9 @@ const struct test_case cases[] = {
     {"lowest-when-shared", lowest_when_shared},
     {"overwritten", overwritten},
     {"atfork-handler-first", atfork_handler_first},
+    {"unshared-while-signalled", unshared_while_signalled},
+    {"ranged-while-signalled", ranged_while_signalled},
+    {"pidfd-of-a-peer", pidfd_of_a_peer},
+    {"companion-of-a-guest", companion_of_a_guest},
     {NULL, NULL},
 };

@@ -119,6 +119,30 @@ static void hazard(void) {
   pg_number_forget(other);
 }
 
+/* If other threads have all places for hazards, what is held stays held, and the use opens a pidfd of its own. */
+static void no_place_for_hazards(void) {
+  enum { OTHER_THREAD = 1, OTHER_FD = 5000 };
+  begin();
+  uint64_t ino;
+  pid_t pid = make();
+  pg_id id = enter(pid, &ino);
+  for (int i = 0; i < 2; i++)
+    pg_reach(id, ino, &probe, false);
+  int fd = pg_held_for(id);
+  pg_state_set(PG_STATE_THREADS);
+  for (int i = 1; i < PG_HAZARDS; i++)
+    atomic_store(&pg_hazards[i], (uint64_t)OTHER_THREAD << 32 | (OTHER_FD + 1));
+  PG_CHECK(fd >= 0 && pg_reach(id, ino, &probe, false) == 0, "the child is there");
+  PG_CHECK(pg_held_for(id) == fd && fcntl(fd, F_GETFD) >= 0, "a pidfd is left open and forgotten");
+  for (int i = 1; i < PG_HAZARDS; i++)
+    atomic_store(&pg_hazards[i], 0);
+  pg_state_clear(PG_STATE_THREADS);
+  pg_held_let_go(true);
+  PG_CHECK(fcntl(fd, F_GETFD) < 0, "closed");
+  end(pid);
+  pg_number_forget(pid);
+}
+
 /* The leader's pidfd reaches its group after the leader was reaped, or says that this kernel cannot (before 6.9). It
  * goes when the group is empty. */
 static void groups(void) {
@@ -166,6 +190,7 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("held", "the second use keeps a pidfd", second_use_keeps);
   pg_test_add("held", "the program's hands win", hands_win);
   pg_test_add("held", "a number in use is no other child's", hazard);
+  pg_test_add("held", "nothing is forgotten where hazards have no place", no_place_for_hazards);
   pg_test_add("held", "a leader's pidfd is its group's handle", groups);
   pg_test_add("held", "nothing is kept beside the program's own pidfds", careful);
 }
