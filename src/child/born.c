@@ -269,8 +269,7 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
   if (pg_held_any())
     pg_held_inherited();
   pid_t self = pg_sys_getpid();
-  if (self == 1 || (pg_filter_can(PG_CAN_PARENT) &&
-                    pg_sys_getppid() == 0)) /* PIDs of another pid namespace mean nothing in this one */
+  if (pg_is_first(self))
     pg_number_clear(inherited.entered);
   else
     pg_number_forget(self); /* the parent may have seen a process with this PID die */

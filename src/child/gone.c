@@ -85,7 +85,6 @@ static void unseen_reaped(pid_t pid) {
 }
 
 void pg_child_reaped(pid_t pid, uint32_t births) {
-  const struct pg_signal probe = {0, NULL, 0};
   uint64_t ino;
   pg_count(reaped);
   pg_id id = pg_number_find(pid, &ino);
@@ -97,7 +96,7 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
    * sibling's end; and by now another thread may have made a new child with that PID. */
   bool dead = pg_reach_is_own(id) && !pg_stamp_after(pg_id_stamp(id), births);
   if (!dead && pg_filter_can(PG_CAN_PIDFD))
-    dead = pg_reach(id, ino, &probe, false) == -ESRCH;
+    dead = pg_reach_is_gone(id, ino, false);
   if (dead)
     retire(id, "wait");
 }
@@ -120,10 +119,7 @@ void pg_child_told(pid_t pid) {
  * with an identity. The program may have forked by an instruction of its own. Then what the table calls an own child is
  * a sibling. */
 static bool has_ended(pg_id id, uint64_t ino) {
-  const struct pg_signal probe = {0, NULL, 0};
-  if (pg_reach_ask(pg_id_pid(id)) != -ECHILD)
-    return false;
-  return (!ino && pg_reach_is_own(id)) || pg_reach(id, ino, &probe, false) == -ESRCH;
+  return pg_reach_ask(pg_id_pid(id)) == -ECHILD && ((!ino && pg_reach_is_own(id)) || pg_reach_is_gone(id, ino, false));
 }
 
 /* Children can end without a wait that the shim sees (SIGCHLD ignored, SA_NOCLDWAIT, a raw wait). Every fourth birth
@@ -137,10 +133,8 @@ void pg_child_collect(void) {
     return;
   for (int i = 0; i < 16 && (id = pg_number_next_live(64, &ino)) && has_ended(id, ino); i++)
     pg_child_found_gone(id);
-  if (pg_held_any() && (id = pg_held_next_group(&ino)) && pg_reach(id, ino, &probe, false) == -ESRCH) {
-    pg_id gone = pg_number_retire(id, false);
-    pg_held_retire(id, gone);
-  }
+  if (pg_held_any() && (id = pg_held_next_group(&ino)) && pg_reach(id, ino, &probe, false) == -ESRCH)
+    pg_held_retire(id, pg_number_retire(id, false));
 }
 
 /* ---- The end of the program ---- */

@@ -109,7 +109,7 @@ static int open_pid(struct pg_window *window, pid_t pid, bool guest) {
 
 /* Without a pidfd the kernel can still be asked about an own child by its PID. */
 static int ask_instead(pg_id id, int why, bool guest) {
-  if (!guest && pg_reach_ask(pg_id_pid(id)) == -ECHILD && pg_reach_is_own(id))
+  if (!guest && pg_reach_is_lost(id))
     return -ESRCH;
   return pg_is_scarce(why) ? why : -EOPNOTSUPP;
 }
