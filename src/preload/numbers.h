@@ -90,7 +90,7 @@ struct pg_place {
     PG_AT_IF_BOTH(PID, 2, 0, PR_SCHED_CORE, 3, 1), PG_AT_IF_BOTH(GROUP, 2, 0, PR_SCHED_CORE, 3, 2))
 
 /* The same for functions that only libc has. posix_spawn and its variants are missing here: their attributes contain
- * the group (preload/spawn_group.h). */
+ * the group (preload/spawn.c). */
 #define PG_NUMBERS_LIBC(X)                                                                                             \
   X(killpg, PG_AT(GROUP, 0))                                                                                           \
   X(sigqueue, PG_AT(PID, 0))                                                                                           \
