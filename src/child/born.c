@@ -77,14 +77,6 @@ void pg_child_environment(void) {
 
 /* ---- Births ---- */
 
-static PG_COLD void log_birth(pid_t pid, const char *how) {
-  struct pg_line line;
-  pg_line_begin(&line, PG_LOG_INFO, "birth");
-  pg_line_int(&line, "target", pid);
-  pg_line_str(&line, "how", how);
-  pg_line_end(&line);
-}
-
 /* known: 0, or the reason why the child has no identity. */
 static int entered(pg_id id, pid_t pid, uint64_t ino, int known, const char *how) {
   pg_family_born(pid);
@@ -96,7 +88,7 @@ static int entered(pg_id id, pid_t pid, uint64_t ino, int known, const char *how
   if (known < 0 && !ino)
     pg_degraded("pid-only", pid, known, "known-by-pid");
   if (pg_log_on(PG_LOG_INFO))
-    log_birth(pid, how);
+    pg_log_child("birth", pid, how);
   return 0;
 }
 

@@ -2,26 +2,17 @@
 /* How children end: waits that reap them, and ends that no wait reported. */
 #include "child/child.h"
 
-#include "base/fmt.h"
 #include "child/family.h"
 #include "child/reach.h"
 #include "child/self.h"
 #include "runtime/gone.h"
 #include "runtime/log.h"
 
-static PG_COLD void log_end(const char *event, pid_t pid, const char *how) {
-  struct pg_line line;
-  pg_line_begin(&line, PG_LOG_INFO, event);
-  pg_line_int(&line, "target", pid);
-  pg_line_str(&line, "how", how);
-  pg_line_end(&line);
-}
-
 static inline void told(const char *event, pid_t pid, const char *how) {
   if (pg_log_on(PG_LOG_WARN)) /* a later refusal logs it */
     pg_gone_note(pid, how);
   if (pg_log_on(PG_LOG_INFO))
-    log_end(event, pid, how);
+    pg_log_child(event, pid, how);
 }
 
 /* May the group of a leader that was just reaped still have members? A yes can be wrong: another process may have the

@@ -84,6 +84,14 @@ PG_COLD void pg_log_end(int64_t unwaited, int64_t forgotten) {
   }
 }
 
+PG_COLD void pg_log_child(const char *event, pid_t pid, const char *how) {
+  struct pg_line line;
+  pg_line_begin(&line, PG_LOG_INFO, event);
+  pg_line_int(&line, "target", pid);
+  pg_line_str(&line, "how", how);
+  pg_line_end(&line);
+}
+
 PG_COLD void pg_degraded(const char *what, pid_t target, int err, const char *effect) {
   pg_count(degraded);
   if (!pg_log_on(PG_LOG_WARN))

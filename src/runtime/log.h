@@ -58,6 +58,8 @@ void pg_line_end(struct pg_line *line);
 /* At the end of the program: event=summary with all counters, if the user wants it, or event=log-lost if lines were
  * lost. unwaited: children that were not waited for; forgotten: retired PIDs that made room for others. */
 PG_COLD void pg_log_end(int64_t unwaited, int64_t forgotten);
+/* A child was born or has ended, at level info. how: the call, or how that was found out. */
+PG_COLD void pg_log_child(const char *event, pid_t pid, const char *how);
 /* The shim cannot protect something: counted, and logged at level warn. effect: one word for what happens instead. */
 PG_COLD void pg_degraded(const char *what, pid_t target, int err, const char *effect);
 
