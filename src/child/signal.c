@@ -208,21 +208,14 @@ int pg_child_check_group(pid_t pgid, struct pg_call call) {
 /* Programs pass thread ids to calls that take a PID. Does this one belong to a thread of this process, or of a living
  * child? /proc tells the second. */
 static pid_t process_of(pid_t tid) {
-  static const char field[] = "\nTgid:\t";
   char text[160];
   if (!pg_filter_can(PG_CAN_READ) || pg_window_read_of(tid, "status", text, sizeof text) <= 0)
     return 0;
-  for (const char *at = text; *at; at++) {
-    size_t n = 0;
-    while (field[n] && at[n] == field[n])
-      n++;
-    if (!field[n]) {
-      at += n;
-      int64_t tgid = pg_parse_dec(&at);
-      return tgid > 0 && tgid < PG_PID_LIMIT ? (pid_t)tgid : 0;
-    }
-  }
-  return 0;
+  const char *at = text, *value;
+  while (*at && !(value = pg_text_behind(at, "\nTgid:\t")))
+    at++;
+  int64_t tgid = *at ? pg_parse_dec(&value) : 0;
+  return tgid > 0 && tgid < PG_PID_LIMIT ? (pid_t)tgid : 0;
 }
 
 static bool is_thread(pid_t tid) {

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/proc_self.h"
 
+#include "base/fmt.h"
 #include "kernel/sys.h"
 #include "runtime/window.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
-
-/* The text behind the field's name, if the line begins with that name. */
-static const char *value_of(const char *line, const char *field) {
-  while (*field && *line == *field)
-    line++, field++;
-  return *field ? NULL : line;
-}
 
 static bool has_sigchld(const char *mask) {
   uint64_t bits = 0;
@@ -42,11 +36,11 @@ PG_COLD struct pg_proc_self pg_proc_self_read(void) {
       }
       line[len] = '\0';
       len = 0;
-      const char *value = value_of(line, "Seccomp:\t");
+      const char *value = pg_text_behind(line, "Seccomp:\t");
       if (value) {
         status.seccomp = *value - '0';
         seen = true;
-      } else if ((value = value_of(line, "SigBlk:\t")) || (value = value_of(line, "SigCgt:\t"))) {
+      } else if ((value = pg_text_behind(line, "SigBlk:\t")) || (value = pg_text_behind(line, "SigCgt:\t"))) {
         unseen--;
         status.quiet &= !has_sigchld(value);
       }
