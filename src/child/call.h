@@ -25,10 +25,6 @@ int pg_call_raw_waitid(int type, id_t id, siginfo_t *info, int options, struct r
 
 /* ---- Calls that take any PID ---- */
 
-/* 0, or -ESRCH if the PID is that of a child that is gone. */
-int pg_call_check(pid_t pid, struct pg_call call);
-/* The same for the number of a process group. -ESRCH: its leader was a child, and the group is empty for ever. */
-int pg_call_check_group(pid_t pgid, struct pg_call call);
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call);
 /* A child was made, and this pidfd of the caller is all that the shim knows of it. */
 void pg_call_pidfd_spawned(int fd, const char *how);

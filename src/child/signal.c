@@ -199,6 +199,8 @@ int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
 int pg_child_check_group(pid_t pgid, struct pg_call call) {
   const struct pg_signal probe = {0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP};
   bool told;
+  if (pg_mode() == PG_MODE_OFF)
+    return 0;
   int r = reach_group(pgid, &probe, call, &told);
   return told && r == -ESRCH ? -ESRCH : 0;
 }
@@ -218,7 +220,7 @@ static pid_t process_of(pid_t tid) {
   return tgid > 0 && tgid < PG_PID_LIMIT ? (pid_t)tgid : 0;
 }
 
-static bool is_thread(pid_t tid) {
+static PG_NOINLINE bool is_thread(pid_t tid) { /* its text is not on the stack when the log writes */
   uint64_t ino;
   if (!pg_filter_can(PG_CAN_PIDFD))
     return false;
@@ -230,19 +232,22 @@ static bool is_thread(pid_t tid) {
 
 int pg_child_check(pid_t pid, struct pg_call call) {
   const struct pg_signal probe = {0, NULL, 0};
-  bool guest = pg_is_guest();
   uint64_t ino;
+  if (PG_LIKELY(pid <= 0) || pg_mode() == PG_MODE_OFF)
+    return 0;
+  bool guest = pg_is_guest();
   if (!guest)
     pg_child_look_back();
   pg_id id = pg_number_find(pid, &ino);
   if (!id)
-    return ask_family(pid, 0, call);
-  if (guest)
-    return is_thread(pid) ? PG_PASS : signal_as_guest(pid, &probe, call);
-  if (pg_id_is_live(id)) {
+    return ask_family(pid, 0, call) == -ESRCH ? -ESRCH : 0;
+  if (!guest && pg_id_is_live(id)) {
     if (!pg_filter_can(PG_CAN_PIDFD) || !pg_reach_is_gone(id, ino, false))
       return 0;
     pg_child_found_gone(id);
   }
-  return is_thread(pid) || refuse(pid, 0, call) == PG_PASS ? PG_PASS : -ESRCH;
+  if (is_thread(pid))
+    return 0;
+  int r = guest ? signal_as_guest(pid, &probe, call) : refuse(pid, 0, call);
+  return r == -ESRCH ? -ESRCH : 0;
 }

@@ -124,10 +124,10 @@ static inline bool pg_place_holds(const struct pg_place *place, const long *args
 /* 0, or the result of a call with this number: -ESRCH. */
 static inline int pg_number_check(enum pg_number kind, pid_t number, struct pg_call call) {
   if (kind == PG_NUMBER_GROUP)
-    return number > 1 ? pg_call_check_group(number, call) : 0;
+    return number > 1 ? pg_child_check_group(number, call) : 0;
   if (kind == PG_NUMBER_EITHER && number < -1 && number != INT_MIN)
-    return pg_call_check_group(-number, call);
-  return number > 0 && !pg_is_own_pid(number) ? pg_call_check(number, call) : 0;
+    return pg_child_check_group(-number, call);
+  return number > 0 && !pg_is_own_pid(number) ? pg_child_check(number, call) : 0;
 }
 
 /* Before the call: replaces stale numbers among its arguments. The compiler folds this into a few comparisons if the
