@@ -85,7 +85,7 @@ pid_t pidguard_wait4(pid_t pid, int *status, int options, struct rusage *usage) 
 }
 
 int pidguard_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
-  return pg_ret(pg_call_waitid(type, id, info, options));
+  return pg_ret(pg_call_waitid(false, (int)type, id, info, options, NULL));
 }
 
 int pidguard_pidfd_open_child(pid_t pid) {

@@ -20,8 +20,7 @@ int pg_call_sigqueue(pid_t pid, int sig, union sigval value, struct pg_call call
 
 enum pg_wait { PG_WAITPID, PG_WAIT4, PG_WAIT_RAW };
 pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru);
-int pg_call_waitid(idtype_t type, id_t id, siginfo_t *info, int options);
-int pg_call_raw_waitid(int type, id_t id, siginfo_t *info, int options, struct rusage *ru);
+int pg_call_waitid(bool raw, int type, id_t id, siginfo_t *info, int options, struct rusage *ru);
 
 /* ---- Calls that take any PID ---- */
 

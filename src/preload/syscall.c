@@ -128,7 +128,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   case SYS_wait4:
     return pg_call_wait(PG_WAIT_RAW, (pid_t)a, (int *)b, (int)c, (struct rusage *)d);
   case SYS_waitid:
-    return pg_call_raw_waitid((int)a, (id_t)b, (siginfo_t *)c, (int)d, (struct rusage *)e);
+    return pg_call_waitid(true, (int)a, (id_t)b, (siginfo_t *)c, (int)d, (struct rusage *)e);
   case SYS_rt_sigqueueinfo:
     return queue((pid_t)a, (int)b, (const siginfo_t *)c, call);
   case SYS_pidfd_open:
