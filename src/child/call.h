@@ -46,9 +46,9 @@ void pg_call_files_apart(void);
 
 /* Before a clone by the program itself. The flags tell what the child shares. */
 void pg_call_before_clone(uint64_t flags);
-/* Around a call that forks inside. `on` comes from the first half; the PID is passed through. */
+/* Around a call that forks inside. `on` comes from the first half; the PID is passed through. flags: of clone(). */
 bool pg_call_before_fork(void);
-pid_t pg_call_after_fork(pid_t pid, bool on, enum pg_birth birth, const char *how);
+pid_t pg_call_after_fork(pid_t pid, bool on, int flags, enum pg_birth birth, const char *how);
 /* The parent's half, for calls that return in the parent alone. */
 void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const char *how);
 

@@ -77,18 +77,6 @@ int pg_syscall_forks_plainly(long n, long a, long b) {
   return !(flags & (CLONE_VM | CLONE_SETTLS)) && !stack;
 }
 
-/* The end of a call that forks. A sibling (CLONE_PARENT) is no child of this process. */
-static long forked(long r, uint64_t flags, bool on, enum pg_birth birth) {
-  if (r == 0) {
-    pg_child_forked((int)flags);
-  } else if (r > 0 && on) {
-    pg_call_born((pid_t)r, flags & CLONE_PARENT, birth, "syscall");
-  } else if (on) {
-    pg_hot.forking = 0;
-  }
-  return r;
-}
-
 /* rt_sigqueueinfo() overwrites si_signo with the number of the signal. pidfd_send_signal() refuses another number
  * (both in kernel/signal.c). */
 static PG_NOINLINE int queue_corrected(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
@@ -136,7 +124,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
 #ifdef SYS_fork
   case SYS_fork: {
     bool on = pg_call_before_fork();
-    return forked(pg_sys0(SYS_fork), 0, on, PG_BIRTH_OTHER);
+    return pg_call_after_fork((pid_t)pg_sys0(SYS_fork), on, 0, PG_BIRTH_OTHER, "syscall");
   }
 #endif
   case SYS_clone:
@@ -145,7 +133,8 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     uint64_t flags = (uint64_t)a;
     if (n == SYS_clone3)
       memcpy(&flags, (const void *)a, sizeof flags);
-    return forked(pg_sys6(n, a, b, c, d, e, f), flags, on, n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_OTHER);
+    enum pg_birth birth = n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_OTHER;
+    return pg_call_after_fork((pid_t)pg_sys6(n, a, b, c, d, e, f), on, (int)flags, birth, "syscall");
   }
   case SYS_close:
     return pg_call_close((int)a, pg_sys_close);
