@@ -17,15 +17,6 @@ _Atomic int pg_child_mode = PG_MODE_UNREAD;
 
 /* ---- The beginning ---- */
 
-static int64_t read_pid_max(void) {
-  char text[24];
-  const char *p = text;
-  if (!pg_filter_can(PG_CAN_READ) || pg_window_read_file("/proc/sys/kernel/pid_max", text, sizeof text) <= 0)
-    return 32768;
-  int64_t n = pg_parse_dec(&p);
-  return n > 0 ? n : 32768;
-}
-
 /* Does another copy of this object stand in front, so that the program calls its wrappers? Then that copy has done
  * everything by the time that a call comes here, and this copy acts as libc. The name is looked up as the program would
  * look it up. This copy itself answers 0, because it is not ready yet. */
@@ -53,7 +44,6 @@ PG_COLD enum pg_mode pg_child_init(void) {
   if (is_second())
     pg_config = (struct pg_config){.mode = PG_MODE_OFF, .retired_max = -1, .fd_max = -1};
   pg_held_init(pg_config.fd_max);
-  pg_number_set_pid_max_source(read_pid_max);
   if (pg_config.retired_max >= 0)
     pg_number_set_retired_max((uint32_t)pg_config.retired_max);
   if (pg_config.mode != PG_MODE_OFF || pg_config.debug > PG_LOG_OFF)
@@ -107,10 +97,7 @@ static int enter_newborn(pid_t pid, const char *how, bool sibling, bool must) {
   return enters ? entered(id, pid, ino, known, how) : known;
 }
 
-static void enter_by_pid(pid_t pid, int why, const char *how) {
-  pg_id id = pg_number_born(pid, 0, 0);
-  entered(id, pid, 0, why, how);
-}
+static void enter_by_pid(pid_t pid, int why, const char *how) { entered(pg_number_born(pid, 0, 0), pid, 0, why, how); }
 
 PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   if (pid <= 0)

@@ -3,6 +3,7 @@
 
 #include "base/fmt.h"
 #include "kernel/sys.h"
+#include "runtime/filter.h"
 #include "runtime/window.h"
 
 #include <fcntl.h>
@@ -51,4 +52,13 @@ PG_COLD struct pg_proc_self pg_proc_self_read(void) {
     pg_window_unlock();
   status.quiet &= unseen == 0;
   return n >= 0 ? status : (struct pg_proc_self){-1, false};
+}
+
+int64_t pg_proc_pid_max(void) {
+  char text[24];
+  const char *p = text;
+  if (!pg_filter_can(PG_CAN_READ) || pg_window_read_file("/proc/sys/kernel/pid_max", text, sizeof text) <= 0)
+    return 32768;
+  int64_t n = pg_parse_dec(&p);
+  return n > 0 ? n : 32768;
 }
