@@ -46,11 +46,6 @@ static inline int pg_held_for(pg_id id) {
   return atomic_load_explicit(&cell->id, memory_order_acquire) == id ? fd : -1;
 }
 
-/* The identity of the process that the id's cell is for. */
-static inline uint64_t pg_held_ino(pg_id id) {
-  return atomic_load_explicit(&pg_cell_of(pg_id_pid(id))->ino, memory_order_relaxed);
-}
-
 /* ---- Hazards ---- */
 
 #define PG_HAZARDS 64

@@ -203,7 +203,8 @@ static int reach_held(pg_id id, const struct pg_signal *s) {
   if (pg_held_is_careful()) {
     struct pg_window window;
     pg_window_open(&window);
-    if (pg_held_for(id) == fd && pg_reach_is(fd, pg_held_ino(id)))
+    if (pg_held_for(id) == fd &&
+        pg_reach_is(fd, atomic_load_explicit(&pg_cell_of(pg_id_pid(id))->ino, memory_order_relaxed)))
       r = send_proven(fd, id, s);
     pg_window_close(&window);
   } else {

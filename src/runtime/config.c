@@ -54,15 +54,13 @@ static bool read_log(const char *value) {
   return true;
 }
 
-static bool read_retired_max(const char *value) {
-  pg_config.retired_max = number_of(value, PG_RETIRED_LIMIT);
-  return pg_config.retired_max >= 0;
+static bool read_number(const char *value, int64_t max, int64_t *ret) {
+  *ret = number_of(value, max);
+  return *ret >= 0;
 }
 
-static bool read_fd_max(const char *value) {
-  pg_config.fd_max = number_of(value, PG_FD_MAX_LIMIT);
-  return pg_config.fd_max >= 0;
-}
+static bool read_retired_max(const char *value) { return read_number(value, PG_RETIRED_LIMIT, &pg_config.retired_max); }
+static bool read_fd_max(const char *value) { return read_number(value, PG_FD_MAX_LIMIT, &pg_config.fd_max); }
 
 static bool read_summary(const char *value) {
   int64_t n = number_of(value, 1);
