@@ -28,12 +28,9 @@ static inline long pg_early(long r) { return r < 0 ? -1 : r; }
   } while (0)
 
 /* glibc exports some calls under a second name, which old libraries use. */
-#if defined(__has_attribute)
 #if __has_attribute(copy)
 #define PG_LIKE(name) __attribute__((copy(name)))
-#endif
-#endif
-#ifndef PG_LIKE
+#else
 #define PG_LIKE(name)
 #endif
 #ifdef __GLIBC__

@@ -42,9 +42,6 @@ struct pg_place {
 /* clang-format on */
 #define PG_PLACES 4 /* at most */
 
-#ifndef PR_SET_PTRACER
-#define PR_SET_PTRACER 0x59616d61
-#endif
 #ifndef PR_SCHED_CORE
 #define PR_SCHED_CORE 62 /* 5.14; the fourth argument tells the kind of the third: thread, process, group */
 #endif

@@ -19,11 +19,8 @@ static bool leads(const posix_spawnattr_t *attr) {
   pid_t group = -1;
   if (!attr || posix_spawnattr_getflags(attr, &flags) != 0)
     return false;
-#ifdef POSIX_SPAWN_SETSID
-  if (flags & POSIX_SPAWN_SETSID)
-    return true;
-#endif
-  return (flags & POSIX_SPAWN_SETPGROUP) && posix_spawnattr_getpgroup(attr, &group) == 0 && group == 0;
+  return (flags & POSIX_SPAWN_SETSID) ||
+         ((flags & POSIX_SPAWN_SETPGROUP) && posix_spawnattr_getpgroup(attr, &group) == 0 && group == 0);
 }
 
 /* Returns the attributes as they are, unless they name a stale group. Then it returns the copy `ret`, with a group that

@@ -10,10 +10,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#ifndef SYS_seccomp
-#error "sys/syscall.h is too old"
-#endif
-
 const unsigned char pg_syscall_kinds[PG_SYSCALL_KINDS] = {
 #ifdef SYS_fork
     [SYS_fork] = PG_SYSCALL_ROUTED,
@@ -33,9 +29,7 @@ const unsigned char pg_syscall_kinds[PG_SYSCALL_KINDS] = {
     [SYS_seccomp] = PG_SYSCALL_ROUTED,
     [SYS_unshare] = PG_SYSCALL_ROUTED,
     [SYS_setns] = PG_SYSCALL_ROUTED,
-#ifdef SYS_setrlimit
     [SYS_setrlimit] = PG_SYSCALL_ROUTED,
-#endif
 #define X(name, ...) [SYS_##name] = PG_SYSCALL_NUMBERS + PG_ROW_##name,
     PG_NUMBERS(X)
 #undef X
@@ -177,14 +171,12 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
                      (own ? a == PG_SECCOMP_SET_MODE_FILTER : b == PG_SECCOMP_MODE_FILTER) ? (const void *)c : NULL);
     return r;
   }
-#ifdef SYS_setrlimit
   case SYS_setrlimit: {
     long r = pg_sys6(n, a, b, c, d, e, f);
     if (r == 0)
       pg_call_limit_changed((int)a);
     return r;
   }
-#endif
   case SYS_tkill:
   case SYS_tgkill:
     if ((n == SYS_tkill || (int)a == (int)b) && pg_child_signal_leader((pid_t)a, (int)(n == SYS_tkill ? b : c), call))
