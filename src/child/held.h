@@ -71,7 +71,6 @@ static inline void pg_hazard_clear(struct pg_hazard hazard) {
 }
 /* In a forked child, by its only thread: the threads that had published are not there. */
 void pg_hazards_forked(void);
-bool pg_hazard_is_on(int fd);
 bool pg_hazard_is_mine(int fd); /* a frame that the caller has interrupted */
 
 /* ---- The cache ---- */

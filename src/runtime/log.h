@@ -28,8 +28,6 @@ void pg_log_init(void);
 /* In a forked child: a path with %p in it is a new file. */
 void pg_log_forked(void);
 
-/* Does this descriptor lead to the log's file? */
-bool pg_log_is_at(int fd);
 /* Is this the log's own descriptor? */
 bool pg_log_is_on(int fd);
 /* The program takes the descriptors from first to last. The log goes on by its path, or on standard error if that is

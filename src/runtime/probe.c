@@ -121,16 +121,9 @@ static void be_probe(void) {
 /* The throw-away process has its own memory. Older kernels, when they dump a core, kill every process that shares the
  * memory. It ends without a signal, so a wait of the program finds it only with __WCLONE or __WALL. CLONE_VFORK: the
  * caller goes on when it has ended. */
-static long by_clone(void) {
-  long pid = pg_sys6(SYS_clone, CLONE_VFORK, 0, 0, 0, 0, 0);
-  if (pid == 0)
-    be_probe();
-  return pid;
-}
-
-static long by_clone3(void) {
+static long by_clone(bool clone3) {
   uint64_t args[8] = {CLONE_VFORK};
-  long pid = pg_sys2(SYS_clone3, args, sizeof args);
+  long pid = clone3 ? pg_sys2(SYS_clone3, args, sizeof args) : pg_sys6(SYS_clone, CLONE_VFORK, 0, 0, 0, 0, 0);
   if (pid == 0)
     be_probe();
   return pid;
@@ -175,14 +168,14 @@ static long make_probe(enum pg_birth birth) {
 #ifdef PG_HAVE_PROBE_BY_VFORK
     return pg_proc_self_read().quiet && dumps_alone() ? by_vfork() : -1;
 #else
-    return by_clone();
+    return by_clone(false);
 #endif
   case PG_BIRTH_SPAWN: {
-    long pid = pg_libc_since(34) ? by_clone3() : -ENOSYS; /* so does libc's posix_spawn */
-    return pid == -ENOSYS ? by_clone() : pid;
+    long pid = pg_libc_since(34) ? by_clone(true) : -ENOSYS; /* so does libc's posix_spawn */
+    return pid == -ENOSYS ? by_clone(false) : pid;
   }
   case PG_BIRTH_CLONE:
-    return by_clone();
+    return by_clone(false);
   default:
     return -1;
   }
