@@ -13,7 +13,6 @@
  * entry expires when as many later ones have followed as are kept. It is swept away before the tickets wrap around. */
 #include "child/family.h"
 
-#include "base/fmt.h"
 #include "child/child.h"
 #include "child/reach.h"
 #include "child/self.h"

@@ -4,7 +4,6 @@
 
 #include "child/family.h"
 #include "child/reach.h"
-#include "child/self.h"
 #include "runtime/gone.h"
 #include "runtime/log.h"
 

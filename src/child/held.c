@@ -4,7 +4,6 @@
 #include "child/reach.h"
 #include "child/self.h"
 #include "kernel/sys.h"
-#include "runtime/config.h"
 #include "runtime/filter.h"
 
 struct pg_cell pg_cells[PG_CELLS];

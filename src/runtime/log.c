@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/log.h"
 
-#include "kernel/sys.h"
 #include "runtime/hot.h"
 #include "runtime/log_file.h"
 
