@@ -40,4 +40,15 @@ static inline long pg_early(long r) { return r < 0 ? -1 : r; }
 #define PG_ALSO(name, other) extern int pg_unused_##other
 #endif
 
+/* A function of libc that glibc has in two versions on x86-64. Old programs ask for the first one. now(symbol, name)
+ * and before(symbol, name) define the two. */
+#if PG_VERSIONED
+#define PG_BOTH(name, now, version, before)                                                                            \
+  __asm__(".symver pg_" #name "_new, " #name "@@GLIBC_" version);                                                      \
+  __asm__(".symver pg_" #name "_old, " #name "@GLIBC_2.2.5");                                                          \
+  now(pg_##name##_new, name) before(pg_##name##_old, name)
+#else
+#define PG_BOTH(name, now, version, before) now(name, name)
+#endif
+
 #endif

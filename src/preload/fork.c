@@ -25,20 +25,13 @@ static pid_t fork_pty(int *master, char *name, const struct termios *termp, cons
   return pg_call_after_fork(pg_next_late(forkpty)(master, name, termp, winp), on, 0, PG_BIRTH_CLONE, "forkpty");
 }
 
-#define FORKPTY(exported)                                                                                              \
+#define FORKPTY(exported, name)                                                                                        \
   PG_EXPORT pid_t exported(int *master, char *name, const struct termios *termp, const struct winsize *winp) {         \
     PG_EARLY(-ENOSYS);                                                                                                 \
     return fork_pty(master, name, termp, winp);                                                                        \
   }
 
-#if PG_VERSIONED /* since 2.34 it lives in libc under a new version; old programs ask for the old one */
-FORKPTY(pg_forkpty_new)
-FORKPTY(pg_forkpty_old)
-__asm__(".symver pg_forkpty_new, forkpty@@GLIBC_2.34");
-__asm__(".symver pg_forkpty_old, forkpty@GLIBC_2.2.5");
-#else
-FORKPTY(forkpty)
-#endif
+PG_BOTH(forkpty, FORKPTY, "2.34", FORKPTY) /* where it moved into libc */
 
 /* Returns in the child alone, also if it fails after the fork. */
 PG_EXPORT int daemon(int nochdir, int noclose) {

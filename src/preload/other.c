@@ -148,20 +148,13 @@ static int cpu_clock(pid_t pid, clockid_t *ret, struct pg_call call) {
   pg_numbers_replace(PG_ROW_clock_getcpuclockid, args, call);
   return pg_next_late(clock_getcpuclockid)((pid_t)args[0], ret);
 }
-#define CPU_CLOCK(exported)                                                                                            \
+#define CPU_CLOCK(exported, name)                                                                                      \
   PG_EXPORT int exported(pid_t pid, clockid_t *ret) {                                                                  \
     if (pg_is_early())                                                                                                 \
       return ENOSYS;                                                                                                   \
     return cpu_clock(pid, ret, PG_CALL("clock_getcpuclockid"));                                                        \
   }
-#if PG_VERSIONED /* since 2.17 it lives in libc under a new version */
-CPU_CLOCK(pg_clock_getcpuclockid_new)
-CPU_CLOCK(pg_clock_getcpuclockid_old)
-__asm__(".symver pg_clock_getcpuclockid_new, clock_getcpuclockid@@GLIBC_2.17");
-__asm__(".symver pg_clock_getcpuclockid_old, clock_getcpuclockid@GLIBC_2.2.5");
-#else
-CPU_CLOCK(clock_getcpuclockid)
-#endif
+PG_BOTH(clock_getcpuclockid, CPU_CLOCK, "2.17", CPU_CLOCK) /* where it moved into libc */
 
 PG_EXPORT int prlimit(pid_t pid, PG_RESOURCE resource, const struct rlimit *new_limit, struct rlimit *old_limit) {
   NUMBERS_AS(prlimit64, "prlimit", pid);

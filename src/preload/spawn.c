@@ -64,21 +64,10 @@ static int spawn(spawn_fn *next, bool by_pidfd, int *ret, const char *path, cons
     return spawn(next, by_pidfd, ret, path, actions, attr, argv, envp, PG_CALL(#name));                                \
   }
 
-#define EARLY(name) (pg_mode(), pg_next.name) /* which binds the next names */
-#define OLD(name) pg_next_late_version(name, PG_SPAWN_BEFORE)
-#if PG_VERSIONED
-SPAWN(pg_posix_spawn_new, posix_spawn, EARLY(posix_spawn), false)
-SPAWN(pg_posix_spawnp_new, posix_spawnp, EARLY(posix_spawnp), false)
-SPAWN(pg_posix_spawn_old, posix_spawn, OLD(posix_spawn), false)
-SPAWN(pg_posix_spawnp_old, posix_spawnp, OLD(posix_spawnp), false)
-__asm__(".symver pg_posix_spawn_new, posix_spawn@@GLIBC_2.15");
-__asm__(".symver pg_posix_spawnp_new, posix_spawnp@@GLIBC_2.15");
-__asm__(".symver pg_posix_spawn_old, posix_spawn@GLIBC_2.2.5");
-__asm__(".symver pg_posix_spawnp_old, posix_spawnp@GLIBC_2.2.5");
-#else
-SPAWN(posix_spawn, posix_spawn, EARLY(posix_spawn), false)
-SPAWN(posix_spawnp, posix_spawnp, EARLY(posix_spawnp), false)
-#endif
+#define NOW(exported, name) SPAWN(exported, name, (pg_mode(), pg_next.name), false) /* which binds the next names */
+#define BEFORE(exported, name) SPAWN(exported, name, pg_next_late_version(name, PG_SPAWN_BEFORE), false)
+PG_BOTH(posix_spawn, NOW, "2.15", BEFORE)
+PG_BOTH(posix_spawnp, NOW, "2.15", BEFORE)
 
 #ifdef PG_HAVE_PIDFD_SPAWN
 SPAWN(pidfd_spawn, pidfd_spawn, pg_next_late(pidfd_spawn), true)
