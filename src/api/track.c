@@ -15,7 +15,7 @@
 
 pid_t pidguard_fork(void) {
   bool on = pg_call_before_fork();
-  return pg_call_after_fork(pg_next.fork(), on, PG_BIRTH_CLONE, "pidguard_fork");
+  return pg_call_after_fork(pg_next.fork(), on, 0, PG_BIRTH_CLONE, "pidguard_fork");
 }
 
 /* Runs in the child until the parent has the pidfd. Otherwise the child could end and be reaped before. The child also
@@ -85,7 +85,7 @@ pid_t pidguard_wait4(pid_t pid, int *status, int options, struct rusage *usage) 
 }
 
 int pidguard_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
-  return pg_ret(pg_call_waitid(type, id, info, options));
+  return pg_ret(pg_call_waitid(false, (int)type, id, info, options, NULL));
 }
 
 int pidguard_pidfd_open_child(pid_t pid) {

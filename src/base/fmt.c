@@ -93,6 +93,18 @@ void pg_buf_value(struct pg_buf *b, const char *s, size_t n) {
   pg_buf_char(b, '"');
 }
 
+const char *pg_text_behind(const char *text, const char *prefix) {
+  for (; *prefix; prefix++, text++)
+    if (*text != *prefix)
+      return NULL;
+  return text;
+}
+
+bool pg_text_is(const char *text, const char *word) {
+  const char *rest = pg_text_behind(text, word);
+  return rest && !*rest;
+}
+
 int64_t pg_parse_dec(const char **s) {
   const char *p = *s;
   int64_t v = 0;

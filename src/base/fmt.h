@@ -4,6 +4,7 @@
 #ifndef PG_BASE_FMT_H
 #define PG_BASE_FMT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,10 @@ void pg_buf_udec(struct pg_buf *b, uint64_t v);
 void pg_buf_hex(struct pg_buf *b, uint64_t v); /* with 0x */
 /* A logfmt value. It is quoted, with control characters escaped, unless it is one plain word. */
 void pg_buf_value(struct pg_buf *b, const char *s, size_t n);
+
+/* The text behind the prefix, or NULL if it does not begin so. */
+const char *pg_text_behind(const char *text, const char *prefix);
+bool pg_text_is(const char *text, const char *word);
 
 /* Reads a decimal number at *s, and advances behind it. -1: there is no number, or it does not fit an int64_t. */
 int64_t pg_parse_dec(const char **s);

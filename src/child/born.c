@@ -17,15 +17,6 @@ _Atomic int pg_child_mode = PG_MODE_UNREAD;
 
 /* ---- The beginning ---- */
 
-static int64_t read_pid_max(void) {
-  char text[24];
-  const char *p = text;
-  if (!pg_filter_can(PG_CAN_READ) || pg_window_read_file("/proc/sys/kernel/pid_max", text, sizeof text) <= 0)
-    return 32768;
-  int64_t n = pg_parse_dec(&p);
-  return n > 0 ? n : 32768;
-}
-
 /* Does another copy of this object stand in front, so that the program calls its wrappers? Then that copy has done
  * everything by the time that a call comes here, and this copy acts as libc. The name is looked up as the program would
  * look it up. This copy itself answers 0, because it is not ready yet. */
@@ -53,7 +44,6 @@ PG_COLD enum pg_mode pg_child_init(void) {
   if (is_second())
     pg_config = (struct pg_config){.mode = PG_MODE_OFF, .retired_max = -1, .fd_max = -1};
   pg_held_init(pg_config.fd_max);
-  pg_number_set_pid_max_source(read_pid_max);
   if (pg_config.retired_max >= 0)
     pg_number_set_retired_max((uint32_t)pg_config.retired_max);
   if (pg_config.mode != PG_MODE_OFF || pg_config.debug > PG_LOG_OFF)
@@ -77,14 +67,6 @@ void pg_child_environment(void) {
 
 /* ---- Births ---- */
 
-static PG_COLD void log_birth(pid_t pid, const char *how) {
-  struct pg_line line;
-  pg_line_begin(&line, PG_LOG_INFO, "birth");
-  pg_line_int(&line, "target", pid);
-  pg_line_str(&line, "how", how);
-  pg_line_end(&line);
-}
-
 /* known: 0, or the reason why the child has no identity. */
 static int entered(pg_id id, pid_t pid, uint64_t ino, int known, const char *how) {
   pg_family_born(pid);
@@ -96,7 +78,7 @@ static int entered(pg_id id, pid_t pid, uint64_t ino, int known, const char *how
   if (known < 0 && !ino)
     pg_degraded("pid-only", pid, known, "known-by-pid");
   if (pg_log_on(PG_LOG_INFO))
-    log_birth(pid, how);
+    pg_log_child("birth", pid, how);
   return 0;
 }
 
@@ -115,10 +97,7 @@ static int enter_newborn(pid_t pid, const char *how, bool sibling, bool must) {
   return enters ? entered(id, pid, ino, known, how) : known;
 }
 
-static void enter_by_pid(pid_t pid, int why, const char *how) {
-  pg_id id = pg_number_born(pid, 0, 0);
-  entered(id, pid, 0, why, how);
-}
+static void enter_by_pid(pid_t pid, int why, const char *how) { entered(pg_number_born(pid, 0, 0), pid, 0, why, how); }
 
 PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   if (pid <= 0)
@@ -269,8 +248,7 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
   if (pg_held_any())
     pg_held_inherited();
   pid_t self = pg_sys_getpid();
-  if (self == 1 || (pg_filter_can(PG_CAN_PARENT) &&
-                    pg_sys_getppid() == 0)) /* PIDs of another pid namespace mean nothing in this one */
+  if (pg_is_first(self))
     pg_number_clear(inherited.entered);
   else
     pg_number_forget(self); /* the parent may have seen a process with this PID die */

@@ -20,15 +20,10 @@ int pg_call_sigqueue(pid_t pid, int sig, union sigval value, struct pg_call call
 
 enum pg_wait { PG_WAITPID, PG_WAIT4, PG_WAIT_RAW };
 pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, struct rusage *ru);
-int pg_call_waitid(idtype_t type, id_t id, siginfo_t *info, int options);
-int pg_call_raw_waitid(int type, id_t id, siginfo_t *info, int options, struct rusage *ru);
+int pg_call_waitid(bool raw, int type, id_t id, siginfo_t *info, int options, struct rusage *ru);
 
 /* ---- Calls that take any PID ---- */
 
-/* 0, or -ESRCH if the PID is that of a child that is gone. */
-int pg_call_check(pid_t pid, struct pg_call call);
-/* The same for the number of a process group. -ESRCH: its leader was a child, and the group is empty for ever. */
-int pg_call_check_group(pid_t pgid, struct pg_call call);
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call);
 /* A child was made, and this pidfd of the caller is all that the shim knows of it. */
 void pg_call_pidfd_spawned(int fd, const char *how);
@@ -58,9 +53,9 @@ void pg_call_after_filter(int whose, bool installed, const void *program);
 
 /* Before a clone by the program itself. The flags tell what the child shares. */
 void pg_call_before_clone(uint64_t flags);
-/* Around a call that forks inside. `on` comes from the first half; the PID is passed through. */
+/* Around a call that forks inside. `on` comes from the first half; the PID is passed through. flags: of clone(). */
 bool pg_call_before_fork(void);
-pid_t pg_call_after_fork(pid_t pid, bool on, enum pg_birth birth, const char *how);
+pid_t pg_call_after_fork(pid_t pid, bool on, int flags, enum pg_birth birth, const char *how);
 /* The parent's half, for calls that return in the parent alone. */
 void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const char *how);
 

@@ -50,11 +50,11 @@ PG_HOT void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const cha
     pg_degraded("number-only", pid, -EPERM, "known-by-pid");
 }
 
-PG_HOT pid_t pg_call_after_fork(pid_t pid, bool on, enum pg_birth birth, const char *how) {
+PG_HOT pid_t pg_call_after_fork(pid_t pid, bool on, int flags, enum pg_birth birth, const char *how) {
   if (pid == 0 && pg_mode() != PG_MODE_OFF)
-    pg_child_forked(0);
+    pg_child_forked(flags);
   else if (pid > 0 && on)
-    pg_call_born(pid, false, birth, how);
+    pg_call_born(pid, flags & CLONE_PARENT, birth, how);
   else if (on)
     pg_hot.forking = 0;
   return pid;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* kill, killpg, sigqueue, and the calls that take a PID and neither signal nor wait. */
+/* kill, killpg, sigqueue, and calls around pidfds and groups. */
 #include "child/call.h"
 
 #include "child/reach.h"
@@ -48,26 +48,14 @@ int pg_call_sigqueue(pid_t pid, int sig, union sigval value, struct pg_call call
   return r == PG_PASS ? (int)pg_sys3(SYS_rt_sigqueueinfo, pid, sig, &u.si) : r;
 }
 
-int pg_call_check(pid_t pid, struct pg_call call) {
-  if (PG_LIKELY(pid <= 0) || pg_mode() == PG_MODE_OFF)
-    return 0;
-  return pg_child_check(pid, call) == -ESRCH ? -ESRCH : 0;
-}
-
-int pg_call_check_group(pid_t pgid, struct pg_call call) {
-  if (PG_LIKELY(pgid <= 1) || pg_mode() == PG_MODE_OFF)
-    return 0;
-  return pg_child_check_group(pgid, call);
-}
-
 /* A child that lives before and after the open had the PID all the time. The kernel is asked about a retired PID, too,
  * because it has its own errors: EINVAL before 6.16 if a group still uses the number. */
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
   if (pg_mode() != PG_MODE_OFF)
     pg_held_be_careful();
-  bool refused = pg_call_check(pid, call) < 0;
+  bool refused = pg_child_check(pid, call) < 0;
   int fd = pg_sys_pidfd_open(pid, flags);
-  if (fd >= 0 && (refused || pg_call_check(pid, call) < 0)) {
+  if (fd >= 0 && (refused || pg_child_check(pid, call) < 0)) {
     pg_sys_close(fd);
     return -ESRCH;
   }

@@ -56,7 +56,7 @@ static int next_waitid(bool raw, int type, id_t id, siginfo_t *info, int options
 
 /* Without a structure the kernel does not say which child it reaped, so this function passes one. The caller's own
  * structure is passed on as it is, so a bad address fails as it does without the shim. */
-static int waitid_for(bool raw, int type, id_t id, siginfo_t *info, int options, struct rusage *ru) {
+int pg_call_waitid(bool raw, int type, id_t id, siginfo_t *info, int options, struct rusage *ru) {
   if (!is_on())
     return next_waitid(raw, type, id, info, options, ru);
   siginfo_t own, *at = info ? info : &own;
@@ -67,12 +67,4 @@ static int waitid_for(bool raw, int type, id_t id, siginfo_t *info, int options,
   if (r == 0 && at->si_pid > 0)
     took(at->si_pid, !(options & WNOWAIT) && pg_siginfo_is_exit(at), options, births);
   return r;
-}
-
-int pg_call_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
-  return waitid_for(false, (int)type, id, info, options, NULL);
-}
-
-int pg_call_raw_waitid(int type, id_t id, siginfo_t *info, int options, struct rusage *ru) {
-  return waitid_for(true, type, id, info, options, ru);
 }

@@ -120,11 +120,9 @@ int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call);
 /* Signals the first thread of a tracked child through the child's pidfd. True: done. False: the caller checks the PID
  * and signals by it. */
 bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call);
-/* Is the PID that of a child that is gone? PG_PASS (nothing is known), 0 (it is there), or -ESRCH, counted and logged
- * as a refusal. */
+/* 0, or -ESRCH if the PID is that of a child that is gone: counted and logged as a refusal. */
 int pg_child_check(pid_t pid, struct pg_call call);
-/* The same for the number of a process group: -ESRCH only where its leader is gone and the group is empty. Nothing is
- * sent. */
+/* The same for the number of a process group: its leader was a child, and the group is empty for ever. pre: above 1. */
 int pg_child_check_group(pid_t pgid, struct pg_call call);
 
 /* ---- pidfd.c ---- */

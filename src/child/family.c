@@ -13,7 +13,6 @@
  * entry expires when as many later ones have followed as are kept. It is swept away before the tickets wrap around. */
 #include "child/family.h"
 
-#include "base/fmt.h"
 #include "child/child.h"
 #include "child/reach.h"
 #include "child/self.h"
@@ -118,20 +117,17 @@ static int attach(uint32_t user) {
   return r;
 }
 
-#else
-static int attach(uint32_t user) { return (void)user, -ENOSYS; }
-#endif
-
 /* Removes another user's segment from a process that now runs as a different user. */
 static void cover(void) {
   struct family *old = atomic_load_explicit(&mapped, memory_order_acquire);
-#ifdef SYS_mmap
   if (old)
     pg_sys6(SYS_mmap, (long)old, sizeof *old, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-#else
-  (void)old;
-#endif
 }
+
+#else
+static int attach(uint32_t user) { return (void)user, -ENOSYS; }
+static void cover(void) {}
+#endif
 
 static struct family *take_out(struct family *family, pid_t pid);
 

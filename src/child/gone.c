@@ -2,26 +2,16 @@
 /* How children end: waits that reap them, and ends that no wait reported. */
 #include "child/child.h"
 
-#include "base/fmt.h"
 #include "child/family.h"
 #include "child/reach.h"
-#include "child/self.h"
 #include "runtime/gone.h"
 #include "runtime/log.h"
-
-static PG_COLD void log_end(const char *event, pid_t pid, const char *how) {
-  struct pg_line line;
-  pg_line_begin(&line, PG_LOG_INFO, event);
-  pg_line_int(&line, "target", pid);
-  pg_line_str(&line, "how", how);
-  pg_line_end(&line);
-}
 
 static inline void told(const char *event, pid_t pid, const char *how) {
   if (pg_log_on(PG_LOG_WARN)) /* a later refusal logs it */
     pg_gone_note(pid, how);
   if (pg_log_on(PG_LOG_INFO))
-    log_end(event, pid, how);
+    pg_log_child(event, pid, how);
 }
 
 /* May the group of a leader that was just reaped still have members? A yes can be wrong: another process may have the
@@ -85,7 +75,6 @@ static void unseen_reaped(pid_t pid) {
 }
 
 void pg_child_reaped(pid_t pid, uint32_t births) {
-  const struct pg_signal probe = {0, NULL, 0};
   uint64_t ino;
   pg_count(reaped);
   pg_id id = pg_number_find(pid, &ino);
@@ -97,7 +86,7 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
    * sibling's end; and by now another thread may have made a new child with that PID. */
   bool dead = pg_reach_is_own(id) && !pg_stamp_after(pg_id_stamp(id), births);
   if (!dead && pg_filter_can(PG_CAN_PIDFD))
-    dead = pg_reach(id, ino, &probe, false) == -ESRCH;
+    dead = pg_reach_is_gone(id, ino, false);
   if (dead)
     retire(id, "wait");
 }
@@ -120,10 +109,7 @@ void pg_child_told(pid_t pid) {
  * with an identity. The program may have forked by an instruction of its own. Then what the table calls an own child is
  * a sibling. */
 static bool has_ended(pg_id id, uint64_t ino) {
-  const struct pg_signal probe = {0, NULL, 0};
-  if (pg_reach_ask(pg_id_pid(id)) != -ECHILD)
-    return false;
-  return (!ino && pg_reach_is_own(id)) || pg_reach(id, ino, &probe, false) == -ESRCH;
+  return pg_reach_ask(pg_id_pid(id)) == -ECHILD && ((!ino && pg_reach_is_own(id)) || pg_reach_is_gone(id, ino, false));
 }
 
 /* Children can end without a wait that the shim sees (SIGCHLD ignored, SA_NOCLDWAIT, a raw wait). Every fourth birth
@@ -137,10 +123,8 @@ void pg_child_collect(void) {
     return;
   for (int i = 0; i < 16 && (id = pg_number_next_live(64, &ino)) && has_ended(id, ino); i++)
     pg_child_found_gone(id);
-  if (pg_held_any() && (id = pg_held_next_group(&ino)) && pg_reach(id, ino, &probe, false) == -ESRCH) {
-    pg_id gone = pg_number_retire(id, false);
-    pg_held_retire(id, gone);
-  }
+  if (pg_held_any() && (id = pg_held_next_group(&ino)) && pg_reach(id, ino, &probe, false) == -ESRCH)
+    pg_held_retire(id, pg_number_retire(id, false));
 }
 
 /* ---- The end of the program ---- */

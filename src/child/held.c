@@ -4,7 +4,6 @@
 #include "child/reach.h"
 #include "child/self.h"
 #include "kernel/sys.h"
-#include "runtime/config.h"
 #include "runtime/filter.h"
 
 struct pg_cell pg_cells[PG_CELLS];
@@ -48,9 +47,9 @@ PG_COLD void pg_hazards_forked(void) {
   }
 }
 
-bool pg_hazard_is_on(int fd) { return is_published(fd, true); }
-
-bool pg_hazard_is_mine(int fd) { return pg_hazard_is_on(fd) && (pg_is_single_threaded() || !is_published(fd, false)); }
+bool pg_hazard_is_mine(int fd) {
+  return is_published(fd, true) && (pg_is_single_threaded() || !is_published(fd, false));
+}
 
 /* Uses are single calls that do not block. A frame that the caller itself has interrupted cannot be waited for. A
  * thread keeps its entry if a handler has jumped out of a use, until its next use, even if it ends. So the wait is
@@ -110,7 +109,8 @@ static void hold(struct pg_cell *cell, pg_id id, uint64_t ino, int low, bool lea
   int fd = pg_lift(low, PG_LIFT_HELD);
   if (fd < 0)
     return;
-  if (pg_hazard_is_on(fd)) { /* another thread, or an interrupted frame, was about to use what had that number before */
+  if (is_published(fd,
+                   true)) { /* another thread, or an interrupted frame, was about to use what had that number before */
     pg_sys_close(fd);
     return;
   }

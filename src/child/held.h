@@ -46,11 +46,6 @@ static inline int pg_held_for(pg_id id) {
   return atomic_load_explicit(&cell->id, memory_order_acquire) == id ? fd : -1;
 }
 
-/* The identity of the process that the id's cell is for. */
-static inline uint64_t pg_held_ino(pg_id id) {
-  return atomic_load_explicit(&pg_cell_of(pg_id_pid(id))->ino, memory_order_relaxed);
-}
-
 /* ---- Hazards ---- */
 
 #define PG_HAZARDS 64
@@ -78,7 +73,6 @@ static inline void pg_hazard_clear(struct pg_hazard hazard) {
 void pg_hazards_forked(void);
 /* Waits for the uses of other threads, after something has changed that each use looks at once it is published. */
 void pg_hazards_end(void);
-bool pg_hazard_is_on(int fd);
 bool pg_hazard_is_mine(int fd); /* a frame that the caller has interrupted */
 
 /* ---- The cache ---- */

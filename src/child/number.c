@@ -3,6 +3,7 @@
 
 #include "kernel/sys.h"
 #include "runtime/filter.h"
+#include "runtime/proc_self.h"
 
 /* Twice as many entries as are kept at the most, so that a set of eight holds four on the average. Pages that are never
  * touched cost nothing. */
@@ -12,18 +13,14 @@ static struct pg_set third[2 * SECOND_SETS] __attribute__((aligned(4096)));
 
 struct pg_sets pg_number_levels[PG_LEVELS]; /* from the second on */
 
-static int64_t (*pid_max_source)(void);
-
 void pg_number_set_retired_max(uint32_t n) {
   atomic_store_explicit(&pg_hot.retired_max, (n > PG_RETIRED_MOST ? PG_RETIRED_MOST : n) + 1, memory_order_relaxed);
 }
 
-void pg_number_set_pid_max_source(int64_t (*pid_max)(void)) { pid_max_source = pid_max; }
-
 uint32_t pg_number_retired_max(void) {
   uint32_t known = atomic_load_explicit(&pg_hot.retired_max, memory_order_relaxed);
   if (!known) {
-    int64_t keep = (pid_max_source ? pid_max_source() : 32768) / 256;
+    int64_t keep = pg_proc_pid_max() / 256;
     if (keep < (int64_t)PG_RETIRED_LEAST)
       keep = PG_RETIRED_LEAST;
     pg_number_set_retired_max(keep > PG_RETIRED_MOST ? PG_RETIRED_MOST : (uint32_t)keep);
@@ -101,9 +98,11 @@ pg_id pg_number_find(pid_t pid, uint64_t *ret_ino) {
   return at.id;
 }
 
+static bool look_for(pg_id id, struct place *ret) { return look(pg_id_pid(id), ret) && ret->id == id; }
+
 bool pg_number_is(pg_id id) {
   struct place at;
-  return look(pg_id_pid(id), &at) && at.id == id;
+  return look_for(id, &at);
 }
 
 /* ---- Changes ---- */
@@ -193,12 +192,9 @@ static bool find_room(pid_t pid, struct place *ret) {
   struct place oldest = {NULL, NULL, 0};
   if (has_room(0, pid, ret, &oldest))
     return true;
-  if (oldest.at) {
+  if (oldest.at)
     move_down(set_of(0, pid));
-    if (has_room(0, pid, ret, &oldest))
-      return true;
-  }
-  return find_room_below(pid, ret);
+  return (oldest.at && has_room(0, pid, ret, &oldest)) || find_room_below(pid, ret);
 }
 
 static bool enter(pid_t pid, pg_id id, uint64_t ino) {
@@ -224,7 +220,7 @@ pg_id pg_number_born(pid_t pid, uint64_t ino, uint64_t flags) {
 
 void pg_number_identify(pg_id id, uint64_t ino) {
   struct place at;
-  if (look(pg_id_pid(id), &at) && at.id == id)
+  if (look_for(id, &at))
     atomic_store_explicit(at.ino, ino, memory_order_release);
 }
 
@@ -235,7 +231,7 @@ static pg_id next_gone(pid_t pid, bool group) {
 
 pg_id pg_number_retire(pg_id id, bool group) {
   struct place at;
-  if (!look(pg_id_pid(id), &at) || at.id != id)
+  if (!look_for(id, &at))
     return 0;
   pg_id gone = next_gone(pg_id_pid(id), group);
   return swap(&at, gone) ? gone : 0;
@@ -255,7 +251,7 @@ void pg_number_forget(pid_t pid) {
 
 bool pg_number_forget_id(pg_id id) {
   struct place at;
-  return look(pg_id_pid(id), &at) && at.id == id && swap(&at, 0);
+  return look_for(id, &at) && swap(&at, 0);
 }
 
 /* ---- Walks ---- */

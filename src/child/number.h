@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is known of each PID, and the bound on how many retired PIDs are remembered. Lock-free, O(1), no allocation but
- * pages of its own. It knows nothing of processes: its callers say what a PID means. Calls runtime/hot, filter, kernel.
+ * pages of its own. It knows nothing of processes: its callers say what a PID means. Calls runtime/hot, filter,
+ * proc_self, kernel.
  *
  * An entry is one word, the id: PID, state and stamp. An id never comes back, so an unchanged id means an unchanged
  * entry.
@@ -57,10 +58,9 @@ static inline pg_id pg_id_make(pid_t pid, enum pg_number_state state, uint32_t s
   return (uint64_t)stamp << 32 | (uint64_t)state << 22 | (uint32_t)pid;
 }
 
-/* The kernel's limit on PIDs, asked for when the bound first makes a difference. A fixed bound (0 is one) is set
- * before. */
+/* A fixed bound (0 is one). Otherwise it follows from the kernel's limit on PIDs, which is read when the bound first
+ * makes a difference. */
 void pg_number_set_retired_max(uint32_t n);
-void pg_number_set_pid_max_source(int64_t (*pid_max)(void));
 uint32_t pg_number_retired_max(void);
 
 /* What is known of the PID, and the identity of a living child: *ret_ino, 0 if it has none. */

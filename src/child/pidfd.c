@@ -16,15 +16,13 @@ int pg_child_pidfd(pid_t pid) {
   if (!pg_id_is_live(id))
     return -ESRCH;
   int fd = pg_reach_open(id, ino);
-  const struct pg_signal probe = {0, NULL, 0};
-  if (fd < 0 && fd != -ESRCH)
-    return fd;
-  if (fd >= 0 && pg_sys_pidfd_send_signal(fd, probe.sig, NULL, 0) != -ESRCH)
-    return fd;
-  if (fd >= 0)
+  if (fd >= 0 && pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH) {
     pg_sys_close(fd);
-  pg_child_found_gone(id);
-  return -ESRCH;
+    fd = -ESRCH;
+  }
+  if (fd == -ESRCH)
+    pg_child_found_gone(id);
+  return fd;
 }
 
 int pg_child_forget(pid_t pid) {

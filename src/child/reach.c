@@ -114,7 +114,7 @@ static int open_pid(struct pg_window *window, pid_t pid, bool guest) {
 
 /* Without a pidfd the kernel can still be asked about an own child by its PID. */
 static int ask_instead(pg_id id, int why, bool guest) {
-  if (!guest && pg_reach_ask(pg_id_pid(id)) == -ECHILD && pg_reach_is_own(id))
+  if (!guest && pg_reach_is_lost(id))
     return -ESRCH;
   return pg_is_scarce(why) ? why : -EOPNOTSUPP;
 }
@@ -210,7 +210,7 @@ static int reach_held(pg_id id, const struct pg_signal *s) {
     struct pg_window window;
     pg_window_open(&window);
     tried = window.open && pg_held_for(id) == fd;
-    if (tried && pg_reach_is(fd, pg_held_ino(id)))
+    if (tried && pg_reach_is(fd, atomic_load_explicit(&pg_cell_of(pg_id_pid(id))->ino, memory_order_relaxed)))
       r = send_proven(fd, id, s);
     pg_window_close(&window);
   } else {

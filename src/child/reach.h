@@ -17,6 +17,12 @@ struct pg_signal {
  * has the PID; or what the kernel says to the signal. guest: see child/self.h. */
 int pg_reach(pg_id id, uint64_t ino, const struct pg_signal *signal, bool guest);
 
+/* Was that process reaped? Nothing is sent. */
+static inline bool pg_reach_is_gone(pg_id id, uint64_t ino, bool guest) {
+  const struct pg_signal probe = {0, NULL, 0};
+  return pg_reach(id, ino, &probe, guest) == -ESRCH;
+}
+
 /* A pidfd of the child on the lowest free number, for the caller: or -errno as above, -EMFILE and its kin included. */
 int pg_reach_open(pg_id id, uint64_t ino);
 

@@ -38,6 +38,12 @@ static inline pid_t pg_getpid(void) {
 /* True: the PID is the caller's own, so no look-up is necessary. */
 static inline bool pg_is_own_pid(pid_t pid) { return pg_filter_can_now(PG_CAN_PIDFD) && pid == pg_getpid(); }
 
+/* Is this the first process of another pid namespace? The table's PIDs mean nothing there. self: the kernel's answer.
+ */
+static inline bool pg_is_first(pid_t self) {
+  return self == 1 || (pg_filter_can(PG_CAN_PARENT) && pg_sys_getppid() == 0);
+}
+
 bool pg_is_guest_slow(void);
 
 /* Settles a forked child first, if that is due. */

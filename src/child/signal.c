@@ -81,31 +81,49 @@ static int answer(int r, pid_t target, int sig, struct pg_call call) {
   return r;
 }
 
-/* ---- One process ---- */
-
 /* Does the program's own call get past the filter, so that a signal by pidfd may replace it? */
 static bool may_replace(const siginfo_t *info) { return !info || pg_filter_can(PG_CAN_SEND); }
 
-/* Is this the first process of another pid namespace? The table's PIDs mean nothing there. */
-static bool is_first(pid_t self) { return self == 1 || (pg_filter_can(PG_CAN_PARENT) && pg_sys_getppid() == 0); }
+/* The group of a leader that was reaped. While a group uses a number, the kernel gives that number to no process
+ * (__change_pid() in kernel/pid.c). So if a process has the leader's PID, the group is gone. Else the number
+ * belongs to the group, or is free. Or a stranger had it, led a group of its own, and was reaped as well: without a
+ * pidfd that cannot be told. */
+static int reach_orphaned_group(pg_id id, uint64_t ino, const struct pg_signal *s, bool guest) {
+  pid_t pgid = pg_id_pid(id);
+  int r = guest ? -EOPNOTSUPP : pg_reach(id, ino, s, false);
+  if (r != -EOPNOTSUPP || pgid <= 1)
+    return r;
+  return pg_sys_kill(pgid, 0) == -ESRCH ? pg_sys_kill(-pgid, s->sig) : -ESRCH;
+}
+
+/* ---- A guest ---- */
 
 /* A guest has a descriptor table and children of its own. It must not change the table of the process whose memory it
- * borrows. A PID that is retired there may be a child of the guest: the kernel says so. */
-static int signal_as_guest(pid_t pid, const struct pg_signal *s, struct pg_call call) {
+ * borrows. A PID that is retired there may be a child of the guest: the kernel says so. target: as for kill(). */
+static int signal_as_guest(pid_t target, const struct pg_signal *s, struct pg_call call) {
   pid_t self = pg_sys_getpid(); /* not the kept PID, which is the other process's */
+  bool group = target < 0;
+  pid_t pid = group ? -target : target;
   uint64_t ino;
-  if (pid == self || is_first(self))
+  if (pid == self || pg_is_first(self))
     return PG_PASS;
   pg_id id = pg_number_find(pid, &ino);
   if (!id)
-    return ask_family(pid, s->sig, call);
+    return ask_family(target, s->sig, call);
   int r = -ESRCH;
-  if (pg_id_is_live(id))
+  bool lives = pg_id_is_live(id);
+  if (lives) {
     r = may_replace(s->info) ? pg_reach(id, ino, s, true) : PG_PASS;
-  if (r == -EOPNOTSUPP || (r == -ESRCH && pg_filter_can(PG_CAN_PIDFD) && pg_reach_ask(pid) == 0))
+    lives = r != -ESRCH || (group && !pg_reach_is_gone(id, ino, true)); /* only the group may be empty */
+  }
+  if (!lives && group && pg_id_state(id) != PG_GONE)
+    r = reach_orphaned_group(id, ino, s, true);
+  if (r == -EOPNOTSUPP || (r == -ESRCH && pg_filter_can(PG_CAN_PIDFD) && (lives || pg_reach_ask(pid) == 0)))
     return PG_PASS;
-  return r == -ESRCH ? refuse(pid, s->sig, call) : r;
+  return r == -ESRCH ? refuse(target, s->sig, call) : r;
 }
+
+/* ---- One process ---- */
 
 int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
   struct pg_signal s = {sig, info, 0};
@@ -129,110 +147,62 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
 }
 
 bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call) {
+  struct pg_signal s = {sig, NULL, PG_PIDFD_SIGNAL_THREAD};
   uint64_t ino;
   if (pid <= 0 || pg_mode() == PG_MODE_OFF || pg_is_guest() || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_SEND))
     return false;
   pg_child_look_back();
   pg_id id = pg_number_find(pid, &ino);
-  struct pg_signal s = {sig, NULL, PG_PIDFD_SIGNAL_THREAD};
-  if (!pg_id_is_live(id) || pg_reach(id, ino, &s, false) != 0)
-    return false;
-  pg_count(signals);
-  if (pg_log_on(PG_LOG_INFO))
-    log_signal(pid, sig, 0, call);
-  return true;
+  return pg_id_is_live(id) && pg_reach(id, ino, &s, false) == 0 && answer(0, pid, sig, call) == 0;
 }
 
 /* ---- A process group ---- */
 
-/* The group of a leader that was reaped. While a group uses a number, the kernel gives that number to no process
- * (__change_pid() in kernel/pid.c). So if a process has the leader's PID, the group is gone. Else the number
- * belongs to the group, or is free. Or a stranger had it, led a group of its own, and was reaped as well: without a
- * pidfd that cannot be told. */
-static int reach_orphaned_group(pg_id id, uint64_t ino, const struct pg_signal *s, bool guest) {
-  pid_t pgid = pg_id_pid(id);
-  int r = guest ? -EOPNOTSUPP : pg_reach(id, ino, s, false);
-  if (r != -EOPNOTSUPP || pgid <= 1)
-    return r;
-  return pg_sys_kill(pgid, 0) == -ESRCH ? pg_sys_kill(-pgid, s->sig) : -ESRCH;
-}
-
-static int signal_group_as_guest(pid_t pgid, const struct pg_signal *s, struct pg_call call) {
-  const struct pg_signal probe = {0, NULL, 0};
-  pid_t self = pg_sys_getpid();
+/* 0, PG_PASS, or the kernel's error. *ret_told: that is the answer to the call, and -ESRCH is a refusal. Else the
+ * kernel has answered a signal to a group that may have members again. */
+static int reach_group(pid_t pgid, const struct pg_signal *s, struct pg_call call, bool *ret_told) {
   uint64_t ino;
+  *ret_told = true;
+  if (pg_is_guest())
+    return signal_as_guest(-pgid, s, call);
+  pg_child_look_back();
   pg_id id = pg_number_find(pgid, &ino);
-  int r;
-  if (pgid == self || is_first(self))
-    return PG_PASS;
   if (!id)
     return ask_family(-pgid, s->sig, call);
-  bool lives = pg_id_is_live(id);
-  if (lives && (r = pg_reach(id, ino, s, true)) == -ESRCH)
-    lives = pg_reach(id, ino, &probe, true) != -ESRCH; /* only the group is empty */
-  if (!lives)
-    r = pg_id_state(id) == PG_GONE ? -ESRCH : reach_orphaned_group(id, ino, s, true);
-  if (r == -EOPNOTSUPP || (r == -ESRCH && pg_filter_can(PG_CAN_PIDFD) && (lives || pg_reach_ask(pgid) == 0)))
-    return PG_PASS;
-  return r == -ESRCH ? refuse(-pgid, s->sig, call) : r;
-}
-
-/* 0, PG_PASS, or the kernel's error. -ESRCH with *ret_stale: the group is empty for ever. */
-static int reach_group(pid_t pgid, const struct pg_signal *s, bool *ret_stale) {
-  const struct pg_signal probe = {0, NULL, 0};
-  uint64_t ino;
-  pg_id id = pg_number_find(pgid, &ino);
-  *ret_stale = false;
-  if (!id)
-    return PG_PASS;
+  *ret_told = false;
   if (pg_id_is_live(id)) {
     int r = pg_filter_can(PG_CAN_PIDFD) ? pg_reach(id, ino, s, false) : PG_PASS;
-    bool ended = r == PG_PASS ? pg_reach_is_lost(id) : r == -ESRCH && pg_reach(id, ino, &probe, false) == -ESRCH;
+    bool ended = r == PG_PASS ? pg_reach_is_lost(id) : r == -ESRCH && pg_reach_is_gone(id, ino, false);
     if (!ended)
       return r; /* the child lives, but its group has no members at the moment */
     id = pg_child_found_gone(id);
   }
-  *ret_stale = true;
-  if (pg_id_state(id) == PG_GONE)
-    return -ESRCH;
-  *ret_stale = false;
-  if (!pg_filter_can(PG_CAN_ASK) || pg_id_state(id) != PG_GONE_GROUP)
-    return PG_PASS;
-  int r = reach_orphaned_group(id, ino, s, false);
-  if (r != -ESRCH)
-    return r;
-  *ret_stale = true;
-  pg_id gone = pg_number_retire(id, false);
-  pg_held_retire(id, gone);
-  return r;
+  if (pg_id_state(id) != PG_GONE) {
+    if (!pg_filter_can(PG_CAN_ASK) || pg_id_state(id) != PG_GONE_GROUP)
+      return PG_PASS;
+    int r = reach_orphaned_group(id, ino, s, false);
+    if (r != -ESRCH)
+      return r;
+    pg_held_retire(id, pg_number_retire(id, false));
+  }
+  *ret_told = true;
+  return refuse(-pgid, s->sig, call);
 }
 
 int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call) {
-  struct pg_signal s = {sig, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP};
-  uint64_t ino;
-  bool stale;
-  if (pg_is_guest())
-    return signal_group_as_guest(pgid, &s, call);
-  pg_child_look_back();
-  if (pg_family_is_on() && !pg_number_find(pgid, &ino))
-    return ask_family(-pgid, sig, call);
-  int r = reach_group(pgid, &s, &stale);
-  if (r == PG_PASS)
-    return r;
-  return stale ? refuse(-pgid, sig, call) : answer(r, -pgid, sig, call);
+  const struct pg_signal s = {sig, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP};
+  bool told;
+  int r = reach_group(pgid, &s, call, &told);
+  return told || r == PG_PASS ? r : answer(r, -pgid, sig, call);
 }
 
 int pg_child_check_group(pid_t pgid, struct pg_call call) {
   const struct pg_signal probe = {0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP};
-  uint64_t ino;
-  bool stale;
-  if (pg_is_guest())
-    return signal_group_as_guest(pgid, &probe, call) == -ESRCH ? -ESRCH : 0;
-  pg_child_look_back();
-  if (pg_family_is_on() && !pg_number_find(pgid, &ino))
-    return ask_family(-pgid, 0, call) == -ESRCH ? -ESRCH : 0;
-  reach_group(pgid, &probe, &stale);
-  return stale && refuse(-pgid, 0, call) == -ESRCH ? -ESRCH : 0;
+  bool told;
+  if (pg_mode() == PG_MODE_OFF)
+    return 0;
+  int r = reach_group(pgid, &probe, call, &told);
+  return told && r == -ESRCH ? -ESRCH : 0;
 }
 
 /* ---- Other calls ---- */
@@ -240,24 +210,17 @@ int pg_child_check_group(pid_t pgid, struct pg_call call) {
 /* Programs pass thread ids to calls that take a PID. Does this one belong to a thread of this process, or of a living
  * child? /proc tells the second. */
 static pid_t process_of(pid_t tid) {
-  static const char field[] = "\nTgid:\t";
   char text[160];
   if (!pg_filter_can(PG_CAN_READ) || pg_window_read_of(tid, "status", text, sizeof text) <= 0)
     return 0;
-  for (const char *at = text; *at; at++) {
-    size_t n = 0;
-    while (field[n] && at[n] == field[n])
-      n++;
-    if (!field[n]) {
-      at += n;
-      int64_t tgid = pg_parse_dec(&at);
-      return tgid > 0 && tgid < PG_PID_LIMIT ? (pid_t)tgid : 0;
-    }
-  }
-  return 0;
+  const char *at = text, *value;
+  while (*at && !(value = pg_text_behind(at, "\nTgid:\t")))
+    at++;
+  int64_t tgid = *at ? pg_parse_dec(&value) : 0;
+  return tgid > 0 && tgid < PG_PID_LIMIT ? (pid_t)tgid : 0;
 }
 
-static bool is_thread(pid_t tid) {
+static PG_NOINLINE bool is_thread(pid_t tid) { /* its text is not on the stack when the log writes */
   uint64_t ino;
   if (!pg_filter_can(PG_CAN_PIDFD))
     return false;
@@ -269,19 +232,22 @@ static bool is_thread(pid_t tid) {
 
 int pg_child_check(pid_t pid, struct pg_call call) {
   const struct pg_signal probe = {0, NULL, 0};
-  bool guest = pg_is_guest();
   uint64_t ino;
+  if (PG_LIKELY(pid <= 0) || pg_mode() == PG_MODE_OFF)
+    return 0;
+  bool guest = pg_is_guest();
   if (!guest)
     pg_child_look_back();
   pg_id id = pg_number_find(pid, &ino);
   if (!id)
-    return ask_family(pid, 0, call);
-  if (guest)
-    return is_thread(pid) ? PG_PASS : signal_as_guest(pid, &probe, call);
-  if (pg_id_is_live(id)) {
-    if (!pg_filter_can(PG_CAN_PIDFD) || pg_reach(id, ino, &probe, false) != -ESRCH)
+    return ask_family(pid, 0, call) == -ESRCH ? -ESRCH : 0;
+  if (!guest && pg_id_is_live(id)) {
+    if (!pg_filter_can(PG_CAN_PIDFD) || !pg_reach_is_gone(id, ino, false))
       return 0;
     pg_child_found_gone(id);
   }
-  return is_thread(pid) || refuse(pid, 0, call) == PG_PASS ? PG_PASS : -ESRCH;
+  if (is_thread(pid))
+    return 0;
+  int r = guest ? signal_as_guest(pid, &probe, call) : refuse(pid, 0, call);
+  return r == -ESRCH ? -ESRCH : 0;
 }

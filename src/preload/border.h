@@ -28,12 +28,9 @@ static inline long pg_early(long r) { return r < 0 ? -1 : r; }
   } while (0)
 
 /* glibc exports some calls under a second name, which old libraries use. */
-#if defined(__has_attribute)
 #if __has_attribute(copy)
 #define PG_LIKE(name) __attribute__((copy(name)))
-#endif
-#endif
-#ifndef PG_LIKE
+#else
 #define PG_LIKE(name)
 #endif
 #ifdef __GLIBC__
@@ -41,6 +38,17 @@ static inline long pg_early(long r) { return r < 0 ? -1 : r; }
   extern __typeof__(name) other PG_LIKE(name) __attribute__((alias(#name), visibility("default")))
 #else
 #define PG_ALSO(name, other) extern int pg_unused_##other
+#endif
+
+/* A function of libc that glibc has in two versions on x86-64. Old programs ask for the first one. now(symbol, name)
+ * and before(symbol, name) define the two. */
+#if PG_VERSIONED
+#define PG_BOTH(name, now, version, before)                                                                            \
+  __asm__(".symver pg_" #name "_new, " #name "@@GLIBC_" version);                                                      \
+  __asm__(".symver pg_" #name "_old, " #name "@GLIBC_2.2.5");                                                          \
+  now(pg_##name##_new, name) before(pg_##name##_old, name)
+#else
+#define PG_BOTH(name, now, version, before) now(name, name)
 #endif
 
 #endif

@@ -30,4 +30,4 @@ dlopen:
 	.cfi_endproc
 	.size	dlopen, .-dlopen
 
-	.section .note.GNU-stack, "", %progbits
+#include "preload/end.S"

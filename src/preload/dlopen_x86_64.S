@@ -26,9 +26,4 @@ dlopen:
 	.cfi_endproc
 	.size	dlopen, .-dlopen
 
-	.section .note.gnu.property, "a"
-	.p2align 3
-	.long	4, 16, 5
-	.asciz	"GNU"
-	.long	0xc0000002, 4, 3, 0 /* IBT and SHSTK */
-	.section .note.GNU-stack, "", @progbits
+#include "preload/end.S"

@@ -8,7 +8,7 @@
 PG_EXPORT_HOT pid_t fork(void) {
   PG_EARLY(pg_sys6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0));
   bool on = pg_call_before_fork();
-  return pg_call_after_fork(pg_next.fork(), on, PG_BIRTH_CLONE, "fork");
+  return pg_call_after_fork(pg_next.fork(), on, 0, PG_BIRTH_CLONE, "fork");
 }
 PG_ALSO(fork, __fork);
 
@@ -16,29 +16,22 @@ PG_ALSO(fork, __fork);
 PG_EXPORT_HOT pid_t _Fork(void) {
   PG_EARLY(pg_sys6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0));
   bool on = pg_call_before_fork();
-  return pg_call_after_fork(pg_next._Fork(), on, PG_BIRTH_CLONE, "_Fork");
+  return pg_call_after_fork(pg_next._Fork(), on, 0, PG_BIRTH_CLONE, "_Fork");
 }
 #endif
 
 static pid_t fork_pty(int *master, char *name, const struct termios *termp, const struct winsize *winp) {
   bool on = pg_call_before_fork();
-  return pg_call_after_fork(pg_next_late(forkpty)(master, name, termp, winp), on, PG_BIRTH_CLONE, "forkpty");
+  return pg_call_after_fork(pg_next_late(forkpty)(master, name, termp, winp), on, 0, PG_BIRTH_CLONE, "forkpty");
 }
 
-#define FORKPTY(exported)                                                                                              \
+#define FORKPTY(exported, name)                                                                                        \
   PG_EXPORT pid_t exported(int *master, char *name, const struct termios *termp, const struct winsize *winp) {         \
     PG_EARLY(-ENOSYS);                                                                                                 \
     return fork_pty(master, name, termp, winp);                                                                        \
   }
 
-#if PG_VERSIONED /* since 2.34 it lives in libc under a new version; old programs ask for the old one */
-FORKPTY(pg_forkpty_new)
-FORKPTY(pg_forkpty_old)
-__asm__(".symver pg_forkpty_new, forkpty@@GLIBC_2.34");
-__asm__(".symver pg_forkpty_old, forkpty@GLIBC_2.2.5");
-#else
-FORKPTY(forkpty)
-#endif
+PG_BOTH(forkpty, FORKPTY, "2.34", FORKPTY) /* where it moved into libc */
 
 /* Returns in the child alone, also if it fails after the fork. */
 PG_EXPORT int daemon(int nochdir, int noclose) {
@@ -47,6 +40,6 @@ PG_EXPORT int daemon(int nochdir, int noclose) {
   pid_t self = asks ? pg_sys_getpid() : 0;
   int r = pg_next_late(daemon)(nochdir, noclose);
   if (r == 0 || (asks && pg_sys_getpid() != self))
-    pg_call_after_fork(0, false, PG_BIRTH_CLONE, "daemon");
+    pg_call_after_fork(0, false, 0, PG_BIRTH_CLONE, "daemon");
   return r;
 }

@@ -2,8 +2,6 @@
 /* The one constructor and the one destructor of the object. A wrapper that is called earlier gets ready by itself. */
 #include "preload/border.h"
 
-#include "runtime/log.h"
-
 __attribute__((constructor)) static void begin(void) {
   pg_mode();
   pg_child_environment();

@@ -42,9 +42,6 @@ struct pg_place {
 /* clang-format on */
 #define PG_PLACES 4 /* at most */
 
-#ifndef PR_SET_PTRACER
-#define PR_SET_PTRACER 0x59616d61
-#endif
 #ifndef PR_SCHED_CORE
 #define PR_SCHED_CORE 62 /* 5.14; the fourth argument tells the kind of the third: thread, process, group */
 #endif
@@ -90,7 +87,7 @@ struct pg_place {
     PG_AT_IF_BOTH(PID, 2, 0, PR_SCHED_CORE, 3, 1), PG_AT_IF_BOTH(GROUP, 2, 0, PR_SCHED_CORE, 3, 2))
 
 /* The same for functions that only libc has. posix_spawn and its variants are missing here: their attributes contain
- * the group (preload/spawn_group.h). */
+ * the group (preload/spawn.c). */
 #define PG_NUMBERS_LIBC(X)                                                                                             \
   X(killpg, PG_AT(GROUP, 0))                                                                                           \
   X(sigqueue, PG_AT(PID, 0))                                                                                           \
@@ -124,10 +121,10 @@ static inline bool pg_place_holds(const struct pg_place *place, const long *args
 /* 0, or the result of a call with this number: -ESRCH. */
 static inline int pg_number_check(enum pg_number kind, pid_t number, struct pg_call call) {
   if (kind == PG_NUMBER_GROUP)
-    return number > 1 ? pg_call_check_group(number, call) : 0;
+    return number > 1 ? pg_child_check_group(number, call) : 0;
   if (kind == PG_NUMBER_EITHER && number < -1 && number != INT_MIN)
-    return pg_call_check_group(-number, call);
-  return number > 0 && !(pg_self_marks & PG_BARE) && !pg_is_own_pid(number) ? pg_call_check(number, call) : 0;
+    return pg_child_check_group(-number, call);
+  return number > 0 && !(pg_self_marks & PG_BARE) && !pg_is_own_pid(number) ? pg_child_check(number, call) : 0;
 }
 
 /* Before the call: replaces stale numbers among its arguments. The compiler folds this into a few comparisons if the

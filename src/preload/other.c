@@ -19,6 +19,17 @@
   long args[] = {__VA_ARGS__};                                                                                         \
   pg_numbers_replace(PG_ROW_##row, args, PG_CALL(said))
 
+/* A function whose first argument is the PID, and the only number in its row. n: how many arguments the call has. */
+#define WITH_PID(by, n, type, name, parameters, ...)                                                                   \
+  PG_EXPORT type name parameters {                                                                                     \
+    PG_EARLY(pg_sys##n(SYS_##name, __VA_ARGS__));                                                                      \
+    NUMBERS(name, pid);                                                                                                \
+    pid = (pid_t)args[0];                                                                                              \
+    return (type)by(n, name, __VA_ARGS__);                                                                             \
+  }
+#define BY_KERNEL(n, name, ...) pg_retl(pg_sys##n(SYS_##name, __VA_ARGS__))
+#define BY_LIBC(n, name, ...) pg_next_late(name)(__VA_ARGS__)
+
 PG_EXPORT int setpgid(pid_t pid, pid_t pgid) {
   PG_EARLY(pg_sys2(SYS_setpgid, pid, pgid));
   NUMBERS(setpgid, pid, pgid);
@@ -29,19 +40,11 @@ PG_EXPORT int setpgid(pid_t pid, pid_t pgid) {
 }
 PG_ALSO(setpgid, __setpgid);
 
-PG_EXPORT pid_t getpgid(pid_t pid) {
-  PG_EARLY(pg_sys1(SYS_getpgid, pid));
-  NUMBERS(getpgid, pid);
-  return pg_ret((int)pg_sys1(SYS_getpgid, args[0]));
-}
+WITH_PID(BY_KERNEL, 1, pid_t, getpgid, (pid_t pid), pid)
 PG_ALSO(getpgid, __getpgid);
 PG_ALSO(getpgid, __bsd_getpgrp);
 
-PG_EXPORT pid_t getsid(pid_t pid) {
-  PG_EARLY(pg_sys1(SYS_getsid, pid));
-  NUMBERS(getsid, pid);
-  return pg_ret((int)pg_sys1(SYS_getsid, args[0]));
-}
+WITH_PID(BY_KERNEL, 1, pid_t, getsid, (pid_t pid), pid)
 
 #ifdef __GLIBC__
 #define WHICH_T __priority_which_t
@@ -69,40 +72,16 @@ PG_EXPORT int getpriority(WHICH_T which, id_t who) {
 /* glibc's functions are system calls. Some of musl's are not, on purpose (src/sched), so musl's are called. Their
  * look-up takes no lock that is held while constructors run. */
 #ifdef __GLIBC__
-#define SCHED(args, name, ...) pg_ret((int)pg_sys##args(SYS_##name, __VA_ARGS__))
+#define SCHED(n, name, ...) WITH_PID(BY_KERNEL, n, int, name, __VA_ARGS__)
 #else
-#define SCHED(args, name, ...) pg_next_late(name)(__VA_ARGS__)
+#define SCHED(n, name, ...) WITH_PID(BY_LIBC, n, int, name, __VA_ARGS__)
 #endif
 
-PG_EXPORT int sched_setscheduler(pid_t pid, int policy, const struct sched_param *param) {
-  PG_EARLY(pg_sys3(SYS_sched_setscheduler, pid, policy, param));
-  NUMBERS(sched_setscheduler, pid);
-  return SCHED(3, sched_setscheduler, (pid_t)args[0], policy, param);
-}
-
-PG_EXPORT int sched_getscheduler(pid_t pid) {
-  PG_EARLY(pg_sys1(SYS_sched_getscheduler, pid));
-  NUMBERS(sched_getscheduler, pid);
-  return SCHED(1, sched_getscheduler, (pid_t)args[0]);
-}
-
-PG_EXPORT int sched_setparam(pid_t pid, const struct sched_param *param) {
-  PG_EARLY(pg_sys2(SYS_sched_setparam, pid, param));
-  NUMBERS(sched_setparam, pid);
-  return SCHED(2, sched_setparam, (pid_t)args[0], param);
-}
-
-PG_EXPORT int sched_getparam(pid_t pid, struct sched_param *param) {
-  PG_EARLY(pg_sys2(SYS_sched_getparam, pid, param));
-  NUMBERS(sched_getparam, pid);
-  return SCHED(2, sched_getparam, (pid_t)args[0], param);
-}
-
-PG_EXPORT int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set) {
-  PG_EARLY(pg_sys3(SYS_sched_setaffinity, pid, size, set));
-  NUMBERS(sched_setaffinity, pid);
-  return SCHED(3, sched_setaffinity, (pid_t)args[0], size, set);
-}
+SCHED(3, sched_setscheduler, (pid_t pid, int policy, const struct sched_param *param), pid, policy, param)
+SCHED(1, sched_getscheduler, (pid_t pid), pid)
+SCHED(2, sched_setparam, (pid_t pid, const struct sched_param *param), pid, param)
+SCHED(2, sched_getparam, (pid_t pid, struct sched_param *param), pid, param)
+SCHED(3, sched_setaffinity, (pid_t pid, size_t size, const cpu_set_t *set), pid, size, set)
 
 #ifdef __GLIBC__
 /* The kernel takes an int, and writes only as much as it has processors. It returns that length
@@ -131,34 +110,20 @@ PG_EXPORT int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set) {
 #endif
 }
 
-PG_EXPORT int sched_rr_get_interval(pid_t pid, struct timespec *interval) {
-  PG_EARLY(pg_sys2(SYS_sched_rr_get_interval, pid, interval));
-  NUMBERS(sched_rr_get_interval, pid);
 #if defined(__GLIBC__) && defined(__LP64__)
-  return pg_ret((int)pg_sys2(SYS_sched_rr_get_interval, args[0], interval));
+WITH_PID(BY_KERNEL, 2, int, sched_rr_get_interval, (pid_t pid, struct timespec *interval), pid, interval)
 #else
-  return pg_next_late(sched_rr_get_interval)((pid_t)args[0], interval);
+WITH_PID(BY_LIBC, 2, int, sched_rr_get_interval, (pid_t pid, struct timespec *interval), pid, interval)
 #endif
-}
 
-#ifdef __GLIBC__
 PG_ALSO(sched_setscheduler, __sched_setscheduler);
 PG_ALSO(sched_getscheduler, __sched_getscheduler);
 PG_ALSO(sched_getparam, __sched_getparam);
-#endif
 
 #ifdef PG_HAVE_SCHED_SETATTR /* glibc 2.41 */
-PG_EXPORT int sched_setattr(pid_t pid, struct sched_attr *attr, unsigned flags) {
-  PG_EARLY(pg_sys3(SYS_sched_setattr, pid, attr, flags));
-  NUMBERS(sched_setattr, pid);
-  return pg_ret((int)pg_sys3(SYS_sched_setattr, args[0], attr, flags));
-}
-
-PG_EXPORT int sched_getattr(pid_t pid, struct sched_attr *attr, unsigned size, unsigned flags) {
-  PG_EARLY(pg_sys4(SYS_sched_getattr, pid, attr, size, flags));
-  NUMBERS(sched_getattr, pid);
-  return pg_ret((int)pg_sys4(SYS_sched_getattr, args[0], attr, size, flags));
-}
+WITH_PID(BY_KERNEL, 3, int, sched_setattr, (pid_t pid, struct sched_attr *attr, unsigned flags), pid, attr, flags)
+WITH_PID(BY_KERNEL, 4, int, sched_getattr, (pid_t pid, struct sched_attr *attr, unsigned size, unsigned flags), pid,
+         attr, size, flags)
 #endif
 
 /* Only libcap's header declares it. Both arguments point to a structure of this form. */
@@ -183,20 +148,13 @@ static int cpu_clock(pid_t pid, clockid_t *ret, struct pg_call call) {
   pg_numbers_replace(PG_ROW_clock_getcpuclockid, args, call);
   return pg_next_late(clock_getcpuclockid)((pid_t)args[0], ret);
 }
-#define CPU_CLOCK(exported)                                                                                            \
+#define CPU_CLOCK(exported, name)                                                                                      \
   PG_EXPORT int exported(pid_t pid, clockid_t *ret) {                                                                  \
     if (pg_is_early())                                                                                                 \
       return ENOSYS;                                                                                                   \
     return cpu_clock(pid, ret, PG_CALL("clock_getcpuclockid"));                                                        \
   }
-#if PG_VERSIONED /* since 2.17 it lives in libc under a new version */
-CPU_CLOCK(pg_clock_getcpuclockid_new)
-CPU_CLOCK(pg_clock_getcpuclockid_old)
-__asm__(".symver pg_clock_getcpuclockid_new, clock_getcpuclockid@@GLIBC_2.17");
-__asm__(".symver pg_clock_getcpuclockid_old, clock_getcpuclockid@GLIBC_2.2.5");
-#else
-CPU_CLOCK(clock_getcpuclockid)
-#endif
+PG_BOTH(clock_getcpuclockid, CPU_CLOCK, "2.17", CPU_CLOCK) /* where it moved into libc */
 
 PG_EXPORT int prlimit(pid_t pid, PG_RESOURCE resource, const struct rlimit *new_limit, struct rlimit *old_limit) {
   NUMBERS_AS(prlimit64, "prlimit", pid);
@@ -231,21 +189,13 @@ extern __typeof__(setrlimit) pg_setrlimit64 __asm__("setrlimit64") PG_LIKE(setrl
     __attribute__((alias("setrlimit"), visibility("default")));
 #endif
 
-PG_EXPORT ssize_t process_vm_readv(pid_t pid, const struct iovec *local, unsigned long nlocal,
-                                   const struct iovec *remote, unsigned long nremote, unsigned long flags) {
-  PG_EARLY(pg_sys6(SYS_process_vm_readv, pid, (long)local, (long)nlocal, (long)remote, (long)nremote, (long)flags));
-  NUMBERS(process_vm_readv, pid);
-  return pg_retl(
-      pg_sys6(SYS_process_vm_readv, args[0], (long)local, (long)nlocal, (long)remote, (long)nremote, (long)flags));
-}
-
-PG_EXPORT ssize_t process_vm_writev(pid_t pid, const struct iovec *local, unsigned long nlocal,
-                                    const struct iovec *remote, unsigned long nremote, unsigned long flags) {
-  PG_EARLY(pg_sys6(SYS_process_vm_writev, pid, (long)local, (long)nlocal, (long)remote, (long)nremote, (long)flags));
-  NUMBERS(process_vm_writev, pid);
-  return pg_retl(
-      pg_sys6(SYS_process_vm_writev, args[0], (long)local, (long)nlocal, (long)remote, (long)nremote, (long)flags));
-}
+#define PROCESS_VM(name)                                                                                               \
+  WITH_PID(BY_KERNEL, 6, ssize_t, name,                                                                                \
+           (pid_t pid, const struct iovec *local, unsigned long nlocal, const struct iovec *remote,                    \
+            unsigned long nremote, unsigned long flags),                                                               \
+           pid, (long)local, (long)nlocal, (long)remote, (long)nremote, (long)flags)
+PROCESS_VM(process_vm_readv)
+PROCESS_VM(process_vm_writev)
 
 #ifdef PG_HAVE_TGKILL
 PG_EXPORT int tgkill(pid_t tgid, pid_t tid, int sig) {

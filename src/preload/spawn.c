@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* posix_spawn and posix_spawnp, in both versions of glibc. The old version runs a script without #! through the shell.
  * libc gets the caller's own pid pointer. libc stores the PID before it unblocks signals, and a SIGCHLD handler may
- * rely on that (sysdeps/unix/sysv/linux/spawni.c). */
-#include "preload/spawn_group.h"
+ * rely on that (sysdeps/unix/sysv/linux/spawni.c).
+ *
+ * pidfd_spawn and pidfd_spawnp (glibc 2.39): the child is tracked by the pidfd that they return, because the program
+ * may learn the PID from that pidfd. */
+#include "preload/numbers.h"
 
-typedef int spawn_fn(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
-                     char *const[], char *const[]);
+#include <spawn.h>
+
+/* The first argument points to the PID, or to the pidfd. */
+typedef int spawn_fn(int *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[],
+                     char *const[]);
 
 /* Does the program start as the leader of a process group? */
 static bool leads(const posix_spawnattr_t *attr) {
@@ -13,23 +19,35 @@ static bool leads(const posix_spawnattr_t *attr) {
   pid_t group = -1;
   if (!attr || posix_spawnattr_getflags(attr, &flags) != 0)
     return false;
-#ifdef POSIX_SPAWN_SETSID
-  if (flags & POSIX_SPAWN_SETSID)
-    return true;
-#endif
-  return (flags & POSIX_SPAWN_SETPGROUP) && posix_spawnattr_getpgroup(attr, &group) == 0 && group == 0;
+  return (flags & POSIX_SPAWN_SETSID) ||
+         ((flags & POSIX_SPAWN_SETPGROUP) && posix_spawnattr_getpgroup(attr, &group) == 0 && group == 0);
 }
 
-static int spawn(spawn_fn *next, const char *how, pid_t *pid, const char *path,
-                 const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr, char *const argv[],
-                 char *const envp[], const void *caller) {
+/* Returns the attributes as they are, unless they name a stale group. Then it returns the copy `ret`, with a group that
+ * no process can have. So the spawn fails with the error of setpgid(). */
+static const posix_spawnattr_t *with_group(const posix_spawnattr_t *attr, posix_spawnattr_t *ret, struct pg_call call) {
+  short flags = 0;
+  pid_t group = 0;
+  if (PG_LIKELY(!attr) || posix_spawnattr_getflags(attr, &flags) != 0 || !(flags & POSIX_SPAWN_SETPGROUP) ||
+      posix_spawnattr_getpgroup(attr, &group) != 0 || pg_number_check(PG_NUMBER_GROUP, group, call) == 0)
+    return attr;
+  *ret = *attr;
+  posix_spawnattr_setpgroup(ret, PG_NOBODY);
+  return ret;
+}
+
+static int spawn(spawn_fn *next, bool by_pidfd, int *ret, const char *path, const posix_spawn_file_actions_t *actions,
+                 const posix_spawnattr_t *attr, char *const argv[], char *const envp[], struct pg_call call) {
   posix_spawnattr_t other;
   pid_t own = -1;
-  pid_t *at = pid ? pid : &own;
+  int *at = ret || by_pidfd ? ret : &own;
   bool on = pg_call_before_fork();
-  int r = next(at, path, actions, pg_spawn_group(attr, &other, (struct pg_call){how, caller}), argv, envp);
-  if (r == 0 && on) {
-    pg_call_born(*at, false, PG_BIRTH_SPAWN, how);
+  int r = next(at, path, actions, with_group(attr, &other, call), argv, envp);
+  if (r == 0 && on && by_pidfd) {
+    if (at)
+      pg_call_pidfd_spawned(*at, call.name);
+  } else if (r == 0 && on) {
+    pg_call_born(*at, false, PG_BIRTH_SPAWN, call.name);
     if (leads(attr))
       pg_call_leads(*at);
   }
@@ -38,26 +56,20 @@ static int spawn(spawn_fn *next, const char *how, pid_t *pid, const char *path,
   return r;
 }
 
-#define SPAWN(exported, name, next)                                                                                    \
-  PG_EXPORT int exported(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,                      \
+#define SPAWN(exported, name, next, by_pidfd)                                                                          \
+  PG_EXPORT int exported(int *ret, const char *path, const posix_spawn_file_actions_t *actions,                        \
                          const posix_spawnattr_t *attr, char *const argv[], char *const envp[]) {                      \
     if (pg_is_early())                                                                                                 \
       return ENOSYS;                                                                                                   \
-    return spawn(next, #name, pid, path, actions, attr, argv, envp, __builtin_return_address(0));                      \
+    return spawn(next, by_pidfd, ret, path, actions, attr, argv, envp, PG_CALL(#name));                                \
   }
 
-#define EARLY(name) (pg_mode(), pg_next.name) /* which binds the next names */
-#define OLD(name) pg_next_late_version(name, PG_SPAWN_BEFORE)
-#if PG_VERSIONED
-SPAWN(pg_posix_spawn_new, posix_spawn, EARLY(posix_spawn))
-SPAWN(pg_posix_spawnp_new, posix_spawnp, EARLY(posix_spawnp))
-SPAWN(pg_posix_spawn_old, posix_spawn, OLD(posix_spawn))
-SPAWN(pg_posix_spawnp_old, posix_spawnp, OLD(posix_spawnp))
-__asm__(".symver pg_posix_spawn_new, posix_spawn@@GLIBC_2.15");
-__asm__(".symver pg_posix_spawnp_new, posix_spawnp@@GLIBC_2.15");
-__asm__(".symver pg_posix_spawn_old, posix_spawn@GLIBC_2.2.5");
-__asm__(".symver pg_posix_spawnp_old, posix_spawnp@GLIBC_2.2.5");
-#else
-SPAWN(posix_spawn, posix_spawn, EARLY(posix_spawn))
-SPAWN(posix_spawnp, posix_spawnp, EARLY(posix_spawnp))
+#define NOW(exported, name) SPAWN(exported, name, (pg_mode(), pg_next.name), false) /* which binds the next names */
+#define BEFORE(exported, name) SPAWN(exported, name, pg_next_late_version(name, PG_SPAWN_BEFORE), false)
+PG_BOTH(posix_spawn, NOW, "2.15", BEFORE)
+PG_BOTH(posix_spawnp, NOW, "2.15", BEFORE)
+
+#ifdef PG_HAVE_PIDFD_SPAWN
+SPAWN(pidfd_spawn, pidfd_spawn, pg_next_late(pidfd_spawn), true)
+SPAWN(pidfd_spawnp, pidfd_spawnp, pg_next_late(pidfd_spawnp), true)
 #endif

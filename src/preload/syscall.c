@@ -10,10 +10,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#ifndef SYS_seccomp
-#error "sys/syscall.h is too old"
-#endif
-
 const unsigned char pg_syscall_kinds[PG_SYSCALL_KINDS] = {
 #ifdef SYS_fork
     [SYS_fork] = PG_SYSCALL_ROUTED,
@@ -33,9 +29,7 @@ const unsigned char pg_syscall_kinds[PG_SYSCALL_KINDS] = {
     [SYS_seccomp] = PG_SYSCALL_ROUTED,
     [SYS_unshare] = PG_SYSCALL_ROUTED,
     [SYS_setns] = PG_SYSCALL_ROUTED,
-#ifdef SYS_setrlimit
     [SYS_setrlimit] = PG_SYSCALL_ROUTED,
-#endif
 #define X(name, ...) [SYS_##name] = PG_SYSCALL_NUMBERS + PG_ROW_##name,
     PG_NUMBERS(X)
 #undef X
@@ -77,18 +71,6 @@ int pg_syscall_forks_plainly(long n, long a, long b) {
   return !(flags & (CLONE_VM | CLONE_SETTLS)) && !stack;
 }
 
-/* The end of a call that forks. A sibling (CLONE_PARENT) is no child of this process. */
-static long forked(long r, uint64_t flags, bool on, enum pg_birth birth) {
-  if (r == 0 && pg_mode() != PG_MODE_OFF) {
-    pg_child_forked((int)flags);
-  } else if (r > 0 && on) {
-    pg_call_born((pid_t)r, flags & CLONE_PARENT, birth, "syscall");
-  } else if (on) {
-    pg_hot.forking = 0;
-  }
-  return r;
-}
-
 /* rt_sigqueueinfo() overwrites si_signo with the number of the signal. pidfd_send_signal() refuses another number
  * (both in kernel/signal.c). */
 static PG_NOINLINE int queue_corrected(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
@@ -128,7 +110,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   case SYS_wait4:
     return pg_call_wait(PG_WAIT_RAW, (pid_t)a, (int *)b, (int)c, (struct rusage *)d);
   case SYS_waitid:
-    return pg_call_raw_waitid((int)a, (id_t)b, (siginfo_t *)c, (int)d, (struct rusage *)e);
+    return pg_call_waitid(true, (int)a, (id_t)b, (siginfo_t *)c, (int)d, (struct rusage *)e);
   case SYS_rt_sigqueueinfo:
     return queue((pid_t)a, (int)b, (const siginfo_t *)c, call);
   case SYS_pidfd_open:
@@ -136,7 +118,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
 #ifdef SYS_fork
   case SYS_fork: {
     bool on = pg_call_before_fork();
-    return forked(pg_sys0(SYS_fork), 0, on, PG_BIRTH_OTHER);
+    return pg_call_after_fork((pid_t)pg_sys0(SYS_fork), on, 0, PG_BIRTH_OTHER, "syscall");
   }
 #endif
   case SYS_clone:
@@ -145,7 +127,8 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     uint64_t flags = (uint64_t)a;
     if (n == SYS_clone3)
       memcpy(&flags, (const void *)a, sizeof flags);
-    return forked(pg_sys6(n, a, b, c, d, e, f), flags, on, n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_OTHER);
+    enum pg_birth birth = n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_OTHER;
+    return pg_call_after_fork((pid_t)pg_sys6(n, a, b, c, d, e, f), on, (int)flags, birth, "syscall");
   }
   case SYS_close:
     return pg_call_close((int)a, pg_sys_close);
@@ -182,14 +165,12 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
         whose, r >= 0, (own ? a == PG_SECCOMP_SET_MODE_FILTER : b == PG_SECCOMP_MODE_FILTER) ? (const void *)c : NULL);
     return r;
   }
-#ifdef SYS_setrlimit
   case SYS_setrlimit: {
     long r = pg_sys6(n, a, b, c, d, e, f);
     if (r == 0)
       pg_call_limit_changed((int)a);
     return r;
   }
-#endif
   case SYS_tkill:
   case SYS_tgkill:
     if ((n == SYS_tkill || (int)a == (int)b) && pg_child_signal_leader((pid_t)a, (int)(n == SYS_tkill ? b : c), call))

@@ -52,4 +52,4 @@ syscall:
 	.cfi_endproc
 	.size	syscall, .-syscall
 
-	.section .note.GNU-stack, "", %progbits
+#include "preload/end.S"

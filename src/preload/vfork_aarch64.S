@@ -41,4 +41,4 @@ vfork:
 	.hidden	pg_vfork
 	.set	pg_vfork, vfork
 
-	.section .note.GNU-stack, "", %progbits
+#include "preload/end.S"

@@ -36,7 +36,7 @@ PG_EXPORT_HOT pid_t wait4(pid_t pid, int *status, int options, struct rusage *ru
 
 PG_EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
   PG_EARLY(pg_sys_waitid((int)type, id, info, options, NULL));
-  int r = pg_call_waitid(type, id, info, options);
+  int r = pg_call_waitid(false, (int)type, id, info, options, NULL);
   if (PG_UNLIKELY(r == -ECHILD) && type == P_PID && (pid_t)id > 0 && pg_log_on(PG_LOG_WARN))
     pg_child_log_late_wait((pid_t)id, PG_CALL("waitid"));
   return pg_ret(r);

@@ -11,15 +11,9 @@ struct pg_config pg_config = {.retired_max = -1, .fd_max = -1};
 static const char *const modes[] = {NULL, "off", "audit", "enforce"};
 static const char *const levels[] = {"off", "error", "warn", "info", "debug"};
 
-static bool same(const char *a, const char *b) {
-  while (*a && *a == *b)
-    a++, b++;
-  return *a == *b;
-}
-
 static int word_of(const char *value, const char *const *words, int n) {
   for (int i = 0; i < n; i++)
-    if (words[i] && same(value, words[i]))
+    if (words[i] && pg_text_is(value, words[i]))
       return i;
   return -1;
 }
@@ -52,7 +46,7 @@ static bool read_log(const char *value) {
     n++;
   if (n == 0 || n >= PG_LOG_PATH_MAX)
     return false;
-  if (same(value, "stderr"))
+  if (pg_text_is(value, "stderr"))
     n = 0;
   for (size_t i = 0; i < n; i++)
     pg_config.log_path[i] = value[i];
@@ -60,15 +54,13 @@ static bool read_log(const char *value) {
   return true;
 }
 
-static bool read_retired_max(const char *value) {
-  pg_config.retired_max = number_of(value, PG_RETIRED_LIMIT);
-  return pg_config.retired_max >= 0;
+static bool read_number(const char *value, int64_t max, int64_t *ret) {
+  *ret = number_of(value, max);
+  return *ret >= 0;
 }
 
-static bool read_fd_max(const char *value) {
-  pg_config.fd_max = number_of(value, PG_FD_MAX_LIMIT);
-  return pg_config.fd_max >= 0;
-}
+static bool read_retired_max(const char *value) { return read_number(value, PG_RETIRED_LIMIT, &pg_config.retired_max); }
+static bool read_fd_max(const char *value) { return read_number(value, PG_FD_MAX_LIMIT, &pg_config.fd_max); }
 
 static bool read_summary(const char *value) {
   int64_t n = number_of(value, 1);
@@ -76,19 +68,14 @@ static bool read_summary(const char *value) {
   return n >= 0;
 }
 
-static bool read_family(const char *value) {
-  static const char *const words[] = {"off", "on"};
-  int w = word_of(value, words, PG_ARRAY_LEN(words));
-  pg_config.family = w == 1;
-  return w >= 0;
+/* One of two words, of which the second one sets *ret. */
+static bool read_word(const char *value, const char *no, const char *yes, bool *ret) {
+  *ret = pg_text_is(value, yes);
+  return *ret || pg_text_is(value, no);
 }
 
-static bool read_deepbind(const char *value) {
-  static const char *const words[] = {"keep", "clear"};
-  int w = word_of(value, words, PG_ARRAY_LEN(words));
-  pg_config.deepbind_clear = w == 1;
-  return w >= 0;
-}
+static bool read_family(const char *value) { return read_word(value, "off", "on", &pg_config.family); }
+static bool read_deepbind(const char *value) { return read_word(value, "keep", "clear", &pg_config.deepbind_clear); }
 
 static struct {
   const char *name; /* behind PIDGUARD_ */
@@ -102,24 +89,17 @@ static struct {
     {"FAMILY", read_family, "off", NULL}, {"DEEPBIND", read_deepbind, "keep", NULL},
 };
 
-static const char *behind(const char *text, const char *prefix) {
-  for (; *prefix; prefix++, text++)
-    if (*text != *prefix)
-      return NULL;
-  return text;
-}
-
 /* Returns the value if `entry` is PIDGUARD_name=value, else NULL. */
 static const char *value_of(const char *entry, const char *name) {
-  const char *at = behind(entry, "PIDGUARD_");
-  at = at ? behind(at, name) : NULL;
+  const char *at = pg_text_behind(entry, "PIDGUARD_");
+  at = at ? pg_text_behind(at, name) : NULL;
   return at && *at == '=' ? at + 1 : NULL;
 }
 
 static void take_out(char **env) {
   char **to = env;
   for (char **from = env; *from; from++)
-    if (!behind(*from, "PIDGUARD_"))
+    if (!pg_text_behind(*from, "PIDGUARD_"))
       *to++ = *from;
   *to = NULL;
 }

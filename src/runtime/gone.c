@@ -15,12 +15,6 @@ static struct {
   _Atomic int64_t when;
 } graves[GRAVES]; /* not touched without a log, and so not in memory */
 
-static bool is(const char *how, const char *word) {
-  while (*how && *how == *word)
-    how++, word++;
-  return *how == *word;
-}
-
 /* Does the kernel itself reap the children of this process? The kernel's structure begins with the handler and the
  * flags. */
 static bool kernel_reaps(void) {
@@ -34,7 +28,7 @@ void pg_gone_note(pid_t pid, const char *how) {
   if (pid <= 0)
     return;
   pid_t by = -1;
-  if (is(how, "wait") || is(how, "reaped"))
+  if (pg_text_is(how, "wait") || pg_text_is(how, "reaped"))
     by = (pid_t)pg_sys0(SYS_gettid);
   else if (kernel_reaps())
     by = 0;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/log.h"
 
-#include "kernel/sys.h"
 #include "runtime/hot.h"
 #include "runtime/log_file.h"
 
@@ -82,6 +81,14 @@ PG_COLD void pg_log_end(int64_t unwaited, int64_t forgotten) {
     pg_line_int(&line, "lines", (int64_t)pg_counter_value(PG_COUNT_log_failures));
     pg_line_end(&line);
   }
+}
+
+PG_COLD void pg_log_child(const char *event, pid_t pid, const char *how) {
+  struct pg_line line;
+  pg_line_begin(&line, PG_LOG_INFO, event);
+  pg_line_int(&line, "target", pid);
+  pg_line_str(&line, "how", how);
+  pg_line_end(&line);
 }
 
 PG_COLD void pg_degraded(const char *what, pid_t target, int err, const char *effect) {

@@ -28,8 +28,6 @@ void pg_log_init(void);
 /* In a forked child: a path with %p in it is a new file. */
 void pg_log_forked(void);
 
-/* Does this descriptor lead to the log's file? */
-bool pg_log_is_at(int fd);
 /* Is this the log's own descriptor? */
 bool pg_log_is_on(int fd);
 /* The program takes the descriptors from first to last. The log goes on by its path, or on standard error if that is
@@ -58,6 +56,8 @@ void pg_line_end(struct pg_line *line);
 /* At the end of the program: event=summary with all counters, if the user wants it, or event=log-lost if lines were
  * lost. unwaited: children that were not waited for; forgotten: retired PIDs that made room for others. */
 PG_COLD void pg_log_end(int64_t unwaited, int64_t forgotten);
+/* A child was born or has ended, at level info. how: the call, or how that was found out. */
+PG_COLD void pg_log_child(const char *event, pid_t pid, const char *how);
 /* The shim cannot protect something: counted, and logged at level warn. effect: one word for what happens instead. */
 PG_COLD void pg_degraded(const char *what, pid_t target, int err, const char *effect);
 

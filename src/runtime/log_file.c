@@ -19,7 +19,8 @@ static struct {
   _Atomic bool lost;             /* a line could not be written to that file */
 } out = {.fd = -1};
 
-bool pg_log_is_at(int fd) {
+/* Does this descriptor lead to the log's file? */
+static bool is_at(int fd) {
   uint64_t dev, ino;
   return pg_sys_fstat_ids(fd, &dev, &ino) == 0 && dev == out.dev && ino == out.ino;
 }
@@ -153,7 +154,7 @@ PG_HOT void pg_log_forked(void) {
   const char *why = NULL;
   if (fd < 0 || !is_by_pid())
     return;
-  if (pg_log_is_at(fd))
+  if (is_at(fd))
     pg_sys_close(fd);
   pg_log_file_open(&why);
 }
@@ -202,10 +203,10 @@ static bool write_quietly(int fd, const char *text, size_t n) {
 static int find_out(void) {
   const char *why = NULL;
   int fd = atomic_load_explicit(&out.fd, memory_order_acquire);
-  if (fd >= 0 && pg_log_is_at(fd))
+  if (fd >= 0 && is_at(fd))
     return fd;
   if (!pg_config.log_path[0])
-    return pg_log_is_at(STDERR_FILENO) ? STDERR_FILENO : -1;
+    return is_at(STDERR_FILENO) ? STDERR_FILENO : -1;
   if (pg_config.log_path[0] == '/') /* a relative path may lead elsewhere by now */
     pg_log_file_open(&why);
   return atomic_load_explicit(&out.fd, memory_order_acquire);
@@ -213,7 +214,7 @@ static int find_out(void) {
 
 void pg_log_file_write(const char *text, size_t n) {
   int fd = find_out();
-  if (fd >= 0 && pg_log_is_at(fd) && write_quietly(fd, text, n))
+  if (fd >= 0 && is_at(fd) && write_quietly(fd, text, n))
     return;
   pg_count(log_failures);
   atomic_store_explicit(&out.lost, true, memory_order_relaxed);

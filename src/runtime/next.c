@@ -6,12 +6,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#ifdef __GLIBC__
-#include <gnu/libc-version.h>
-#endif
 
 struct pg_next pg_next;
 
@@ -63,14 +59,11 @@ __attribute__((no_sanitize_address)) bool pg_next_is_early(void) { return !pg_ne
 
 /* The shim must not ask for a name that the next libc lacks. Before 2.34 the loader ends the program for such a
  * question, as long as it has not relocated the program itself. Resolvers of the program may call the shim by then. */
-static bool has__Fork(void) {
 #ifdef __GLIBC__
-  const char *version = gnu_get_libc_version(); /* "2.31" */
-  return version[0] != '2' || version[2] > '3' || (version[2] == '3' && version[3] >= '4');
+static bool has__Fork(void) { return pg_libc_since(34); }
 #else
-  return true;
+static bool has__Fork(void) { return true; }
 #endif
-}
 
 void pg_next_bind(void) {
   enum { FORK = offsetof(struct pg_next, _Fork) / sizeof(void *) };

@@ -5,6 +5,7 @@
 #define PG_RUNTIME_NEXT_H
 
 #include "base/attr.h"
+#include "base/fmt.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -14,6 +15,9 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
 
 /* Two versions of one name, as in glibc on x86-64. */
 #if defined(__GLIBC__) && defined(__x86_64__) && !defined(__ILP32__)
@@ -67,6 +71,17 @@ struct pg_next {
 };
 
 extern struct pg_next pg_next PG_HIDDEN;
+
+/* Is libc glibc 2.minor or later? */
+static inline bool pg_libc_since(int minor) {
+#ifdef __GLIBC__
+  const char *version = gnu_get_libc_version(), *at = version + 2; /* "2.34" */
+  return version[0] > '2' || pg_parse_dec(&at) >= minor;
+#else
+  (void)minor;
+  return false;
+#endif
+}
 
 /* Fills pg_next; may be called again. Leaves errno alone. */
 void pg_next_bind(void);

@@ -3,6 +3,7 @@
 
 #include "base/fmt.h"
 #include "kernel/sys.h"
+#include "runtime/next.h"
 #include "runtime/proc_self.h"
 #include "runtime/window.h"
 
@@ -11,9 +12,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
-#ifdef __GLIBC__
-#include <gnu/libc-version.h>
-#endif
 
 _Atomic pid_t pg_probe_unreaped;
 
@@ -28,17 +26,6 @@ PG_COLD void pg_probe_prepare(void) {
                           memory_order_relaxed);
 }
 
-/* Is libc glibc 2.minor or later? */
-static bool libc_since(int minor) {
-#ifdef __GLIBC__
-  const char *version = gnu_get_libc_version(), *at = version + 2; /* "2.34" */
-  return version[0] > '2' || pg_parse_dec(&at) >= minor;
-#else
-  (void)minor;
-  return false;
-#endif
-}
-
 /* No handler of the program runs in the throw-away process: not for a signal to its group, and not for SIGSYS, with
  * which a filter may answer a call. A blocked SIGSYS kills instead (force_sig_info_to_task() in kernel/signal.c). */
 static bool try_block(void) {
@@ -46,67 +33,51 @@ static bool try_block(void) {
   return pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof all) == 0;
 }
 
-/* Makes the calls of each group without an effect. False: the group is refused by an errno that matters. All
- * descriptors may be in use, so this process closes some; it shares none. */
-static bool try_pidfd(pid_t pid) {
-  uint64_t dev, ino;
-  for (int i = 0; i < 3; i++)
-    pg_sys_close(i);
-  pg_sys_getpid();
-  pg_sys0(SYS_gettid);
-  int fd = pg_sys_pidfd_open(pid, 0);
-  pg_sys_fstat_ids(fd, &dev, &ino);
-  pg_sys_fstatfs_type(fd);
-  pg_sys_pidfd_send_signal(fd, 0, NULL, 0);
-  pg_sys0(SYS_sched_yield);
-  return true;
-}
+/* In this order. The last one closes descriptors. */
+static const uint16_t groups[] = {PG_CAN_CHILD, PG_CAN_ASK,  PG_CAN_THREAD, PG_CAN_PARENT,
+                                  PG_CAN_HOLD,  PG_CAN_SEND, PG_CAN_PIDFD};
 
-static bool try_hold(pid_t pid) {
-  (void)pid;
-  int fd = pg_sys_openat(AT_FDCWD, "/", O_RDONLY | O_CLOEXEC, 0);
-  pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  pg_sys_fcntl(fd, F_GETFD, 0);
-  pg_sys_nofile_soft();
-  return true;
-}
-
-static bool try_child(pid_t pid) {
-  pg_sys_waitid(PG_P_PIDFD, (id_t)-1, NULL, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
-  pg_sys_waitid(P_PID, (id_t)pid, NULL, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
-  return true;
-}
-
-/* The kernel's own answer about a PID that no process can have. */
-static bool try_ask(pid_t pid) {
-  pg_sys_kill(pid, 0);
-  return pg_sys_kill(INT_MAX, 0) == -ESRCH;
-}
-
-static bool try_thread(pid_t pid) {
-  pg_sys3(SYS_tgkill, pid, pid, 0);
-  return true;
-}
-
-static bool try_send(pid_t pid) {
+/* Makes the calls of a group without an effect. False: the group is refused by an errno that matters. */
+static bool try_group(int group, pid_t pid) {
   siginfo_t info = {.si_code = SI_QUEUE};
-  (void)pid;
-  return pg_sys3(SYS_rt_sigqueueinfo, INT_MAX, 0, &info) == -ESRCH && pg_sys2(SYS_tkill, INT_MAX, 0) == -ESRCH &&
-         pg_sys3(SYS_tgkill, INT_MAX, INT_MAX, 0) == -ESRCH;
+  uint64_t dev, ino;
+  int fd;
+  switch (group) {
+  case PG_CAN_CHILD:
+    pg_sys_waitid(PG_P_PIDFD, (id_t)-1, NULL, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
+    pg_sys_waitid(P_PID, (id_t)pid, NULL, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
+    return true;
+  case PG_CAN_ASK: /* INT_MAX: the kernel's own answer about a PID that no process can have */
+    pg_sys_kill(pid, 0);
+    return pg_sys_kill(INT_MAX, 0) == -ESRCH;
+  case PG_CAN_THREAD:
+    pg_sys3(SYS_tgkill, pid, pid, 0);
+    return true;
+  case PG_CAN_PARENT:
+    pg_sys_getppid();
+    return true;
+  case PG_CAN_HOLD:
+    fd = pg_sys_openat(AT_FDCWD, "/", O_RDONLY | O_CLOEXEC, 0);
+    pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    pg_sys_fcntl(fd, F_GETFD, 0);
+    pg_sys_nofile_soft();
+    return true;
+  case PG_CAN_SEND:
+    return pg_sys3(SYS_rt_sigqueueinfo, INT_MAX, 0, &info) == -ESRCH && pg_sys2(SYS_tkill, INT_MAX, 0) == -ESRCH &&
+           pg_sys3(SYS_tgkill, INT_MAX, INT_MAX, 0) == -ESRCH;
+  default: /* PG_CAN_PIDFD. All descriptors may be in use, so this process closes some; it shares none */
+    for (int i = 0; i < 3; i++)
+      pg_sys_close(i);
+    pg_sys_getpid();
+    pg_sys0(SYS_gettid);
+    fd = pg_sys_pidfd_open(pid, 0);
+    pg_sys_fstat_ids(fd, &dev, &ino);
+    pg_sys_fstatfs_type(fd);
+    pg_sys_pidfd_send_signal(fd, 0, NULL, 0);
+    pg_sys0(SYS_sched_yield);
+    return true;
+  }
 }
-
-static bool try_parent(pid_t pid) {
-  (void)pid;
-  pg_sys_getppid();
-  return true;
-}
-
-static const struct {
-  int group;
-  bool (*run)(pid_t pid);
-} tries[] = {{PG_CAN_CHILD, try_child},   {PG_CAN_ASK, try_ask},   {PG_CAN_THREAD, try_thread},
-             {PG_CAN_PARENT, try_parent}, {PG_CAN_HOLD, try_hold}, {PG_CAN_SEND, try_send},
-             {PG_CAN_PIDFD, try_pidfd}};
 
 /* Groups that the throw-away process leaves out, because an earlier one has died of them. */
 static _Atomic int deadly;
@@ -134,12 +105,12 @@ static void be_probe(void) {
     if (!try_block())
       skipped |= PG_CAN_PIDFD;
   }
-  for (size_t i = 0; i < PG_ARRAY_LEN(tries); i++) {
-    int group = tries[i].group;
+  for (size_t i = 0; i < PG_ARRAY_LEN(groups); i++) {
+    int group = groups[i];
     if (skipped & group)
       continue;
     atomic_store_explicit(cell, said | (uint64_t)group, memory_order_relaxed);
-    if (tries[i].run(newborn))
+    if (try_group(group, newborn))
       said |= (uint64_t)group << ENDED | (uint64_t)group;
     atomic_store_explicit(cell, said, memory_order_relaxed);
   }
@@ -150,23 +121,13 @@ static void be_probe(void) {
 /* The throw-away process has its own memory. Older kernels, when they dump a core, kill every process that shares the
  * memory. It ends without a signal, so a wait of the program finds it only with __WCLONE or __WALL. CLONE_VFORK: the
  * caller goes on when it has ended. */
-static long by_clone(void) {
-  long pid = pg_sys6(SYS_clone, CLONE_VFORK, 0, 0, 0, 0, 0);
-  if (pid == 0)
-    be_probe();
-  return pid;
-}
-
-static long by_clone3(void) {
+static long by_clone(bool clone3) {
   uint64_t args[8] = {CLONE_VFORK};
-  long pid = pg_sys2(SYS_clone3, args, sizeof args);
+  long pid = clone3 ? pg_sys2(SYS_clone3, args, sizeof args) : pg_sys6(SYS_clone, CLONE_VFORK, 0, 0, 0, 0, 0);
   if (pid == 0)
     be_probe();
   return pid;
 }
-
-/* Does libc's posix_spawn ask for clone3() first? */
-static bool spawns_by_clone3(void) { return libc_since(34); }
 
 #if defined(SYS_vfork) && defined(__x86_64__) && !defined(__ILP32__)
 #define PG_HAVE_PROBE_BY_VFORK 1
@@ -207,14 +168,14 @@ static long make_probe(enum pg_birth birth) {
 #ifdef PG_HAVE_PROBE_BY_VFORK
     return pg_proc_self_read().quiet && dumps_alone() ? by_vfork() : -1;
 #else
-    return by_clone();
+    return by_clone(false);
 #endif
   case PG_BIRTH_SPAWN: {
-    long pid = spawns_by_clone3() ? by_clone3() : -ENOSYS;
-    return pid == -ENOSYS ? by_clone() : pid;
+    long pid = pg_libc_since(34) ? by_clone(true) : -ENOSYS; /* so does libc's posix_spawn */
+    return pid == -ENOSYS ? by_clone(false) : pid;
   }
   case PG_BIRTH_CLONE:
-    return by_clone();
+    return by_clone(false);
   default:
     return -1;
   }

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/proc_self.h"
 
+#include "base/fmt.h"
 #include "kernel/sys.h"
+#include "runtime/filter.h"
 #include "runtime/window.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
-
-/* The text behind the field's name, if the line begins with that name. */
-static const char *value_of(const char *line, const char *field) {
-  while (*field && *line == *field)
-    line++, field++;
-  return *field ? NULL : line;
-}
 
 static bool has_sigchld(const char *mask) {
   uint64_t bits = 0;
@@ -42,11 +37,11 @@ PG_COLD struct pg_proc_self pg_proc_self_read(void) {
       }
       line[len] = '\0';
       len = 0;
-      const char *value = value_of(line, "Seccomp:\t");
+      const char *value = pg_text_behind(line, "Seccomp:\t");
       if (value) {
         status.seccomp = *value - '0';
         seen = true;
-      } else if ((value = value_of(line, "SigBlk:\t")) || (value = value_of(line, "SigCgt:\t"))) {
+      } else if ((value = pg_text_behind(line, "SigBlk:\t")) || (value = pg_text_behind(line, "SigCgt:\t"))) {
         unseen--;
         status.quiet &= !has_sigchld(value);
       }
@@ -57,4 +52,13 @@ PG_COLD struct pg_proc_self pg_proc_self_read(void) {
     pg_window_unlock();
   status.quiet &= unseen == 0;
   return n >= 0 ? status : (struct pg_proc_self){-1, false};
+}
+
+int64_t pg_proc_pid_max(void) {
+  char text[24];
+  const char *p = text;
+  if (!pg_filter_can(PG_CAN_READ) || pg_window_read_file("/proc/sys/kernel/pid_max", text, sizeof text) <= 0)
+    return 32768;
+  int64_t n = pg_parse_dec(&p);
+  return n > 0 ? n : 32768;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What /proc/self/status tells of this process. The loader has opened, read and closed files in every dynamic program,
- * so a filter from before the exec allows that. Calls window, kernel. */
+/* What files of /proc tell. The loader has opened, read and closed files in every dynamic program, so a filter from
+ * before the exec allows that for /proc/self/status. Calls window, filter, kernel. */
 #ifndef PG_RUNTIME_PROC_SELF_H
 #define PG_RUNTIME_PROC_SELF_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct pg_proc_self {
   int seccomp; /* 0: no filter; 1: strict mode; 2: a filter; -1: unknown */
@@ -12,5 +13,7 @@ struct pg_proc_self {
 };
 
 struct pg_proc_self pg_proc_self_read(void);
+/* The kernel's limit on PIDs, or its own default if it cannot be read. */
+int64_t pg_proc_pid_max(void);
 
 #endif
