@@ -43,10 +43,10 @@ FORKPTY(forkpty)
 /* Returns in the child alone, also if it fails after the fork. */
 PG_EXPORT int daemon(int nochdir, int noclose) {
   PG_EARLY(-ENOSYS);
-  bool asks = pg_mode() != PG_MODE_OFF && pg_filter_can(PG_CAN_PIDFD); /* binds the next names */
+  bool on = pg_call_before_fork(), asks = pg_mode() != PG_MODE_OFF && pg_filter_can(PG_CAN_PIDFD);
   pid_t self = asks ? pg_sys_getpid() : 0;
   int r = pg_next_late(daemon)(nochdir, noclose);
-  if (r == 0 || (asks && pg_sys_getpid() != self))
-    pg_call_after_fork(0, false, PG_BIRTH_CLONE, "daemon");
+  bool child = r == 0 || (asks && pg_sys_getpid() != self);
+  pg_call_after_fork(child ? 0 : -1, on, PG_BIRTH_CLONE, "daemon");
   return r;
 }
