@@ -46,6 +46,8 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
     pg_self_unmark();
   if (pid > 0)
     pg_call_born(pid, flags & CLONE_PARENT, PG_BIRTH_CLONE, "clone");
+  else
+    pg_hot.forking = 0;
   return pid;
 }
 PG_ALSO(clone, __clone);

@@ -36,10 +36,10 @@ PG_BOTH(forkpty, FORKPTY, "2.34", FORKPTY) /* where it moved into libc */
 /* Returns in the child alone, also if it fails after the fork. */
 PG_EXPORT int daemon(int nochdir, int noclose) {
   PG_EARLY(-ENOSYS);
-  bool asks = pg_mode() != PG_MODE_OFF && pg_filter_can(PG_CAN_PIDFD); /* binds the next names */
+  bool on = pg_call_before_fork(), asks = pg_mode() != PG_MODE_OFF && pg_filter_can(PG_CAN_PIDFD);
   pid_t self = asks ? pg_sys_getpid() : 0;
   int r = pg_next_late(daemon)(nochdir, noclose);
-  if (r == 0 || (asks && pg_sys_getpid() != self))
-    pg_call_after_fork(0, false, 0, PG_BIRTH_CLONE, "daemon");
+  bool child = r == 0 || (asks && pg_sys_getpid() != self);
+  pg_call_after_fork(child ? 0 : -1, on, 0, PG_BIRTH_CLONE, "daemon");
   return r;
 }

@@ -5,6 +5,9 @@
 #define _GNU_SOURCE
 #include "cases.h"
 
+#include "../support/refuse.h"
+#include "raw.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -353,10 +356,32 @@ static int generation(int level) {
 
 static void generations(void) { note("%d", generation(12)); }
 
+/* A handler in the child signals what was a child of its parent, under a filter that allows no pidfds. The kernel calls
+ * that process no child of the caller, and it lives. */
+static pid_t sibling = -1;
+static int sibling_answers;
+static void signal_sibling(void) { sibling_answers = kill_ok(sibling, 0) == 0; }
+
+static void atfork_signals(void) {
+  sibling = fork_pausing();
+  MUST(pthread_atfork(NULL, NULL, signal_sibling) == 0);
+  if (!refuse(SYS_pidfd_open, EPERM))
+    skip("no seccomp filter can be installed");
+  pid_t pid = fork_ok();
+  if (pid == 0) {
+    int first = sibling_answers;
+    signal_sibling();
+    _exit(first * 2 + sibling_answers);
+  }
+  note("%s", reap(pid));
+  finish(sibling);
+}
+
 const struct test_case cases[] = {
     {"constructors", constructors},
     {"at-the-end", at_the_end},
     {"atfork-handlers", atfork_handlers},
+    {"atfork-signals", atfork_signals},
     {"fork-in-a-handler-of-fork", fork_in_a_handler_of_fork},
     {"sigchld-ignored", sigchld_ignored},
     {"no-cld-wait", no_cld_wait},

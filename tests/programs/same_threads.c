@@ -8,6 +8,7 @@
 #include "raw.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -617,6 +618,35 @@ static void forked_while_signalled(unsigned count) {
 static void forked_while_many_signalled(void) { forked_while_signalled(MANY_SIGNALLED); }
 static void forked_while_few_signalled(void) { forked_while_signalled(FEW_SIGNALLED); }
 
+static void *idle(void *argument) {
+  for (;;)
+    pause();
+  return argument;
+}
+
+/* A pidfd that came by SCM_RIGHTS is the program's, although no wrapper has seen it. Here an instruction opens it, on a
+ * number that a birth has just used. The child of daemon() keeps it. */
+static void daemon_of_a_threaded_program(void) {
+  pthread_t thread;
+  int tell[2], flags[2] = {-1, -1};
+  MUST(pipe(tell) == 0);
+  pid_t pid = fork_ok();
+  if (pid == 0) {
+    MUST(pthread_create(&thread, NULL, idle, NULL) == 0);
+    pid_t child = fork_pausing();
+    int fd = (int)raw_call(SYS_pidfd_open, child, 0, 0, 0, 0);
+    flags[0] = fcntl(fd, F_GETFD);
+    MUST(daemon(1, 1) == 0);
+    kill_ok(child, SIGKILL);
+    flags[1] = fcntl(fd, F_GETFD);
+    MUST(write(tell[1], flags, sizeof flags) == sizeof flags);
+    _exit(0);
+  }
+  MUST(waitpid(pid, NULL, 0) == pid && read(tell[0], flags, sizeof flags) == sizeof flags);
+  note("the pidfd before %d, after %d", flags[0], flags[1]);
+  MUST(close(tell[0]) == 0 && close(tell[1]) == 0);
+}
+
 const struct test_case cases[] = {
     {"concurrent", concurrent},
     {"one-reaper", one_reaper},
@@ -633,6 +663,7 @@ const struct test_case cases[] = {
     {"jumped-out-of-kill", jumped_out_of_kill},
     {"forked-while-many-signalled", forked_while_many_signalled},
     {"forked-while-few-signalled", forked_while_few_signalled},
+    {"daemon-of-a-threaded-program", daemon_of_a_threaded_program},
 #ifdef SYS_clone3
     {"namesake-of-the-dead", namesake_of_the_dead},
 #endif
