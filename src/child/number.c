@@ -160,12 +160,13 @@ static bool has_room(uint32_t level, pid_t pid, struct place *ret, struct place 
   return false;
 }
 
-/* A place, from the second level on. Retired PIDs never need a level behind the third. If their sets in both are full,
- * the one that retired first is forgotten a little early. */
+/* A place, from the second level on. Living children take as many levels as they need. Retired PIDs alone never need a
+ * level behind the third. If their sets in both are full, the one that retired first is forgotten a little early. */
 static bool find_room_below(pid_t pid, struct place *ret) {
   struct place oldest = {NULL, NULL, 0};
   for (uint32_t level = 1;; level++) {
-    if (level == level_count() && ((level > 2 && oldest.at) || !add_level(level)))
+    bool early = oldest.at && age(oldest.id) > pg_number_retired_max() / 4 * 3;
+    if (level == level_count() && ((level > 2 && early) || !add_level(level)))
       break;
     if (has_room(level, pid, ret, &oldest))
       return true;

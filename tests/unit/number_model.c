@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define PIDS 3000
 #define KEEP 100
@@ -152,6 +154,34 @@ static void the_latest(void) {
   }
 }
 
+/* A few PIDs retire, and then more and more children live. They take further levels, and no place of a retired PID. Each
+ * distance has a process of its own, because a level stays once it is there. */
+static int lost_among_living(int distance) {
+  enum { FEW = 64, MANY = 800 };
+  uint64_t ino;
+  int lost = 0;
+  for (int i = 1; i <= FEW; i++)
+    pg_number_bury(i * distance, false);
+  for (int i = FEW + 1; i <= MANY; i++)
+    if (!pg_number_born(i * distance, 1, 0))
+      return MANY;
+  for (int i = 1; i <= FEW; i++)
+    lost += !pg_number_find(i * distance, &ino);
+  return lost;
+}
+
+static void among_the_living(void) {
+  pg_number_set_retired_max(128);
+  for (int distance = 1; distance <= 300; distance++) {
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+      _exit(lost_among_living(distance) != 0);
+    bool ended = pid > 1 && waitpid(pid, &status, 0) == pid;
+    PG_CHECK(ended && status == 0, "distance %d: status %#x", distance, (unsigned)status);
+  }
+}
+
 /* Children with grandchildren get PIDs at regular distances, which must not crowd into few sets. The PIDs come round at
  * a pid_max of 256 times the bound. */
 static void any_distance(void) {
@@ -188,6 +218,7 @@ static void bounds(void) {
 
 void pg_test_plan(int argc, char **argv) {
   (void)argc, (void)argv;
+  pg_test_add("number", "retired PIDs are remembered among many children", among_the_living);
   pg_test_add("number", "retired PIDs at any distance are remembered", any_distance); /* before there are more levels */
   pg_test_add("number", "random steps like the model", random_steps);
   pg_test_add("number", "more live children than fit a level", many_live);
