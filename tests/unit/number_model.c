@@ -154,8 +154,8 @@ static void the_latest(void) {
   }
 }
 
-/* A few PIDs retire, and then more and more children live. They take further levels, and no place of a retired PID. Each
- * distance has a process of its own, because a level stays once it is there. */
+/* A few PIDs retire, and then more and more children live. They take further levels, and no place of a retired PID.
+ * Each distance has a process of its own, because a level stays once it is there. */
 static int lost_among_living(int distance) {
   enum { FEW = 64, MANY = 800 };
   uint64_t ino;
