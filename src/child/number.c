@@ -69,7 +69,7 @@ static bool is_forgotten(pg_id id) {
 }
 
 static bool look(pid_t pid, struct place *ret) {
-  for (uint32_t level = 0, n = level_count(); level < n; level++) {
+  for (uint32_t level = 0; level < level_count(); level++) { /* a new level may take what this one had */
     uint32_t mask = mask_of(level), set = set_of(level, pid);
     struct pg_set *sets = sets_at(level), *here = &sets[set];
     PG_UNROLL_8
