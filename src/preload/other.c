@@ -88,13 +88,15 @@ SCHED(3, sched_setaffinity, (pid_t pid, size_t size, const cpu_set_t *set), pid,
  * (sched_setaffinity(2)). */
 static int get_affinity(pid_t pid, size_t size, cpu_set_t *set) {
   int r = (int)pg_sys3(SYS_sched_getaffinity, pid, size < INT_MAX ? size : INT_MAX, set);
+  if (r < 0)
+    return r;
   typedef volatile unsigned long word __attribute__((may_alias, aligned(1)));
   char *at = (char *)set + r, *end = (char *)set + size;
-  for (; r >= 0 && end - at >= (ptrdiff_t)sizeof(word); at += sizeof(word)) /* no memset(): see PG_EARLY */
+  for (; end - at >= (ptrdiff_t)sizeof(word); at += sizeof(word)) /* no memset(): see PG_EARLY */
     *(word *)at = 0;
-  for (; r >= 0 && at < end; at++)
+  for (; at < end; at++)
     *(volatile char *)at = 0;
-  return r < 0 ? r : 0;
+  return 0;
 }
 #endif
 
