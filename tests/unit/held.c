@@ -66,6 +66,13 @@ static void second_use_keeps(void) {
   pg_number_forget(pid);
 }
 
+/* The second use keeps the pidfd. Returns its number. */
+static int hold(pg_id id, uint64_t ino) {
+  for (int i = 0; i < 2; i++)
+    pg_reach(id, ino, &probe, false);
+  return pg_held_for(id);
+}
+
 /* The program closes the pidfd and puts another file there. No descriptor of the program is closed, and the child is
  * reached. */
 static void hands_win(void) {
@@ -73,9 +80,7 @@ static void hands_win(void) {
   uint64_t ino;
   pid_t pid = make();
   pg_id id = enter(pid, &ino);
-  for (int i = 0; i < 2; i++)
-    pg_reach(id, ino, &probe, false);
-  int fd = pg_held_for(id);
+  int fd = hold(id, ino);
   if (!PG_CHECK(fd >= 0, "held"))
     return;
   PG_CHECK(dup2(STDERR_FILENO, fd) == fd, "by an instruction that the shim does not see");
@@ -83,9 +88,7 @@ static void hands_win(void) {
   pg_held_let_go(true);
   PG_CHECK(fcntl(fd, F_GETFD) >= 0, "what the program has put there was closed");
   close(fd);
-  for (int i = 0; i < 2; i++)
-    pg_reach(id, ino, &probe, false);
-  fd = pg_held_for(id);
+  fd = hold(id, ino);
   pg_held_take((unsigned)fd, (unsigned)fd);
   PG_CHECK(fd >= 0 && pg_held_for(id) < 0 && !pg_is_held(fd) && fcntl(fd, F_GETFD) >= 0, "taken, and left open");
   close(fd);
@@ -99,9 +102,7 @@ static void hazard(void) {
   uint64_t ino, other_ino;
   pid_t pid = make(), other = make();
   pg_id id = enter(pid, &ino), other_id = enter(other, &other_ino);
-  for (int i = 0; i < 2; i++)
-    pg_reach(id, ino, &probe, false);
-  int fd = pg_held_for(id);
+  int fd = hold(id, ino);
   struct pg_hazard hazard = pg_hazard_publish(fd);
   pg_held_let_go(true);
   for (int i = 0; i < 5; i++)
@@ -126,9 +127,7 @@ static void no_place_for_hazards(void) {
   uint64_t ino;
   pid_t pid = make();
   pg_id id = enter(pid, &ino);
-  for (int i = 0; i < 2; i++)
-    pg_reach(id, ino, &probe, false);
-  int fd = pg_held_for(id);
+  int fd = hold(id, ino);
   pg_state_set(PG_STATE_THREADS);
   for (int i = 1; i < PG_HAZARDS; i++)
     atomic_store(&pg_hazards[i], (uint64_t)OTHER_THREAD << 32 | (OTHER_FD + 1));
