@@ -105,7 +105,7 @@ PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   if (PG_UNLIKELY(pg_self_marks & PG_FORKED)) /* a handler has forked within this birth, and this is the copy */
     pg_is_guest();
   pg_count(births);
-  pg_hot.forking = 0;
+  pg_flag_set(&pg_hot.forking, 0);
   if (!pg_filter_can(PG_CAN_PIDFD)) {
     if (pg_reach_ask(pid) == -ECHILD && !sibling)
       pg_child_bury(pid, how);
@@ -219,7 +219,7 @@ PG_COLD void pg_child_adopt_all(void) {
   }
   if (found < 0)
     pg_degraded("adopt", 0, found, "older-children-not-protected");
-  pg_hot.adopted = 1;
+  pg_flag_set(&pg_hot.adopted, 1);
 }
 
 /* ---- After a fork ---- */
@@ -232,7 +232,7 @@ struct pg_inherited pg_child_inherited(void) {
  * counters may lose that thread's first ones. The last step says that nothing is due any more. */
 void pg_child_settle(bool own_files, struct pg_inherited inherited) {
   pid_t unreaped = inherited.unreaped; /* a throw-away process of the parent */
-  pg_hot.forking = 0;
+  pg_flag_set(&pg_hot.forking, 0);
   pg_counters_reset();
   atomic_store_explicit(&pg_hot.inherited, inherited.entered.births, memory_order_relaxed);
   if (PG_UNLIKELY(unreaped))
@@ -284,7 +284,8 @@ PG_HOT void pg_child_forked(int flags) {
       close_copies(window_was_open);
   }
   /* At once, too, if a thread that comes first would look like one of a guest. */
-  if (due && (!own_files || pg_hot.other_namespace || (flags & CLONE_NEWPID) || (pg_state() & PG_STATE_VM_SHARED))) {
+  if (due &&
+      (!own_files || pg_flag(&pg_hot.other_namespace) || (flags & CLONE_NEWPID) || (pg_state() & PG_STATE_VM_SHARED))) {
     pg_self_marks = 0;
     pg_state_clear(PG_STATE_VM_SHARED);
     pg_child_settle(own_files, pg_child_inherited());

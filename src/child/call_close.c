@@ -100,7 +100,8 @@ PG_COLD int pg_call_dup(int from, int to, int flags, int (*dup)(int from, int to
   return before == PG_PASS ? dup(from, to, flags) : r;
 }
 
-void pg_call_limit_changed(int resource) {
+/* The runtime of the thread sanitizer calls setrlimit() before it is ready for instrumented code. */
+__attribute__((no_sanitize_thread)) void pg_call_limit_changed(int resource) {
   if (resource != RLIMIT_NOFILE || !is_on())
     return;
   pg_lift_anew();
@@ -130,7 +131,7 @@ int pg_call_unshare(int flags) {
   int r = (int)pg_sys1(SYS_unshare, flags);
   pg_window_close(&window);
   if (r == 0 && (flags & CLONE_NEWPID))
-    pg_hot.other_namespace = 1;
+    pg_flag_set(&pg_hot.other_namespace, 1);
   return r;
 }
 

@@ -15,7 +15,7 @@ PG_HOT bool pg_call_before_fork(void) {
     pg_held_let_go(false);
   if (!pg_is_single_threaded())
     pg_window_before_fork();
-  pg_hot.forking = 1;
+  pg_flag_set(&pg_hot.forking, 1);
   return true;
 }
 
@@ -35,7 +35,7 @@ void pg_call_before_clone(uint64_t flags) {
   if (flags & CLONE_PIDFD)
     pg_held_be_careful();
   if (flags & CLONE_NEWPID)
-    pg_hot.other_namespace = 1;
+    pg_flag_set(&pg_hot.other_namespace, 1);
 }
 
 /* A filter from before the exec is tried now, as the program has just made a process by this very call. */
@@ -56,6 +56,6 @@ PG_HOT pid_t pg_call_after_fork(pid_t pid, bool on, int flags, enum pg_birth bir
   else if (pid > 0 && on)
     pg_call_born(pid, flags & CLONE_PARENT, birth, how);
   else if (on)
-    pg_hot.forking = 0;
+    pg_flag_set(&pg_hot.forking, 0);
   return pid;
 }

@@ -45,7 +45,7 @@ int pg_child_adopt(pid_t pid);
 /* Before the first call that has to do with processes: adopts the children that an exec has kept. */
 void pg_child_adopt_all(void);
 static inline void pg_child_look_back(void) {
-  if (PG_UNLIKELY(!pg_hot.adopted))
+  if (PG_UNLIKELY(!pg_flag(&pg_hot.adopted)))
     pg_child_adopt_all();
 }
 /* Children that are known by PID only, as a filter was in the way: by identity from now on. */
@@ -92,7 +92,7 @@ static inline int pg_child_signal_quickly(pid_t pid, int sig) {
   pg_id id = atomic_load_explicit(&cell->id, memory_order_acquire);
   if (pg_id_pid(id) != pid || !pg_id_is_live(id)) {
     uint64_t ino;
-    return PG_LIKELY(pid < PG_PID_LIMIT) && pg_hot.adopted && !pg_number_find(pid, &ino) ? PG_PASS : PG_AGAIN;
+    return PG_LIKELY(pid < PG_PID_LIMIT) && pg_flag(&pg_hot.adopted) && !pg_number_find(pid, &ino) ? PG_PASS : PG_AGAIN;
   }
   int fd = pg_cell_fd(cell);
   if (PG_UNLIKELY(fd < 0))

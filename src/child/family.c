@@ -158,7 +158,7 @@ static PG_NOINLINE struct family *find_out(pid_t self, bool again) {
 
 static inline struct family *find(void) {
   pid_t self = pg_getpid();
-  if (PG_UNLIKELY(atomic_load_explicit(&known.pid, memory_order_acquire) != self || pg_hot.other_namespace))
+  if (PG_UNLIKELY(atomic_load_explicit(&known.pid, memory_order_acquire) != self || pg_flag(&pg_hot.other_namespace)))
     return find_out(self, false);
   bool usable = atomic_load_explicit(&known.usable, memory_order_relaxed) &&
                 atomic_load_explicit(&known.space, memory_order_relaxed);

@@ -48,7 +48,7 @@ bool pg_reach_is(int fd, uint64_t ino) {
 
 /* Is this perhaps a handler of pthread_atfork() in a child, before the shim knows of the fork? */
 static bool may_be_forked(void) {
-  return PG_UNLIKELY(pg_hot.forking) && !(pg_filter_can(PG_CAN_PIDFD) && pg_sys_getpid() == pg_hot.pid);
+  return PG_UNLIKELY(pg_flag(&pg_hot.forking)) && !(pg_filter_can(PG_CAN_PIDFD) && pg_sys_getpid() == pg_hot.pid);
 }
 
 /* No id is, in a forked child that has not settled: a signal handler may have forked within any call of the shim. So

@@ -25,7 +25,7 @@ extern PG_TLS unsigned pg_self_forks; /* how many forks lie between this process
  * yet. The API alone does not see fork(). */
 static inline pid_t pg_getpid(void) {
 #ifdef PG_PRELOAD
-  if (PG_UNLIKELY(pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) || pg_hot.forking)
+  if (PG_UNLIKELY(pg_self_marks | (pg_state() & PG_STATE_VM_SHARED)) || pg_flag(&pg_hot.forking))
     return pg_sys_getpid();
   if (PG_UNLIKELY(!pg_self_pid))
     pg_self_pid = pg_sys_getpid();

@@ -47,7 +47,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   if (pid > 0)
     pg_call_born(pid, flags & CLONE_PARENT, PG_BIRTH_CLONE, "clone");
   else
-    pg_hot.forking = 0;
+    pg_flag_set(&pg_hot.forking, 0);
   return pid;
 }
 PG_ALSO(clone, __clone);

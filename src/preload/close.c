@@ -12,7 +12,7 @@ static PG_COLD int close_slowly(int fd) {
 
 PG_EXPORT_HOT int close(int fd) {
   PG_EARLY(pg_sys_close(fd));
-  if (pg_lift_was_near(fd) || (!pg_is_single_threaded() && (pg_hot.adopted || pg_window_is_at(fd))) ||
+  if (pg_lift_was_near(fd) || (!pg_is_single_threaded() && (pg_flag(&pg_hot.adopted) || pg_window_is_at(fd))) ||
       PG_UNLIKELY(!pg_next.close))
     return close_slowly(fd);
   return pg_next.close(fd);

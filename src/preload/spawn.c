@@ -52,7 +52,7 @@ static int spawn(spawn_fn *next, bool by_pidfd, int *ret, const char *path, cons
       pg_call_leads(*at);
   }
   if (on)
-    pg_hot.forking = 0;
+    pg_flag_set(&pg_hot.forking, 0);
   return r;
 }
 

@@ -149,7 +149,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
   case SYS_setns: {
     long r = pg_sys6(n, a, b, c, d, e, f);
     if (r == 0)
-      pg_hot.other_namespace = 1;
+      pg_flag_set(&pg_hot.other_namespace, 1);
     return r;
   }
   case SYS_prctl:

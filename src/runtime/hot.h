@@ -36,21 +36,21 @@ enum {
 struct pg_hot {
   /* Read often and written rarely: a cache line of its own, so that threads can share it. */
   _Atomic int state;
-  _Atomic pid_t pid;          /* the process whose table this is; 0: not known */
-  int other_namespace;        /* children may come to live in another pid namespace */
-  _Atomic uint32_t inherited; /* births up to this one were those of the parent process */
-  _Atomic uint32_t unfloor;   /* pg_lift: the bits of the lowest number that the shim ever had, inverted */
-  _Atomic uint32_t levels;    /* of the number table, without the one on this page */
-  _Atomic int32_t low;        /* pg_window: the low number that a window works on; 0: no window is open */
-  _Atomic uint32_t windows;   /* pg_window: how many were opened in a program with threads */
+  _Atomic pid_t pid;           /* the process whose table this is; 0: not known */
+  _Atomic int other_namespace; /* children may come to live in another pid namespace */
+  _Atomic uint32_t inherited;  /* births up to this one were those of the parent process */
+  _Atomic uint32_t unfloor;    /* pg_lift: the bits of the lowest number that the shim ever had, inverted */
+  _Atomic uint32_t levels;     /* of the number table, without the one on this page */
+  _Atomic int32_t low;         /* pg_window: the low number that a window works on; 0: no window is open */
+  _Atomic uint32_t windows;    /* pg_window: how many were opened in a program with threads */
   char apart[32];
   /* number table */
   _Atomic uint32_t births;
   _Atomic uint32_t tickets;     /* one for each number that retires */
   _Atomic uint32_t retired_max; /* + 1; 0: not known yet */
   _Atomic uint32_t hand;        /* where the search for children that died silently goes on */
-  int forking;                  /* a call that forks has begun; its end, in the parent or the child, clears it */
-  int adopted;                  /* the children that an exec has kept were looked for */
+  _Atomic int forking;          /* a call that forks has begun; its end, in the parent or the child, clears it */
+  _Atomic int adopted;          /* the children that an exec has kept were looked for */
   _Atomic uint64_t counters[PG_COUNTER_COUNT];
   struct {
     _Atomic uint64_t
@@ -63,6 +63,10 @@ struct pg_hot {
 _Static_assert(offsetof(struct pg_hot, births) == 64, "what is read often has a cache line of its own");
 
 extern struct pg_hot pg_hot PG_HIDDEN;
+
+/* Other threads may set it. Who sees a flag sees what was written before it was set. */
+static inline int pg_flag(const _Atomic int *flag) { return atomic_load_explicit(flag, memory_order_acquire); }
+static inline void pg_flag_set(_Atomic int *flag, int to) { atomic_store_explicit(flag, to, memory_order_release); }
 
 #define PG_FORKED 0x40000000 /* this is a forked child, and pg_child_settle() is due */
 #define PG_NEW 0x20000000    /* this thread has not yet looked whether it is in a forked child that has not settled */

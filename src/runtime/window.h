@@ -28,7 +28,7 @@ struct pg_window {
 /* Does this PID of the caller say that the caller is a guest? The first process of a pid namespace and its guest, the
  * first of another one, both have PID 1. Then a thread within a vfork counts as the guest. */
 static inline bool pg_window_is_other(pid_t self) {
-  return self != pg_hot.pid || (self == 1 && pg_hot.other_namespace && (pg_self_marks & PG_VFORKS));
+  return self != pg_hot.pid || (self == 1 && pg_flag(&pg_hot.other_namespace) && (pg_self_marks & PG_VFORKS));
 }
 
 /* A guest (see child/self.h) has descriptors of its own: its windows take no lock. A window within a window of the same
