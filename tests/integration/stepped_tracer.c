@@ -5,6 +5,7 @@
 #include "stepped.h"
 
 #include "../support/breakpoint.h"
+#include "slowness.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -198,7 +199,7 @@ static void limit_to(int seconds) {
 
 int stepped_signal_at(pid_t pid, const char *object, long position, struct stepped_place *ret) {
   struct range range;
-  limit_to(LIMIT_S);
+  limit_to(LIMIT_S * patience());
   int error = run_to_mark(pid);
   if (!error)
     error = find_object(pid, object, &range);
