@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-# Gets packages of other distributions and machines for scripts/kernels (sourced, bash). It uses apt with its own
-# configuration, does not change the system's apt, and installs nothing. Packages are verified by the archives' keys
-# and unpacked. The variable PG_DEBIAN_ARCHIVE is the URL of Debian's archive. The default is the archive of this
-# machine's apt. PG_UBUNTU_ARCHIVE is the URL of Ubuntu's archive.
+# Gets packages of other distributions and machines for scripts/kernels and scripts/ports (sourced, bash). It uses apt
+# with its own configuration, does not change the system's apt, and installs nothing. Packages are verified by the
+# archives' keys and unpacked. The variable PG_DEBIAN_ARCHIVE is the URL of Debian's archive. The default is the archive
+# of this machine's apt. PG_UBUNTU_ARCHIVE is the URL of Ubuntu's archive.
 # Expects pg_cache. shellcheck shell=bash disable=SC2154
 
 debian_keys=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -59,6 +59,17 @@ fetch_unpack() {
   fi
   rm -rf "$work"
   return "$status"
+}
+
+# Prints the path of a static busybox for a machine. It is not installed, because Debian's static and dynamic packages
+# exclude each other, and the suite wants the dynamic one.
+fetch_busybox() {
+  local dir=$pg_cache/busybox-$1 path
+  [[ -d $dir ]] || fetch_unpack debian bookworm "$1" busybox-static "$dir" || return 1
+  for path in "$dir"/{,usr/}bin/busybox; do
+    [[ ! -x $path ]] || { printf '%s\n' "$path" && return; }
+  done
+  return 1
 }
 
 # Gets the key of Ubuntu's archive from a package of Debian, so that Debian's key verifies it.
