@@ -34,6 +34,12 @@ enum {
 #define ARCHITECTURE 0xc000003e /* linux/audit.h */
 #elif defined(__aarch64__)
 #define ARCHITECTURE 0xc00000b7
+#elif defined(__i386__)
+#define ARCHITECTURE 0x40000003
+#elif defined(__arm__)
+#define ARCHITECTURE 0x40000028
+#elif defined(__riscv) && __riscv_xlen == 64
+#define ARCHITECTURE 0xc00000f3
 #endif
 
 /* The accumulator after a word of struct seccomp_data was loaded. */

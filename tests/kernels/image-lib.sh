@@ -17,7 +17,7 @@ port_describe() {
     # musl has no headers of the kernel, and musl-gcc hides the system's. As the last folders these shadow nothing.
     port_cc=musl-gcc
     port_flags=(-idirafter /usr/include -idirafter "/usr/include/$(gcc -print-multiarch)"
-      -include "$image_files/musl/port.h")
+      -include "$image_files/musl/port.h" -Wno-overflow) # its ioctl() takes an int
     ;;
   i386)
     port_cc=gcc port_libs=(/usr/lib32)

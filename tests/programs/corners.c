@@ -29,16 +29,6 @@ static pid_t make(int code) {
   return pid;
 }
 
-static void reap(pid_t pid, int expected) {
-  int status = 0;
-  EXPECT(waitpid(pid, &status, 0) == pid && status == expected, wait_wrong);
-}
-
-static void end(pid_t pid) {
-  EXPECT(kill(pid, SIGTERM) == 0, kill_failed);
-  reap(pid, SIGTERM);
-}
-
 static void take(pid_t pid) {
   if (stranger_take(pid, STRANGER_NUMBER) != pid)
     exit(2);
@@ -58,6 +48,16 @@ static void check_stale(pid_t pid) {
 /* ---- A child that borrows everything, and gets a thread pointer from its parent ---- */
 
 #ifdef RAW_HAVE_THREAD_POINTER
+static void reap(pid_t pid, int expected) {
+  int status = 0;
+  EXPECT(waitpid(pid, &status, 0) == pid && status == expected, wait_wrong);
+}
+
+static void end(pid_t pid) {
+  EXPECT(kill(pid, SIGTERM) == 0, kill_failed);
+  reap(pid, SIGTERM);
+}
+
 struct family {
   pid_t living, gone;
 };

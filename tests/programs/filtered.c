@@ -29,25 +29,33 @@ static const struct call {
     CALL(pidfd_open) CALL(pidfd_send_signal) CALL(waitid) CALL(wait4) CALL(kill) CALL(tkill) CALL(tgkill)
         CALL(rt_sigqueueinfo) CALL(rt_tgsigqueueinfo) CALL(fcntl) CALL(fstat) CALL(statx) CALL(fstatfs) CALL(close)
             CALL(close_range) CALL(dup) CALL(dup3) CALL(open_by_handle_at) CALL(name_to_handle_at) CALL(openat)
-                CALL(read) CALL(readlinkat) CALL(getdents64) CALL(lseek) CALL(faccessat) CALL(ioctl) CALL(mmap)
-                    CALL(munmap) CALL(mprotect) CALL(madvise) CALL(mremap) CALL(rt_sigprocmask) CALL(rt_sigaction)
+                CALL(read) CALL(readlinkat) CALL(getdents64) CALL(lseek) CALL(faccessat) CALL(ioctl) CALL(munmap)
+                    CALL(mprotect) CALL(madvise) CALL(mremap) CALL(rt_sigprocmask) CALL(rt_sigaction)
                         CALL(rt_sigpending) CALL(rt_sigtimedwait) CALL(getpid) CALL(gettid) CALL(getppid) CALL(getuid)
                             CALL(geteuid) CALL(getpgid) CALL(getsid) CALL(prlimit64) CALL(prctl) CALL(sched_yield)
                                 CALL(futex) CALL(nanosleep) CALL(clock_nanosleep) CALL(clock_gettime) CALL(ppoll)
                                     CALL(unshare) CALL(kcmp) CALL(membarrier) CALL(set_robust_list) CALL(clone3)
                                         CALL(getrandom) CALL(uname) CALL(execve) CALL(seccomp)
+#ifdef SYS_mmap
+                                            CALL(mmap)
+#else
+                                            CALL(mmap2)
+#endif
 #ifdef SYS_pidfd_getfd
-                                            CALL(pidfd_getfd)
+                                                CALL(pidfd_getfd)
 #endif
 #ifdef SYS_newfstatat
-                                                CALL(newfstatat)
+                                                    CALL(newfstatat)
 #endif
 #ifdef SYS_getrlimit
-                                                    CALL(getrlimit)
+                                                        CALL(getrlimit)
 #endif
 #ifdef SYS_poll
-                                                        CALL(poll) CALL(dup2) CALL(access) CALL(readlink) CALL(open)
-                                                            CALL(stat) CALL(arch_prctl)
+                                                            CALL(poll) CALL(dup2) CALL(access) CALL(readlink) CALL(open)
+                                                                CALL(stat)
+#endif
+#ifdef SYS_arch_prctl
+                                                                    CALL(arch_prctl)
 #endif
 };
 

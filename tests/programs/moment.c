@@ -29,6 +29,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef __GLIBC__
+#define tgkill(...) (int)syscall(SYS_tgkill, __VA_ARGS__)
+#endif
+
 int moment_child;
 int capget(void *header, void *data); /* libc has it, but none of its headers does */
 

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <link.h>
 
+#ifdef LAV_CURRENT /* musl has no auditors */
 unsigned la_version(unsigned version) { return version < LAV_CURRENT ? version : LAV_CURRENT; }
 
 unsigned la_objopen(struct link_map *map, Lmid_t id, uintptr_t *cookie) {
@@ -16,4 +17,5 @@ uintptr_t la_symbind64(Elf64_Sym *sym, unsigned ndx, uintptr_t *from, uintptr_t 
   (void)ndx, (void)from, (void)to, (void)flags, (void)name;
   return sym->st_value;
 }
+#endif
 #endif

@@ -39,6 +39,12 @@ __attribute__((used)) static nothing_fn *resolve(void) {
 }
 static void resolved(void) __attribute__((ifunc("resolve")));
 
+#ifndef __GLIBC__ /* musl has neither */
+#define RTLD_DEEPBIND 0
+#define dlmopen(space, path, flags) dlopen(path, flags)
+#define on_exit(function, argument) ((void)(function))
+#endif
+
 static pthread_key_t key;
 static void forget_key(void *unused) {
   (void)unused;

@@ -47,8 +47,15 @@ static inline void *raw_thread_pointer(void) {
 static inline void *raw_thread_pointer(void) { return __builtin_thread_pointer(); }
 #endif
 
+/* gcc takes the register of the result for a variable that a vfork() may change. */
+#ifdef __aarch64__
+#define RAW_INLINE __attribute__((noinline, unused))
+#else
+#define RAW_INLINE inline
+#endif
+
 /* Returns a value >= 0, or -errno. Leaves errno itself alone. */
-static inline long raw_call(long number, long a, long b, long c, long d, long e) {
+static RAW_INLINE long raw_call(long number, long a, long b, long c, long d, long e) {
 #if defined __x86_64__ && !defined __ILP32__
   long result;
   register long r10 __asm__("r10") = d;

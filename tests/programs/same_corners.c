@@ -18,6 +18,10 @@
 #include <sys/resource.h>
 #include <sys/uio.h>
 
+#ifndef __GLIBC__
+#define tgkill(...) (int)syscall(SYS_tgkill, __VA_ARGS__)
+#endif
+
 static char *page(int protection) {
   char *p = mmap(NULL, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   MUST(p != MAP_FAILED);
@@ -57,7 +61,7 @@ static void bad_arguments(pid_t pid) {
   NOTE(sched_setaffinity(pid, sizeof cpus, where));
   NOTE(sched_getaffinity(pid, 1, &cpus));
   NOTE(prlimit(pid, RLIMIT_NOFILE, where, NULL));
-  NOTE(prlimit(pid, (__rlimit_resource_t)999, NULL, NULL));
+  NOTE(prlimit(pid, 999, NULL, NULL));
   struct iovec one = {&pid, sizeof pid};
   NOTE(process_vm_readv(pid, where, 1, &one, 1, 0));
   NOTE(process_vm_readv(pid, &one, 1, where, 1, 0));

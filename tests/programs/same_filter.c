@@ -493,7 +493,11 @@ static void in_handler(void) {
 /* The filter kills for a look at a file. It may be below another filter, of which it is not known yet what it does. */
 static void no_stat(void) {
   int status;
+#ifdef SYS_newfstatat
   answer_one(SYS_newfstatat, SECCOMP_RET_KILL_PROCESS);
+#else
+  answer_one(SYS_fstatat64, SECCOMP_RET_KILL_PROCESS);
+#endif
   pid_t pid = fork_exiting(3), result = waitpid(pid, &status, 0);
   end_of("child", result, pid, status);
 }

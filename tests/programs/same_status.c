@@ -325,13 +325,14 @@ static void usage_of_child(void) {
          usage.ru_ixrss);
   }
   pid_t pid = fork_pausing();
+  const long untouched = (long)0x5a5a5a5a5a5a5a5aULL;
   memset(&usage, 0x5a, sizeof usage);
   pid_t got = wait4(pid, NULL, WNOHANG, &usage);
-  note("nothing to report: %d, rusage untouched %d", (int)got, usage.ru_maxrss == 0x5a5a5a5a5a5a5a5aL);
+  note("nothing to report: %d, rusage untouched %d", (int)got, usage.ru_maxrss == untouched);
   finish(pid);
   memset(&usage, 0x5a, sizeof usage);
   got = wait4(pid, NULL, 0, &usage);
-  note("error: %s, rusage untouched %d", wait_text(got, pid), usage.ru_maxrss == 0x5a5a5a5a5a5a5a5aL);
+  note("error: %s, rusage untouched %d", wait_text(got, pid), usage.ru_maxrss == untouched);
   /* waitid() reaps this child and has no rusage in libc. The sum must grow all the same. */
   MUST(getrusage(RUSAGE_CHILDREN, &before) == 0);
   pid = fork_exiting(0);
