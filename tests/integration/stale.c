@@ -190,7 +190,7 @@ static const char *program;
 
 static bool have_identity;
 
-/* The shim sees raw system calls and vfork on these architectures alone. */
+/* The shim sees raw system calls, vfork and old versions of functions on these architectures alone. */
 #if defined(__x86_64__) || defined(__aarch64__)
 enum { WHOLE = 1 };
 #else
@@ -206,6 +206,8 @@ static bool possible(const struct way *make, const struct way *reap, const struc
   if (!WHOLE && (is_raw(make) || is_raw(reap) || is_raw(send)))
     return false;
   if (!WHOLE && strstr(make->name, "vfork") && (reap->flags & SILENT || make->flags & RARE))
+    return false;
+  if (!WHOLE && (strstr(make->name, "dlvsym") || (send->flags & GUEST && send->flags & RARE)))
     return false;
   const int common = RARE | PLAIN;
   if ((make->flags | reap->flags | send->flags) & RARE &&
