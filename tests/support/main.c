@@ -133,7 +133,7 @@ static void measure(void) {
 int main(int argc, char **argv) {
   /* A forked child must not print a second time what is still in a buffer. */
   setvbuf(stdout, NULL, _IONBF, 0);
-  /* What is ignored is inherited, from nohup for example. An ignored SIGCHLD would take the children's statuses away. */
+  /* What is ignored is inherited, from nohup for example. An ignored SIGCHLD takes the children's statuses away. */
   static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGCHLD};
   for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
     signal(ignored[i], SIG_DFL);
