@@ -44,6 +44,8 @@ port_build() {
   local -a cunit=()
   port_describe "$name" || return 1
   mkdir -p "$build/cunit" || return 1
+  grep -qsxF "CMAKE_HOME_DIRECTORY:INTERNAL=$pg_root" "$build/CMakeCache.txt" ||
+    rm -f "$build/CMakeCache.txt" # of a tree that was moved
   {
     if [[ $name != gcc && $name != clang ]]; then
       "$port_cc" "${port_flags[@]}" -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -O2 -g -I"$image_files/cunit" \
