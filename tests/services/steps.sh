@@ -16,11 +16,15 @@ if [[ ${1-} == on ]]; then
   grep -q libpidguard-preload /story/switched-on && bash -c 'grep -q libpidguard-preload /proc/self/maps' || exit 1
 fi
 
-# Lists all processes but those of this story: names, users and counts.
+# Lists all processes but those of this story: names, users and counts. PostgreSQL starts a worker once a minute, which
+# lives for a moment.
 others() {
-  ps -eo pid=,ppid=,user=,comm= | awk -v story=$$ '
+  ps -eo pid=,ppid=,user=,comm= | awk -v story=$$ -v workers=" $(pgrep -f ': autovacuum worker' | tr '\n' ' ')" '
     { parent[$1] = $2; pid[NR] = $1; $1 = $2 = ""; said[NR] = $0 }
-    END { for (i = 1; i <= NR; i++) if (pid[i] != story && parent[pid[i]] != story) print said[i] }' | sort | uniq -c
+    END {
+      for (i = 1; i <= NR; i++)
+        if (pid[i] != story && parent[pid[i]] != story && !index(workers, " " pid[i] " ")) print said[i]
+    }' | sort | uniq -c
 }
 
 # step STATUS NAME COMMAND: a shell runs the command, whose status without the object is STATUS. Debian 12 and 13 may
