@@ -47,6 +47,13 @@ static inline void *raw_thread_pointer(void) {
 static inline void *raw_thread_pointer(void) { return __builtin_thread_pointer(); }
 #endif
 
+/* Can a preload object stand in for syscall()? On i386 and arm it cannot: arguments of 64 bits take two places. */
+#if defined __x86_64__ || defined __aarch64__
+#define RAW_MAY_BE_SEEN 1
+#else
+#define RAW_MAY_BE_SEEN 0
+#endif
+
 /* gcc takes the register of the result for a variable that a vfork() may change. */
 #ifdef __aarch64__
 #define RAW_INLINE __attribute__((noinline, unused))

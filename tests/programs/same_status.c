@@ -153,6 +153,8 @@ static void null_status(void) {
 }
 
 static void bad_pointers(void) {
+  if (sizeof(void *) == 4)
+    skip("libc itself writes the usage of resources here");
   int *status = (int *)(uintptr_t)8;
   siginfo_t *info = (siginfo_t *)(uintptr_t)8;
   struct rusage *usage = (struct rusage *)(uintptr_t)8;

@@ -19,7 +19,9 @@ fi
 # Lists all processes but those of this story: names, users and counts. PostgreSQL starts a worker once a minute, which
 # lives for a moment.
 others() {
-  ps -eo pid=,ppid=,user=,comm= | awk -v story=$$ -v workers=" $(pgrep -f ': autovacuum worker' | tr '\n' ' ')" '
+  local workers
+  workers=" $(pgrep -d ' ' -f ': autovacuum worker') "
+  ps -eo pid=,ppid=,user=,comm= | awk -v story=$$ -v workers="$workers" '
     { parent[$1] = $2; pid[NR] = $1; $1 = $2 = ""; said[NR] = $0 }
     END {
       for (i = 1; i <= NR; i++)
