@@ -284,6 +284,10 @@ int main(int argc, char **argv) {
   void (*place)(void) = strstr(argv[3], "vforked") ? in_vforked : strstr(argv[3], "forked") ? in_forked : in_parent;
   if (form == forms + sizeof forms / sizeof *forms)
     return 2;
+  if (place == in_vforked && !RAW_MAY_BE_SEEN) {
+    fputs("nobody sees vfork() here", stderr);
+    return 77;
+  }
   counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   strangers_start();
   strangers_move(KEPT - 1);

@@ -171,6 +171,10 @@ int main(int argc, char **argv) {
     return 0;
   }
   make = strcmp(argv[3], "vfork") == 0 ? by_vfork : strcmp(argv[3], "spawn") == 0 ? by_spawn : by_fork;
+  if (make == by_vfork && !RAW_MAY_BE_SEEN) {
+    say("nobody sees vfork() here\n");
+    return 77;
+  }
   int numbers[2];
   if (again) {
     numbers[0] = atoi(argv[5]);

@@ -47,7 +47,8 @@ static inline void *raw_thread_pointer(void) {
 static inline void *raw_thread_pointer(void) { return __builtin_thread_pointer(); }
 #endif
 
-/* Can a preload object stand in for syscall()? On i386 and arm it cannot: arguments of 64 bits take two places. */
+/* Can a preload object stand in for syscall() and vfork()? Elsewhere an argument of 64 bits may take two places, and
+ * nobody has written the instructions for vfork(). */
 #if defined __x86_64__ || defined __aarch64__
 #define RAW_MAY_BE_SEEN 1
 #else
