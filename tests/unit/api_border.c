@@ -177,6 +177,7 @@ static void from_handlers(void) {
 
 __attribute__((noinline)) static size_t stack_used(int (*fn)(void)) {
   volatile char *top = (volatile char *)__builtin_frame_address(0) - NEAR, *p = top - DEPTH;
+  fn(); /* the loader binds what is called on the stack, too */
   for (volatile char *at = p; at < top; at++)
     *at = 0x5a;
   fn();
@@ -200,7 +201,7 @@ static void little_stack(void) {
   pg_test_skip("a sanitizer makes frames larger");
 #else
 #ifdef __OPTIMIZE__
-  const size_t limit = 2048 + NEAR;
+  const size_t limit = 2304 + NEAR;
 #else
   const size_t limit = 4096 + NEAR;
 #endif
