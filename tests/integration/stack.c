@@ -10,7 +10,7 @@
 
 /* The most that a call takes beyond libc's own, and what the log may take on top. pidguard(7) states both. */
 #define EXTRA 896
-#define EXTRA_LOGGED 3072
+#define EXTRA_LOGGED 3328
 #define CALLS 32
 
 static const char *program;
