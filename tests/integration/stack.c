@@ -10,7 +10,11 @@
 
 /* The most that a call takes beyond libc's own, and what the log may take on top. pidguard(7) states both. */
 #define EXTRA 896
+#ifdef __clang__
 #define EXTRA_LOGGED 3328
+#else
+#define EXTRA_LOGGED 3072
+#endif
 #define CALLS 32
 
 static const char *program;

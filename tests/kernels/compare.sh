@@ -10,9 +10,6 @@ work=${TMPDIR:-/tmp}/compare.$$
 mkdir -p "$work" || exit 1
 trap 'rm -rf "$work"' EXIT
 
-# The programs count the descriptors that they can open.
-exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
-
 # The setsid of busybox has no -w. It also waits, unless it must fork.
 session=setsid
 setsid -w true 2>/dev/null && session='setsid -w'

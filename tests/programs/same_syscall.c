@@ -397,7 +397,8 @@ static void note_clone3(const char *what, size_t number, void *args, size_t size
 }
 
 static void clone3_of_any_size(void) {
-  static const size_t sizes[] = {0, 8, 63, 64, 65, 72, 80, 88, 89, 96, 128, 4096, 4097, SIZE_MAX / 2, SIZE_MAX};
+  const size_t large = (size_t)1 << (sizeof(size_t) * 5); /* 2^40, or 2^20 */
+  const size_t sizes[] = {0, 8, 63, 64, 65, 72, 80, 88, 89, 96, 128, 4096, 4097, large, SIZE_MAX};
   union {
     struct raw_clone_args args;
     char bytes[8192];

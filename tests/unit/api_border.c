@@ -200,8 +200,10 @@ static void little_stack(void) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   pg_test_skip("a sanitizer makes frames larger");
 #else
-#ifdef __OPTIMIZE__
+#if defined(__OPTIMIZE__) && defined(__clang__)
   const size_t limit = 2304 + NEAR;
+#elif defined(__OPTIMIZE__)
+  const size_t limit = 2048 + NEAR;
 #else
   const size_t limit = 4096 + NEAR;
 #endif
