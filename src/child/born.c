@@ -6,6 +6,7 @@
 #include "child/family.h"
 #include "child/reach.h"
 #include "child/self.h"
+#include "runtime/lift.h"
 #include "runtime/log.h"
 #include "runtime/next.h"
 #include "runtime/probe.h"
@@ -256,13 +257,30 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
   atomic_thread_fence(memory_order_release); /* before this process enters a child, see pg_is_guest_slow() */
 }
 
+/* Another thread of the parent may just have lifted its low number, and not yet have written the new one into a cell.
+ * All numbers below the new one were in use. */
+static void close_lifted(int low) {
+  uint64_t ino;
+  if (low < 0 || pg_reach_read_ino(low, &ino) < 0)
+    return;
+  for (int unused = 0, fd = pg_lift_from(PG_LIFT_HELD); unused < PG_LIFT_ROOM; fd++) {
+    int flags = pg_sys_fcntl(fd, F_GETFD, 0);
+    unused += flags < 0;
+    if (flags == FD_CLOEXEC && fd != low && pg_reach_is(fd, ino) && !pg_held_is_at(fd)) {
+      pg_sys_close(fd);
+      return;
+    }
+  }
+}
+
 /* The pidfds that other threads of the parent have opened during the fork, and were about to close or have kept. A
  * number that the program itself could have a pidfd on stays open. */
-static PG_COLD void close_copies(bool window_was_open) {
+static PG_COLD void close_copies(bool window_was_open, int low) {
   if (pg_held_any())
     pg_held_let_go(false);
   if (!window_was_open || pg_held_is_careful() || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
     return;
+  close_lifted(low);
   for (int i = 0; i < PG_WINDOW_RECENT; i++) {
     int fd = pg_window_recent(i);
     if (fd >= 0 && pg_sys_fcntl(fd, F_GETFD, 0) == FD_CLOEXEC && pg_reach_is(fd, 0))
@@ -279,9 +297,10 @@ PG_HOT void pg_child_forked(int flags) {
     pg_log_forked();
   if (!pg_is_single_threaded()) {
     pg_hazards_forked();
+    int low = pg_window_low();
     bool window_was_open = pg_window_forked();
     if (own_files && (window_was_open || pg_held_any()))
-      close_copies(window_was_open);
+      close_copies(window_was_open, low);
   }
   /* At once, too, if a thread that comes first would look like one of a guest. */
   if (due &&

@@ -15,8 +15,7 @@ enum { NOT_KNOWN, UNIQUE, SHARED };
 static _Atomic int kind;
 static _Atomic uint64_t device, shared_ino;
 
-/* 0, or -EBADF: no pidfd; or -errno: it cannot be asked. */
-static int read_ino(int fd, uint64_t *ret_ino) {
+int pg_reach_read_ino(int fd, uint64_t *ret_ino) {
   uint64_t dev, ino;
   int r = pg_sys_fstat_ids(fd, &dev, &ino);
   *ret_ino = 0;
@@ -43,7 +42,7 @@ static int read_ino(int fd, uint64_t *ret_ino) {
 
 bool pg_reach_is(int fd, uint64_t ino) {
   uint64_t now;
-  return read_ino(fd, &now) == 0 && (!ino || now == ino);
+  return pg_reach_read_ino(fd, &now) == 0 && (!ino || now == ino);
 }
 
 /* Is this perhaps a handler of pthread_atfork() in a child, before the shim knows of the fork? */
@@ -81,7 +80,7 @@ static int ask_pidfd(int fd, pid_t pid) {
 static int prove(int fd, pg_id id, uint64_t ino, bool guest) {
   uint64_t now;
   if (ino) {
-    int r = read_ino(fd, &now);
+    int r = pg_reach_read_ino(fd, &now);
     if (r == 0 && now && now != ino)
       return -ESRCH;
     if (r == -EBADF)
@@ -157,8 +156,8 @@ int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *
     return child && !pg_is_scarce(fd) && pg_reach_ask(pid) == -ECHILD ? -ECHILD : fd;
   int r = child ? ask_pidfd(fd, pid) : 0;
   if (r != -ECHILD)
-    r = read_ino(fd,
-                 ret_ino); /* parenthood that cannot be asked is taken for granted: the child was made a moment ago */
+    r = pg_reach_read_ino(
+        fd, ret_ino); /* parenthood that cannot be asked is taken for granted: the child was made a moment ago */
   if (r != -EBADF)
     pg_sys_close(fd);
   return r;

@@ -32,6 +32,9 @@ int pg_reach_open(pg_id id, uint64_t ino);
 struct pg_window;
 int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *ret_ino);
 
+/* The identity of the process that a pidfd names; 0 before Linux 6.9. 0, or -EBADF: no pidfd; or -errno: it cannot be
+ * asked. */
+int pg_reach_read_ino(int fd, uint64_t *ret_ino);
 /* Is fd a pidfd of the process with this identity (0: of any process)? False also if the kernel cannot say. */
 bool pg_reach_is(int fd, uint64_t ino);
 

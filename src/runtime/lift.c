@@ -27,15 +27,18 @@ static void lower_floor(uint32_t fd) {
   }
 }
 
-static int lift_to(int fd, int32_t at, int32_t lowest) {
-  return pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, at < lowest ? at : lowest);
+int pg_lift_from(int32_t lowest) {
+  int32_t at = atomic_load_explicit(&base, memory_order_relaxed);
+  at = at ? at : place();
+  return at < lowest ? at : lowest;
 }
 
 int pg_lift(int fd, int32_t lowest) {
-  int32_t at = atomic_load_explicit(&base, memory_order_relaxed);
-  int r = lift_to(fd, at ? at : place(), lowest);
-  if (r == -EINVAL) /* the limit is lower than before */
-    r = lift_to(fd, place(), lowest);
+  int r = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, pg_lift_from(lowest));
+  if (r == -EINVAL) { /* the limit is lower than before */
+    place();
+    r = pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, pg_lift_from(lowest));
+  }
   if (r >= 0)
     lower_floor((uint32_t)r);
   return r;

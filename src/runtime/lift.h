@@ -19,6 +19,8 @@
 
 /* A duplicate with a high number, close-on-exec; -errno. pre: fd is open, and belongs to the shim. */
 int pg_lift(int fd, int32_t lowest);
+/* The lowest number that pg_lift() tries first. */
+int pg_lift_from(int32_t lowest);
 /* Has the shim ever had a number as high as this? Nearly always that answers whether the descriptor is the shim's. */
 static inline bool pg_lift_was_near(int fd) {
   return PG_UNLIKELY((uint32_t)fd >= ~atomic_load_explicit(&pg_hot.unfloor, memory_order_relaxed)) && fd >= 0;

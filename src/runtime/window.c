@@ -22,8 +22,8 @@ static bool is_guest(void) {
 #define UNKNOWN UINT32_MAX
 static _Atomic uint64_t owner;
 
-/* The latest numbers of windows. Written under the lock. */
-static _Atomic uint32_t noted;
+/* The latest numbers of windows, and how many the windows that have ended have noted. Written under the lock. */
+static _Atomic uint32_t noted, noted_by_ended;
 static _Atomic int32_t recent[PG_WINDOW_RECENT]; /* + 1 */
 static PG_TLS uint32_t windows_before_fork, noted_before_fork;
 
@@ -67,16 +67,18 @@ bool pg_window_lock(void) {
 }
 
 void pg_window_unlock(void) {
+  uint32_t notes = atomic_load_explicit(&noted, memory_order_relaxed);
+  atomic_store_explicit(&noted_by_ended, notes, memory_order_relaxed);
   atomic_store_explicit(&pg_hot.low, PG_LOW_NONE, memory_order_release);
   atomic_store_explicit(&owner, 0, memory_order_release);
 }
 
+/* A window that is open may not have noted its number yet. That is mostly the number of the window before it. */
 void pg_window_before_fork(void) {
-  uint32_t notes = atomic_load_explicit(&noted, memory_order_acquire);
   uint32_t n = atomic_load_explicit(&pg_hot.windows, memory_order_acquire);
   bool open = atomic_load_explicit(&owner, memory_order_acquire);
   windows_before_fork = n - open;
-  noted_before_fork = notes - open;
+  noted_before_fork = atomic_load_explicit(&noted_by_ended, memory_order_relaxed) - open;
 }
 
 /* The kernel copies the descriptors first and the memory second, so the count has each window that the copy shows. The

@@ -46,6 +46,8 @@ void pg_window_unlock(void);
 #define PG_WINDOW_RECENT 64
 void pg_window_before_fork(void);
 bool pg_window_forked(void);
+/* In the child, before pg_window_forked(): the number that another thread's window worked on; -1: none is known. */
+static inline int pg_window_low(void) { return atomic_load_explicit(&pg_hot.low, memory_order_relaxed) - 1; }
 /* Notes a number that is about to be closed. pre: a window is open. */
 void pg_window_note(int fd);
 /* In the child: the number that was noted i-th, counted from the latest. -1: that was before the fork began. */

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -618,6 +619,73 @@ static void forked_while_signalled(unsigned count) {
 static void forked_while_many_signalled(void) { forked_while_signalled(MANY_SIGNALLED); }
 static void forked_while_few_signalled(void) { forked_while_signalled(FEW_SIGNALLED); }
 
+/* The same, at every place where it can matter: a tracer stops the thread after each of its system calls, and tells
+ * another thread to fork. A child writes how many descriptors it has too many, before its parent does anything else. */
+static int orders[2], reports[2], begins[2];
+static pid_t watched;
+
+static void *signals_while_traced(void *argument) {
+  enum { SIGNALS = 4 }; /* after the second one the shim keeps a pidfd */
+  pid_t *thread = argument;
+  char byte;
+  __atomic_store_n(thread, (pid_t)raw_call(SYS_gettid, 0, 0, 0, 0, 0), __ATOMIC_RELEASE);
+  MUST(read(begins[0], &byte, 1) == 1);
+  for (int i = 0; i < SIGNALS; i++)
+    MUST(kill_ok(watched, 0) == 0);
+  return NULL;
+}
+
+static void forks_by_order(void) {
+  pthread_t signaller;
+  pid_t thread = 0;
+  char extra = 0, order;
+  watched = fork_pausing();
+  MUST(pthread_create(&signaller, NULL, signals_while_traced, &thread) == 0);
+  while (!__atomic_load_n(&thread, __ATOMIC_ACQUIRE))
+    sched_yield();
+  int all = count_descriptors();
+  MUST(write(reports[1], &thread, sizeof thread) == sizeof thread);
+  while (read(orders[0], &order, 1) == 1 && order == 'f') {
+    pid_t pid = fork_ok();
+    if (pid == 0) {
+      extra = (char)(count_descriptors() - all);
+      MUST(write(reports[1], &extra, 1) == 1);
+      _exit(0);
+    }
+    MUST(waitpid(pid, NULL, 0) == pid);
+  }
+  MUST(pthread_join(signaller, NULL) == 0);
+  finish(watched);
+  _exit(0);
+}
+
+static void forked_after_each_call(void) {
+  enum { STOPS = 2000 };
+  int status, stops = 0, wrong = 0;
+  pid_t thread, pid;
+  char extra;
+  MUST(pipe(orders) == 0 && pipe(reports) == 0 && pipe(begins) == 0);
+  if ((pid = fork_ok()) == 0)
+    forks_by_order();
+  MUST(read(reports[0], &thread, sizeof thread) == sizeof thread && thread > 1);
+  if (ptrace(PTRACE_SEIZE, thread, NULL, (void *)PTRACE_O_TRACESYSGOOD) != 0) {
+    finish(pid);
+    skip("ptrace is not allowed here");
+  }
+  MUST(ptrace(PTRACE_INTERRUPT, thread, NULL, NULL) == 0 && waitpid(thread, &status, __WALL) == thread);
+  MUST(write(begins[1], "b", 1) == 1);
+  while (stops < STOPS && ptrace(PTRACE_SYSCALL, thread, NULL, NULL) == 0 &&
+         waitpid(thread, &status, __WALL) == thread && WIFSTOPPED(status)) {
+    if (WSTOPSIG(status) != (SIGTRAP | 0x80) || ++stops % 2) /* not the end of a call */
+      continue;
+    MUST(write(orders[1], "f", 1) == 1 && read(reports[0], &extra, 1) == 1);
+    wrong += extra != 0;
+  }
+  MUST(write(orders[1], "e", 1) == 1 && waitpid(pid, &status, 0) == pid);
+  note("stops: %s, children with more descriptors: %d, %s", stops > 4 && stops < STOPS ? "some" : "too few or too many",
+       wrong, status_text(status));
+}
+
 static void *idle(void *argument) {
   for (;;)
     pause();
@@ -663,6 +731,7 @@ const struct test_case cases[] = {
     {"jumped-out-of-kill", jumped_out_of_kill},
     {"forked-while-many-signalled", forked_while_many_signalled},
     {"forked-while-few-signalled", forked_while_few_signalled},
+    {"forked-after-each-call", forked_after_each_call},
     {"daemon-of-a-threaded-program", daemon_of_a_threaded_program},
 #ifdef SYS_clone3
     {"namesake-of-the-dead", namesake_of_the_dead},
