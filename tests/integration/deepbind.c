@@ -89,6 +89,8 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_need_take_pid();
 #ifndef __GLIBC__
   pg_test_skip_all("this libc has no RTLD_DEEPBIND");
+#elif !defined __x86_64__ && !defined __aarch64__
+  pg_test_skip_all("the shim has no dlopen() for this architecture");
 #endif
   if (argc < 3)
     pg_test_skip_all("no program");

@@ -47,9 +47,13 @@ static void use_children(void) {
 static pid_t stranger;
 static int stranger_fd = -1;
 
-static void make_stranger(void) {
+static void need_seen_opens(void) {
   if (!RAW_MAY_BE_SEEN) /* so the shim would not know that the program has pidfds, see pg_held_be_careful() */
-    skip("nobody sees the syscall() that opens the stranger's pidfd here");
+    skip("nobody sees the syscall() that opens the program's own pidfd here");
+}
+
+static void make_stranger(void) {
+  need_seen_opens();
   int tell[2];
   sigset_t all;
   MUST(pipe(tell) == 0);
@@ -159,6 +163,7 @@ static void stranger_by_open(void) {
 static void children_exchanged(void) {
   int numbers[FOREIGN_MAX], own[CHILDREN];
   need_identity();
+  need_seen_opens();
   make_children();
   int count = foreign_find(numbers, -1, -1);
   for (int i = 0; i < CHILDREN; i++)

@@ -625,7 +625,7 @@ static int orders[2], reports[2], begins[2];
 static pid_t watched;
 
 static void *signals_while_traced(void *argument) {
-  enum { SIGNALS = 4 }; /* after the second one the shim keeps a pidfd */
+  enum { SIGNALS = 2 }; /* at the second one the shim keeps a pidfd */
   pid_t *thread = argument;
   char byte;
   __atomic_store_n(thread, (pid_t)raw_call(SYS_gettid, 0, 0, 0, 0, 0), __ATOMIC_RELEASE);

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -259,7 +260,7 @@ static void send_message(int sock, size_t size, const int *fds, size_t count) {
     control.head.cmsg_len = CMSG_LEN(sizeof(int) * count);
     memcpy(CMSG_DATA(&control.head), fds, sizeof(int) * count);
   }
-  if (sendmsg(sock, &msg, 0) != (ssize_t)size)
+  if (syscall(SYS_sendmsg, sock, &msg, 0) != (long)size) /* sendmsg() of musl does not take MOST descriptors */
     abort();
 }
 
