@@ -192,6 +192,16 @@ static void test_companion(void) {
     pg_test_skip("%s is not installed", c->needs);
     return;
   }
+  if (c->prefix[0] && !pg_test_installed(c->prefix[0])) {
+    pg_test_skip("%s is not installed", c->prefix[0]);
+    return;
+  }
+#ifndef __GLIBC__
+  if (c->built) {
+    pg_test_skip("the sanitizers' libraries are made for glibc");
+    return;
+  }
+#endif
   if (!pg_test_preload()) {
     pg_test_skip("there is no preload object to test");
     return;

@@ -164,11 +164,13 @@ static void run(const char *script, const char *const *env, struct pg_test_outco
   pg_test_run(&command, ret);
 }
 
+static bool has_bash(void) { return pg_test_installed("bash") || (pg_test_skip("bash is not installed"), false); }
+
 /* The shim must leave alone a segment that others can write to, or that is something else, and must say so. */
 static void ignored(void) {
   static const char *const env[] = {"PIDGUARD_FAMILY=on", "PIDGUARD_DEBUG=warn", NULL};
   struct pg_test_outcome outcome;
-  for (int damaged = 0; damaged < 2; damaged++) {
+  for (int damaged = 0; damaged < 2 && has_bash(); damaged++) {
     uint64_t *at = make_segment(damaged ? 0600 : 0666);
     if (!at)
       return;
@@ -186,7 +188,7 @@ static void ignored(void) {
 /* Any content of the segment may cause refusals at the most. */
 static void hostile(void) {
   struct pg_test_outcome outcome;
-  uint64_t *at = make_segment(0600), word = 88172645463325252u;
+  uint64_t *at = has_bash() ? make_segment(0600) : NULL, word = 88172645463325252u;
   if (!at)
     return;
   for (size_t i = 1; i < SIZE / sizeof *at; i++) {
@@ -206,6 +208,8 @@ static void hostile(void) {
 /* These are no strangers: the group of a cousin whose leader alone is gone. */
 static void no_strangers(void) {
   struct pg_test_outcome outcome;
+  if (!has_bash())
+    return;
   remove_segment();
   run("p=$(bash -c 'set -m; (sleep 5 & exec true) >&2 & p=$!; wait $p; echo $p'); kill -- -$p || exit 1; exit 9", on,
       &outcome);
@@ -235,6 +239,8 @@ static void go_round(const char *script, unsigned least) {
 
 static void busy(void) {
   char script[512];
+  if (!has_bash())
+    return;
   int rounds = 40, error = pg_test_set_pid_max(400); /* the smallest pid_max grows with the processors */
   if (error == -EINVAL && (error = pg_test_set_pid_max(1200)) == 0)
     rounds = 150;

@@ -4,7 +4,7 @@
 # and "@@end NAME STATUS SECONDS" for each, which scripts/kernels and scripts/ports read. In the environment SLOW
 # multiplies the time limits, and ONLY is a pattern of names. With PG_TEST_SAMPLE=N the tests that go through a matrix
 # take every Nth cell, and the differential tester runs 1/N of its programs.
-export PATH=/bin:/usr/bin HOME=/root LC_ALL=C
+export PATH=/bin:/usr/bin HOME=/root SHELL=/bin/sh LC_ALL=C
 export PG_TEST_SLOW=${SLOW:-1}
 echo "@@system $(uname -m) $(uname -r)"
 while IFS="$(printf '\t')" read -r name limit command; do
