@@ -221,8 +221,8 @@ PG_EXPORT long ptrace(REQUEST_T request, ...) {
   pid_t pid = va_arg(ap, pid_t);
   void *addr = va_arg(ap, void *), *data = va_arg(ap, void *);
   va_end(ap);
-#if defined(__GLIBC__) && PG_HAVE_RAW_SYSCALLS
-  long word, peeks = (int)request >= PTRACE_PEEKTEXT && (int)request <= PTRACE_PEEKUSER;
+#ifdef __GLIBC__
+  long word = 0, peeks = (int)request >= PTRACE_PEEKTEXT && (int)request <= PTRACE_PEEKUSER;
   if (pg_is_early()) {
     long early = pg_early(pg_sys4(SYS_ptrace, request, pid, addr, peeks ? &word : data));
     return early == 0 && peeks ? word : early;

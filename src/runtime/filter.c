@@ -93,7 +93,7 @@ static const struct {
     {PG_CAN_ASK, {SYS_kill, 2, {0, 0}}},
     {PG_CAN_THREAD, {SYS_tgkill, 4, {0, 0, 0}}},
     {PG_CAN_PARENT, {SYS_getppid, 0, {0}}},
-    {PG_CAN_READ, {SYS_openat, 0, {0}}},
+    {PG_CAN_READ, {PG_SYS_OPEN, 0, {0}}},
     {PG_CAN_READ, {SYS_read, 0, {0}}},
     {PG_CAN_READ, {SYS_close, 0, {0}}},
     {PG_CAN_MAP, {MMAP, 12, {0, 0, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS}}},

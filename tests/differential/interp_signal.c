@@ -122,18 +122,30 @@ void pgd_do_take(int i) {
   pgd_result(i, "take", ret, err, false, more);
 }
 
-/* A stopped process that ends as soon as it goes on tells its parent two things at once. */
-static bool ends_when_continued(int label, pid_t pid) {
+/* The text of /proc/PID/status; empty if the process is gone. */
+static const char *status_of(pid_t pid) {
   static char buf[2048];
   char path[32];
-  if (atomic_load(&board->entry[label].state) == PGD_FOREIGN)
-    return true;
   snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
   int fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
   ssize_t n = fd < 0 ? -1 : pg_sys_read(fd, buf, sizeof buf - 1);
   if (fd >= 0)
     pg_sys_close(fd);
   buf[n > 0 ? n : 0] = '\0';
+  return buf;
+}
+
+/* A process that ends can take a zombie along that nobody waits for. The zombie is there a moment longer. */
+static bool takes_signals(pid_t pid) {
+  const char *state = strstr(status_of(pid), "State:\t");
+  return state && state[7] != 'Z' && state[7] != 'X';
+}
+
+/* A stopped process that ends as soon as it goes on tells its parent two things at once. */
+static bool ends_when_continued(int label, pid_t pid) {
+  if (atomic_load(&board->entry[label].state) == PGD_FOREIGN)
+    return true;
+  const char *buf = status_of(pid);
   const char *thread = strstr(buf, "SigPnd:"), *process = strstr(buf, "ShdPnd:");
   return (thread && strtoull(thread + 7, NULL, 16)) || (process && strtoull(process + 7, NULL, 16));
 }
@@ -164,7 +176,7 @@ static bool group_is_free(pid_t group) {
     pid_t pid = atomic_load(&e->pid);
     if (pid <= 1)
       continue;
-    bool member = pg_sys1(SYS_getpgid, pid) == group;
+    bool member = pg_sys1(SYS_getpgid, pid) == group && takes_signals(pid);
     int call = atomic_load(&e->in_call);
     members += member;
     blocked |= call == PGD_CALL_MANY || (member && call == PGD_CALL_ONE);

@@ -9,12 +9,12 @@
 #include <string.h>
 
 /* The most that a call takes beyond libc's own, and what the log may take on top. pidguard(7) states both. */
+#if __SIZEOF_POINTER__ == 8
 #define EXTRA 896
-#ifdef __clang__
-#define EXTRA_LOGGED 3328
 #else
-#define EXTRA_LOGGED 3072
+#define EXTRA 1152 /* fewer registers hold less, and libc makes the system calls */
 #endif
+#define EXTRA_LOGGED 3328
 #define CALLS 32
 
 static const char *program;

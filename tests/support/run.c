@@ -213,6 +213,8 @@ bool pg_test_exited(const struct pg_test_outcome *outcome, int status) {
 
 bool pg_test_installed(const char *command) {
   char path[PATH_MAX];
+  if (strchr(command, '/'))
+    return access(command, X_OK) == 0;
   for (const char *dir = getenv("PATH"); dir; dir = strchr(dir, ':')) {
     dir += *dir == ':';
     snprintf(path, sizeof path, "%.*s/%s", (int)strcspn(dir, ":"), dir, command);
