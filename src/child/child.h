@@ -70,6 +70,8 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited);
 void pg_child_reaped(pid_t pid, uint32_t births);
 /* A wait of the program has reported a process without reaping it: stopped, continued, or dead (WNOWAIT). */
 void pg_child_told(pid_t pid);
+/* A wait for this PID found no child. births: their count before the wait. */
+void pg_child_denied(pid_t pid, uint32_t births);
 /* The child was reaped, and no wait that the shim saw took it. Retires it. The new id, or 0. */
 pg_id pg_child_found_gone(pg_id id);
 /* A PID that the program knows though its child is gone, and that was never in the table. */

@@ -112,6 +112,14 @@ static bool has_ended(pg_id id, uint64_t ino) {
   return pg_reach_ask(pg_id_pid(id)) == -ECHILD && ((!ino && pg_reach_is_own(id)) || pg_reach_is_gone(id, ino, false));
 }
 
+/* Before Linux 6.9 this cannot be found out later: a child that libc makes inside itself may get the PID. */
+void pg_child_denied(pid_t pid, uint32_t births) {
+  uint64_t ino;
+  pg_id id = pid > 0 ? pg_number_find(pid, &ino) : 0;
+  if (pg_id_is_live(id) && !pg_stamp_after(pg_id_stamp(id), births) && has_ended(id, ino))
+    pg_child_found_gone(id);
+}
+
 /* Children can end without a wait that the shim sees (SIGCHLD ignored, SA_NOCLDWAIT, a raw wait). Every fourth birth
  * looks at one child, and goes on while it finds dead ones. So in the long run no more entries are dead than alive. It
  * looks at one group, too. */
