@@ -3,6 +3,7 @@
  * PID. A seccomp filter stops the caller at the second call until that has happened. */
 #include "pidfd_support.h"
 
+#include "kernel/sys.h"
 #include "pidfd/feature.h"
 
 #include <fcntl.h>
@@ -24,7 +25,7 @@
 struct race {
   int (*act)(void);
   int call;          /* the system call at which it is stopped */
-  uint32_t arg_bits; /* only if its third argument has one of these bits; 0: always */
+  uint32_t arg_bits; /* only if the flags of an open have one of these bits; 0: always */
   void (*event)(void);
   int report; /* a socket for the listener */
 };
@@ -42,10 +43,11 @@ static void swap_target(void) {
 }
 
 static int install_filter(const struct race *race) {
+  unsigned flags = race->call == SYS_openat ? 2 : 1; /* which argument */
   const struct sock_filter all[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)race->call, 0, 3),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0]) + flags * sizeof(uint64_t)),
       BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, race->arg_bits, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
@@ -196,7 +198,7 @@ static int act_setns(void) {
 static void proc_by_number(void) {
   static int (*const acts[])(void) = {act_proc_dir, act_pid, act_creds, act_cgroup, act_namespace, act_setns};
   for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) {
-    struct race race = {.act = acts[i], .call = SYS_openat, .arg_bits = O_DIRECTORY, .event = swap_target};
+    struct race race = {.act = acts[i], .call = PG_SYS_OPEN, .arg_bits = O_DIRECTORY, .event = swap_target};
     target = child_paused();
     int error = run(&race);
     if (error >= 0)
