@@ -116,7 +116,8 @@ static bool has_ended(pg_id id, uint64_t ino) {
 void pg_child_denied(pid_t pid, uint32_t births) {
   uint64_t ino;
   pg_id id = pid > 0 ? pg_number_find(pid, &ino) : 0;
-  if (pg_id_is_live(id) && !pg_stamp_after(pg_id_stamp(id), births) && has_ended(id, ino))
+  if (pg_id_is_live(id) && !pg_stamp_after(pg_id_stamp(id), births) &&
+      (has_ended(id, ino) || (pg_filter_can(PG_CAN_ASK) && pg_sys_kill(pid, 0) == -ESRCH)))
     pg_child_found_gone(id);
 }
 
