@@ -72,11 +72,16 @@ static bool is_in_use(int from, int to) {
   return pg_hazard_is_mine(to);
 }
 
+/* Is the number the shim's, or about to be used in a frame that the caller has interrupted? The caller may have closed
+ * it since. */
+static bool is_ours(int fd) {
+  return pg_is_held(fd) || pg_log_is_on(fd) || (pg_lift_was_near(fd) && pg_hazard_is_mine(fd));
+}
+
 /* In a window. 0: the number is free, or the shim's, so the program's call does not block and is made here. PG_PASS:
  * the call may block, but no window can use a number that the program has open. -EBUSY. */
 static int before_dup(int from, int to) {
-  bool ours = pg_is_held(to) || pg_log_is_on(to);
-  if (!ours)
+  if (!is_ours(to))
     return pg_is_single_threaded() || pg_sys_fcntl(to, F_GETFD, 0) >= 0 ? PG_PASS : 0;
   if (pg_sys_fcntl(from, F_GETFD, 0) == -EBADF) /* the call will fail, so the number stays the shim's */
     return PG_PASS;
@@ -88,7 +93,7 @@ static int before_dup(int from, int to) {
 }
 
 PG_COLD int pg_call_dup(int from, int to, int flags, int (*dup)(int from, int to, int flags)) {
-  bool alone = pg_is_single_threaded() && !pg_is_held(to) && !pg_log_is_on(to);
+  bool alone = pg_is_single_threaded() && !is_ours(to);
   if (!may_hold() || to < 0 || from == to || alone || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
     return dup(from, to, flags);
   struct pg_window window;

@@ -21,6 +21,12 @@ static void refuse(void) {
 
 #ifdef __x86_64__
 #define DLSYM_VERSION "GLIBC_2.2.5"
+#elif defined __i386__
+#define DLSYM_VERSION "GLIBC_2.0"
+#elif defined __arm__
+#define DLSYM_VERSION "GLIBC_2.4"
+#elif defined __riscv
+#define DLSYM_VERSION "GLIBC_2.27"
 #else
 #define DLSYM_VERSION "GLIBC_2.17"
 #endif

@@ -413,7 +413,7 @@ void putter_end(struct putter *putter) {
 const struct scenario scenarios[] = {
     {"signal-in-turn", 200, signal_next, PUT_STRANGER, put_low, 40000, 40000, false},
     {"signal-held", 32, signal_next, PUT_STRANGER, put_high, 60000, 40000, false},
-    {"signal-closed", 32, signal_next, PUT_STRANGER, put_closed, 60000, 40000, false},
+    {"signal-closed", 32, signal_next, PUT_STRANGER, put_closed, 60000, 40000, true},
     {"poll-closed", 32, poll_next, PUT_ZOMBIE, put_closed, 60000, 40000, false},
     {"first", 0, fresh, PUT_FILE, put_low, 150, 2000, false},
     {"cycle", 0, cycle, PUT_STRANGER, put_low, 500, 20000, false},
