@@ -51,7 +51,7 @@ pg_demo_can() {
 # directory. The kernel gives PIDs below 300 only before the first wrap, so the story uses these up first.
 # shellcheck disable=SC2016
 pg_demo_story() {
-  local dir=$1 way=$2 preload=$3 child i dead=0
+  local dir=$1 way=$2 preload=$3 program child i dead=0
   [[ $way == last ]] || eval "$way"
   for ((i = 0; i < 400; i++)); do
     : &
@@ -66,6 +66,7 @@ pg_demo_story() {
     read -r _ <"$1/go"
     kill -9 "$child" 2>"$1/said"
     echo $? >"$1/status"' bash "$dir" &
+  program=$!
   read -r child <"$dir/child"
   bash -c '
     for ((forks = 1; forks < 20000; forks++)); do
@@ -82,7 +83,7 @@ pg_demo_story() {
   printf '%s\n' "$child" >"$dir/number"
   printf '%s, pid %s, after %s forks\n' "$(<"/proc/$child/comm")" "$child" "$i" >"$dir/stranger"
   echo >"$dir/go"
-  wait %1
+  wait "$program"
   # A stranger that was hit needs a moment to die, so one that lives is also judged after that time.
   for ((i = 0; i < 10 && ! dead; i++)); do
     sleep 0.05
