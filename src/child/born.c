@@ -261,7 +261,7 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
  * All numbers below the new one were in use. */
 static void close_lifted(int low) {
   uint64_t ino;
-  if (low < 0 || pg_reach_read_ino(low, &ino) < 0)
+  if (pg_reach_read_ino(low, &ino) < 0)
     return;
   for (int unused = 0, fd = pg_lift_from(PG_LIFT_HELD); unused < PG_LIFT_ROOM; fd++) {
     int flags = pg_sys_fcntl(fd, F_GETFD, 0);
@@ -273,14 +273,36 @@ static void close_lifted(int low) {
   }
 }
 
+/* Another thread of the parent may just have opened a pidfd, and not yet have told its number. A pidfd of the same
+ * process gets the lowest free number, so the other one is below it. Before Linux 6.9 nothing tells one pidfd from
+ * another. */
+static void close_opened(pid_t pid) {
+  struct pg_window window;
+  uint64_t ino;
+  pg_window_open(&window);
+  int low = pid > 1 && window.open ? pg_sys_pidfd_open(pid, 0) : -1;
+  bool known = low >= 0 && pg_reach_read_ino(low, &ino) == 0 && ino;
+  for (int fd = low - 1; known && fd >= 0; fd--)
+    if (pg_sys_fcntl(fd, F_GETFD, 0) == FD_CLOEXEC && pg_reach_is(fd, ino)) {
+      pg_sys_close(fd);
+      break;
+    }
+  if (low >= 0)
+    pg_sys_close(low);
+  pg_window_close(&window);
+}
+
 /* The pidfds that other threads of the parent have opened during the fork, and were about to close or have kept. A
  * number that the program itself could have a pidfd on stays open. */
-static PG_COLD void close_copies(bool window_was_open, int low) {
+static PG_COLD void close_copies(bool window_was_open, int low, pid_t opens) {
   if (pg_held_any())
     pg_held_let_go(false);
   if (!window_was_open || pg_held_is_careful() || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
     return;
-  close_lifted(low);
+  if (low < 0)
+    close_opened(opens);
+  else
+    close_lifted(low);
   for (int i = 0; i < PG_WINDOW_RECENT; i++) {
     int fd = pg_window_recent(i);
     if (fd >= 0 && pg_sys_fcntl(fd, F_GETFD, 0) == FD_CLOEXEC && pg_reach_is(fd, 0))
@@ -298,9 +320,10 @@ PG_HOT void pg_child_forked(int flags) {
   if (!pg_is_single_threaded()) {
     pg_hazards_forked();
     int low = pg_window_low();
+    pid_t opens = pg_window_opens();
     bool window_was_open = pg_window_forked();
     if (own_files && (window_was_open || pg_held_any()))
-      close_copies(window_was_open, low);
+      close_copies(window_was_open, low, opens);
   }
   /* At once, too, if a thread that comes first would look like one of a guest. */
   if (due &&

@@ -99,6 +99,7 @@ static int prove(int fd, pg_id id, uint64_t ino, bool guest) {
 
 /* A handler or another thread may have installed a filter since the caller asked what is allowed. */
 static int open_in(const struct pg_window *window, pid_t pid) {
+  pg_window_will_open(window, pid);
   return window->open ? pg_sys_pidfd_open(pid, 0) : -EOPNOTSUPP;
 }
 

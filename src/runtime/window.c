@@ -25,6 +25,7 @@ static _Atomic uint64_t owner;
 /* The latest numbers of windows, and how many the windows that have ended have noted. Written under the lock. */
 static _Atomic uint32_t noted, noted_by_ended;
 static _Atomic int32_t recent[PG_WINDOW_RECENT]; /* + 1 */
+static _Atomic pid_t opens;
 static PG_TLS uint32_t windows_before_fork, noted_before_fork;
 
 /* Thread-local memory cannot tell threads apart, because threads made by clone() may share it. */
@@ -69,6 +70,7 @@ bool pg_window_lock(void) {
 void pg_window_unlock(void) {
   uint32_t notes = atomic_load_explicit(&noted, memory_order_relaxed);
   atomic_store_explicit(&noted_by_ended, notes, memory_order_relaxed);
+  atomic_store_explicit(&opens, 0, memory_order_relaxed);
   atomic_store_explicit(&pg_hot.low, PG_LOW_NONE, memory_order_release);
   atomic_store_explicit(&owner, 0, memory_order_release);
 }
@@ -125,6 +127,13 @@ void pg_window_works_on(const struct pg_window *window, int fd) {
   atomic_store_explicit(&pg_hot.low, fd + 1, memory_order_release);
   pg_window_note(fd);
 }
+
+void pg_window_will_open(const struct pg_window *window, pid_t pid) {
+  if (window->locked)
+    atomic_store_explicit(&opens, pid, memory_order_relaxed);
+}
+
+pid_t pg_window_opens(void) { return atomic_load_explicit(&opens, memory_order_relaxed); }
 
 void pg_window_close(struct pg_window *window) {
   if (window->locked)

@@ -48,6 +48,8 @@ void pg_window_before_fork(void);
 bool pg_window_forked(void);
 /* In the child, before pg_window_forked(): the number that another thread's window worked on; -1: none is known. */
 static inline int pg_window_low(void) { return atomic_load_explicit(&pg_hot.low, memory_order_relaxed) - 1; }
+/* Then: the process whose pidfd the window was about to open, or 0. */
+pid_t pg_window_opens(void);
 /* Notes a number that is about to be closed. pre: a window is open. */
 void pg_window_note(int fd);
 /* In the child: the number that was noted i-th, counted from the latest. -1: that was before the fork began. */
@@ -56,6 +58,8 @@ int pg_window_recent(int i);
 /* The number that the window works on; -1: none. From pg_window_open() on it may be any number, until it is known. */
 enum { PG_LOW_NONE = 0, PG_LOW_ANY = -1 };
 void pg_window_works_on(const struct pg_window *window, int fd);
+/* The window is about to open a pidfd of this process; its number is not known yet. */
+void pg_window_will_open(const struct pg_window *window, pid_t pid);
 
 /* Would a close of this number fall into a window of another thread? */
 static inline bool pg_window_is_at(int fd) {
