@@ -9,7 +9,6 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <sys/syscall.h>
 #include <sys/types.h>
 
 /* Groups of calls. Code that needs a group asks for it, and does without if it is not allowed. */
@@ -37,11 +36,6 @@ enum pg_birth {
   PG_BIRTH_SPAWN, /* libc's posix_spawn: clone3, or clone */
   PG_BIRTH_VFORK,
   PG_BIRTH_OTHER, /* a call that tells nothing of those */
-#if defined(SYS_fork) && !defined(__GLIBC__)
-  PG_BIRTH_FORK = PG_BIRTH_OTHER /* musl makes this system call */
-#else
-  PG_BIRTH_FORK = PG_BIRTH_CLONE
-#endif
 };
 
 bool pg_filter_look(int needed);
