@@ -14,7 +14,11 @@
 #else
 #define EXTRA 1152 /* fewer registers hold less, and libc makes the system calls */
 #endif
+#if defined __clang__ || __GNUC__ < 11 || __SIZEOF_POINTER__ == 4
 #define EXTRA_LOGGED 3328
+#else
+#define EXTRA_LOGGED 3072
+#endif
 #define CALLS 32
 
 static const char *program;
