@@ -55,6 +55,9 @@ static bool run(const char *how, const char *preload, struct counts *ret) {
              (unsigned)outcome.status, outcome.timed_out ? " (time-out)" : "", outcome.err);
   for (char *rest = outcome.out, *line; (line = strtok_r(rest, "\n", &rest));)
     add_line(ret, line);
+  size_t length = strlen(ret->text);
+  if (ret->wrong)
+    snprintf(ret->text + length, sizeof ret->text - length, ";%.200s", outcome.err);
   pg_test_outcome_free(&outcome);
   pg_test_kill_leftovers();
   return ended;

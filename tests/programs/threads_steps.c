@@ -302,6 +302,7 @@ static void put(struct putter *putter, int number) {
   } else if (r == -1 && errno == EBUSY && scenario->may_be_busy && scenario->source != PUT_FILE && number >= HIGH) {
     DID_ONE(busy);
   } else {
+    dprintf(2, " put on %d: %d, errno %d;", number, r, errno);
     BAD_ONE(put_failed);
     if (r >= 0)
       close(r);

@@ -282,6 +282,8 @@ static void ignored_children(void) {
     close(fd);
   }
   CHECK_ERRNO(pidguard_spawn("/no/such", argv, environ, NULL, 0), ENOENT);
+  /* A pidfd says that the child has ended a moment before the kernel looks whether SIGCHLD is ignored. */
+  CHECK_ERRNO(waitpid(-1, NULL, 0), ECHILD);
   signal(SIGCHLD, SIG_DFL);
 }
 

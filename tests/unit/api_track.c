@@ -221,6 +221,8 @@ static void fork_with_pidfd(void) {
     CHECK_EQ(pidguard_pidfd_wait_end(fd, 5000), 0);
     close(fd);
   }
+  /* A pidfd says that the child has ended a moment before the kernel looks whether SIGCHLD is ignored. */
+  CHECK_ERRNO(waitpid(-1, NULL, 0), ECHILD);
   signal(SIGCHLD, SIG_DFL);
 
   /* Without a descriptor there is no child. */
