@@ -53,7 +53,8 @@
   X(int, clone, "", (int (*)(void *), void *, int, void *, ...))                                                       \
   X(int, posix_spawn, PG_SPAWN_VERSION, PG_SPAWN_ARGS)                                                                 \
   X(int, posix_spawnp, PG_SPAWN_VERSION, PG_SPAWN_ARGS)                                                                \
-  PG_NEXT_NARROW(X)
+  PG_NEXT_NARROW(X)                                                                                                    \
+  PG_NEXT_MUSL(X)
 
 /* Functions that are more than a system call on 32 bits. */
 #ifdef __LP64__
@@ -62,6 +63,13 @@
 #define PG_NEXT_NARROW(X)                                                                                              \
   X(int, setrlimit, "", (PG_RESOURCE, const struct rlimit *))                                                          \
   X(int, prlimit, "", (pid_t, PG_RESOURCE, const struct rlimit *, struct rlimit *))
+#endif
+
+/* Functions that are more than a system call in musl. */
+#ifdef __GLIBC__
+#define PG_NEXT_MUSL(X)
+#else
+#define PG_NEXT_MUSL(X) X(int, dup3, "", (int, int, int))
 #endif
 
 struct pg_next {

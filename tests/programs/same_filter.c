@@ -359,7 +359,11 @@ static void on_sigsys(int signo, siginfo_t *info, void *context) {
   note("SIGSYS for %d", info->si_syscall);
 }
 static void trapped(void) {
-  static const unsigned calls[] = {SYS_waitid, SYS_kill, SYS_tgkill, SYS_getppid, SYS_fcntl, SYS_pidfd_open};
+  static const unsigned calls[] = {SYS_waitid, SYS_kill, SYS_tgkill, SYS_getppid, SYS_pidfd_open,
+#ifdef __GLIBC__ /* musl's loader makes this call when it opens an object */
+                                   SYS_fcntl
+#endif
+  };
   for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
     int status = 0;
     pid_t pid = fork();
