@@ -153,15 +153,14 @@ int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *
   int fd = open_pid(window, pid, false);
   if (fd == -ESRCH)
     return -ECHILD;
-  if (fd < 0) /* a thread has the PID by now, or a pidfd is not to be had */
-    return child && !pg_is_scarce(fd) && pg_reach_ask(pid) == -ECHILD ? -ECHILD : fd;
-  int r = child ? ask_pidfd(fd, pid) : 0;
-  if (r != -ECHILD)
-    r = pg_reach_read_ino(
-        fd, ret_ino); /* parenthood that cannot be asked is taken for granted: the child was made a moment ago */
-  if (r != -EBADF)
+  /* Parenthood that cannot be asked is taken for granted: the child was made a moment ago. */
+  bool ended = child && !pg_is_scarce(fd) && (fd < 0 ? pg_reach_ask(pid) : ask_pidfd(fd, pid)) == -ECHILD;
+  int r = fd < 0 ? fd : pg_reach_read_ino(fd, ret_ino);
+  if (fd >= 0 && r != -EBADF)
     pg_sys_close(fd);
-  return r;
+  if (ended)
+    return -ECHILD;
+  return r == -ECHILD ? -EOPNOTSUPP : r; /* no answer about the child: a filter gives any errno */
 }
 
 int pg_reach_open(pg_id id, uint64_t ino) {

@@ -401,6 +401,27 @@ static void births_leave_nothing(unsigned refused) {
   note("%d", count_open() > before + 1);
 }
 static void no_fstatfs(void) { births_leave_nothing(SYS_fstatfs); }
+/* A filter may answer with any errno. Here it is the one by which waits say that there is no such child. */
+static void misled(void) {
+  static const unsigned calls[] = {SYS_pidfd_open, SYS_fstatfs};
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+    int status = 0;
+    pid_t pid = fork_ok();
+    if (pid == 0)
+      exec_under(calls[i], SECCOMP_RET_ERRNO | ECHILD, "-after-misled");
+    MUST(waitpid(pid, &status, 0) == pid);
+    note("%s", status_text(status));
+  }
+}
+static void after_misled(void) {
+  pid_t pids[3];
+  for (int i = 0; i < 3; i++)
+    pids[i] = fork_pausing();
+  for (int i = 0; i < 3; i++) {
+    note("living: %s", call_text(kill_ok(pids[i], 0)));
+    finish(pids[i]);
+  }
+}
 static void *until_cancelled(void *unused) {
   for (;;)
     pause();
@@ -654,6 +675,8 @@ const struct test_case cases[] = {
     {"-after-trap", after_trap},
     {"-no-fstatfs", no_fstatfs},
     {"-no-fstat", no_fstat},
+    {"-misled", misled},
+    {"-after-misled", after_misled},
     {"-shared-memory", shared_memory},
     {"-files-apart", files_apart},
     {"-closes-listed", closes_listed},
