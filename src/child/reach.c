@@ -148,19 +148,22 @@ static int open_proven(struct pg_window *window, pg_id id, uint64_t ino, bool gu
   return ask_instead(id, -EBADF, guest);
 }
 
+/* A filter may answer with any errno. Only waitid() says by ECHILD that a child was reaped. */
+static int not_reaped(int r) { return PG_UNLIKELY(r == -ECHILD) ? -EOPNOTSUPP : r; }
+
 int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *ret_ino) {
   *ret_ino = 0;
   int fd = open_pid(window, pid, false);
   if (fd == -ESRCH)
     return -ECHILD;
-  /* Parenthood that cannot be asked is taken for granted: the child was made a moment ago. */
-  bool ended = child && !pg_is_scarce(fd) && (fd < 0 ? pg_reach_ask(pid) : ask_pidfd(fd, pid)) == -ECHILD;
-  int r = fd < 0 ? fd : pg_reach_read_ino(fd, ret_ino);
-  if (fd >= 0 && r != -EBADF)
+  if (fd < 0) /* a thread has the PID by now, or a pidfd is not to be had */
+    return child && !pg_is_scarce(fd) && pg_reach_ask(pid) == -ECHILD ? -ECHILD : not_reaped(fd);
+  int r = child ? ask_pidfd(fd, pid) : 0;
+  if (r != -ECHILD) /* parenthood that cannot be asked is taken for granted: the child was made a moment ago */
+    r = not_reaped(pg_reach_read_ino(fd, ret_ino));
+  if (r != -EBADF)
     pg_sys_close(fd);
-  if (ended)
-    return -ECHILD;
-  return r == -ECHILD ? -EOPNOTSUPP : r; /* no answer about the child: a filter gives any errno */
+  return r;
 }
 
 int pg_reach_open(pg_id id, uint64_t ino) {
