@@ -6,10 +6,12 @@
 #include <pthread.h>
 #include <pty.h>
 #include <sched.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #ifndef CLONE_PIDFD
@@ -141,6 +143,18 @@ static void note_child(int label, pid_t pid, int state) {
     atomic_store(&e->state, state);
 }
 
+/* The end of a session's leader that still has its terminal kills the children by SIGHUP. Then several processes end at
+ * one moment, in any order, and a subreaper may wait for any of them. */
+static void give_up_terminal(void) {
+  const struct sigaction ignore = {.sa_handler = SIG_IGN};
+  struct sigaction hangup, go_on;
+  sigaction(SIGHUP, &ignore, &hangup);
+  sigaction(SIGCONT, &ignore, &go_on);
+  ioctl(0, TIOCNOTTY);
+  sigaction(SIGHUP, &hangup, NULL);
+  sigaction(SIGCONT, &go_on, NULL);
+}
+
 void pgd_do_make(int i) {
   const struct pgd_step *s = &program.step[i];
   int label = s->arg[0], how = s->arg[1], err;
@@ -173,6 +187,8 @@ void pgd_do_make(int i) {
   case HOW_FORKPTY: {
     int master = -1;
     pid = forkpty(&master, NULL, NULL, NULL);
+    if (pid == 0)
+      give_up_terminal();
     if (pid > 0)
       snprintf(more, sizeof more, "master %d", master);
     break;
