@@ -98,7 +98,9 @@ static int enter_newborn(pid_t pid, const char *how, bool sibling, bool must) {
   return enters ? entered(id, pid, ino, known, how) : known;
 }
 
-static void enter_by_pid(pid_t pid, int why, const char *how) { entered(pg_number_born(pid, 0, 0), pid, 0, why, how); }
+static void enter_by_pid(pid_t pid, int why, const char *how, bool sibling) {
+  entered(pg_number_born(pid, 0, sibling ? PG_ID_SIBLING : 0), pid, 0, why, how);
+}
 
 PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   if (pid <= 0)
@@ -111,7 +113,7 @@ PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
     if (pg_reach_ask(pid) == -ECHILD && !sibling)
       pg_child_bury(pid, how);
     else /* while it is not known whether a filter is in the way, pg_call_born() finds out, and tells */
-      enter_by_pid(pid, pg_filter_is_untried() ? 0 : -EPERM, how);
+      enter_by_pid(pid, pg_filter_is_untried() ? 0 : -EPERM, how, sibling);
     return;
   }
   pg_self_know();
@@ -161,7 +163,7 @@ static bool adopt_listed(pid_t pid) {
   if (pg_id_is_live(pg_number_find(pid, &ino)))
     return false;
   if (!pg_filter_can(PG_CAN_PIDFD))
-    enter_by_pid(pid, -EPERM, "adopt");
+    enter_by_pid(pid, -EPERM, "adopt", false);
   else if (enter_newborn(pid, "adopt", false, false) == -ECHILD)
     return false;
   pg_count(adopted);

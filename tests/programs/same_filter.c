@@ -422,6 +422,35 @@ static void after_misled(void) {
     finish(pids[i]);
   }
 }
+/* The first child under a filter from before the exec is a sibling: no wait of this process tells that it lives. */
+static void sibling_first(void) {
+  int killed = 0, ended = 0;
+  pid_t pid = fork_ok();
+  if (pid == 0)
+    exec_under(SYS_sethostname, SECCOMP_RET_ERRNO | EPERM, "-after-sibling");
+  for (int i = 0; i < 2; i++) {
+    int status = 0;
+    MUST(wait(&status) > 1);
+    killed += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    ended += status == 0;
+  }
+  note("killed %d, ended %d", killed, ended);
+}
+static int pause_only(void *unused) {
+  for (;;)
+    pause();
+  return unused != NULL;
+}
+static void after_sibling(void) {
+  static char stack[65536] __attribute__((aligned(16)));
+  pid_t sibling = clone(pause_only, stack + sizeof stack, CLONE_PARENT | SIGCHLD, NULL);
+  MUST(sibling > 1);
+  note("probe: %s", call_text(kill_ok(sibling, 0)));
+  int result = kill(sibling, SIGKILL);
+  note("kill: %s", call_text(result));
+  if (result != 0)
+    raw_call(SYS_kill, sibling, SIGKILL, 0, 0, 0);
+}
 static void *until_cancelled(void *unused) {
   for (;;)
     pause();
@@ -675,6 +704,8 @@ const struct test_case cases[] = {
     {"-after-trap", after_trap},
     {"-no-fstatfs", no_fstatfs},
     {"-no-fstat", no_fstat},
+    {"-sibling", sibling_first},
+    {"-after-sibling", after_sibling},
     {"-misled", misled},
     {"-after-misled", after_misled},
     {"-shared-memory", shared_memory},
