@@ -6,6 +6,7 @@
 #include "child/reach.h"
 #include "runtime/gone.h"
 #include "runtime/log.h"
+#include "runtime/window.h"
 
 static inline void told(const char *event, pid_t pid, const char *how) {
   if (pg_log_on(PG_LOG_WARN)) /* a later refusal logs it */
@@ -112,12 +113,21 @@ static bool has_ended(pg_id id, uint64_t ino) {
   return pg_reach_ask(pg_id_pid(id)) == -ECHILD && ((!ino && pg_reach_is_own(id)) || pg_reach_is_gone(id, ino, false));
 }
 
+/* Where the kernel may not be asked by waitid(). A child that the kernel reaps has its PID for a moment after the wait.
+ */
+static bool has_vanished(pid_t pid) {
+  int most = pg_filter_can(PG_CAN_CHILD) ? 1 : 100;
+  for (int tries = 0; pg_filter_can(PG_CAN_ASK) && tries < most; tries = pg_window_pause(tries))
+    if (pg_sys_kill(pid, 0) == -ESRCH)
+      return true;
+  return false;
+}
+
 /* Before Linux 6.9 this cannot be found out later: a child that libc makes inside itself may get the PID. */
 void pg_child_denied(pid_t pid, uint32_t births) {
   uint64_t ino;
   pg_id id = pid > 0 ? pg_number_find(pid, &ino) : 0;
-  if (pg_id_is_live(id) && !pg_stamp_after(pg_id_stamp(id), births) &&
-      (has_ended(id, ino) || (pg_filter_can(PG_CAN_ASK) && pg_sys_kill(pid, 0) == -ESRCH)))
+  if (pg_id_is_live(id) && !pg_stamp_after(pg_id_stamp(id), births) && (has_ended(id, ino) || has_vanished(pid)))
     pg_child_found_gone(id);
 }
 
