@@ -113,8 +113,7 @@ static bool has_ended(pg_id id, uint64_t ino) {
   return pg_reach_ask(pg_id_pid(id)) == -ECHILD && ((!ino && pg_reach_is_own(id)) || pg_reach_is_gone(id, ino, false));
 }
 
-/* Where the kernel may not be asked by waitid(). A child that the kernel reaps has its PID for a moment after the wait.
- */
+/* Without waitid() the shim looks for the PID. The kernel gives it back a moment after the wait has answered. */
 static bool has_vanished(pid_t pid) {
   int most = pg_filter_can(PG_CAN_CHILD) ? 1 : 100;
   for (int tries = 0; pg_filter_can(PG_CAN_ASK) && tries < most; tries = pg_window_pause(tries))

@@ -532,7 +532,7 @@ static void jumped_out_of_kill(void) {
     await_zombie(jumped_from);
     long begin = spent_ms();
     waitpid(jumped_from, NULL, 0);
-    slow += spent_ms() - begin > 100 * slowness();
+    slow += spent_ms() - begin > 40 * slowness();
     jumped = 0;
     MUST(pthread_join(thread, NULL) == 0);
   }
