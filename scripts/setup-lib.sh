@@ -124,6 +124,7 @@ pg_build_locked() {
     rm -rf "$pg_build/CMakeCache.txt" "$pg_build/CMakeFiles"
   fi
   {
+    export PATH # without one in the environment, bash has a PATH of its own, and cmake does not find itself
     if [[ ! -e $pg_build/CMakeCache.txt ]] || ((${#options[@]})); then
       cmake -S "$pg_root" -B "$pg_build" "${options[@]}" || exit 1
     fi

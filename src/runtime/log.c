@@ -70,17 +70,11 @@ static void summary(int64_t unwaited, int64_t forgotten) {
 }
 
 PG_COLD void pg_log_end(int64_t unwaited, int64_t forgotten) {
-  struct pg_line line;
-  bool lost = pg_log_file_has_lost();
-  if (lost)
+  if (!pg_config.summary)
+    return;
+  if (pg_log_file_has_lost())
     pg_log_file_to_stderr();
-  if (pg_config.summary) {
-    summary(unwaited, forgotten);
-  } else if (lost) {
-    pg_line_begin(&line, PG_LOG_ERROR, "log-lost");
-    pg_line_int(&line, "lines", (int64_t)pg_counter_value(PG_COUNT_log_failures));
-    pg_line_end(&line);
-  }
+  summary(unwaited, forgotten);
 }
 
 PG_COLD void pg_log_child(const char *event, pid_t pid, const char *how) {

@@ -50,11 +50,12 @@ void pg_line_result(struct pg_line *line, int64_t result);
 void pg_line_now(struct pg_line *line, pid_t pid);
 /* caller=OBJECT+0xOFFSET */
 void pg_line_caller(struct pg_line *line, const void *address);
-/* pre: pg_line_begin() has begun the line, and the line has not ended. */
+/* pre: pg_line_begin() has begun the line, and the line has not ended. If the log loses its first line here, the shim
+ * says so on standard error. */
 void pg_line_end(struct pg_line *line);
 
-/* At the end of the program: event=summary with all counters, if the user wants it, or event=log-lost if lines were
- * lost. unwaited: children that were not waited for; forgotten: retired PIDs that made room for others. */
+/* At the end of the program: event=summary with all counters, if the user wants it. If lines were lost, it goes to
+ * standard error. unwaited: children that were not waited for; forgotten: retired PIDs that made room for others. */
 PG_COLD void pg_log_end(int64_t unwaited, int64_t forgotten);
 /* A child was born or has ended, at level info. how: the call, or how that was found out. */
 PG_COLD void pg_log_child(const char *event, pid_t pid, const char *how);

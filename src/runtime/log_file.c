@@ -161,11 +161,15 @@ PG_HOT void pg_log_forked(void) {
 
 void pg_log_file_note_stderr(void) { pg_sys_fstat_ids(STDERR_FILENO, &out.error_dev, &out.error_ino); }
 
-void pg_log_file_to_stderr(void) {
+static bool stderr_is_the_same(void) {
   uint64_t dev, ino;
-  if (pg_sys_fstat_ids(STDERR_FILENO, &dev, &ino) == 0 && dev == out.error_dev && ino == out.error_ino) {
-    out.dev = dev;
-    out.ino = ino;
+  return pg_sys_fstat_ids(STDERR_FILENO, &dev, &ino) == 0 && dev == out.error_dev && ino == out.error_ino;
+}
+
+void pg_log_file_to_stderr(void) {
+  if (stderr_is_the_same()) {
+    out.dev = out.error_dev;
+    out.ino = out.error_ino;
     atomic_store_explicit(&out.fd, STDERR_FILENO, memory_order_release);
   }
 }
@@ -175,14 +179,14 @@ void pg_log_file_to_stderr(void) {
 #define SIGNAL_BIT(sig) ((uint64_t)1 << ((sig)-1))
 
 /* The write can neither block nor raise a signal. SIGPIPE, SIGXFSZ and SIGTTOU are blocked meanwhile, and a SIGPIPE or
- * SIGXFSZ that this write has raised is taken away. */
-static bool write_quietly(int fd, const char *text, size_t n) {
+ * SIGXFSZ that this write has raised is taken away. 0, or -errno. */
+static int write_quietly(int fd, const char *text, size_t n) {
   struct pollfd room = {.fd = fd, .events = POLLOUT};
   struct {
     int64_t sec, nsec;
   } now = {0, 0};
   if (pg_sys5(SYS_ppoll, &room, 1, &now, NULL, 0) != 1 || !(room.revents & POLLOUT) || (room.revents & POLLERR))
-    return false;
+    return -EAGAIN;
   const uint64_t held = SIGNAL_BIT(SIGPIPE) | SIGNAL_BIT(SIGXFSZ) | SIGNAL_BIT(SIGTTOU);
   uint64_t before = 0, pending = 0, raised = 0;
   pg_sys4(SYS_rt_sigprocmask, SIG_BLOCK, &held, &before, sizeof held);
@@ -196,7 +200,9 @@ static bool write_quietly(int fd, const char *text, size_t n) {
   if (raised)
     pg_sys4(SYS_rt_sigtimedwait, &raised, NULL, &now, sizeof raised);
   pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
-  return r == (ssize_t)n;
+  if (r < 0)
+    return (int)r;
+  return r == (ssize_t)n ? 0 : -ENOSPC;
 }
 
 /* The descriptor to write to. The program may have closed or replaced the one that was open. */
@@ -212,10 +218,16 @@ static int find_out(void) {
   return atomic_load_explicit(&out.fd, memory_order_acquire);
 }
 
-void pg_log_file_write(const char *text, size_t n) {
-  int fd = find_out();
-  if (fd >= 0 && is_at(fd) && write_quietly(fd, text, n))
-    return;
+int pg_log_file_write(const char *text, size_t n) {
+  int fd = find_out(), r = fd >= 0 && is_at(fd) ? write_quietly(fd, text, n) : -EBADF;
+  if (r == 0)
+    return 0;
   pg_count(log_failures);
-  atomic_store_explicit(&out.lost, true, memory_order_relaxed);
+  bool first = !atomic_exchange_explicit(&out.lost, true, memory_order_relaxed);
+  return first && pg_config.log_path[0] ? r : 0;
+}
+
+void pg_log_file_write_error(const char *text, size_t n) {
+  if (stderr_is_the_same())
+    write_quietly(STDERR_FILENO, text, n);
 }

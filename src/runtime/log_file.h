@@ -12,8 +12,11 @@
 int pg_log_file_open(const char **ret_why);
 bool pg_log_file_is_open(void);
 
-/* Writes one line, and neither blocks nor raises a signal. Counts a line that cannot be written. */
-void pg_log_file_write(const char *text, size_t n);
+/* Writes one line, and neither blocks nor raises a signal. Counts a line that cannot be written. -errno: it is the
+ * first line that the log's file has lost. */
+int pg_log_file_write(const char *text, size_t n);
+/* Writes one line to standard error, if that is still the file that it was at the start. */
+void pg_log_file_write_error(const char *text, size_t n);
 /* Was a line lost? */
 bool pg_log_file_has_lost(void);
 

@@ -71,10 +71,11 @@ void pg_line_result(struct pg_line *line, int64_t result) {
   static const struct {
     int err;
     char name[12];
-  } names[] = {{EPERM, "EPERM"},   {ESRCH, "ESRCH"},   {EINTR, "EINTR"},   {EBADF, "EBADF"},    {ECHILD, "ECHILD"},
-               {EAGAIN, "EAGAIN"}, {ENOMEM, "ENOMEM"}, {EINVAL, "EINVAL"}, {ENFILE, "ENFILE"},  {EMFILE, "EMFILE"},
-               {ENOSYS, "ENOSYS"}, {EACCES, "EACCES"}, {ENOENT, "ENOENT"}, {ELOOP, "ELOOP"},    {ENOSPC, "ENOSPC"},
-               {EROFS, "EROFS"},   {EISDIR, "EISDIR"}, {ENXIO, "ENXIO"},   {ENOTDIR, "ENOTDIR"}};
+  } names[] = {{EPERM, "EPERM"},   {ESRCH, "ESRCH"},   {EINTR, "EINTR"},   {EBADF, "EBADF"},     {ECHILD, "ECHILD"},
+               {EAGAIN, "EAGAIN"}, {ENOMEM, "ENOMEM"}, {EINVAL, "EINVAL"}, {ENFILE, "ENFILE"},   {EMFILE, "EMFILE"},
+               {ENOSYS, "ENOSYS"}, {EACCES, "EACCES"}, {ENOENT, "ENOENT"}, {ELOOP, "ELOOP"},     {ENOSPC, "ENOSPC"},
+               {EROFS, "EROFS"},   {EISDIR, "EISDIR"}, {ENXIO, "ENXIO"},   {ENOTDIR, "ENOTDIR"}, {EFBIG, "EFBIG"},
+               {EPIPE, "EPIPE"},   {EDQUOT, "EDQUOT"}};
   for (size_t i = 0; i < PG_ARRAY_LEN(names); i++) {
     if (result == -names[i].err) {
       pg_line_str(line, "result", names[i].name);
@@ -147,7 +148,14 @@ void pg_line_caller(struct pg_line *line, const void *address) {
   }
 }
 
+/* A program may end or exec without another word, so the first loss is told at once. */
 void pg_line_end(struct pg_line *line) {
   line->text[line->buf.len++] = '\n';
-  pg_log_file_write(line->text, line->buf.len);
+  int r = pg_log_file_write(line->text, line->buf.len);
+  if (PG_UNLIKELY(r < 0)) {
+    pg_line_begin(line, PG_LOG_ERROR, "log-lost");
+    pg_line_result(line, r);
+    line->text[line->buf.len++] = '\n';
+    pg_log_file_write_error(line->text, line->buf.len);
+  }
 }

@@ -239,7 +239,8 @@ static void failing_logs(void) {
     if (i == 0 && !is_of_root_or_us("/dev/full"))
       pg_test_skip("/dev/full belongs to no user of this namespace, so the log does not go there");
     else if (i == 0)
-      PG_CHECK(count(story.outcome.err, " event=log-lost ") == 1 && count(story.outcome.err, "\n") == 1,
+      PG_CHECK(count(story.outcome.err, " event=log-lost ") == 1 && count(story.outcome.err, " result=ENOSPC\n") == 1 &&
+                   count(story.outcome.err, "\n") == 1,
                "one line must say that lines were lost: \"%.300s\"", story.outcome.err);
     pg_test_outcome_free(&story.outcome);
   }

@@ -109,6 +109,11 @@ expect status 9
 run bash -c 'mkdir gone; cd gone; rmdir ../gone; exec "$0" sh -c "exit 9"' "$tmp/tree/scripts/pidguard"
 expect status 9 # bash says something about the folder by itself
 
+# It also builds with an empty environment. The real cmake can only fail here, but not because it lacks a PATH.
+run env -i PIDGUARD_BUILD_DIR="$tmp/bare" "$tmp/tree/scripts/pidguard" true
+run grep -c CMAKE_ROOT bare/build.log
+expect out 0
+
 # The launcher builds a moved tree anew. It refuses a tree whose path cannot be preloaded before it builds anything.
 : >called
 mv tree moved

@@ -246,6 +246,11 @@ for option in --help --version; do
   expect err '*No space left on device'
 done
 
+# A log that cannot be written says so at once: this program ends by _exit(), without its summary.
+run "$pidguard" --log=/dev/full dash -c '/bin/true; /bin/true; exit 3'
+expect status 3
+expect err 'pidguard level=error event=log-lost *result=ENOSPC'
+
 # Subcommands, and commands with the name of one.
 run "$pidguard" run --mode=off sh -c 'echo $PIDGUARD_MODE; exit 6'
 expect status 6
