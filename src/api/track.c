@@ -15,7 +15,7 @@
 
 pid_t pidguard_fork(void) {
   bool on = pg_call_before_fork();
-  return pg_call_after_fork(pg_next.fork(), on, SIGCHLD, PG_BIRTH_CLONE, "pidguard_fork");
+  return pg_call_after_fork(pg_next.fork(), on, 0, PG_BIRTH_CLONE, "pidguard_fork");
 }
 
 /* Runs in the child until the parent has the pidfd. Otherwise the child could end and be reaped before. The child also

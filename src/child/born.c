@@ -85,24 +85,24 @@ static int entered(pg_id id, pid_t pid, uint64_t ino, int known, const char *how
 
 /* In one window: opens, verifies and identifies the child, and enters it. -ECHILD: it was reaped already. must: fail if
  * only the PID is known. */
-static int enter_newborn(pid_t pid, const char *how, uint64_t kind, bool must) {
+static int enter_newborn(pid_t pid, const char *how, bool sibling, bool must) {
   struct pg_window window;
   uint64_t ino;
   pg_id id = 0;
   pg_window_open(&window);
-  int known = pg_reach_newborn(&window, pid, !(kind & PG_ID_SIBLING), &ino);
+  int known = pg_reach_newborn(&window, pid, !sibling, &ino);
   bool enters = known != -ECHILD && !(must && known < 0);
   if (enters)
-    id = pg_number_born(pid, ino, kind);
+    id = pg_number_born(pid, ino, sibling ? PG_ID_SIBLING : 0);
   pg_window_close(&window);
   return enters ? entered(id, pid, ino, known, how) : known;
 }
 
-static void enter_by_pid(pid_t pid, int why, const char *how, uint64_t kind) {
-  entered(pg_number_born(pid, 0, kind), pid, 0, why, how);
+static void enter_by_pid(pid_t pid, int why, const char *how, bool sibling) {
+  entered(pg_number_born(pid, 0, sibling ? PG_ID_SIBLING : 0), pid, 0, why, how);
 }
 
-PG_HOT void pg_child_born(pid_t pid, const char *how, uint64_t kind) {
+PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   if (pid <= 0)
     return;
   if (PG_UNLIKELY(pg_self_marks & PG_FORKED)) /* a handler has forked within this birth, and this is the copy */
@@ -110,15 +110,15 @@ PG_HOT void pg_child_born(pid_t pid, const char *how, uint64_t kind) {
   pg_count(births);
   pg_flag_set(&pg_hot.forking, 0);
   if (!pg_filter_can(PG_CAN_PIDFD)) {
-    if (pg_reach_ask(pid) == -ECHILD && !(kind & PG_ID_SIBLING))
+    if (pg_reach_ask(pid) == -ECHILD && !sibling)
       pg_child_bury(pid, how);
     else /* while it is not known whether a filter is in the way, pg_call_born() finds out, and tells */
-      enter_by_pid(pid, pg_filter_is_untried() ? 0 : -EPERM, how, kind);
+      enter_by_pid(pid, pg_filter_is_untried() ? 0 : -EPERM, how, sibling);
     return;
   }
   pg_self_know();
   pg_child_collect();
-  if (enter_newborn(pid, how, kind, false) == -ECHILD)
+  if (enter_newborn(pid, how, sibling, false) == -ECHILD)
     pg_child_bury(pid, how);
 }
 
@@ -145,7 +145,7 @@ int pg_child_adopt(pid_t pid) {
   if (!pg_filter_can(PG_CAN_PIDFD))
     return -EOPNOTSUPP;
   pg_self_know();
-  int r = enter_newborn(pid, "adopt", 0, true);
+  int r = enter_newborn(pid, "adopt", false, true);
   if (r == -ECHILD && pg_sys_kill(pid, 0) == -ESRCH)
     return -ESRCH;
   if (r == -ENOSYS || r == -EPERM)
@@ -163,8 +163,8 @@ static bool adopt_listed(pid_t pid) {
   if (pg_id_is_live(pg_number_find(pid, &ino)))
     return false;
   if (!pg_filter_can(PG_CAN_PIDFD))
-    enter_by_pid(pid, -EPERM, "adopt", 0);
-  else if (enter_newborn(pid, "adopt", 0, false) == -ECHILD)
+    enter_by_pid(pid, -EPERM, "adopt", false);
+  else if (enter_newborn(pid, "adopt", false, false) == -ECHILD)
     return false;
   pg_count(adopted);
   return true;

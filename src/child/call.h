@@ -9,7 +9,6 @@
 #include "runtime/filter.h"
 #include "runtime/next.h"
 
-#include <sched.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -54,22 +53,10 @@ void pg_call_after_filter(int whose, bool installed, const void *program);
 
 /* Before a clone by the program itself. The flags tell what the child shares. */
 void pg_call_before_clone(uint64_t flags);
-/* What the flags of clone() say of the child, its signal at the end included: PG_ID_... */
-static inline uint64_t pg_call_kind(uint64_t flags) {
-  return (flags & CLONE_PARENT ? PG_ID_SIBLING : 0) | ((flags & CSIGNAL) == SIGCHLD ? PG_ID_PLAIN : 0);
-}
-/* Around a call that forks inside. `on` comes from the first half; the PID is passed through. flags: as of clone(). */
+/* Around a call that forks inside. `on` comes from the first half; the PID is passed through. flags: of clone(). */
 bool pg_call_before_fork(void);
+pid_t pg_call_after_fork(pid_t pid, bool on, int flags, enum pg_birth birth, const char *how);
 /* The parent's half, for calls that return in the parent alone. */
-void pg_call_born(pid_t pid, uint64_t kind, enum pg_birth birth, const char *how);
-static inline pid_t pg_call_after_fork(pid_t pid, bool on, int flags, enum pg_birth birth, const char *how) {
-  if (pid == 0 && pg_mode() != PG_MODE_OFF)
-    pg_child_forked(flags);
-  else if (pid > 0 && on)
-    pg_call_born(pid, pg_call_kind((unsigned)flags), birth, how);
-  else if (on)
-    pg_flag_set(&pg_hot.forking, 0);
-  return pid;
-}
+void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const char *how);
 
 #endif

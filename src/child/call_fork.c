@@ -5,6 +5,8 @@
 #include "child/self.h"
 #include "runtime/log.h"
 
+#include <sched.h>
+
 PG_HOT bool pg_call_before_fork(void) {
   if (pg_mode() == PG_MODE_OFF || pg_is_guest())
     return false;
@@ -37,13 +39,23 @@ void pg_call_before_clone(uint64_t flags) {
 }
 
 /* A filter from before the exec is tried now, as the program has just made a process by this very call. */
-PG_HOT void pg_call_born(pid_t pid, uint64_t kind, enum pg_birth birth, const char *how) {
+PG_HOT void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const char *how) {
   bool knew = pg_filter_can(PG_CAN_PIDFD), untried = !knew && pg_filter_is_untried();
-  pg_child_born(pid, how, kind);
+  pg_child_born(pid, how, sibling);
   if (PG_LIKELY(knew))
     return;
   if (pg_filter_find_out(birth, pid))
     pg_child_identify_all();
   else if (untried)
     pg_degraded("number-only", pid, -EPERM, "known-by-pid");
+}
+
+PG_HOT pid_t pg_call_after_fork(pid_t pid, bool on, int flags, enum pg_birth birth, const char *how) {
+  if (pid == 0 && pg_mode() != PG_MODE_OFF)
+    pg_child_forked(flags);
+  else if (pid > 0 && on)
+    pg_call_born(pid, flags & CLONE_PARENT, birth, how);
+  else if (on)
+    pg_flag_set(&pg_hot.forking, 0);
+  return pid;
 }

@@ -70,7 +70,7 @@ void pg_call_pidfd_spawned(int fd, const char *how) {
     return;
   pg_held_be_careful();
   if (pg_filter_can(PG_CAN_PIDFD) && pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) == 0 && info.pid)
-    pg_call_born((pid_t)info.pid, PG_ID_PLAIN, PG_BIRTH_OTHER, how);
+    pg_call_born((pid_t)info.pid, false, PG_BIRTH_OTHER, how);
 }
 
 void pg_call_leads(pid_t pid) {

@@ -47,7 +47,7 @@ pid_t pg_call_wait(enum pg_wait which, pid_t pid, int *status, int options, stru
   if (r > 0)
     took(r, WIFEXITED(*at) || WIFSIGNALED(*at), options, births);
   else if (r == -ECHILD)
-    pg_child_denied(pid, options, births);
+    pg_child_denied(pid, births);
   return r;
 }
 
@@ -68,7 +68,7 @@ int pg_call_waitid(bool raw, int type, id_t id, siginfo_t *info, int options, st
   int r = next_waitid(raw, type, id, at, options, ru);
   if (r == 0 && at->si_pid > 0)
     took(at->si_pid, !(options & WNOWAIT) && pg_siginfo_is_exit(at), options, births);
-  else if (r == -ECHILD && (type == P_PID || type == P_ALL))
-    pg_child_denied(type == P_ALL ? -1 : (pid_t)id, options, births);
+  else if (r == -ECHILD && type == P_PID)
+    pg_child_denied((pid_t)id, births);
   return r;
 }

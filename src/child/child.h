@@ -37,8 +37,9 @@ void pg_child_environment(void);
 
 /* ---- born.c: births, exec and fork ---- */
 
-/* A child was born: called in the parent before the program learns its PID. errno is untouched. kind: PG_ID_... */
-void pg_child_born(pid_t pid, const char *how, uint64_t kind);
+/* A child was born: called in the parent before the program learns its PID. errno is untouched. sibling: it was made
+ * with CLONE_PARENT, so the kernel calls it a child of the parent. */
+void pg_child_born(pid_t pid, const char *how, bool sibling);
 /* Starts tracking a process that is the caller's child: 0, -ECHILD, -errno. */
 int pg_child_adopt(pid_t pid);
 /* Before the first call that has to do with processes: adopts the children that an exec has kept. */
@@ -69,8 +70,8 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited);
 void pg_child_reaped(pid_t pid, uint32_t births);
 /* A wait of the program has reported a process without reaping it: stopped, continued, or dead (WNOWAIT). */
 void pg_child_told(pid_t pid);
-/* A wait for this PID (-1: for any) found no child. options: those of the wait; births: their count before the wait. */
-void pg_child_denied(pid_t pid, int options, uint32_t births);
+/* A wait for this PID found no child. births: their count before the wait. */
+void pg_child_denied(pid_t pid, uint32_t births);
 /* The child was reaped, and no wait that the shim saw took it. Retires it. The new id, or 0. */
 pg_id pg_child_found_gone(pg_id id);
 /* A PID that the program knows though its child is gone, and that was never in the table. */

@@ -113,30 +113,21 @@ static bool has_ended(pg_id id, uint64_t ino) {
   return pg_reach_ask(pg_id_pid(id)) == -ECHILD && ((!ino && pg_reach_is_own(id)) || pg_reach_is_gone(id, ino, false));
 }
 
-struct denial {
-  int options;
-  uint32_t births;
-};
-
-/* Where the shim may not ask the kernel, the wait's own answer counts. For a living child the kernel gives that answer
- * only if the options leave the child out, or if it is the child of another process. */
-static void denied(pg_id id, uint64_t ino, void *arg) {
-  const struct denial *denial = arg;
-  bool counts = (id & PG_ID_PLAIN) && !ino && !(denial->options & (__WCLONE | __WNOTHREAD));
-  if (pg_id_is_live(id) && !pg_stamp_after(pg_id_stamp(id), denial->births) &&
-      (has_ended(id, ino) || (counts && pg_reach_ask(pg_id_pid(id)) != 0 && pg_reach_is_own(id))))
-    pg_child_found_gone(id);
+/* Without waitid() the shim looks for the PID. The kernel gives it back a moment after the wait has answered. */
+static bool has_vanished(pid_t pid) {
+  int most = pg_filter_can(PG_CAN_CHILD) ? 1 : 100;
+  for (int tries = 0; pg_filter_can(PG_CAN_ASK) && tries < most; tries = pg_window_pause(tries))
+    if (pg_sys_kill(pid, 0) == -ESRCH)
+      return true;
+  return false;
 }
 
 /* Before Linux 6.9 this cannot be found out later: a child that libc makes inside itself may get the PID. */
-void pg_child_denied(pid_t pid, int options, uint32_t births) {
-  struct denial denial = {options, births};
+void pg_child_denied(pid_t pid, uint32_t births) {
   uint64_t ino;
   pg_id id = pid > 0 ? pg_number_find(pid, &ino) : 0;
-  if (id)
-    denied(id, ino, &denial);
-  else if (pid == -1 && !pg_filter_can(PG_CAN_CHILD))
-    pg_number_each(denied, &denial);
+  if (pg_id_is_live(id) && !pg_stamp_after(pg_id_stamp(id), births) && (has_ended(id, ino) || has_vanished(pid)))
+    pg_child_found_gone(id);
 }
 
 /* Children can end without a wait that the shim sees (SIGCHLD ignored, SA_NOCLDWAIT, a raw wait). Every fourth birth

@@ -211,11 +211,11 @@ static bool enter(pid_t pid, pg_id id, uint64_t ino) {
   return true;
 }
 
-pg_id pg_number_born(pid_t pid, uint64_t ino, uint64_t kind) {
+pg_id pg_number_born(pid_t pid, uint64_t ino, uint64_t flags) {
   if (!is_possible(pid))
     return 0;
   uint32_t stamp = atomic_fetch_add_explicit(&pg_hot.births, 1, memory_order_relaxed) + 1;
-  pg_id id = pg_id_make(pid, PG_LIVE, stamp) | kind;
+  pg_id id = pg_id_make(pid, PG_LIVE, stamp) | flags;
   return enter(pid, id, ino) ? id : 0;
 }
 

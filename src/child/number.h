@@ -47,10 +47,8 @@ enum pg_number_state {
   PG_GONE,       /* a child that was reaped, and its process group is empty */
   PG_GONE_GROUP, /* a child that was reaped; its process group may live */
 };
-/* Made by this process with CLONE_PARENT: the kernel calls it a child of the parent. */
-#define PG_ID_SIBLING ((uint64_t)1 << 25)
-/* Made with SIGCHLD: a wait without options finds it. */
-#define PG_ID_PLAIN ((uint64_t)1 << 26)
+#define PG_ID_SIBLING                                                                                                  \
+  ((uint64_t)1 << 25) /* made by this process with CLONE_PARENT: the kernel calls it a child of the parent */
 
 static inline pid_t pg_id_pid(pg_id id) { return (pid_t)(id & (PG_PID_LIMIT - 1)); }
 static inline enum pg_number_state pg_id_state(pg_id id) { return (enum pg_number_state)(id >> 22 & 7); }
@@ -70,8 +68,8 @@ pg_id pg_number_find(pid_t pid, uint64_t *ret_ino);
 /* Does the entry with this id still stand? */
 bool pg_number_is(pg_id id);
 
-/* Enters a live child, in the place of whatever was known of its PID. kind: PG_ID_..., as in the id. 0: no memory. */
-pg_id pg_number_born(pid_t pid, uint64_t ino, uint64_t kind);
+/* Enters a live child, in the place of whatever was known of its PID. 0: no memory. */
+pg_id pg_number_born(pid_t pid, uint64_t ino, uint64_t flags);
 /* A child that was known without an identity has one now. */
 void pg_number_identify(pg_id id, uint64_t ino);
 /* The child behind the id was reaped, or its group is empty by now. The new id; 0: another thread was faster. */

@@ -45,7 +45,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   if (marked)
     pg_self_unmark();
   if (pid > 0)
-    pg_call_born(pid, pg_call_kind((unsigned)flags), PG_BIRTH_CLONE, "clone");
+    pg_call_born(pid, flags & CLONE_PARENT, PG_BIRTH_CLONE, "clone");
   else
     pg_flag_set(&pg_hot.forking, 0);
   return pid;

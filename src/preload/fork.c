@@ -8,7 +8,7 @@
 PG_EXPORT_HOT pid_t fork(void) {
   PG_EARLY(pg_sys6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0));
   bool on = pg_call_before_fork();
-  return pg_call_after_fork(pg_next.fork(), on, SIGCHLD, PG_BIRTH_CLONE, "fork");
+  return pg_call_after_fork(pg_next.fork(), on, 0, PG_BIRTH_CLONE, "fork");
 }
 PG_ALSO(fork, __fork);
 
@@ -16,13 +16,13 @@ PG_ALSO(fork, __fork);
 PG_EXPORT_HOT pid_t _Fork(void) {
   PG_EARLY(pg_sys6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0));
   bool on = pg_call_before_fork();
-  return pg_call_after_fork(pg_next._Fork(), on, SIGCHLD, PG_BIRTH_CLONE, "_Fork");
+  return pg_call_after_fork(pg_next._Fork(), on, 0, PG_BIRTH_CLONE, "_Fork");
 }
 #endif
 
 static pid_t fork_pty(int *master, char *name, const struct termios *termp, const struct winsize *winp) {
   bool on = pg_call_before_fork();
-  return pg_call_after_fork(pg_next_late(forkpty)(master, name, termp, winp), on, SIGCHLD, PG_BIRTH_CLONE, "forkpty");
+  return pg_call_after_fork(pg_next_late(forkpty)(master, name, termp, winp), on, 0, PG_BIRTH_CLONE, "forkpty");
 }
 
 #define FORKPTY(exported, name)                                                                                        \
@@ -40,6 +40,6 @@ PG_EXPORT int daemon(int nochdir, int noclose) {
   pid_t self = asks ? pg_sys_getpid() : 0;
   int r = pg_next_late(daemon)(nochdir, noclose);
   bool child = r == 0 || (asks && pg_sys_getpid() != self);
-  pg_call_after_fork(child ? 0 : -1, on, SIGCHLD, PG_BIRTH_CLONE, "daemon");
+  pg_call_after_fork(child ? 0 : -1, on, 0, PG_BIRTH_CLONE, "daemon");
   return r;
 }

@@ -47,7 +47,7 @@ static int spawn(spawn_fn *next, bool by_pidfd, int *ret, const char *path, cons
     if (at)
       pg_call_pidfd_spawned(*at, call.name);
   } else if (r == 0 && on) {
-    pg_call_born(*at, PG_ID_PLAIN, PG_BIRTH_SPAWN, call.name);
+    pg_call_born(*at, false, PG_BIRTH_SPAWN, call.name);
     if (leads(attr))
       pg_call_leads(*at);
   }

@@ -118,17 +118,15 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
 #ifdef SYS_fork
   case SYS_fork: {
     bool on = pg_call_before_fork();
-    return pg_call_after_fork((pid_t)pg_sys0(SYS_fork), on, SIGCHLD, PG_BIRTH_OTHER, "syscall");
+    return pg_call_after_fork((pid_t)pg_sys0(SYS_fork), on, 0, PG_BIRTH_OTHER, "syscall");
   }
 #endif
   case SYS_clone:
   case SYS_clone3: {
     bool on = pg_call_before_fork();
-    uint64_t flags = (uint64_t)a, args[5]; /* the last one is the signal */
-    if (n == SYS_clone3) {
-      memcpy(args, (const void *)a, sizeof args);
-      flags = args[0] | args[4];
-    }
+    uint64_t flags = (uint64_t)a;
+    if (n == SYS_clone3)
+      memcpy(&flags, (const void *)a, sizeof flags);
     enum pg_birth birth = n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_OTHER;
     return pg_call_after_fork((pid_t)pg_sys6(n, a, b, c, d, e, f), on, (int)flags, birth, "syscall");
   }

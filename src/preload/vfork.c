@@ -24,7 +24,7 @@ PG_HOT pid_t pg_vfork_parent(long ret, int state) {
   if (state & MARKED)
     pg_self_unmark();
   if (ret > 0 && state)
-    pg_call_born((pid_t)ret, PG_ID_PLAIN, PG_BIRTH_VFORK, "vfork");
+    pg_call_born((pid_t)ret, false, PG_BIRTH_VFORK, "vfork");
   else if (state)
     pg_flag_set(&pg_hot.forking, 0);
   return (pid_t)pg_ret((int)ret);

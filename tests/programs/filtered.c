@@ -2,9 +2,8 @@
 /* filtered CALL WHEN MAKE MOST: a filter kills the program for this one system call. Under it the program makes and
  * reaps children in the plain ways. It signals their PIDs when a stranger has them. It does so at child 1, 300, 5,000
  * and 30,000, as far as MOST. WHEN is own, where the program installs the filter by itself, or before, where it was
- * there before the exec. MAKE is fork, vfork or spawn; or blocked, which is vfork with SIGCHLD blocked, without process
- * groups. Without arguments the program lists the calls. The filter kills the program at once if the program, or libc
- * for it, makes the call by itself.
+ * there before the exec. MAKE is fork, vfork or spawn. Without arguments the program lists the calls. The filter kills
+ * the program at once if the program, or libc for it, makes the call by itself.
  *
  * Prints "did NAME NUMBER" and "bad NAME NUMBER" as `threads` does, but without stdio, which makes calls of its own. An
  * ordinary program: it knows nothing of pidguard. Status 77: this cannot be shown here. */
@@ -96,20 +95,19 @@ static pid_t by_spawn(bool leader) {
 }
 
 static pid_t (*make)(bool leader);
-static bool blocked;
 
-enum reap { WAIT, WAITPID, IGNORED, ALL_IGNORED, REAPS };
+enum reap { WAIT, WAITPID, IGNORED, REAPS };
 
-/* Waits for the child in one of the plain ways. Of ignored children the wait ends when the kernel has reaped them. */
+/* Waits for the child in one of the plain ways. With IGNORED the wait ends when the kernel has reaped the child. */
 static void reap(pid_t pid, enum reap how) {
   int status = 0;
-  pid_t got = how == WAIT || how == ALL_IGNORED ? wait(&status) : waitpid(pid, &status, 0);
-  if (how >= IGNORED ? got != -1 : got != pid)
+  pid_t got = how == WAIT ? wait(&status) : waitpid(pid, &status, 0);
+  if (how == IGNORED ? got != -1 : got != pid)
     wait_wrong++;
 }
 
 static void play(enum reap how, bool group) {
-  signal(SIGCHLD, how >= IGNORED ? SIG_IGN : SIG_DFL);
+  signal(SIGCHLD, how == IGNORED ? SIG_IGN : SIG_DFL);
   pid_t pid = make(group);
   if (pid <= 1)
     _exit(2);
@@ -142,8 +140,7 @@ static void play_all(unsigned long most) {
     make_up_to(at[i]);
     for (int how = 0; how < REAPS; how++) {
       play((enum reap)how, false);
-      if (!blocked)
-        play((enum reap)how, true);
+      play((enum reap)how, true);
     }
   }
   strangers_stop();
@@ -173,8 +170,7 @@ int main(int argc, char **argv) {
       say("%s\n", calls[i].name);
     return 0;
   }
-  blocked = strcmp(argv[3], "blocked") == 0;
-  make = blocked || strcmp(argv[3], "vfork") == 0 ? by_vfork : strcmp(argv[3], "spawn") == 0 ? by_spawn : by_fork;
+  make = strcmp(argv[3], "vfork") == 0 ? by_vfork : strcmp(argv[3], "spawn") == 0 ? by_spawn : by_fork;
   if (make == by_vfork && !RAW_MAY_BE_SEEN) {
     say("nobody sees vfork() here\n");
     return 77;
@@ -185,12 +181,6 @@ int main(int argc, char **argv) {
     numbers[1] = atoi(argv[6]);
     strangers_resume(numbers);
     play_all(strtoul(argv[4], NULL, 10));
-  }
-  if (blocked) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &set, NULL);
   }
   strangers_start();
   if (strcmp(argv[2], "own") == 0) {
