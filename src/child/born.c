@@ -102,15 +102,23 @@ static void enter_by_pid(pid_t pid, int why, const char *how, bool sibling) {
   entered(pg_number_born(pid, 0, sibling ? PG_ID_SIBLING : 0), pid, 0, why, how);
 }
 
+/* Did a wait report the PID since this birth began? A handler has then reaped the newborn child. */
+static bool is_reaped_already(pid_t pid, unsigned forking) {
+  uint64_t ino;
+  pg_id id = pg_number_find(pid, &ino);
+  return forking && pg_id_state(id) >= PG_GONE && !pg_stamp_after(forking & ~1u, pg_id_stamp(id) << 1);
+}
+
 PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   if (pid <= 0)
     return;
   if (PG_UNLIKELY(pg_self_marks & PG_FORKED)) /* a handler has forked within this birth, and this is the copy */
     pg_is_guest();
   pg_count(births);
+  unsigned forking = (unsigned)pg_flag(&pg_hot.forking);
   pg_flag_set(&pg_hot.forking, 0);
   if (!pg_filter_can(PG_CAN_PIDFD)) {
-    if (pg_reach_ask(pid) == -ECHILD && !sibling)
+    if (!sibling && (pg_reach_ask(pid) == -ECHILD || is_reaped_already(pid, forking)))
       pg_child_bury(pid, how);
     else /* while it is not known whether a filter is in the way, pg_call_born() finds out, and tells */
       enter_by_pid(pid, pg_filter_is_untried() ? 0 : -EPERM, how, sibling);

@@ -9,6 +9,7 @@
 #include "runtime/filter.h"
 #include "runtime/next.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -55,8 +56,16 @@ void pg_call_after_filter(int whose, bool installed, const void *program);
 void pg_call_before_clone(uint64_t flags);
 /* Around a call that forks inside. `on` comes from the first half; the PID is passed through. flags: of clone(). */
 bool pg_call_before_fork(void);
-pid_t pg_call_after_fork(pid_t pid, bool on, int flags, enum pg_birth birth, const char *how);
 /* The parent's half, for calls that return in the parent alone. */
 void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const char *how);
+static inline pid_t pg_call_after_fork(pid_t pid, bool on, int flags, enum pg_birth birth, const char *how) {
+  if (pid == 0 && pg_mode() != PG_MODE_OFF)
+    pg_child_forked(flags);
+  else if (pid > 0 && on)
+    pg_call_born(pid, flags & CLONE_PARENT, birth, how);
+  else if (on)
+    pg_flag_set(&pg_hot.forking, 0);
+  return pid;
+}
 
 #endif

@@ -15,7 +15,7 @@ PG_HOT bool pg_call_before_fork(void) {
     pg_held_let_go(false);
   if (!pg_is_single_threaded())
     pg_window_before_fork();
-  pg_flag_set(&pg_hot.forking, 1);
+  pg_flag_set(&pg_hot.forking, (int)(atomic_load_explicit(&pg_hot.tickets, memory_order_relaxed) << 1 | 1));
   return true;
 }
 
@@ -48,14 +48,4 @@ PG_HOT void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const cha
     pg_child_identify_all();
   else if (untried)
     pg_degraded("number-only", pid, -EPERM, "known-by-pid");
-}
-
-PG_HOT pid_t pg_call_after_fork(pid_t pid, bool on, int flags, enum pg_birth birth, const char *how) {
-  if (pid == 0 && pg_mode() != PG_MODE_OFF)
-    pg_child_forked(flags);
-  else if (pid > 0 && on)
-    pg_call_born(pid, flags & CLONE_PARENT, birth, how);
-  else if (on)
-    pg_flag_set(&pg_hot.forking, 0);
-  return pid;
 }

@@ -83,9 +83,10 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
     unseen_reaped(pid);
     return;
   }
-  /* An own child that was entered before the wait began is the one that the wait reaped. A tracer also learns of a
-   * sibling's end; and by now another thread may have made a new child with that PID. */
-  bool dead = pg_reach_is_own(id) && !pg_stamp_after(pg_id_stamp(id), births);
+  /* An own child that was entered before the wait began is the one that the wait reaped, also while a call that forks
+   * is under way. A tracer also learns of a sibling's end; and by now another thread may have made a new child with
+   * that PID. */
+  bool dead = pg_reach_is_entered(id) && !pg_stamp_after(pg_id_stamp(id), births);
   if (!dead && pg_filter_can(PG_CAN_PIDFD))
     dead = pg_reach_is_gone(id, ino, false);
   if (dead)

@@ -45,6 +45,11 @@ bool pg_reach_is(int fd, uint64_t ino) {
   return pg_reach_read_ino(fd, &now) == 0 && (!ino || now == ino);
 }
 
+bool pg_reach_is_entered(pg_id id) {
+  return !(id & PG_ID_SIBLING) && !(pg_self_marks & PG_FORKED) &&
+         pg_stamp_after(pg_id_stamp(id), atomic_load_explicit(&pg_hot.inherited, memory_order_relaxed));
+}
+
 /* Is this perhaps a handler of pthread_atfork() in a child, before the shim knows of the fork? */
 static bool may_be_forked(void) {
   return PG_UNLIKELY(pg_flag(&pg_hot.forking)) && !(pg_filter_can(PG_CAN_PIDFD) && pg_sys_getpid() == pg_hot.pid);
@@ -52,10 +57,7 @@ static bool may_be_forked(void) {
 
 /* No id is, in a forked child that has not settled: a signal handler may have forked within any call of the shim. So
  * callers ask the kernel first, and this second. */
-bool pg_reach_is_own(pg_id id) {
-  return !(id & PG_ID_SIBLING) && !(pg_self_marks & PG_FORKED) && !may_be_forked() &&
-         pg_stamp_after(pg_id_stamp(id), atomic_load_explicit(&pg_hot.inherited, memory_order_relaxed));
-}
+bool pg_reach_is_own(pg_id id) { return pg_reach_is_entered(id) && !may_be_forked(); }
 
 #define LOOK (WNOHANG | WNOWAIT | WEXITED | __WALL)
 

@@ -46,6 +46,10 @@ int pg_reach_ask(pid_t pid);
  * the shim saw. */
 bool pg_reach_is_lost(pg_id id);
 
+/* Was the child entered by this process, as its own? A handler of pthread_atfork() in a child, before the shim knows of
+ * the fork, finds the children of its parent so. */
+bool pg_reach_is_entered(pg_id id);
+
 /* Was the child made by this process, so that the kernel calls it a child of this process? */
 bool pg_reach_is_own(pg_id id);
 

@@ -12,31 +12,44 @@
 
 _Atomic int pg_filter_cans;
 
-/* A filter is there from before the exec, and has not been tried. */
-static _Atomic bool untried;
 /* The program is installing a filter right now. This is what was allowed before, to be restored if it fails. */
 static _Atomic int before;
 
+static bool is_all(int cans) { return (cans & PG_CAN_ALL) == PG_CAN_ALL; }
+
 static void cans_are(int cans) {
-  if ((cans & PG_CAN_ALL) == PG_CAN_ALL)
+  if (is_all(cans))
     pg_state_clear(PG_STATE_FILTER);
   else
     pg_state_set(PG_STATE_FILTER);
   atomic_store_explicit(&pg_filter_cans, cans | PG_CAN_KNOWN, memory_order_relaxed);
 }
 
+/* The same, unless another thread or a handler has begun with a filter since `from` was read. Then that filter counts.
+ */
+static void cans_become(int from, int cans) {
+  int to = cans | PG_CAN_KNOWN;
+  if (!is_all(cans))
+    pg_state_set(PG_STATE_FILTER);
+  if (!atomic_compare_exchange_strong(&pg_filter_cans, &from, to) || !is_all(cans))
+    return;
+  pg_state_clear(PG_STATE_FILTER);
+  if (!is_all(atomic_load(&pg_filter_cans)))
+    pg_state_set(PG_STATE_FILTER);
+}
+
 /* A filter from before the exec allows what the loader itself has done: open, read and close files, and map memory. */
 PG_COLD bool pg_filter_look(int needed) {
-  if (!(atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & PG_CAN_KNOWN)) {
+  int cans = atomic_load_explicit(&pg_filter_cans, memory_order_relaxed);
+  if (!(cans & PG_CAN_KNOWN)) {
     int seccomp = pg_proc_self_read().seccomp;
     if (seccomp == 0) {
-      cans_are(PG_CAN_ALL | PG_CAN_SHARE | PG_CAN_SEND);
+      cans_become(cans, PG_CAN_ALL | PG_CAN_SHARE | PG_CAN_SEND);
     } else if (seccomp == 1) {
-      cans_are(0);
+      cans_become(cans, 0);
     } else { /* unknown if there is no /proc, or no free descriptor to read it */
       pg_probe_prepare();
-      atomic_store_explicit(&untried, true, memory_order_relaxed);
-      cans_are(PG_CAN_READ | PG_CAN_MAP);
+      cans_become(cans, PG_CAN_READ | PG_CAN_MAP | PG_CAN_UNTRIED);
     }
   }
   return (atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & needed) == needed;
@@ -46,18 +59,20 @@ PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
   static _Atomic int busy; /* one thread at a time; other threads go on by PID */
   if (!pg_filter_is_untried() || atomic_exchange_explicit(&busy, 1, memory_order_acquire))
     return pg_filter_can(PG_CAN_PIDFD);
-  int survived = pg_filter_is_untried() ? pg_probe(birth, pid) : -1;
+  int cans = atomic_load_explicit(&pg_filter_cans, memory_order_relaxed);
+  int survived = cans & PG_CAN_UNTRIED ? pg_probe(birth, pid) : -1;
   if (survived >= 0) {
     if (!(survived & PG_CAN_ASK)) /* a filter that refuses kill must not be bypassed */
       survived &= ~PG_CAN_KILL;
-    cans_are(survived | PG_CAN_READ | PG_CAN_MAP);
-    atomic_store_explicit(&untried, false, memory_order_relaxed);
+    cans_become(cans, survived | PG_CAN_READ | PG_CAN_MAP);
   }
   atomic_store_explicit(&busy, 0, memory_order_release);
   return pg_filter_can(PG_CAN_PIDFD);
 }
 
-PG_COLD bool pg_filter_is_untried(void) { return atomic_load_explicit(&untried, memory_order_relaxed); }
+PG_COLD bool pg_filter_is_untried(void) {
+  return atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & PG_CAN_UNTRIED;
+}
 
 /* ---- Filters of the program's own ---- */
 
@@ -129,17 +144,16 @@ static int let_pass(const struct pg_bpf_program *program) {
 
 /* A filter from before the exec is looked at first. A child that is born meanwhile stays known by PID. */
 PG_COLD void pg_filter_comes(void) {
-  pg_filter_can(0);
   pg_filter_look(0);
-  atomic_store_explicit(&before, atomic_load_explicit(&pg_filter_cans, memory_order_relaxed), memory_order_relaxed);
-  cans_are(0);
+  pg_state_set(PG_STATE_FILTER);
+  int cans = atomic_exchange_explicit(&pg_filter_cans, PG_CAN_KNOWN, memory_order_relaxed);
+  atomic_store_explicit(&before, cans, memory_order_relaxed);
 }
 
+/* With an own filter the one from before is not tried any more: a throw-away process could hang in the new one. */
 PG_COLD void pg_filter_came(bool installed, const void *program) {
   int cans = atomic_load_explicit(&before, memory_order_relaxed);
-  if (installed) {
+  if (installed)
     cans &= program ? let_pass(program) : 0;
-    atomic_store_explicit(&untried, false, memory_order_relaxed); /* a throw-away process could hang in this filter */
-  }
   cans_are(cans);
 }

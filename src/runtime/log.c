@@ -72,9 +72,14 @@ static void summary(int64_t unwaited, int64_t forgotten) {
 PG_COLD void pg_log_end(int64_t unwaited, int64_t forgotten) {
   if (!pg_config.summary)
     return;
-  if (pg_log_file_has_lost())
+  bool lost = pg_log_file_has_lost();
+  if (lost)
     pg_log_file_to_stderr();
   summary(unwaited, forgotten);
+  if (!lost && pg_log_file_has_lost()) { /* the summary itself */
+    pg_log_file_to_stderr();
+    summary(unwaited, forgotten);
+  }
 }
 
 PG_COLD void pg_log_child(const char *event, pid_t pid, const char *how) {

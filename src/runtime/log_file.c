@@ -156,7 +156,8 @@ PG_HOT void pg_log_forked(void) {
     return;
   if (is_at(fd))
     pg_sys_close(fd);
-  pg_log_file_open(&why);
+  if (pg_log_file_open(&why) >= 0)
+    atomic_store_explicit(&out.lost, false, memory_order_relaxed);
 }
 
 void pg_log_file_note_stderr(void) { pg_sys_fstat_ids(STDERR_FILENO, &out.error_dev, &out.error_ino); }
@@ -185,7 +186,12 @@ static int write_quietly(int fd, const char *text, size_t n) {
   struct {
     int64_t sec, nsec;
   } now = {0, 0};
-  if (pg_sys5(SYS_ppoll, &room, 1, &now, NULL, 0) != 1 || !(room.revents & POLLOUT) || (room.revents & POLLERR))
+  int ready = (int)pg_sys5(SYS_ppoll, &room, 1, &now, NULL, 0);
+  if (ready < 0)
+    return ready;
+  if (room.revents & POLLERR) /* a FIFO without a reader */
+    return -EPIPE;
+  if (!(room.revents & POLLOUT))
     return -EAGAIN;
   const uint64_t held = SIGNAL_BIT(SIGPIPE) | SIGNAL_BIT(SIGXFSZ) | SIGNAL_BIT(SIGTTOU);
   uint64_t before = 0, pending = 0, raised = 0;
@@ -205,21 +211,25 @@ static int write_quietly(int fd, const char *text, size_t n) {
   return r == (ssize_t)n ? 0 : -ENOSPC;
 }
 
-/* The descriptor to write to. The program may have closed or replaced the one that was open. */
+/* The descriptor to write to, or -errno. The program may have closed or replaced the one that was open. */
 static int find_out(void) {
   const char *why = NULL;
   int fd = atomic_load_explicit(&out.fd, memory_order_acquire);
   if (fd >= 0 && is_at(fd))
     return fd;
   if (!pg_config.log_path[0])
-    return is_at(STDERR_FILENO) ? STDERR_FILENO : -1;
-  if (pg_config.log_path[0] == '/') /* a relative path may lead elsewhere by now */
-    pg_log_file_open(&why);
-  return atomic_load_explicit(&out.fd, memory_order_acquire);
+    return is_at(STDERR_FILENO) ? STDERR_FILENO : -EBADF;
+  if (pg_config.log_path[0] != '/') /* a relative path may lead elsewhere by now */
+    return -EBADF;
+  int low = pg_log_file_open(&why);
+  fd = atomic_load_explicit(&out.fd, memory_order_acquire);
+  if (low < 0)
+    return low;
+  return fd >= 0 && is_at(fd) ? fd : -EBADF;
 }
 
 int pg_log_file_write(const char *text, size_t n) {
-  int fd = find_out(), r = fd >= 0 && is_at(fd) ? write_quietly(fd, text, n) : -EBADF;
+  int fd = find_out(), r = fd < 0 ? fd : write_quietly(fd, text, n);
   if (r == 0)
     return 0;
   pg_count(log_failures);

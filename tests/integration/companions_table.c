@@ -5,7 +5,14 @@
 #include <string.h>
 
 #define LIB "/usr/lib/*-linux-gnu/"
+/* The runtime of the compiler that has built the programs. There may be those of others. */
+#ifdef __clang__
 #define SANITIZER(name) "/usr/lib/gcc/*-linux-gnu/*/lib" name ".so"
+#else
+#define TEXT_OF(number) #number
+#define OF_GCC(version, name) "/usr/lib/gcc/*-linux-gnu/" TEXT_OF(version) "/lib" name ".so"
+#define SANITIZER(name) OF_GCC(__GNUC__, name)
+#endif
 #define BOTH(title, library, ...)                                                                                      \
   {.name = title "-before", .needs = library, .flags = CASES, __VA_ARGS__}, {                                          \
     .name = title "-behind", .needs = library, .flags = CASES | BEHIND, __VA_ARGS__                                    \

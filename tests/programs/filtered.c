@@ -2,8 +2,9 @@
 /* filtered CALL WHEN MAKE MOST: a filter kills the program for this one system call. Under it the program makes and
  * reaps children in the plain ways. It signals their PIDs when a stranger has them. It does so at child 1, 300, 5,000
  * and 30,000, as far as MOST. WHEN is own, where the program installs the filter by itself, or before, where it was
- * there before the exec. MAKE is fork, vfork or spawn. Without arguments the program lists the calls. The filter kills
- * the program at once if the program, or libc for it, makes the call by itself.
+ * there before the exec. MAKE is fork, vfork or spawn; or handled, which is vfork with a handler of SIGCHLD. There a
+ * child is also reaped while a vfork is under way, and groups are left out. Without arguments the program lists the
+ * calls. The filter kills the program at once if the program, or libc for it, makes the call by itself.
  *
  * Prints "did NAME NUMBER" and "bad NAME NUMBER" as `threads` does, but without stdio, which makes calls of its own. An
  * ordinary program: it knows nothing of pidguard. Status 77: this cannot be shown here. */
@@ -95,8 +96,69 @@ static pid_t by_spawn(bool leader) {
 }
 
 static pid_t (*make)(bool leader);
+static bool handled;
 
-enum reap { WAIT, WAITPID, IGNORED, REAPS };
+enum reap { WAIT, WAITPID, IGNORED, HANDLER, NEWBORN };
+
+/* The child that the handler is to reap. */
+static volatile pid_t expected;
+
+static void on_child(int sig) {
+  int saved = errno;
+  (void)sig;
+  if (expected > 1 && waitpid(expected, NULL, 0) == expected)
+    expected = 0;
+  errno = saved;
+}
+
+/* The parent waits for the second child to end. Meanwhile that child kills the first one, so the handler runs at the
+ * end of the system call. */
+static pid_t reaped_in_handler(void) {
+  pid_t pid = vfork();
+  if (pid == 0) {
+    execl("/bin/sleep", "sleep", "1000", (char *)NULL);
+    _exit(7);
+  }
+  if (pid <= 1)
+    _exit(2);
+  expected = pid;
+  pid_t other = vfork();
+  if (other == 0) {
+    const struct timespec moment = {0, 20000000};
+    raw_call(SYS_kill, pid, SIGKILL, 0, 0, 0);
+    raw_call(SYS_nanosleep, (long)(uintptr_t)&moment, 0, 0, 0, 0);
+    _exit(7);
+  }
+  if (other <= 1 || waitpid(other, NULL, 0) != other)
+    _exit(2);
+  births++;
+  if (expected)
+    wait_wrong++;
+  return pid;
+}
+
+static void on_birth(int sig) {
+  int saved = errno;
+  (void)sig;
+  if (waitpid(-1, NULL, 0) == -1)
+    wait_wrong++;
+  errno = saved;
+}
+
+/* The handler runs at the end of the system call vfork, before libc or the shim goes on. */
+static pid_t reaped_at_birth(void) {
+  pid_t self = (pid_t)raw_call(SYS_getpid, 0, 0, 0, 0, 0);
+  if (self <= 1)
+    _exit(2);
+  signal(SIGUSR1, on_birth);
+  pid_t pid = vfork();
+  if (pid == 0) {
+    raw_call(SYS_kill, self, SIGUSR1, 0, 0, 0);
+    _exit(7);
+  }
+  births++;
+  return pid;
+}
 
 /* Waits for the child in one of the plain ways. With IGNORED the wait ends when the kernel has reaped the child. */
 static void reap(pid_t pid, enum reap how) {
@@ -107,12 +169,19 @@ static void reap(pid_t pid, enum reap how) {
 }
 
 static void play(enum reap how, bool group) {
-  signal(SIGCHLD, how == IGNORED ? SIG_IGN : SIG_DFL);
-  pid_t pid = make(group);
+  if (!handled)
+    signal(SIGCHLD, how == IGNORED ? SIG_IGN : SIG_DFL);
+  pid_t pid;
+  if (how < HANDLER) {
+    pid = make(group);
+    births++;
+  } else {
+    pid = how == HANDLER ? reaped_in_handler() : reaped_at_birth();
+  }
   if (pid <= 1)
     _exit(2);
-  births++;
-  reap(pid, how);
+  if (how < HANDLER)
+    reap(pid, how);
   if (stranger_take(pid, STRANGER_NUMBER) != pid)
     _exit(2);
   int result = kill(group ? -pid : pid, SIGTERM);
@@ -120,7 +189,8 @@ static void play(enum reap how, bool group) {
   if (result != -1 || errno != ESRCH)
     stale_passed++;
   stranger_end(pid, STRANGER_NUMBER);
-  signal(SIGCHLD, SIG_DFL);
+  if (!handled)
+    signal(SIGCHLD, SIG_DFL);
 }
 
 /* Makes and reaps other children until the next one is child `number`. */
@@ -138,9 +208,11 @@ static void play_all(unsigned long most) {
   static const unsigned long at[] = {1, 300, 5000, 30000};
   for (size_t i = 0; i < sizeof at / sizeof *at && at[i] <= most; i++) {
     make_up_to(at[i]);
-    for (int how = 0; how < REAPS; how++) {
-      play((enum reap)how, false);
-      play((enum reap)how, true);
+    for (int how = WAIT; how <= (handled ? NEWBORN : IGNORED); how++) {
+      if (!handled || how != IGNORED)
+        play((enum reap)how, false);
+      if (!handled)
+        play((enum reap)how, true);
     }
   }
   strangers_stop();
@@ -170,12 +242,15 @@ int main(int argc, char **argv) {
       say("%s\n", calls[i].name);
     return 0;
   }
-  make = strcmp(argv[3], "vfork") == 0 ? by_vfork : strcmp(argv[3], "spawn") == 0 ? by_spawn : by_fork;
+  handled = strcmp(argv[3], "handled") == 0;
+  make = handled || strcmp(argv[3], "vfork") == 0 ? by_vfork : strcmp(argv[3], "spawn") == 0 ? by_spawn : by_fork;
   if (make == by_vfork && !RAW_MAY_BE_SEEN) {
     say("nobody sees vfork() here\n");
     return 77;
   }
   int numbers[2];
+  if (handled)
+    signal(SIGCHLD, on_child);
   if (again) {
     numbers[0] = atoi(argv[5]);
     numbers[1] = atoi(argv[6]);

@@ -422,6 +422,47 @@ static void after_misled(void) {
     finish(pids[i]);
   }
 }
+/* The shim knows these children by PID, and may not ask for them. The waits leave them out by their options. */
+static void denied(void) {
+  int status = 0;
+  pid_t pid = fork_ok();
+  if (pid == 0) {
+    answer_one(SYS_waitid, SECCOMP_RET_ERRNO | EPERM);
+    exec_under(SYS_pidfd_open, SECCOMP_RET_ERRNO | EPERM, "-after-denied");
+  }
+  MUST(waitpid(pid, &status, 0) == pid);
+  note("%s", status_text(status));
+}
+static int pause_only(void *unused) {
+  for (;;)
+    pause();
+  return unused != NULL;
+}
+static void *wait_for_own(void *pid) {
+  pid_t got = waitpid((pid_t)(intptr_t)pid, NULL, WNOHANG | __WNOTHREAD);
+  note("a thread's own: %s", wait_text(got, (pid_t)(intptr_t)pid));
+  return NULL;
+}
+static void after_denied(void) {
+  static char stack[65536] __attribute__((aligned(16)));
+  pthread_t thread;
+  pid_t plain = fork_pausing(), quiet = clone(pause_only, stack + sizeof stack, 0, NULL);
+  MUST(quiet > 1);
+  pid_t got = waitpid(plain, NULL, WNOHANG | __WCLONE);
+  note("with __WCLONE: %s", wait_text(got, plain));
+  got = waitpid(quiet, NULL, 0);
+  note("without __WALL: %s", wait_text(got, quiet));
+  MUST(pthread_create(&thread, NULL, wait_for_own, (void *)(intptr_t)plain) == 0);
+  MUST(pthread_join(thread, NULL) == 0);
+  note("living: %s", call_text(kill_ok(plain, 0)));
+  note("living: %s", call_text(kill_ok(quiet, SIGKILL)));
+  MUST(waitpid(quiet, NULL, __WALL) == quiet);
+  finish(plain);
+  signal(SIGCHLD, SIG_IGN);
+  plain = fork_exiting(0);
+  got = waitpid(plain, NULL, 0);
+  note("ignored: %s", wait_text(got, plain));
+}
 /* The first child under a filter from before the exec is a sibling: no wait of this process tells that it lives. */
 static void sibling_first(void) {
   int killed = 0, ended = 0;
@@ -435,11 +476,6 @@ static void sibling_first(void) {
     ended += status == 0;
   }
   note("killed %d, ended %d", killed, ended);
-}
-static int pause_only(void *unused) {
-  for (;;)
-    pause();
-  return unused != NULL;
 }
 static void after_sibling(void) {
   static char stack[65536] __attribute__((aligned(16)));
@@ -708,6 +744,8 @@ const struct test_case cases[] = {
     {"-after-sibling", after_sibling},
     {"-misled", misled},
     {"-after-misled", after_misled},
+    {"-denied", denied},
+    {"-after-denied", after_denied},
     {"-shared-memory", shared_memory},
     {"-files-apart", files_apart},
     {"-closes-listed", closes_listed},

@@ -250,6 +250,8 @@ done
 run "$pidguard" --log=/dev/full dash -c '/bin/true; /bin/true; exit 3'
 expect status 3
 expect err 'pidguard level=error event=log-lost *result=ENOSPC'
+run env PIDGUARD_SUMMARY=1 PIDGUARD_LOG=/dev/full "$pidguard" bash -c 'exit 3'
+expect err '*event=log-lost *event=summary *'
 
 # Subcommands, and commands with the name of one.
 run "$pidguard" run --mode=off sh -c 'echo $PIDGUARD_MODE; exit 6'
