@@ -284,16 +284,20 @@ static void close_lifted(int low) {
 }
 
 /* Another thread of the parent may just have opened a pidfd, and not yet have told its number. A pidfd of the same
- * process gets the lowest free number, so the other one is below it. Before Linux 6.9 nothing tells one pidfd from
- * another. */
+ * process gets the lowest free number, so the other one is below it. If that process was reaped meanwhile, it is the
+ * pidfd whose process is gone. Before Linux 6.9 nothing else tells one pidfd from another. */
 static void close_opened(pid_t pid) {
   struct pg_window window;
-  uint64_t ino;
+  uint64_t ino = 0;
   pg_window_open(&window);
   int low = pid > 1 && window.open ? pg_sys_pidfd_open(pid, 0) : -1;
-  bool known = low >= 0 && pg_reach_read_ino(low, &ino) == 0 && ino;
+  bool gone = low == -ESRCH;
+  if (gone)
+    low = pg_sys_pidfd_open(pg_sys_getpid(), 0);
+  bool known = low >= 0 && (gone || (pg_reach_read_ino(low, &ino) == 0 && ino));
   for (int fd = low - 1; known && fd >= 0; fd--)
-    if (pg_sys_fcntl(fd, F_GETFD, 0) == FD_CLOEXEC && pg_reach_is(fd, ino)) {
+    if (pg_sys_fcntl(fd, F_GETFD, 0) == FD_CLOEXEC && pg_reach_is(fd, ino) &&
+        (!gone || pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH)) {
       pg_sys_close(fd);
       break;
     }

@@ -85,11 +85,11 @@ static void close_proven(int fd, uint64_t ino) {
 static void empty(struct pg_cell *cell, uint64_t id) {
   uint64_t ino = atomic_load_explicit(&cell->ino, memory_order_relaxed);
   int fd = pg_cell_fd(cell);
+  if (fd >= 0 && !pg_is_single_threaded()) /* a child that is forked from now on finds it in the cell, or noted */
+    pg_window_note(fd);
   if (fd < 0 || !atomic_compare_exchange_strong_explicit(&cell->id, &id, 0, memory_order_seq_cst, memory_order_relaxed))
     return;
   wait_for_uses(fd, false);
-  if (!pg_is_single_threaded())
-    pg_window_note(fd);
   close_proven(fd, ino);
   atomic_store_explicit(&cell->fd, 0, memory_order_release);
   atomic_fetch_sub_explicit(&pg_held_count, 1, memory_order_relaxed);
@@ -136,7 +136,8 @@ void pg_held_offer(pg_id id, uint64_t ino, int low, bool leader) {
   if (!is_free(cell, was))
     return;
   if ((was == id || leader) && atomic_load_explicit(&pg_held_count, memory_order_relaxed) < most) {
-    hold(cell, id, ino, low, leader);
+    if (pg_reach_is(low, ino)) /* a filter may refuse the look: what cannot be proven could not be closed again */
+      hold(cell, id, ino, low, leader);
   } else if (was != id) {
     atomic_store_explicit(&cell->fd, 0, memory_order_relaxed);
     atomic_store_explicit(&cell->id, id, memory_order_release);

@@ -101,6 +101,14 @@ static inline long pg_sys6(long n, long a, long b, long c, long d, long e, long 
   pg_sys6(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), PG_SYS_ARG_(c), PG_SYS_ARG_(d), PG_SYS_ARG_(e), 0)
 
 static inline pid_t pg_sys_getpid(void) { return (pid_t)pg_sys0(SYS_getpid); }
+/* The kernel's structure begins with these two, and is no longer than this one. */
+struct pg_action {
+  uintptr_t handler;
+  unsigned long flags, rest[22];
+};
+static inline int pg_sys_action(int sig, struct pg_action *ret) {
+  return (int)pg_sys4(SYS_rt_sigaction, sig, NULL, ret, 8);
+}
 static inline pid_t pg_sys_getppid(void) { return (pid_t)pg_sys0(SYS_getppid); }
 static inline int pg_sys_kill(pid_t pid, int sig) { return (int)pg_sys2(SYS_kill, pid, sig); }
 static inline int pg_sys_close(int fd) { return (int)pg_sys1(SYS_close, fd); }

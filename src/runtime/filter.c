@@ -44,7 +44,7 @@ PG_COLD bool pg_filter_look(int needed) {
   if (!(cans & PG_CAN_KNOWN)) {
     int seccomp = pg_proc_self_read().seccomp;
     if (seccomp == 0) {
-      cans_become(cans, PG_CAN_ALL | PG_CAN_SHARE | PG_CAN_SEND);
+      cans_become(cans, PG_CAN_ALL | PG_CAN_SHARE | PG_CAN_SEND | PG_CAN_ACTION);
     } else if (seccomp == 1) {
       cans_become(cans, 0);
     } else { /* unknown if there is no /proc, or no free descriptor to read it */
@@ -108,6 +108,7 @@ static const struct {
     {PG_CAN_ASK, {SYS_kill, 2, {0, 0}}},
     {PG_CAN_THREAD, {SYS_tgkill, 4, {0, 0, 0}}},
     {PG_CAN_PARENT, {SYS_getppid, 0, {0}}},
+    {PG_CAN_ACTION, {SYS_rt_sigaction, 3, {SIGCHLD, 0}}},
     {PG_CAN_READ, {PG_SYS_OPEN, 0, {0}}},
     {PG_CAN_READ, {SYS_read, 0, {0}}},
     {PG_CAN_READ, {SYS_close, 0, {0}}},
@@ -129,7 +130,7 @@ static const struct {
 static int let_pass(const struct pg_bpf_program *program) {
   static _Atomic int busy;
   static struct pg_bpf_room room;
-  int cans = PG_CAN_ALL | PG_CAN_SEND;
+  int cans = PG_CAN_ALL | PG_CAN_SEND | PG_CAN_ACTION;
   if (atomic_exchange_explicit(&busy, 1, memory_order_acquire)) /* another thread installs a filter at the same time */
     return 0;
   for (size_t i = 0; i < PG_ARRAY_LEN(needed); i++)

@@ -2,6 +2,7 @@
 #include "runtime/gone.h"
 
 #include "kernel/sys.h"
+#include "runtime/filter.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -15,13 +16,11 @@ static struct {
   _Atomic int64_t when;
 } graves[GRAVES]; /* not touched without a log, and so not in memory */
 
-/* Does the kernel itself reap the children of this process? The kernel's structure begins with the handler and the
- * flags. */
+/* Does the kernel itself reap the children of this process? */
 static bool kernel_reaps(void) {
-  unsigned long action[24] = {0};
-  if (pg_sys4(SYS_rt_sigaction, SIGCHLD, NULL, action, 8) < 0)
-    return false;
-  return action[0] == (unsigned long)(uintptr_t)SIG_IGN || (action[1] & SA_NOCLDWAIT);
+  struct pg_action action;
+  return pg_filter_can(PG_CAN_ACTION) && pg_sys_action(SIGCHLD, &action) == 0 &&
+         (action.handler == (uintptr_t)SIG_IGN || (action.flags & SA_NOCLDWAIT));
 }
 
 void pg_gone_note(pid_t pid, const char *how) {

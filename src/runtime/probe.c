@@ -34,12 +34,13 @@ static bool try_block(void) {
 }
 
 /* In this order. The last one closes descriptors. */
-static const uint16_t groups[] = {PG_CAN_CHILD, PG_CAN_ASK,  PG_CAN_THREAD, PG_CAN_PARENT,
-                                  PG_CAN_HOLD,  PG_CAN_SEND, PG_CAN_PIDFD};
+static const uint16_t groups[] = {PG_CAN_CHILD,  PG_CAN_ASK,  PG_CAN_THREAD, PG_CAN_PARENT,
+                                  PG_CAN_ACTION, PG_CAN_HOLD, PG_CAN_SEND,   PG_CAN_PIDFD};
 
 /* Makes the calls of a group without an effect. False: the group is refused by an errno that matters. */
 static bool try_group(int group, pid_t pid) {
   siginfo_t info = {.si_code = SI_QUEUE};
+  struct pg_action action;
   uint64_t dev, ino;
   int fd;
   switch (group) {
@@ -56,6 +57,8 @@ static bool try_group(int group, pid_t pid) {
   case PG_CAN_PARENT:
     pg_sys_getppid();
     return true;
+  case PG_CAN_ACTION:
+    return pg_sys_action(SIGCHLD, &action) == 0;
   case PG_CAN_HOLD:
     fd = pg_sys_openat(AT_FDCWD, "/", O_RDONLY | O_CLOEXEC, 0);
     pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);

@@ -105,12 +105,25 @@ int pg_window_recent(int i) {
              : atomic_load_explicit(&recent[n % PG_WINDOW_RECENT], memory_order_relaxed) - 1;
 }
 
+/* The kernel queues a blocked signal also where the program ignores it, and wakes another thread to take it
+ * (sig_ignored() in kernel/signal.c). That ends calls which are not restarted. So in a program with threads SIGCHLD
+ * stays unblocked as long as no handler can come. */
+static PG_NOINLINE uint64_t to_block_with_threads(void) {
+  struct pg_action action;
+  bool stays = pg_filter_can(PG_CAN_ACTION) && pg_sys_action(SIGCHLD, &action) == 0 &&
+               (action.handler == (uintptr_t)SIG_DFL || action.handler == (uintptr_t)SIG_IGN);
+  return stays ? ~((uint64_t)1 << (SIGCHLD - 1)) : UINT64_MAX;
+}
+
 void pg_window_open(struct pg_window *window) {
-  const uint64_t all = UINT64_MAX;
   *window = (struct pg_window){.open = pg_filter_can(PG_CAN_PIDFD)};
-  if (window->open && pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &window->mask, sizeof all) < 0)
+  if (!window->open)
+    return;
+  bool threads = !pg_is_single_threaded();
+  uint64_t set = PG_UNLIKELY(threads) ? to_block_with_threads() : UINT64_MAX;
+  if (pg_sys4(SYS_rt_sigprocmask, SIG_BLOCK, &set, &window->mask, sizeof set) < 0)
     window->mask = 0;
-  window->locked = window->open && !pg_is_single_threaded() && !is_guest() && pg_window_lock();
+  window->locked = PG_UNLIKELY(threads) && !is_guest() && pg_window_lock();
   if (window->locked) {
     atomic_store_explicit(&pg_hot.low, PG_LOW_ANY, memory_order_seq_cst);
     atomic_fetch_add_explicit(&pg_hot.windows, 1, memory_order_seq_cst); /* last: see pg_window_leaves_open() */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The window: the few system calls during which a low descriptor number belongs to the shim. The kernel gives a new
- * pidfd the lowest free number, which the program could use at the same moment. So all signals are blocked meanwhile.
- * In a program with threads a lock also keeps out dup2 and dup3 onto numbers of the program's choice. A close of a
- * number that the program does not have open is not made. No call within a window blocks, so a wait for its end is
- * short and bounded. Calls filter, kernel. */
+ * pidfd the lowest free number, which the program could use at the same moment. So signals with handlers are blocked
+ * meanwhile. In a program with threads a lock also keeps out dup2 and dup3 onto numbers of the program's choice. A
+ * close of a number that the program does not have open is not made. No call within a window blocks, so a wait for its
+ * end is short and bounded. Calls filter, kernel. */
 #ifndef PG_RUNTIME_WINDOW_H
 #define PG_RUNTIME_WINDOW_H
 

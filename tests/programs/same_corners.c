@@ -280,6 +280,27 @@ static void thread_has_old_number(void) {
   finish(pid);
 }
 
+/* A thread of the program itself has the PID of a child that is gone. */
+static void own_thread_has_old_number(void) {
+  pid_t old = fork_exiting(3);
+  volatile int tid = 0;
+  MUST(waitpid(old, NULL, 0) == old);
+  for (int tries = 0; tries < 50 && tid != old; tries++) {
+    pthread_t thread;
+    if (next_pid_is(old) != 1)
+      skip("the test cannot choose PIDs here (ns_last_pid)");
+    tid = 0;
+    MUST(pthread_create(&thread, NULL, thread_pauses, (void *)&tid) == 0);
+    while (tid == 0)
+      sched_yield();
+  }
+  if (tid != old)
+    skip("another process was always faster");
+  NOTE(kill(old, 0));
+  NOTE(sigqueue(old, 0, (union sigval){.sival_int = 1}));
+  NOTE(tgkill(getpid(), old, 0));
+}
+
 /* A child that shares the memory and the descriptors puts a file on the lowest free number, again and again. */
 static int lowest_number;
 static int puts_on_lowest(void *unused) {
@@ -321,6 +342,7 @@ const struct test_case cases[] = {
     {"guest_of_the_first", guest_of_the_first},
     {"forked_by_instruction", forked_by_instruction},
     {"thread_has_old_number", thread_has_old_number},
+    {"own_thread_has_old_number", own_thread_has_old_number},
     {"descriptors-shared", descriptors_shared},
     {NULL, NULL},
 };

@@ -398,6 +398,11 @@ static void births_leave_nothing(unsigned refused) {
     pid_t pid = fork_exiting(i), result = wait(&status);
     end_of("child", result, pid, status);
   }
+  for (int i = 0; i < 20; i++) { /* the second signal would keep a pidfd open */
+    pid_t pid = fork_pausing();
+    MUST(kill_ok(pid, 0) == 0 && kill_ok(pid, 0) == 0);
+    finish(pid);
+  }
   note("%d", count_open() > before + 1);
 }
 static void no_fstatfs(void) { births_leave_nothing(SYS_fstatfs); }

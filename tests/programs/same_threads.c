@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -738,6 +739,38 @@ static void daemon_of_a_threaded_program(void) {
   MUST(close(tell[0]) == 0 && close(tell[1]) == 0);
 }
 
+/* Nothing wakes a thread that waits, as the program ignores SIGCHLD by default. */
+static atomic_int interrupted, waits_now;
+static void *waits_for_events(void *epoll) {
+  struct epoll_event event;
+  int r;
+  waits_now = 1;
+  while ((r = epoll_wait(*(int *)epoll, &event, 1, -1)) != 1)
+    interrupted += r < 0 && errno == EINTR;
+  return NULL;
+}
+
+static void others_undisturbed(void) {
+  pthread_t thread;
+  int ends[2], epoll = epoll_create1(0);
+  struct epoll_event event = {.events = EPOLLIN};
+  MUST(epoll >= 0 && pipe(ends) == 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, ends[0], &event) == 0);
+  MUST(pthread_create(&thread, NULL, waits_for_events, &epoll) == 0);
+  while (!waits_now)
+    sched_yield();
+  sleep_ms(10);
+  for (int i = 0; i < 3000; i++) {
+    pid_t pid = vfork();
+    if (pid == 0)
+      _exit(0);
+    MUST(pid > 1 && waitpid(pid, NULL, 0) == pid);
+  }
+  for (int i = 0; i < 300; i++)
+    finish(fork_pausing());
+  MUST(write(ends[1], "", 1) == 1 && pthread_join(thread, NULL) == 0);
+  note("interrupted: %d", interrupted);
+}
+
 const struct test_case cases[] = {
     {"concurrent", concurrent},
     {"one-reaper", one_reaper},
@@ -756,6 +789,7 @@ const struct test_case cases[] = {
     {"forked-while-few-signalled", forked_while_few_signalled},
     {"forked-after-each-call", forked_after_each_call},
     {"daemon-of-a-threaded-program", daemon_of_a_threaded_program},
+    {"others-undisturbed", others_undisturbed},
 #ifdef SYS_clone3
     {"namesake-of-the-dead", namesake_of_the_dead},
 #endif
