@@ -48,7 +48,8 @@ void pg_child_log_late_wait(pid_t pid, struct pg_call call) {
 }
 
 static bool is_own_thread(pid_t tid) {
-  return tid > 0 && pg_filter_can(PG_CAN_THREAD) && pg_sys3(SYS_tgkill, pg_sys_getpid(), tid, 0) == 0;
+  return tid > 0 && !pg_is_single_threaded() && pg_filter_can(PG_CAN_THREAD) &&
+         pg_sys3(SYS_tgkill, pg_getpid(), tid, 0) == 0;
 }
 
 /* A stale signal is refused, or in audit mode logged and left to libc. The modes differ in nothing else: a signal to a
