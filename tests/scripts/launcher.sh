@@ -247,11 +247,14 @@ for option in --help --version; do
 done
 
 # A log that cannot be written says so at once: this program ends by _exit(), without its summary.
-run "$pidguard" --log=/dev/full dash -c '/bin/true; /bin/true; exit 3'
-expect status 3
-expect err 'pidguard level=error event=log-lost *result=ENOSPC'
-run env PIDGUARD_SUMMARY=1 PIDGUARD_LOG=/dev/full "$pidguard" bash -c 'exit 3'
-expect err '*event=log-lost *event=summary *'
+# In a user namespace /dev/full belongs to nobody there, so the log does not go there.
+if [[ $(stat -c %u /dev/full) == 0 ]]; then
+  run "$pidguard" --log=/dev/full dash -c '/bin/true; /bin/true; exit 3'
+  expect status 3
+  expect err 'pidguard level=error event=log-lost *result=ENOSPC'
+  run env PIDGUARD_SUMMARY=1 PIDGUARD_LOG=/dev/full "$pidguard" bash -c 'exit 3'
+  expect err '*event=log-lost *event=summary *'
+fi
 
 # Subcommands, and commands with the name of one.
 run "$pidguard" run --mode=off sh -c 'echo $PIDGUARD_MODE; exit 6'
