@@ -10,6 +10,7 @@
 #include "runtime/log.h"
 #include "runtime/next.h"
 #include "runtime/probe.h"
+#include "runtime/proc_self.h"
 
 #include <fcntl.h>
 #include <sys/auxv.h>
@@ -223,6 +224,8 @@ PG_COLD void pg_child_adopt_all(void) {
       pg_buf_str(&b, "/proc/self/task/");
       pg_buf_dec(&b, pg_sys_getpid());
     } else { /* the first thread cannot be named without a call that the program does not make */
+      if (pg_proc_self_read().foreign)
+        break;
       pg_buf_str(&b, "/proc/thread-self");
     }
     pg_buf_str(&b, "/children");

@@ -47,7 +47,7 @@ void pg_child_log_late_wait(pid_t pid, struct pg_call call) {
   pg_line_end(&line);
 }
 
-static bool is_own_thread(pid_t tid) {
+static PG_NOINLINE bool is_own_thread(pid_t tid) {
   return tid > 0 && !pg_is_single_threaded() && pg_filter_can(PG_CAN_THREAD) &&
          pg_sys3(SYS_tgkill, pg_getpid(), tid, 0) == 0;
 }
@@ -181,6 +181,8 @@ static int reach_group(pid_t pgid, const struct pg_signal *s, struct pg_call cal
     if (!ended)
       return r; /* the child lives, but its group has no members at the moment */
     id = pg_child_found_gone(id);
+    if (!id) /* another thread or a handler was faster, and by now the group may be a stranger's */
+      return reach_group(pgid, s, call, ret_told);
   }
   if (pg_id_state(id) != PG_GONE) {
     if (!pg_filter_can(PG_CAN_ASK) || pg_id_state(id) != PG_GONE_GROUP)

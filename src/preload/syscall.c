@@ -127,7 +127,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     uint64_t flags = (uint64_t)a;
     if (n == SYS_clone3)
       memcpy(&flags, (const void *)a, sizeof flags);
-    enum pg_birth birth = n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_OTHER;
+    enum pg_birth birth = n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_CLONE3;
     return pg_call_after_fork((pid_t)pg_sys6(n, a, b, c, d, e, f), on, (int)flags, birth, "syscall");
   }
   case SYS_close:

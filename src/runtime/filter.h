@@ -37,6 +37,7 @@ enum pg_birth {
   PG_BIRTH_CLONE,
   PG_BIRTH_SPAWN, /* libc's posix_spawn: clone3, or clone */
   PG_BIRTH_VFORK,
+  PG_BIRTH_CLONE3,
   PG_BIRTH_OTHER, /* a call that tells nothing of those */
 };
 

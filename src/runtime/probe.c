@@ -37,7 +37,8 @@ static bool try_block(void) {
 static const uint16_t groups[] = {PG_CAN_CHILD,  PG_CAN_ASK,  PG_CAN_THREAD, PG_CAN_PARENT,
                                   PG_CAN_ACTION, PG_CAN_HOLD, PG_CAN_SEND,   PG_CAN_PIDFD};
 
-/* Makes the calls of a group without an effect. False: the group is refused by an errno that matters. */
+/* Makes the calls of a group without an effect. False: the group is refused by an errno that matters, or the answer is
+ * not the kernel's. The newborn child is no child of the throw-away process. A filter may also feign success. */
 static bool try_group(int group, pid_t pid) {
   siginfo_t info = {.si_code = SI_QUEUE};
   struct pg_action action;
@@ -46,8 +47,7 @@ static bool try_group(int group, pid_t pid) {
   switch (group) {
   case PG_CAN_CHILD:
     pg_sys_waitid(PG_P_PIDFD, (id_t)-1, NULL, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
-    pg_sys_waitid(P_PID, (id_t)pid, NULL, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL);
-    return true;
+    return pg_sys_waitid(P_PID, (id_t)pid, NULL, WNOHANG | WNOWAIT | WEXITED | __WALL, NULL) == -ECHILD;
   case PG_CAN_ASK: /* INT_MAX: the kernel's own answer about a PID that no process can have */
     pg_sys_kill(pid, 0);
     return pg_sys_kill(INT_MAX, 0) == -ESRCH;
@@ -78,7 +78,8 @@ static bool try_group(int group, pid_t pid) {
     pg_sys_fstatfs_type(fd);
     pg_sys_pidfd_send_signal(fd, 0, NULL, 0);
     pg_sys0(SYS_sched_yield);
-    return true;
+    return pg_sys_pidfd_open(-1, 0) < 0 && pg_sys_fstat_ids(-1, &dev, &ino) < 0 && pg_sys_fstatfs_type(-1) < 0 &&
+           pg_sys_pidfd_send_signal(-1, 0, NULL, 0) < 0;
   }
 }
 
@@ -179,6 +180,8 @@ static long make_probe(enum pg_birth birth) {
   }
   case PG_BIRTH_CLONE:
     return by_clone(false);
+  case PG_BIRTH_CLONE3:
+    return by_clone(true);
   default:
     return -1;
   }

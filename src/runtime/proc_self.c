@@ -22,9 +22,9 @@ static bool has_sigchld(const char *mask) {
 PG_COLD struct pg_proc_self pg_proc_self_read(void) {
   char chunk[256], line[64];
   size_t len = 0;
-  int unseen = 2;                         /* masks not seen yet */
-  struct pg_proc_self status = {0, true}; /* a kernel without seccomp does not write the line */
-  bool locked = !pg_is_single_threaded() && pg_window_lock();
+  int unseen = 3;                                /* masks, and the count of threads, not seen yet */
+  struct pg_proc_self status = {0, true, false}; /* a kernel without seccomp does not write the line */
+  uint64_t lock = pg_is_single_threaded() ? 0 : pg_window_lock();
   int fd = pg_sys_openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
   ssize_t n = -1;
   bool seen = false; /* the line on filters follows those on signals */
@@ -44,14 +44,20 @@ PG_COLD struct pg_proc_self pg_proc_self_read(void) {
       } else if ((value = pg_text_behind(line, "SigBlk:\t")) || (value = pg_text_behind(line, "SigCgt:\t"))) {
         unseen--;
         status.quiet &= !has_sigchld(value);
+      } else if ((value = pg_text_behind(line, "Threads:\t"))) {
+        unseen--;
+        status.quiet &= pg_text_is(value, "1");
+      } else if ((value = pg_text_behind(line, "NSpid:\t"))) { /* the PID in this namespace, and in each inner one */
+        pg_parse_dec(&value);
+        status.foreign = *value == '\t';
       }
     }
   if (fd >= 0)
     pg_sys_close(fd);
-  if (locked)
-    pg_window_unlock();
+  if (lock)
+    pg_window_unlock(lock);
   status.quiet &= unseen == 0;
-  return n >= 0 ? status : (struct pg_proc_self){-1, false};
+  return n >= 0 ? status : (struct pg_proc_self){-1, false, false};
 }
 
 int64_t pg_proc_pid_max(void) {

@@ -304,10 +304,11 @@ void pg_test_plan(int argc, char **argv) {
     pg_test_add("kill", name, there ? kill_from_the_start : absent);
   }
   static const char *const own[] = {
-      "-exact-fork",       "-listener",    "-signals-refused", "-kill-refused",  "-send-refused",    "-refused-before",
-      "-trapped",          "-no-fstatfs",  "-no-fstat",        "-shared-memory", "-files-apart",     "-closes-listed",
-      "-in-handler",       "-misled",      "-denied",          "-sibling",       "-siginfo-cut-off", "-unshared",
-      "-unshared-no-proc", "-vfork-child", "-clone-child",     "-companion",     "-others-signal"};
+      "-exact-fork",       "-listener",      "-signals-refused", "-kill-refused",    "-send-refused",
+      "-refused-before",   "-trapped",       "-no-fstatfs",      "-no-fstat",        "-shared-memory",
+      "-files-apart",      "-closes-listed", "-in-handler",      "-misled",          "-denied",
+      "-waitid-refused",   "-feigned",       "-sibling",         "-siginfo-cut-off", "-unshared",
+      "-unshared-no-proc", "-vfork-child",   "-clone-child",     "-companion",       "-others-signal"};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++)
     pg_test_add("own", own[i], of_its_own);
   pg_test_add("allow", "-no-stat", allow);

@@ -6,6 +6,7 @@
 #include "raw.h"
 #include "strangers.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -113,6 +114,47 @@ static void reaped_with_fault(void) {
   }
 }
 
+/* ---- A group that several threads signal while its leader is reaped ---- */
+
+enum { KILLERS = 4, ROUNDS = 200 };
+static volatile pid_t target;
+static volatile bool over;
+
+static void *signal_group(void *unused) {
+  while (!over) {
+    pid_t pid = target;
+    if (pid > 1)
+      kill(-pid, SIGUSR1);
+  }
+  return unused;
+}
+
+/* The first thread that finds the child gone retires it. The others must not take it for unknown. */
+static void reaped_group_raced(void) {
+  pthread_t threads[KILLERS];
+  signal(SIGUSR1, SIG_IGN);
+  for (int i = 0; i < KILLERS; i++)
+    if (pthread_create(&threads[i], NULL, signal_group, NULL) != 0)
+      exit(2);
+  for (int i = 0; i < ROUNDS; i++) {
+    pid_t pid = make(-1);
+    EXPECT(setpgid(pid, pid) == 0, call_wrong);
+    target = pid;
+    usleep(200);
+    EXPECT(kill(pid, SIGKILL) == 0, kill_failed);
+    EXPECT(waitpid(pid, NULL, 0) == pid, wait_wrong);
+    take(pid);
+    stale++;
+    EXPECT(kill(-pid, SIGUSR1) == -1 && errno == ESRCH, stale_passed);
+    target = 0;
+    usleep(200);
+    stranger_end(pid, STRANGER_NUMBER);
+  }
+  over = true;
+  for (int i = 0; i < KILLERS; i++)
+    pthread_join(threads[i], NULL);
+}
+
 static const struct {
   const char *name;
   void (*run)(void);
@@ -122,6 +164,7 @@ static const struct {
     {"vfork-settls-files", vfork_settls_files},
 #endif
     {"reaped-with-fault", reaped_with_fault},
+    {"reaped-group-raced", reaped_group_raced},
 };
 
 int main(int argc, char **argv) {

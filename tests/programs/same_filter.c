@@ -427,6 +427,56 @@ static void after_misled(void) {
     finish(pids[i]);
   }
 }
+/* The shim must not leave its throw-away process to the waits of the program. */
+static void waitid_refused(void) {
+  static const unsigned answers[] = {0, EPERM, ENOSYS};
+  for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+    int status = 0;
+    pid_t pid = fork_ok();
+    if (pid == 0)
+      exec_under(SYS_waitid, SECCOMP_RET_ERRNO | answers[i], i % 2 ? "-after-vforks" : "-after-forks");
+    MUST(waitpid(pid, &status, 0) == pid);
+    note("%s", status_text(status));
+  }
+}
+static void waits_for_both(pid_t first, pid_t (*make)(void)) {
+  int status = 0;
+  pid_t second = make(), got = wait(&status);
+  end_of("one", got == second ? first : got, first, status);
+  got = wait(&status);
+  end_of("other", got == second ? first : got, first, status);
+  note("none: %s", call_text((int)waitpid(-1, NULL, WNOHANG | __WALL)));
+}
+static pid_t make_by_fork(void) { return fork_exiting(3); }
+static pid_t make_by_vfork(void) {
+  pid_t pid = vfork();
+  if (pid == 0)
+    _exit(3);
+  return pid;
+}
+static void after_forks(void) { waits_for_both(make_by_fork(), make_by_fork); }
+static void after_vforks(void) { waits_for_both(make_by_vfork(), make_by_vfork); }
+/* The filter says that calls have worked which were not made. */
+static void feigned(void) {
+  static const unsigned calls[] = {SYS_pidfd_open, SYS_pidfd_send_signal, SYS_fstatfs};
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+    int status = 0;
+    pid_t pid = fork_ok();
+    if (pid == 0)
+      exec_under(calls[i], SECCOMP_RET_ERRNO, "-after-feigned");
+    MUST(waitpid(pid, &status, 0) == pid);
+    note("%s", status_text(status));
+  }
+}
+static void after_feigned(void) {
+  int before = count_open();
+  for (int i = 0; i < 3; i++) {
+    pid_t pid = fork_pausing();
+    note("living: %s", call_text(kill_ok(pid, 0)));
+    finish(pid);
+  }
+  note("%d", count_open() != before);
+}
 /* The shim knows these children by PID, and may not ask for them. The waits leave them out by their options. */
 static void denied(void) {
   int status = 0;
@@ -749,6 +799,11 @@ const struct test_case cases[] = {
     {"-after-sibling", after_sibling},
     {"-misled", misled},
     {"-after-misled", after_misled},
+    {"-waitid-refused", waitid_refused},
+    {"-after-forks", after_forks},
+    {"-after-vforks", after_vforks},
+    {"-feigned", feigned},
+    {"-after-feigned", after_feigned},
     {"-denied", denied},
     {"-after-denied", after_denied},
     {"-shared-memory", shared_memory},
