@@ -114,9 +114,10 @@ static bool has_ended(pg_id id, uint64_t ino) {
   return pg_reach_ask(pg_id_pid(id)) == -ECHILD && ((!ino && pg_reach_is_own(id)) || pg_reach_is_gone(id, ino, false));
 }
 
-/* Without waitid() the shim looks for the PID. The kernel gives it back a moment after the wait has answered. */
+/* Without waitid() the shim looks for the PID. The kernel gives it back a moment after the wait has answered. In a
+ * virtual machine that may take milliseconds. As many are spent if a wait leaves out a living child. */
 static bool has_vanished(pid_t pid) {
-  int most = pg_filter_can(PG_CAN_CHILD) ? 1 : 100;
+  int most = pg_filter_can(PG_CAN_CHILD) ? 1 : 10000;
   for (int tries = 0; pg_filter_can(PG_CAN_ASK) && tries < most; tries = pg_window_pause(tries))
     if (pg_sys_kill(pid, 0) == -ESRCH)
       return true;
