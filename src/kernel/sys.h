@@ -104,7 +104,7 @@ static inline pid_t pg_sys_getpid(void) { return (pid_t)pg_sys0(SYS_getpid); }
 /* The kernel's structure begins with these two, and is no longer than this one. */
 struct pg_action {
   uintptr_t handler;
-  unsigned long flags, rest[22];
+  unsigned long flags, rest[4];
 };
 static inline int pg_sys_action(int sig, struct pg_action *ret) {
   return (int)pg_sys4(SYS_rt_sigaction, sig, NULL, ret, 8);

@@ -164,6 +164,15 @@ static long by_vfork(void) {
 }
 #endif
 
+/* The glibc (2.x) whose posix_spawn uses clone3 on this machine: the first one with clone3.S for it. */
+#if defined __x86_64__ || defined __i386__
+#define SPAWN_BY_CLONE3_SINCE 34
+#elif defined __arm__ || defined __mips__
+#define SPAWN_BY_CLONE3_SINCE 39
+#else
+#define SPAWN_BY_CLONE3_SINCE 38
+#endif
+
 /* Makes the throw-away process by the same system call as the program is about to use. Returns its PID, or a value <
  * 0. */
 static long make_probe(enum pg_birth birth) {
@@ -175,7 +184,7 @@ static long make_probe(enum pg_birth birth) {
     return by_clone(false);
 #endif
   case PG_BIRTH_SPAWN: {
-    long pid = pg_libc_since(34) ? by_clone(true) : -ENOSYS; /* so does libc's posix_spawn */
+    long pid = pg_libc_since(SPAWN_BY_CLONE3_SINCE) ? by_clone(true) : -ENOSYS;
     return pid == -ENOSYS ? by_clone(false) : pid;
   }
   case PG_BIRTH_CLONE:

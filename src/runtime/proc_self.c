@@ -24,7 +24,7 @@ PG_COLD struct pg_proc_self pg_proc_self_read(void) {
   size_t len = 0;
   int unseen = 3;                                /* masks, and the count of threads, not seen yet */
   struct pg_proc_self status = {0, true, false}; /* a kernel without seccomp does not write the line */
-  uint64_t lock = pg_is_single_threaded() ? 0 : pg_window_lock();
+  bool locked = !pg_is_single_threaded() && pg_window_lock();
   int fd = pg_sys_openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
   ssize_t n = -1;
   bool seen = false; /* the line on filters follows those on signals */
@@ -54,8 +54,8 @@ PG_COLD struct pg_proc_self pg_proc_self_read(void) {
     }
   if (fd >= 0)
     pg_sys_close(fd);
-  if (lock)
-    pg_window_unlock(lock);
+  if (locked)
+    pg_window_unlock();
   status.quiet &= unseen == 0;
   return n >= 0 ? status : (struct pg_proc_self){-1, false, false};
 }

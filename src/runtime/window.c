@@ -53,29 +53,26 @@ int pg_window_pause(int tries) {
   return tries + SLEEP_TRIES;
 }
 
-/* In the end the lock is taken from its holder: a handler has jumped out of the window, or the thread is stopped. */
-uint64_t pg_window_lock(void) {
+bool pg_window_lock(void) {
   uint64_t self = self_now(), holder = 0;
   for (int tries = 0; tries < PG_WINDOW_TRIES; tries = pg_window_pause(tries)) {
     holder = atomic_load_explicit(&owner, memory_order_relaxed);
     bool same = holder >> 32 == self >> 32 || !(holder >> 32) || !(self >> 32);
     if (holder && same &&
         (uint32_t)holder == (uint32_t)self) /* a signal handler in this thread, or a line of the log */
-      return 0;
+      return false;
     if ((!holder || !same) && take(holder, self))
-      return self;
+      return true;
   }
-  return take(holder, self) ? self : 0;
+  return !(holder >> 32) && take(holder, self);
 }
 
-void pg_window_unlock(uint64_t self) {
+void pg_window_unlock(void) {
   uint32_t notes = atomic_load_explicit(&noted, memory_order_relaxed);
-  if (atomic_load_explicit(&owner, memory_order_relaxed) != self) /* it was taken away */
-    return;
   atomic_store_explicit(&noted_by_ended, notes, memory_order_relaxed);
   atomic_store_explicit(&opens, 0, memory_order_relaxed);
   atomic_store_explicit(&pg_hot.low, PG_LOW_NONE, memory_order_release);
-  atomic_compare_exchange_strong_explicit(&owner, &self, 0, memory_order_release, memory_order_relaxed);
+  atomic_store_explicit(&owner, 0, memory_order_release);
 }
 
 /* A window that is open may not have noted its number yet. That is mostly the number of the window before it. */
@@ -89,9 +86,9 @@ void pg_window_before_fork(void) {
 /* The kernel copies the descriptors first and the memory second, so the count has each window that the copy shows. The
  * parent's PID does not make the lock void for ever: a later process of this family may get that PID. */
 bool pg_window_forked(void) {
-  uint64_t open = atomic_load_explicit(&owner, memory_order_relaxed);
+  bool open = atomic_load_explicit(&owner, memory_order_relaxed);
   if (PG_UNLIKELY(open))
-    pg_window_unlock(open);
+    pg_window_unlock();
   return open || atomic_load_explicit(&pg_hot.windows, memory_order_relaxed) != windows_before_fork;
 }
 
@@ -126,34 +123,34 @@ void pg_window_open(struct pg_window *window) {
   uint64_t set = PG_UNLIKELY(threads) ? to_block_with_threads() : UINT64_MAX;
   if (pg_sys4(SYS_rt_sigprocmask, SIG_BLOCK, &set, &window->mask, sizeof set) < 0)
     window->mask = 0;
-  window->lock = PG_UNLIKELY(threads) && !is_guest() ? pg_window_lock() : 0;
-  if (window->lock) {
+  window->locked = PG_UNLIKELY(threads) && !is_guest() && pg_window_lock();
+  if (window->locked) {
     atomic_store_explicit(&pg_hot.low, PG_LOW_ANY, memory_order_seq_cst);
     atomic_fetch_add_explicit(&pg_hot.windows, 1, memory_order_seq_cst); /* last: see pg_window_leaves_open() */
     if (PG_UNLIKELY(!pg_filter_can(PG_CAN_PIDFD))) { /* while this thread waited, another one began with a filter */
       pg_window_close(window);
-      *window = (struct pg_window){.open = false};
+      window->open = window->locked = false;
     }
   }
 }
 
 void pg_window_works_on(const struct pg_window *window, int fd) {
-  if (!window->lock)
+  if (!window->locked)
     return;
   atomic_store_explicit(&pg_hot.low, fd + 1, memory_order_release);
   pg_window_note(fd);
 }
 
 void pg_window_will_open(const struct pg_window *window, pid_t pid) {
-  if (window->lock)
+  if (window->locked)
     atomic_store_explicit(&opens, pid, memory_order_relaxed);
 }
 
 pid_t pg_window_opens(void) { return atomic_load_explicit(&opens, memory_order_relaxed); }
 
 void pg_window_close(struct pg_window *window) {
-  if (window->lock)
-    pg_window_unlock(window->lock);
+  if (window->locked)
+    pg_window_unlock();
   if (window->open)
     pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &window->mask, NULL, sizeof window->mask);
 }

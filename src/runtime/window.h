@@ -22,7 +22,7 @@ int pg_window_pause(int tries);
 struct pg_window {
   uint64_t mask; /* the signal mask from before */
   bool open;     /* false: a filter may forbid what a window needs, so there is none, and no pidfd may be used */
-  uint64_t lock; /* 0: not taken */
+  bool locked;
 };
 
 /* Does this PID of the caller say that the caller is a guest? The first process of a pid namespace and its guest, the
@@ -36,10 +36,9 @@ static inline bool pg_window_is_other(pid_t self) {
 void pg_window_open(struct pg_window *window);
 void pg_window_close(struct pg_window *window);
 
-/* The lock without the blocked signals, while it is not known whether a filter allows blocking them. What lock()
- * returns goes to unlock(). 0: it was not taken. */
-uint64_t pg_window_lock(void);
-void pg_window_unlock(uint64_t self);
+/* The lock without the blocked signals, while it is not known whether a filter allows blocking them. */
+bool pg_window_lock(void);
+void pg_window_unlock(void);
 
 /* Around a fork of a program with threads. The kernel copies the descriptor table, so the child has a copy of a number
  * that another thread is about to close at that moment. Such a number is one of the latest. In the child the thread
