@@ -159,6 +159,7 @@ static int cpu_clock(pid_t pid, clockid_t *ret, struct pg_call call) {
 PG_BOTH(clock_getcpuclockid, CPU_CLOCK, "2.17", CPU_CLOCK) /* where it moved into libc */
 
 PG_EXPORT int prlimit(pid_t pid, PG_RESOURCE resource, const struct rlimit *new_limit, struct rlimit *old_limit) {
+  PG_EARLY(pg_sys4(SYS_prlimit64, pid, resource, new_limit, old_limit));
   NUMBERS_AS(prlimit64, "prlimit", pid);
 #ifdef __LP64__
   int r = pg_ret((int)pg_sys4(SYS_prlimit64, args[0], resource, new_limit, old_limit));

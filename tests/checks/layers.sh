@@ -190,8 +190,21 @@ check_object_symbols() {
   done
 }
 
+# Each wrapper may be called before the loader has relocated the object (preload/border.h), and asks for that first.
+check_early() {
+  local line
+  while IFS= read -r line; do
+    breach "src/preload/${line%% *}" "${line#* } does not ask pg_is_early()"
+  done < <(cd "$root/src/preload" && set +f && awk '
+    /^PG_EXPORT.*\{$/ { inside = 1; early = 0; name = $0; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name); wrappers++ }
+    inside && /EARLY\(|pg_is_early\(/ { early = 1 }
+    inside && /^}/ { if (!early) print FILENAME ":" FNR, name; inside = 0 }
+    END { if (wrappers < 20) print "*.c: only " wrappers + 0 " wrappers were found, so the check" }' *.c)
+}
+
 check_includes
 check_errno
+check_early
 check_object_symbols
 for entry in "${!meant[@]}"; do
   if [[ -n ${used[$entry]-} ]]; then
