@@ -47,21 +47,18 @@ void pg_child_log_late_wait(pid_t pid, struct pg_call call) {
   pg_line_end(&line);
 }
 
-static bool is_own_thread(pid_t tid) {
-  return tid > 0 && !pg_is_single_threaded() && pg_filter_can(PG_CAN_THREAD) &&
-         pg_sys3(SYS_tgkill, pg_getpid(), tid, 0) == 0;
-}
-
-/* The PID was seen to die, and then the kernel gave it to this process, or to a thread of it. */
-static PG_NOINLINE bool is_ours(pid_t target) {
-  return pg_filter_can(PG_CAN_PIDFD) && (target == pg_getpid() || is_own_thread(target));
+static PG_NOINLINE bool is_own_thread(pid_t tid) {
+  return tid > 0 && pg_filter_can(PG_CAN_PIDFD | PG_CAN_THREAD) && pg_sys3(SYS_tgkill, pg_getpid(), tid, 0) == 0;
 }
 
 /* A stale signal is refused, or in audit mode logged and left to libc. The modes differ in nothing else: a signal to a
  * living child goes through its pidfd in both, because asking first would double its cost. witness: the process that
  * saw the child's end, if it was another one. */
 static int refuse_seen(pid_t target, int sig, pid_t witness, struct pg_call call) {
-  if (is_ours(target))
+  /* The PID was seen to die, and then the kernel gave it to this process, or to a thread of it. */
+  if (pg_filter_can(PG_CAN_PIDFD) && target == pg_getpid())
+    return PG_PASS;
+  if (!pg_is_single_threaded() && is_own_thread(target))
     return PG_PASS;
   bool audit = pg_mode() == PG_MODE_AUDIT;
   pg_count(refused);
