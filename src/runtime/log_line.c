@@ -126,7 +126,7 @@ static bool maps_line(struct pg_line *line, const char *text, uint64_t address) 
 void pg_line_caller(struct pg_line *line, const void *address) {
   struct pg_window window;
   int fd = pg_window_open_file(&window, "/proc/self/maps");
-  char chunk[512], text[512];
+  char chunk[384], text[512];
   size_t len = 0;
   bool found = false;
   ssize_t n;
