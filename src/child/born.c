@@ -224,7 +224,7 @@ PG_COLD void pg_child_adopt_all(void) {
       pg_buf_str(&b, "/proc/self/task/");
       pg_buf_dec(&b, pg_sys_getpid());
     } else { /* the first thread cannot be named without a call that the program does not make */
-      if (pg_proc_self_read().foreign)
+      if (i == 0 && pg_proc_self_read().foreign)
         break;
       pg_buf_str(&b, "/proc/thread-self");
     }

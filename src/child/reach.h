@@ -46,8 +46,8 @@ int pg_reach_ask(pid_t pid);
  * the shim saw. */
 bool pg_reach_is_lost(pg_id id);
 
-/* Was the child entered by this process, as its own? A handler of pthread_atfork() in a child, before the shim knows of
- * the fork, finds the children of its parent so. */
+/* Was the child entered by this process, as its own? True also of the parent's children, in a handler of
+ * pthread_atfork() in a child, before the shim knows of the fork. */
 bool pg_reach_is_entered(pg_id id);
 
 /* Was the child made by this process, so that the kernel calls it a child of this process? */

@@ -101,16 +101,20 @@ static inline long pg_sys6(long n, long a, long b, long c, long d, long e, long 
   pg_sys6(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), PG_SYS_ARG_(c), PG_SYS_ARG_(d), PG_SYS_ARG_(e), 0)
 
 static inline pid_t pg_sys_getpid(void) { return (pid_t)pg_sys0(SYS_getpid); }
-/* The kernel's structure begins with these two, and is no longer than this one. */
+static inline pid_t pg_sys_getppid(void) { return (pid_t)pg_sys0(SYS_getppid); }
+static inline int pg_sys_kill(pid_t pid, int sig) { return (int)pg_sys2(SYS_kill, pid, sig); }
+
+/* The kernel's set of signals has 8 bytes; its struct sigaction begins with these two, and is no longer than this. */
+#define PG_SIGNAL_BIT(sig) ((uint64_t)1 << ((sig)-1))
 struct pg_action {
   uintptr_t handler;
   unsigned long flags, rest[4];
 };
-static inline int pg_sys_action(int sig, struct pg_action *ret) {
-  return (int)pg_sys4(SYS_rt_sigaction, sig, NULL, ret, 8);
+static inline int pg_sys_action(int sig, const struct pg_action *action, struct pg_action *ret) {
+  return (int)pg_sys4(SYS_rt_sigaction, sig, action, ret, sizeof(uint64_t));
 }
-static inline pid_t pg_sys_getppid(void) { return (pid_t)pg_sys0(SYS_getppid); }
-static inline int pg_sys_kill(pid_t pid, int sig) { return (int)pg_sys2(SYS_kill, pid, sig); }
+
+static inline int pg_sys_dup3(int from, int to, int flags) { return (int)pg_sys3(SYS_dup3, from, to, flags); }
 static inline int pg_sys_close(int fd) { return (int)pg_sys1(SYS_close, fd); }
 /* PG_AUTO_CLOSE int fd = ...; : the descriptor is closed where its scope ends, whichever way. A negative value (an
  * error) is left alone. pg_take() hands the descriptor on instead. */

@@ -33,14 +33,11 @@ struct shared {
 
 /* Handlers of the parent must not run in the child, on shared memory. The program starts with default actions. */
 IN_CHILD static void reset_signals(bool keep_ignored) {
-  unsigned long action[20]; /* the handler is the first member; the size suits every architecture */
+  const struct pg_action by_default = {.handler = (uintptr_t)SIG_DFL};
   for (int sig = 1; sig <= SIGNALS; sig++) {
-    memset(action, 0, sizeof action);
-    if (keep_ignored && !pg_sys4(SYS_rt_sigaction, sig, NULL, action, SIGSET_BYTES) &&
-        action[0] == (unsigned long)SIG_IGN)
-      continue;
-    memset(action, 0, sizeof action);
-    pg_sys4(SYS_rt_sigaction, sig, action, NULL, SIGSET_BYTES);
+    struct pg_action action;
+    if (!keep_ignored || pg_sys_action(sig, NULL, &action) != 0 || action.handler != (uintptr_t)SIG_IGN)
+      pg_sys_action(sig, &by_default, NULL);
   }
 }
 

@@ -25,8 +25,6 @@ static int by_dup2(int from, int to, int flags) {
   return r < 0 ? -errno : r;
 }
 
-static int raw_dup3(int from, int to, int flags) { return (int)pg_sys3(SYS_dup3, from, to, flags); }
-
 static int by_dup3(int from, int to, int flags) {
 #ifndef __GLIBC__
   if (pg_next.dup3) {
@@ -34,13 +32,13 @@ static int by_dup3(int from, int to, int flags) {
     return r < 0 ? -errno : r;
   }
 #endif
-  return raw_dup3(from, to, flags);
+  return pg_sys_dup3(from, to, flags);
 }
 
 /* Not every architecture has the system call dup2, and dup3 refuses equal numbers (dup(2)). */
 static PG_COLD int raw_dup2(int from, int to) {
   if (from != to)
-    return raw_dup3(from, to, 0);
+    return pg_sys_dup3(from, to, 0);
   return pg_sys_fcntl(from, F_GETFD, 0) < 0 ? -EBADF : to;
 }
 
@@ -57,7 +55,7 @@ PG_EXPORT_HOT int dup2(int from, int to) {
 PG_ALSO(dup2, __dup2);
 
 PG_EXPORT_HOT int dup3(int from, int to, int flags) {
-  PG_EARLY(raw_dup3(from, to, flags));
+  PG_EARLY(pg_sys_dup3(from, to, flags));
   return pg_ret(pg_call_dup(from, to, flags, by_dup3));
 }
 

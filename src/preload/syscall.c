@@ -101,7 +101,6 @@ static int raw_dup2(int from, int to, int flags) {
   return (int)pg_sys2(SYS_dup2, from, to);
 }
 #endif
-static int raw_dup3(int from, int to, int flags) { return (int)pg_sys3(SYS_dup3, from, to, flags); }
 
 static long route(long n, long a, long b, long c, long d, long e, long f, struct pg_call call) {
   switch (n) {
@@ -137,7 +136,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     return pg_call_dup((int)a, (int)b, 0, raw_dup2);
 #endif
   case SYS_dup3:
-    return pg_call_dup((int)a, (int)b, (int)c, raw_dup3);
+    return pg_call_dup((int)a, (int)b, (int)c, pg_sys_dup3);
   case SYS_close_range:
     return pg_call_close_range((unsigned)a, (unsigned)b, (unsigned)c);
   case SYS_pidfd_getfd: /* the descriptor may be a pidfd */

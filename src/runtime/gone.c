@@ -19,7 +19,7 @@ static struct {
 /* Does the kernel itself reap the children of this process? */
 static bool kernel_reaps(void) {
   struct pg_action action;
-  return pg_filter_can(PG_CAN_ACTION) && pg_sys_action(SIGCHLD, &action) == 0 &&
+  return pg_filter_can(PG_CAN_ACTION) && pg_sys_action(SIGCHLD, NULL, &action) == 0 &&
          (action.handler == (uintptr_t)SIG_IGN || (action.flags & SA_NOCLDWAIT));
 }
 

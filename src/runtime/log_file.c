@@ -177,8 +177,6 @@ void pg_log_file_to_stderr(void) {
 
 /* ---- Writing ---- */
 
-#define SIGNAL_BIT(sig) ((uint64_t)1 << ((sig)-1))
-
 /* The write can neither block nor raise a signal. SIGPIPE, SIGXFSZ and SIGTTOU are blocked meanwhile, and a SIGPIPE or
  * SIGXFSZ that this write has raised is taken away. 0, or -errno. */
 static int write_quietly(int fd, const char *text, size_t n) {
@@ -193,15 +191,15 @@ static int write_quietly(int fd, const char *text, size_t n) {
     return -EPIPE;
   if (!(room.revents & POLLOUT))
     return -EAGAIN;
-  const uint64_t held = SIGNAL_BIT(SIGPIPE) | SIGNAL_BIT(SIGXFSZ) | SIGNAL_BIT(SIGTTOU);
+  const uint64_t held = PG_SIGNAL_BIT(SIGPIPE) | PG_SIGNAL_BIT(SIGXFSZ) | PG_SIGNAL_BIT(SIGTTOU);
   uint64_t before = 0, pending = 0, raised = 0;
   pg_sys4(SYS_rt_sigprocmask, SIG_BLOCK, &held, &before, sizeof held);
   pg_sys2(SYS_rt_sigpending, &pending, sizeof pending);
   ssize_t r = pg_sys_write(fd, text, n);
   if (r == -EPIPE)
-    raised = SIGNAL_BIT(SIGPIPE);
+    raised = PG_SIGNAL_BIT(SIGPIPE);
   if (r == -EFBIG)
-    raised = SIGNAL_BIT(SIGXFSZ);
+    raised = PG_SIGNAL_BIT(SIGXFSZ);
   raised &= ~pending;
   if (raised)
     pg_sys4(SYS_rt_sigtimedwait, &raised, NULL, &now, sizeof raised);

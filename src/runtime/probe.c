@@ -58,7 +58,7 @@ static bool try_group(int group, pid_t pid) {
     pg_sys_getppid();
     return true;
   case PG_CAN_ACTION:
-    return pg_sys_action(SIGCHLD, &action) == 0;
+    return pg_sys_action(SIGCHLD, NULL, &action) == 0;
   case PG_CAN_HOLD:
     fd = pg_sys_openat(AT_FDCWD, "/", O_RDONLY | O_CLOEXEC, 0);
     pg_sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);

@@ -14,7 +14,7 @@ static bool has_sigchld(const char *mask) {
   uint64_t bits = 0;
   for (; (*mask >= '0' && *mask <= '9') || (*mask >= 'a' && *mask <= 'f'); mask++)
     bits = bits << 4 | (uint64_t)(*mask <= '9' ? *mask - '0' : *mask - 'a' + 10);
-  return bits & (uint64_t)1 << (SIGCHLD - 1);
+  return bits & PG_SIGNAL_BIT(SIGCHLD);
 }
 
 /* Reads in small pieces: a signal handler on a small stack may make the first fork of a program. It is not known yet

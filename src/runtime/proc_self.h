@@ -9,8 +9,8 @@
 
 struct pg_proc_self {
   int seccomp; /* 0: no filter; 1: strict mode; 2: a filter; -1: unknown */
-  bool
-      quiet; /* the program would not notice another child: it neither handles nor blocks SIGCHLD, and has one thread */
+  /* The program would not notice another child: it neither handles nor blocks SIGCHLD, and has one thread. */
+  bool quiet;
   bool foreign; /* /proc belongs to an outer pid namespace, so its PIDs mean nothing here */
 };
 

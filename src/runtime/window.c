@@ -110,9 +110,9 @@ int pg_window_recent(int i) {
  * stays unblocked as long as no handler can come. */
 static PG_NOINLINE uint64_t to_block_with_threads(void) {
   struct pg_action action;
-  bool stays = pg_filter_can(PG_CAN_ACTION) && pg_sys_action(SIGCHLD, &action) == 0 &&
+  bool stays = pg_filter_can(PG_CAN_ACTION) && pg_sys_action(SIGCHLD, NULL, &action) == 0 &&
                (action.handler == (uintptr_t)SIG_DFL || action.handler == (uintptr_t)SIG_IGN);
-  return stays ? ~((uint64_t)1 << (SIGCHLD - 1)) : UINT64_MAX;
+  return stays ? ~PG_SIGNAL_BIT(SIGCHLD) : UINT64_MAX;
 }
 
 void pg_window_open(struct pg_window *window) {
