@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 
 static const char *program, *when, *make;
@@ -61,13 +60,6 @@ static bool is_not_shown(void) {
   return false;
 }
 
-static bool kernel_before(int major, int minor) {
-  struct utsname system;
-  int have, point;
-  return uname(&system) == 0 && sscanf(system.release, "%d.%d", &have, &point) == 2 &&
-         (have < major || (have == major && point < minor));
-}
-
 static void test_call(void) {
   struct pg_test_outcome outcome;
   run("1", NULL, &outcome);
@@ -92,7 +84,7 @@ static void test_call(void) {
     pg_test_skip("here the loader makes this call for the shim, or it is prlimit64, which no program starts with");
     return;
   }
-  if (strcmp(when, "before") == 0 && strcmp(make, "vfork") == 0 && kernel_before(5, 16)) {
+  if (strcmp(when, "before") == 0 && strcmp(make, "vfork") == 0 && pg_test_kernel_before(5, 16)) {
     pg_test_skip("before Linux 5.16 the shim may ask nothing for this program, see pidguard(7)");
     return;
   }

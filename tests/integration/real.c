@@ -122,10 +122,11 @@ static void hide_numbers(char *text) {
       *text = '#';
 }
 
-/* When a shell reports a job depends on when it notices, and a machine can be late. So a difference must be seen each
- * time. */
+/* When a shell reports a job depends on when it notices, and a machine can be late. So a difference must be seen twice,
+ * and on an emulated kernel (PG_TEST_SAMPLE) five times: a kill takes long enough there for the child to end in it. */
 static void same_in(const char *shell, const char *const *scripts, size_t count) {
-  const char *preload = shim();
+  const char *preload = shim(), *sample = getenv("PG_TEST_SAMPLE");
+  size_t again = sample && atoi(sample) > 1 ? 4 : 1;
   if (!preload || !installed(shell))
     return;
   for (size_t i = 0, tries = 0; i < count; i++) {
@@ -141,7 +142,7 @@ static void same_in(const char *shell, const char *const *scripts, size_t count)
     hide_numbers(guarded.err);
     bool same = !plain.timed_out && !guarded.timed_out && plain.status == guarded.status &&
                 strcmp(plain.out, guarded.out) == 0 && strcmp(plain.err, guarded.err) == 0;
-    if (!same && tries++ < 4) {
+    if (!same && tries++ < again) {
       printf("%s -c '%s': differs %zu times\n", shell, scripts[i], tries);
       pg_test_outcome_free(&plain);
       pg_test_outcome_free(&guarded);

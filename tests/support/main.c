@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -101,6 +102,14 @@ bool pg_test_libc_before(int minor) {
   (void)minor;
   return false;
 #endif
+}
+
+bool pg_test_kernel_before(int major, int minor) {
+  struct utsname system;
+  int have, point;
+  if (uname(&system) != 0 || sscanf(system.release, "%d.%d", &have, &point) != 2)
+    return true;
+  return have < major || (have == major && point < minor);
 }
 
 /* Measures how slow this machine is now, for slowness() and patience() in the tests and in the programs. */

@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -155,11 +154,7 @@ int pg_test_kill_leftovers(void) {
 int pg_test_set_pid_max(int pid_max) {
   /* This checks the version. A trial would change the value of the whole machine on kernels whose namespaces have none
    * of their own. */
-  struct utsname system;
-  int major = 0, minor = 0;
-  if (!inside || uname(&system) != 0 || sscanf(system.release, "%d.%d", &major, &minor) != 2)
-    return -EOPNOTSUPP;
-  if (major < 6 || (major == 6 && minor < 14))
+  if (!inside || pg_test_kernel_before(6, 14))
     return -EOPNOTSUPP;
   char text[16];
   snprintf(text, sizeof text, "%d", pid_max);

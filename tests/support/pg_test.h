@@ -43,6 +43,8 @@ void pg_test_need_pidfd(void);
 void pg_test_need_take_pid(void);
 /* True if the libc that runs this test is a glibc before 2.MINOR. */
 bool pg_test_libc_before(int minor);
+/* True if the kernel is older, or does not tell its version. */
+bool pg_test_kernel_before(int major, int minor);
 
 /* ---- Namespaces (namespace.c) ---- */
 
