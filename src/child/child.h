@@ -101,7 +101,7 @@ static inline int pg_child_signal_quickly(pid_t pid, int sig) {
     return PG_AGAIN;
   struct pg_hazard hazard = pg_hazard_publish(fd);
   int r = PG_AGAIN;
-  if (PG_LIKELY(hazard.at) && PG_LIKELY(atomic_load_explicit(&cell->id, memory_order_acquire) == id) &&
+  if (PG_LIKELY(hazard.at) && PG_LIKELY(atomic_load_explicit(&cell->id, memory_order_seq_cst) == id) &&
       PG_LIKELY(pg_cell_fd(cell) == fd) && PG_LIKELY(!(pg_state() & PG_STATE_FILTER))) /* see pg_hazards_end() */
     r = pg_sys_pidfd_send_signal(fd, sig, NULL, 0);
   pg_hazard_clear(hazard);
@@ -119,9 +119,9 @@ PG_COLD void pg_child_log_late_wait(pid_t pid, struct pg_call call);
 /* PG_PASS, 0, or -errno. info NULL: as kill() does. */
 int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call call);
 int pg_child_signal_group(pid_t pgid, int sig, struct pg_call call);
-/* Signals the first thread of a tracked child through the child's pidfd. True: done. False: the caller checks the PID
- * and signals by it. */
-bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call);
+/* Signals the first thread of a tracked child through the child's pidfd. info NULL: as tgkill() does. True: done.
+ * False: the caller checks the PID and signals by it. */
+bool pg_child_signal_leader(pid_t pid, int sig, const siginfo_t *info, struct pg_call call);
 /* 0, or -ESRCH if the PID is that of a child that is gone: counted and logged as a refusal. */
 int pg_child_check(pid_t pid, struct pg_call call);
 /* The same for the number of a process group: its leader was a child, and the group is empty for ever. pre: above 1. */

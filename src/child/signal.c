@@ -153,8 +153,8 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
   return refuse(pid, sig, call);
 }
 
-bool pg_child_signal_leader(pid_t pid, int sig, struct pg_call call) {
-  struct pg_signal s = {sig, NULL, PG_PIDFD_SIGNAL_THREAD};
+bool pg_child_signal_leader(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
+  struct pg_signal s = {sig, info, PG_PIDFD_SIGNAL_THREAD};
   uint64_t ino;
   if (pid <= 0 || pg_mode() == PG_MODE_OFF || pg_is_guest() || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_SEND))
     return false;

@@ -203,7 +203,7 @@ PROCESS_VM(process_vm_writev)
 #ifdef PG_HAVE_TGKILL
 PG_EXPORT int tgkill(pid_t tgid, pid_t tid, int sig) {
   PG_EARLY(pg_sys3(SYS_tgkill, tgid, tid, sig));
-  if (tgid == tid && pg_child_signal_leader(tgid, sig, PG_CALL("tgkill")))
+  if (tgid == tid && pg_child_signal_leader(tgid, sig, NULL, PG_CALL("tgkill")))
     return 0;
   NUMBERS(tgkill, tgid);
   return pg_ret((int)pg_sys3(SYS_tgkill, args[0], tid, sig));

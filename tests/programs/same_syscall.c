@@ -315,13 +315,22 @@ static long send(int way, pid_t pid, int sig) {
     return syscall(SYS_rt_sigqueueinfo, pid, sig, NULL);
   case 9:
     return syscall(SYS_rt_tgsigqueueinfo, pid, pid, sig, &info);
+  case 10:
+    info.si_code = SI_TKILL;
+    return syscall(SYS_rt_tgsigqueueinfo, pid, pid, sig, &info);
+  case 11:
+    info.si_code = SI_TIMER;
+    info.si_signo = SIGURG;
+    return syscall(SYS_rt_tgsigqueueinfo, pid, pid, sig, &info);
+  case 12:
+    return syscall(SYS_rt_tgsigqueueinfo, pid, pid, sig, NULL);
   default:
     return syscall(SYS_rt_sigqueueinfo, pid, sig, 16);
   }
 }
 
 static void signals(void) {
-  for (int way = 0; way <= 10; way++) {
+  for (int way = 0; way <= 13; way++) {
     pid_t pid = receiver();
     errno = UNTOUCHED;
     long result = send(way, pid, 0);

@@ -301,6 +301,30 @@ static void adoption(void) {
   CHECK_ERRNO(pidguard_forget(INT_MIN), ESRCH);
 }
 
+static int send_raw(long n, pid_t pid) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  info.si_code = SI_QUEUE;
+  return (int)(n == SYS_tkill    ? syscall(n, pid, 0)
+               : n == SYS_tgkill ? syscall(n, pid, pid, 0)
+                                 : syscall(n, pid, pid, 0, &info));
+}
+
+/* Raw signals to the first thread of a child go through its pidfd, too: another thread may reap the child now. */
+static void raw_thread_signals(void) {
+  static const long calls[] = {SYS_tkill, SYS_tgkill, SYS_rt_tgsigqueueinfo};
+  pid_t pid = tracked(-1);
+  int fd = pidguard_pidfd_open(pid, 0);
+  bool by_pidfd = pidguard_pidfd_send_signal(fd, 0, PIDGUARD_SIGNAL_THREAD) == 0; /* since Linux 6.9 */
+  close(fd);
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+    struct pidguard_counters before = counters();
+    CHECK_EQ(send_raw(calls[i], pid), 0);
+    CHECK_EQ(counters().signals - before.signals, preloaded && !off && by_pidfd);
+  }
+  end(pid);
+}
+
 /* If no pidfd can be opened, the error must not say that something is wrong with the child. */
 static void adoption_refused(void) {
   int status;
@@ -389,6 +413,7 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("track", "pidfds", pidfds);
   pg_test_add("track", "adoption", adoption);
   pg_test_add("track", "adoption_refused", adoption_refused);
+  pg_test_add("track", "raw_thread_signals", raw_thread_signals);
   pg_test_add("track", "structures", structures);
   pg_test_add("track", "cancellation", cancellation);
 }
