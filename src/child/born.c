@@ -259,13 +259,13 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
     pg_hot.pid = 0;
     return;
   }
-  if (pg_held_any())
-    pg_held_inherited();
   pid_t self = pg_sys_getpid();
   if (pg_is_first(self))
     pg_number_clear(inherited.entered);
   else
     pg_number_forget(self); /* the parent may have seen a process with this PID die */
+  if (pg_held_any())
+    pg_held_inherited();
   pg_hot.pid = self;
   atomic_thread_fence(memory_order_release); /* before this process enters a child, see pg_is_guest_slow() */
 }
@@ -313,7 +313,7 @@ static void close_opened(pid_t pid) {
  * number that the program itself could have a pidfd on stays open. */
 static PG_COLD void close_copies(bool window_was_open, int low, pid_t opens) {
   if (pg_held_any())
-    pg_held_let_go(false);
+    pg_held_let_go(PG_HELD_FOR_ONE);
   if (!window_was_open || pg_held_is_careful() || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
     return;
   if (low < 0)

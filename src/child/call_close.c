@@ -111,7 +111,7 @@ __attribute__((no_sanitize_thread)) void pg_call_limit_changed(int resource) {
     return;
   pg_lift_anew();
   if (pg_held_any() && pg_filter_can(PG_CAN_PIDFD))
-    pg_held_let_go(false);
+    pg_held_let_go(PG_HELD_FOR_ONE);
 }
 
 /* Some threads would find another child at a number of the shim, or nothing. */

@@ -12,7 +12,7 @@ PG_HOT bool pg_call_before_fork(void) {
     return false;
   pg_child_look_back();
   if (pg_held_any()) /* the child would have copies, and each makes the fork dearer */
-    pg_held_let_go(false);
+    pg_held_let_go(PG_HELD_FOR_ONE);
   if (!pg_is_single_threaded())
     pg_window_before_fork();
   pg_flag_set(&pg_hot.forking, (int)(atomic_load_explicit(&pg_hot.tickets, memory_order_relaxed) << 1 | 1));

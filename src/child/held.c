@@ -9,11 +9,13 @@
 struct pg_cell pg_cells[PG_CELLS];
 _Atomic int32_t pg_held_count PG_HIDDEN;
 _Atomic uint64_t pg_hazards[PG_HAZARDS];
-static int32_t most = PG_CELLS;
+static _Atomic int32_t most = PG_CELLS;
+_Atomic int pg_cells_astray;
 
 /* ---- Hazards ---- */
 
-/* A thread finds its own entry again after a handler has jumped out of a use: then it writes over it. */
+/* A handler that jumps out of a use leaves the entry. The next use of that thread writes over it, and restores it. So
+ * the number stays published, and no pidfd is held on it any more. */
 static uint32_t self_tag(void) { return (uint32_t)((uintptr_t)&pg_self_marks >> 4); }
 
 struct pg_hazard pg_hazard_publish_late(int fd) {
@@ -47,13 +49,18 @@ PG_COLD void pg_hazards_forked(void) {
   }
 }
 
+/* The first place is that of the only thread. */
 bool pg_hazard_is_mine(int fd) {
-  return is_published(fd, true) && (pg_is_single_threaded() || !is_published(fd, false));
+  uint64_t value = (uint32_t)fd + 1, with_tag = (uint64_t)self_tag() << 32 | value;
+  bool mine = atomic_load_explicit(&pg_hazards[0], memory_order_seq_cst) == value;
+  for (int i = 1; i < PG_HAZARDS && !mine; i++)
+    mine = atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst) == with_tag;
+  return mine;
 }
 
-/* Uses are single calls that do not block. A frame that the caller itself has interrupted cannot be waited for. A
- * thread keeps its entry if a handler has jumped out of a use, until its next use, even if it ends. So the wait is
- * short, about 100 ms, unless the program is about to put a descriptor of its own there. */
+/* Uses are single calls that do not block. A frame that the caller itself has interrupted cannot be waited for. An
+ * entry that a jump has left cannot, either. So the wait is short, about 100 ms, unless the program is about to put a
+ * descriptor of its own there. */
 static void wait_for_uses(int fd, bool program_comes) {
   int most_tries = program_comes ? PG_WINDOW_TRIES : PG_WINDOW_TRIES / 10;
   for (int tries = 0; tries < most_tries && !pg_is_single_threaded() && is_published(fd, false);)
@@ -72,6 +79,13 @@ void pg_hazards_end(void) {
 /* ---- Cells ---- */
 
 void pg_held_init(int64_t fd_max) { most = fd_max < 0 || fd_max > PG_CELLS ? PG_CELLS : (int32_t)fd_max; }
+
+struct pg_cell *pg_cell_astray(pg_id id) {
+  for (int i = 0; i < PG_CELLS; i++)
+    if (atomic_load_explicit(&pg_cells[i].id, memory_order_seq_cst) == id)
+      return &pg_cells[i];
+  return NULL;
+}
 
 /* Closes the number only if it is provably still the pidfd of the shim. pre: a window is open, so the program does not
  * come between. */
@@ -105,15 +119,21 @@ static bool is_free(struct pg_cell *cell, uint64_t was) {
   return true;
 }
 
-static void hold(struct pg_cell *cell, pg_id id, uint64_t ino, int low, bool leader) {
+/* Another thread, or an interrupted frame, may be about to use what had the number before. Then the next number is
+ * taken. */
+static int lift_unpublished(int low) {
   int fd = pg_lift(low, PG_LIFT_HELD);
+  if (fd < 0 || !is_published(fd, true))
+    return fd;
+  int next = lift_unpublished(low);
+  pg_sys_close(fd);
+  return next;
+}
+
+static void hold(struct pg_cell *cell, pg_id id, uint64_t ino, int low, bool leader) {
+  int fd = lift_unpublished(low);
   if (fd < 0)
     return;
-  if (is_published(fd,
-                   true)) { /* another thread, or an interrupted frame, was about to use what had that number before */
-    pg_sys_close(fd);
-    return;
-  }
   atomic_store_explicit(&cell->id, 0, memory_order_release);
   atomic_store_explicit(&cell->ino, ino, memory_order_relaxed);
   atomic_store_explicit(&cell->leader, leader, memory_order_relaxed);
@@ -124,8 +144,17 @@ static void hold(struct pg_cell *cell, pg_id id, uint64_t ino, int low, bool lea
     pg_held_take((unsigned)fd, (unsigned)fd);
 }
 
+/* A cell in which nothing is held, or NULL. */
+static struct pg_cell *any_free(void) {
+  for (int i = 0; i < PG_CELLS; i++)
+    if (!atomic_load_explicit(&pg_cells[i].id, memory_order_acquire) || pg_cell_fd(&pg_cells[i]) < 0)
+      return &pg_cells[i];
+  return NULL;
+}
+
 void pg_held_offer(pg_id id, uint64_t ino, int low, bool leader) {
-  struct pg_cell *cell = pg_cell_of(pg_id_pid(id));
+  struct pg_cell *cell = pg_cell_with(id);
+  cell = cell ? cell : pg_cell_of(pg_id_pid(id));
   uint64_t was = atomic_load_explicit(&cell->id, memory_order_acquire);
   if (most == 0 || !pg_filter_can(PG_CAN_HOLD) || (pg_held_is_careful() && !leader))
     return;
@@ -133,8 +162,12 @@ void pg_held_offer(pg_id id, uint64_t ino, int low, bool leader) {
     atomic_fetch_or_explicit(&cell->leader, leader, memory_order_relaxed);
     return;
   }
-  if (!is_free(cell, was))
-    return;
+  if (!is_free(cell, was)) {
+    cell = leader ? any_free() : NULL;
+    if (!cell)
+      return;
+    pg_flag_set(&pg_cells_astray, 1);
+  }
   if ((was == id || leader) && atomic_load_explicit(&pg_held_count, memory_order_relaxed) < most) {
     if (pg_reach_is(low, ino)) /* a filter may refuse the look: what cannot be proven could not be closed again */
       hold(cell, id, ino, low, leader);
@@ -145,10 +178,10 @@ void pg_held_offer(pg_id id, uint64_t ino, int low, bool leader) {
 }
 
 void pg_held_retire(pg_id id, pg_id gone) {
-  struct pg_cell *cell = pg_cell_of(pg_id_pid(id));
+  struct pg_cell *cell = pg_cell_with(id);
   uint64_t was = id;
   struct pg_window window;
-  if (atomic_load_explicit(&cell->id, memory_order_acquire) != id)
+  if (!cell)
     return;
   if (pg_cell_fd(cell) >= 0 && pg_id_state(gone) == PG_GONE_GROUP) {
     if (atomic_compare_exchange_strong_explicit(&cell->id, &was, gone, memory_order_acq_rel, memory_order_relaxed))
@@ -163,23 +196,31 @@ void pg_held_retire(pg_id id, pg_id gone) {
   pg_window_close(&window);
 }
 
-PG_COLD void pg_held_let_go(bool leaders) {
+static bool goes(const struct pg_cell *cell, uint64_t id, enum pg_held_which which) {
+  if (which == PG_HELD_FOR_LIVING)
+    return pg_id_state(id) != PG_GONE_GROUP;
+  return which == PG_HELD_ALL || !atomic_load_explicit(&cell->leader, memory_order_relaxed);
+}
+
+PG_COLD void pg_held_let_go(enum pg_held_which which) {
   struct pg_window window;
   if (!pg_filter_can(PG_CAN_PIDFD))
     return;
   pg_window_open(&window);
   for (int i = 0; window.open && i < PG_CELLS; i++) {
     uint64_t id = atomic_load_explicit(&pg_cells[i].id, memory_order_acquire);
-    if (id && pg_cell_fd(&pg_cells[i]) >= 0 &&
-        (leaders || !atomic_load_explicit(&pg_cells[i].leader, memory_order_relaxed)))
+    if (id && pg_cell_fd(&pg_cells[i]) >= 0 && goes(&pg_cells[i], id, which))
       empty(&pg_cells[i], id);
   }
   pg_window_close(&window);
 }
 
 PG_COLD void pg_held_inherited(void) {
-  for (int i = 0; i < PG_CELLS; i++)
-    atomic_store_explicit(&pg_cells[i].leader, 0, memory_order_relaxed);
+  for (int i = 0; i < PG_CELLS; i++) {
+    pg_id id = atomic_load_explicit(&pg_cells[i].id, memory_order_acquire);
+    bool stays = pg_id_state(id) == PG_GONE_GROUP && pg_number_is(id);
+    atomic_store_explicit(&pg_cells[i].leader, stays, memory_order_relaxed);
+  }
 }
 
 pg_id pg_held_next_group(uint64_t *ret_ino) {
@@ -216,9 +257,9 @@ void pg_held_take(unsigned first, unsigned last) {
 }
 
 PG_COLD void pg_held_stop(void) {
-  pg_held_be_careful();
-  pg_held_let_go(true);
+  pg_state_set(PG_STATE_PIDFDS);
   most = 0;
+  pg_held_let_go(PG_HELD_ALL);
 }
 
 PG_COLD void pg_held_be_careful(void) {
@@ -226,5 +267,5 @@ PG_COLD void pg_held_be_careful(void) {
     return;
   pg_state_set(PG_STATE_PIDFDS);
   if (pg_held_any() && !pg_is_guest())
-    pg_held_let_go(false);
+    pg_held_let_go(PG_HELD_FOR_ONE);
 }

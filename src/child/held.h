@@ -13,6 +13,9 @@
  *   held      the child is reaped, a fork, a limit    empty: closed, if it is provably the shim's
  *   held      a leader is reaped, its group lives     held, for the id of the group
  *
+ * The handle of a group cannot be opened again once its leader is reaped. So it stays over forks, and while descriptors
+ * are scarce. If the cell of its PID is in use, it takes any free one.
+ *
  * A thread that is about to use a number publishes it (a hazard pointer), and then looks at the cell again. Before a
  * number is closed or given away, its cell is emptied and other threads' uses are waited for. No number becomes held
  * anew while a frame has published it. So a use that comes too late meets EBADF, never another process. Calls number,
@@ -37,13 +40,21 @@ extern struct pg_cell pg_cells[PG_CELLS] PG_HIDDEN;
 static inline struct pg_cell *pg_cell_of(pid_t pid) { return &pg_cells[(uint32_t)pid % PG_CELLS]; }
 static inline int pg_cell_fd(struct pg_cell *cell) { return atomic_load_explicit(&cell->fd, memory_order_acquire) - 1; }
 
+/* The cell with this id, or NULL. */
+extern _Atomic int pg_cells_astray PG_HIDDEN; /* a pidfd may be in another cell than that of its PID */
+struct pg_cell *pg_cell_astray(pg_id id);
+static inline struct pg_cell *pg_cell_with(pg_id id) {
+  struct pg_cell *cell = pg_cell_of(pg_id_pid(id));
+  if (atomic_load_explicit(&cell->id, memory_order_seq_cst) == id)
+    return cell;
+  return PG_LIKELY(!pg_flag(&pg_cells_astray)) ? NULL : pg_cell_astray(id);
+}
+
 /* The pidfd that is held for this id, or -1. It may be gone at any moment, unless the caller has published it. */
 static inline int pg_held_for(pg_id id) {
-  struct pg_cell *cell = pg_cell_of(pg_id_pid(id));
-  if (atomic_load_explicit(&cell->id, memory_order_acquire) != id)
-    return -1;
-  int fd = pg_cell_fd(cell);
-  return atomic_load_explicit(&cell->id, memory_order_acquire) == id ? fd : -1;
+  struct pg_cell *cell = pg_cell_with(id);
+  int fd = cell ? pg_cell_fd(cell) : -1;
+  return fd >= 0 && atomic_load_explicit(&cell->id, memory_order_seq_cst) == id ? fd : -1;
 }
 
 /* ---- Hazards ---- */
@@ -89,10 +100,11 @@ void pg_held_offer(pg_id id, uint64_t ino, int low, bool leader);
 /* The child was reaped. group: its process group may live, and the pidfd is the handle from now on, for the new id. */
 void pg_held_retire(pg_id id, pg_id gone);
 
-/* Closes what is held: all of it, or, before a fork, all but the handles of groups. */
-void pg_held_let_go(bool leaders);
+/* Closes what is held: what no group needs, what can be opened again, or all of it. */
+enum pg_held_which { PG_HELD_FOR_ONE, PG_HELD_FOR_LIVING, PG_HELD_ALL };
+void pg_held_let_go(enum pg_held_which which);
 /* In a forked child. The program may have listed them, and expects to close them with success, so they stay open for
- * now. The child's own first fork lets them go. */
+ * now. The child's own first fork lets them go, but for the handles of groups whose leader was reaped. */
 void pg_held_inherited(void);
 /* True: something may be held. */
 static inline bool pg_held_any(void) {

@@ -111,7 +111,7 @@ static int open_pid(struct pg_window *window, pid_t pid, bool guest) {
   if (fd == -EMFILE && !guest && pg_held_any()) {
     pg_count(evicted);
     pg_window_close(window);
-    pg_held_let_go(true);
+    pg_held_let_go(PG_HELD_FOR_LIVING);
     pg_window_open(window);
     fd = open_in(window, pid);
   }
@@ -211,7 +211,8 @@ static int send_proven(int fd, pg_id id, const struct pg_signal *s) {
 
 /* -EBADF: nothing is held, or it cannot be used at the moment. */
 static int reach_held(pg_id id, const struct pg_signal *s) {
-  int r = -EBADF, fd = pg_held_for(id);
+  const struct pg_cell *cell = pg_cell_with(id);
+  int r = -EBADF, fd = cell ? pg_held_for(id) : -1;
   bool tried;
   if (fd < 0 || !pg_filter_can(PG_CAN_PIDFD))
     return r;
@@ -219,7 +220,7 @@ static int reach_held(pg_id id, const struct pg_signal *s) {
     struct pg_window window;
     pg_window_open(&window);
     tried = window.open && pg_held_for(id) == fd;
-    if (tried && pg_reach_is(fd, atomic_load_explicit(&pg_cell_of(pg_id_pid(id))->ino, memory_order_relaxed)))
+    if (tried && pg_reach_is(fd, atomic_load_explicit(&cell->ino, memory_order_relaxed)))
       r = send_proven(fd, id, s);
     pg_window_close(&window);
   } else {

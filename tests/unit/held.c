@@ -59,7 +59,7 @@ static void second_use_keeps(void) {
   PG_CHECK(pg_reach(id, ino, &probe, false) == 0 && pg_held_for(id) >= 0, "the second one does");
   int fd = pg_held_for(id);
   PG_CHECK(pg_is_held(fd) && pg_reach_is(fd, ino) && !pg_is_held(0) && !pg_is_held(fd + 1), "number %d", fd);
-  pg_held_let_go(false);
+  pg_held_let_go(PG_HELD_FOR_ONE);
   PG_CHECK(pg_held_for(id) < 0 && fcntl(fd, F_GETFD) < 0 && !pg_held_any(), "before a fork it goes");
   end(pid);
   PG_CHECK(pg_reach(id, ino, &probe, false) == -ESRCH, "a child that is gone is not reached");
@@ -85,7 +85,7 @@ static void hands_win(void) {
     return;
   PG_CHECK(dup2(STDERR_FILENO, fd) == fd, "by an instruction that the shim does not see");
   PG_CHECK(pg_reach(id, ino, &probe, false) == 0 && pg_held_for(id) != fd, "it is reached another way");
-  pg_held_let_go(true);
+  pg_held_let_go(PG_HELD_ALL);
   PG_CHECK(fcntl(fd, F_GETFD) >= 0, "what the program has put there was closed");
   close(fd);
   fd = hold(id, ino);
@@ -104,7 +104,7 @@ static void hazard(void) {
   pg_id id = enter(pid, &ino), other_id = enter(other, &other_ino);
   int fd = hold(id, ino);
   struct pg_hazard hazard = pg_hazard_publish(fd);
-  pg_held_let_go(true);
+  pg_held_let_go(PG_HELD_ALL);
   for (int i = 0; i < 5; i++)
     PG_CHECK(pg_reach(other_id, other_ino, &probe, false) == 0 && pg_held_for(other_id) != fd,
              "the number is another's");
@@ -113,11 +113,30 @@ static void hazard(void) {
   for (int i = 0; i < 3; i++)
     pg_reach(other_id, other_ino, &probe, false);
   PG_CHECK(pg_held_for(other_id) >= 0, "later it is kept again");
-  pg_held_let_go(true);
+  pg_held_let_go(PG_HELD_ALL);
   end(pid);
   end(other);
   pg_number_forget(pid);
   pg_number_forget(other);
+}
+
+/* A handler has jumped out of a use. The number stays published, and the next one is used instead. */
+static void jumped_out(void) {
+  begin();
+  uint64_t ino;
+  pid_t pid = make();
+  pg_id id = enter(pid, &ino);
+  int fd = hold(id, ino);
+  uint64_t stale = (uint64_t)(uint32_t)fd + 1;
+  pg_held_let_go(PG_HELD_ALL);
+  atomic_store(&pg_hazards[0], stale);
+  int next = hold(id, ino);
+  PG_CHECK(fd >= 0 && next > fd && fcntl(fd, F_GETFD) < 0, "%d is published, and %d is held", fd, next);
+  PG_CHECK(atomic_load(&pg_hazards[0]) == stale, "a use has taken the mark of another frame");
+  atomic_store(&pg_hazards[0], 0);
+  pg_held_let_go(PG_HELD_ALL);
+  end(pid);
+  pg_number_forget(pid);
 }
 
 /* If other threads have all places for hazards, what is held stays held, and the use opens a pidfd of its own. */
@@ -136,7 +155,7 @@ static void no_place_for_hazards(void) {
   for (int i = 1; i < PG_HAZARDS; i++)
     atomic_store(&pg_hazards[i], 0);
   pg_state_clear(PG_STATE_THREADS);
-  pg_held_let_go(true);
+  pg_held_let_go(PG_HELD_ALL);
   PG_CHECK(fcntl(fd, F_GETFD) < 0, "closed");
   end(pid);
   pg_number_forget(pid);
@@ -153,7 +172,7 @@ static void groups(void) {
   PG_CHECK(leader > 1 && member > 1 && setpgid(leader, leader) == 0 && setpgid(member, leader) == 0, "a group");
   pg_id id = enter(leader, &ino);
   PG_CHECK(pg_reach(id, ino, &to_group, false) == 0, "the group is there");
-  pg_held_let_go(false);
+  pg_held_let_go(PG_HELD_FOR_ONE);
   PG_CHECK(pg_held_for(id) >= 0, "a fork lets go of a leader's");
   end(leader);
   pg_id gone = pg_number_retire(id, true);
@@ -166,6 +185,52 @@ static void groups(void) {
   pg_held_retire(gone, ended);
   PG_CHECK(!pg_held_any(), "the handle is left");
   pg_number_forget(leader);
+}
+
+/* Makes a child that leads a group and belongs to this cell, or 0. */
+static pid_t make_leader_for(const struct pg_cell *cell) {
+  for (int i = 0; i < 3 * PG_CELLS; i++) {
+    pid_t pid = make();
+    if (pid > 1 && pg_cell_of(pid) == cell)
+      return setpgid(pid, pid) == 0 ? pid : 0;
+    end(pid);
+  }
+  return 0;
+}
+
+/* Two leaders whose PIDs belong to one cell are both held. When the descriptors are used up, the handle of a group
+ * without its leader stays, because it cannot be opened again. It stays in a forked child, too. */
+static void group_handles_stay(void) {
+  begin();
+  const struct pg_signal to_group = {0, NULL, PG_PIDFD_SIGNAL_PROCESS_GROUP};
+  uint64_t ino[2];
+  pg_id id[2];
+  pid_t leader[2] = {make(), 0}, member = make();
+  PG_CHECK(leader[0] > 1 && member > 1 && setpgid(leader[0], leader[0]) == 0 && setpgid(member, leader[0]) == 0,
+           "a group");
+  leader[1] = make_leader_for(pg_cell_of(leader[0]));
+  if (!PG_CHECK(leader[1] > 1, "no PID of the same cell"))
+    return;
+  for (int i = 0; i < 2; i++) {
+    id[i] = enter(leader[i], &ino[i]);
+    pg_reach(id[i], ino[i], &to_group, false);
+    PG_CHECK(pg_held_for(id[i]) >= 0, "leader %d is not held", i);
+  }
+  PG_CHECK(pg_held_for(id[0]) != pg_held_for(id[1]) && pg_reach_is(pg_held_for(id[1]), ino[1]), "one pidfd for both");
+  end(leader[0]);
+  pg_id gone = pg_number_retire(id[0], true);
+  pg_held_retire(id[0], gone);
+  pg_held_let_go(PG_HELD_FOR_LIVING);
+  PG_CHECK(pg_held_for(gone) >= 0 && pg_held_for(id[1]) < 0, "what can be opened again goes, and nothing else");
+  pg_held_inherited();
+  pg_held_let_go(PG_HELD_FOR_ONE);
+  PG_CHECK(pg_held_for(gone) >= 0, "a fork in a forked child lets go of the group");
+  pg_held_let_go(PG_HELD_ALL);
+  PG_CHECK(!pg_held_any(), "a handle is left");
+  end(leader[1]);
+  end(member);
+  pg_number_forget(leader[0]);
+  pg_number_forget(leader[1]);
 }
 
 /* If the program has pidfds of its own, nothing is kept. */
@@ -191,5 +256,7 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("held", "a number in use is no other child's", hazard);
   pg_test_add("held", "nothing is forgotten where hazards have no place", no_place_for_hazards);
   pg_test_add("held", "a leader's pidfd is its group's handle", groups);
+  pg_test_add("held", "the handle of a group stays", group_handles_stay);
+  pg_test_add("held", "a number that a jump has left published is not used", jumped_out);
   pg_test_add("held", "nothing is kept beside the program's own pidfds", careful);
 }
