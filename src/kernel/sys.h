@@ -100,6 +100,25 @@ static inline long pg_sys6(long n, long a, long b, long c, long d, long e, long 
 #define pg_sys5(n, a, b, c, d, e)                                                                                      \
   pg_sys6(n, PG_SYS_ARG_(a), PG_SYS_ARG_(b), PG_SYS_ARG_(c), PG_SYS_ARG_(d), PG_SYS_ARG_(e), 0)
 
+/* Calls whose newer form has another name on some machines. */
+#ifdef SYS_clock_gettime64
+#define PG_SYS_CLOCK SYS_clock_gettime64
+#else
+#define PG_SYS_CLOCK SYS_clock_gettime
+#endif
+#ifdef SYS_ppoll /* else an architecture born with 64-bit time */
+#define PG_SYS_PPOLL SYS_ppoll
+#else
+#define PG_SYS_PPOLL SYS_ppoll_time64
+#endif
+#ifdef SYS_geteuid32
+#define PG_SYS_GETEUID SYS_geteuid32
+#define PG_SYS_GETEGID SYS_getegid32
+#else
+#define PG_SYS_GETEUID SYS_geteuid
+#define PG_SYS_GETEGID SYS_getegid
+#endif
+
 static inline pid_t pg_sys_getpid(void) { return (pid_t)pg_sys0(SYS_getpid); }
 static inline pid_t pg_sys_getppid(void) { return (pid_t)pg_sys0(SYS_getppid); }
 static inline int pg_sys_kill(pid_t pid, int sig) { return (int)pg_sys2(SYS_kill, pid, sig); }
@@ -188,10 +207,10 @@ static inline int pg_sys_event_create(void) { return (int)pg_sys2(SYS_eventfd2, 
 static inline int pg_sys_ppoll(void *fds, unsigned n, int64_t timeout_ns) {
 #ifdef SYS_ppoll
   long ts[2] = {(long)(timeout_ns / 1000000000), (long)(timeout_ns % 1000000000)};
-  return (int)pg_sys5(SYS_ppoll, fds, n, timeout_ns < 0 ? NULL : ts, NULL, 0);
-#else /* an architecture born with 64-bit time */
+  return (int)pg_sys5(PG_SYS_PPOLL, fds, n, timeout_ns < 0 ? NULL : ts, NULL, 0);
+#else
   int64_t ts[2] = {timeout_ns / 1000000000, timeout_ns % 1000000000};
-  return (int)pg_sys5(SYS_ppoll_time64, fds, n, timeout_ns < 0 ? NULL : ts, NULL, 0);
+  return (int)pg_sys5(PG_SYS_PPOLL, fds, n, timeout_ns < 0 ? NULL : ts, NULL, 0);
 #endif
 }
 /* The message must have been zeroed whole: libcs pad struct msghdr and struct cmsghdr differently from the kernel. */

@@ -44,12 +44,12 @@ PG_COLD bool pg_filter_look(int needed) {
   if (!(cans & PG_CAN_KNOWN)) {
     int seccomp = pg_proc_self_read().seccomp;
     if (seccomp == 0) {
-      cans_become(cans, PG_CAN_ALL | PG_CAN_SHARE | PG_CAN_SEND | PG_CAN_ACTION);
+      cans_become(cans, PG_CAN_ALL | PG_CAN_SHARE | PG_CAN_SEND | PG_CAN_ACTION | PG_CAN_LOGS);
     } else if (seccomp == 1) {
       cans_become(cans, 0);
     } else { /* unknown if there is no /proc, or no free descriptor to read it */
       pg_probe_prepare();
-      cans_become(cans, PG_CAN_READ | PG_CAN_MAP | PG_CAN_UNTRIED);
+      cans_become(cans, PG_CAN_READ | PG_CAN_MAP | PG_CAN_UNTRIED | PG_CAN_LOGS);
     }
   }
   return (atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & needed) == needed;
@@ -64,7 +64,7 @@ PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
   if (survived >= 0) {
     if (!(survived & PG_CAN_ASK)) /* a filter that refuses kill must not be bypassed */
       survived &= ~PG_CAN_KILL;
-    cans_become(cans, survived | PG_CAN_READ | PG_CAN_MAP);
+    cans_become(cans, survived | PG_CAN_READ | PG_CAN_MAP | PG_CAN_LOGS);
   }
   atomic_store_explicit(&busy, 0, memory_order_release);
   return pg_filter_can(PG_CAN_PIDFD);
@@ -114,6 +114,21 @@ static const struct {
     {PG_CAN_READ, {SYS_close, 0, {0}}},
     {PG_CAN_MAP, {MMAP, 12, {0, 0, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS}}},
     {PG_CAN_MAP, {SYS_munmap, 0, {0}}},
+    {PG_CAN_LOG, {SYS_getpid, 0, {0}}},
+    {PG_CAN_LOG, {PG_SYS_CLOCK, 0, {0}}},
+    {PG_CAN_LOG, {STAT, 0, {0}}}, /* the descriptor may be the program's by now */
+    {PG_CAN_LOG, {PG_SYS_PPOLL, 0, {0}}},
+    {PG_CAN_LOG, {SYS_rt_sigprocmask, 0, {0}}},
+    {PG_CAN_LOG, {SYS_rt_sigpending, 0, {0}}},
+    {PG_CAN_LOG, {SYS_rt_sigtimedwait, 0, {0}}},
+    {PG_CAN_LOG, {SYS_write, 0, {0}}},
+    {PG_CAN_LOG_FILE, {PG_SYS_OPEN, 0, {0}}},
+    {PG_CAN_LOG_FILE, {SYS_openat, 0, {0}}},
+    {PG_CAN_LOG_FILE, {SYS_close, 0, {0}}},
+    {PG_CAN_LOG_FILE, {SYS_fcntl, 2, {0, F_DUPFD_CLOEXEC}}},
+    {PG_CAN_LOG_FILE, {SYS_prlimit64, 7, {0, RLIMIT_NOFILE, 0}}},
+    {PG_CAN_LOG_FILE, {PG_SYS_GETEUID, 0, {0}}},
+    {PG_CAN_LOG_FILE, {PG_SYS_GETEGID, 0, {0}}},
 };
 
 /* Calls of the program that the shim replaces by another one. A filter that refuses them must not be bypassed. */
@@ -130,7 +145,7 @@ static const struct {
 static int let_pass(const struct pg_bpf_program *program) {
   static _Atomic int busy;
   static struct pg_bpf_room room;
-  int cans = PG_CAN_ALL | PG_CAN_SEND | PG_CAN_ACTION;
+  int cans = PG_CAN_ALL | PG_CAN_SEND | PG_CAN_ACTION | PG_CAN_LOGS;
   if (atomic_exchange_explicit(&busy, 1, memory_order_acquire)) /* another thread installs a filter at the same time */
     return 0;
   for (size_t i = 0; i < PG_ARRAY_LEN(needed); i++)

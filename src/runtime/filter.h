@@ -26,8 +26,11 @@ enum {
   PG_CAN_SHARE = 256, /* map memory that processes share: only if there is no filter at all */
   PG_CAN_KNOWN = 512, /* the shim has looked whether there is a filter */
   PG_CAN_SEND = 1024, /* the program itself may call rt_sigqueueinfo, tkill and tgkill, so a pidfd may do it for them */
-  PG_CAN_UNTRIED = 2048, /* a filter is there from before the exec, and has not been tried */
-  PG_CAN_ACTION = 4096,  /* ask how a signal is handled */
+  PG_CAN_UNTRIED = 2048,   /* a filter is there from before the exec, and has not been tried */
+  PG_CAN_ACTION = 4096,    /* ask how a signal is handled */
+  PG_CAN_LOG = 8192,       /* write a line of the log; only a filter of the program's own can forbid that */
+  PG_CAN_LOG_FILE = 16384, /* open the log's file; the same */
+  PG_CAN_LOGS = PG_CAN_LOG | PG_CAN_LOG_FILE,
   PG_CAN_KILL = PG_CAN_PIDFD | PG_CAN_HOLD | PG_CAN_ASK | PG_CAN_THREAD, /* nothing of it where kill is refused */
 };
 extern _Atomic int pg_filter_cans;

@@ -70,7 +70,7 @@ static void summary(int64_t unwaited, int64_t forgotten) {
 }
 
 PG_COLD void pg_log_end(int64_t unwaited, int64_t forgotten) {
-  if (!pg_config.summary)
+  if (!pg_config.summary || !pg_filter_can(PG_CAN_LOG))
     return;
   bool lost = pg_log_file_has_lost();
   if (lost)

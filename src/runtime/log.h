@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The debug log: logfmt, one write a line, to a descriptor of the shim's own. A failure of the log never reaches the
- * program. Async-signal-safe. log.c begins and ends the log, log_line.c makes a line, log_file.c writes it.
- * Calls config, counters, lift, kernel, base. */
+ * program. Where a filter of the program's own forbids the calls, nothing is logged. Async-signal-safe.
+ * log.c begins and ends the log, log_line.c makes a line, log_file.c writes it.
+ * Calls config, counters, filter, lift, kernel, base. */
 #ifndef PG_RUNTIME_LOG_H
 #define PG_RUNTIME_LOG_H
 
 #include "base/attr.h"
 #include "base/fmt.h"
 #include "runtime/config.h"
+#include "runtime/filter.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -15,7 +17,8 @@
 extern _Atomic int pg_log_level; /* PG_LOG_OFF until pg_log_init() */
 
 static inline bool pg_log_on(enum pg_level level) {
-  return PG_UNLIKELY(__atomic_load_n((int *)(void *)&pg_log_level, __ATOMIC_RELAXED) >= (int)level);
+  return PG_UNLIKELY(__atomic_load_n((int *)(void *)&pg_log_level, __ATOMIC_RELAXED) >= (int)level) &&
+         pg_filter_can(PG_CAN_LOG);
 }
 
 struct pg_line {

@@ -2,6 +2,7 @@
 #include "runtime/log_file.h"
 
 #include "kernel/sys.h"
+#include "runtime/filter.h"
 #include "runtime/hot.h"
 #include "runtime/lift.h"
 #include "runtime/log.h"
@@ -48,14 +49,7 @@ static bool is_by_pid(void) {
   return false;
 }
 
-#ifndef SYS_geteuid32
-#define SYS_geteuid32 SYS_geteuid
-#endif
-#ifndef SYS_getegid32
-#define SYS_getegid32 SYS_getegid
-#endif
-
-static bool is_trusted(uint32_t uid) { return uid == 0 || uid == (uint32_t)pg_sys0(SYS_geteuid32); }
+static bool is_trusted(uint32_t uid) { return uid == 0 || uid == (uint32_t)pg_sys0(PG_SYS_GETEUID); }
 
 /* The user who names the log may be another one than this process runs as: sudo can keep the environment. So an
  * existing file must belong to this process's user or to root, and must have one name only. Returns NULL, or the reason
@@ -75,7 +69,7 @@ static const char *refuse_directory(int fd) {
   struct pg_stat st;
   if (pg_sys_fstat(fd, &st) < 0 || !is_trusted(st.uid))
     return "directory-not-ours";
-  bool by_group = (st.mode & S_IWGRP) && st.gid != (uint32_t)pg_sys0(SYS_getegid32);
+  bool by_group = (st.mode & S_IWGRP) && st.gid != (uint32_t)pg_sys0(PG_SYS_GETEGID);
   return by_group || (st.mode & S_IWOTH) ? "directory-open-to-others" : NULL;
 }
 
@@ -152,7 +146,7 @@ int pg_log_file_open(const char **ret_why) {
 PG_HOT void pg_log_forked(void) {
   int fd = atomic_load_explicit(&out.fd, memory_order_relaxed);
   const char *why = NULL;
-  if (fd < 0 || !is_by_pid())
+  if (fd < 0 || !is_by_pid() || !pg_filter_can(PG_CAN_LOG | PG_CAN_LOG_FILE))
     return;
   if (is_at(fd))
     pg_sys_close(fd);
@@ -181,10 +175,7 @@ void pg_log_file_to_stderr(void) {
  * SIGXFSZ that this write has raised is taken away. 0, or -errno. */
 static int write_quietly(int fd, const char *text, size_t n) {
   struct pollfd room = {.fd = fd, .events = POLLOUT};
-  struct {
-    int64_t sec, nsec;
-  } now = {0, 0};
-  int ready = (int)pg_sys5(SYS_ppoll, &room, 1, &now, NULL, 0);
+  int ready = pg_sys_ppoll(&room, 1, 0);
   if (ready < 0)
     return ready;
   if (room.revents & POLLERR) /* a FIFO without a reader */
@@ -201,13 +192,18 @@ static int write_quietly(int fd, const char *text, size_t n) {
   if (r == -EFBIG)
     raised = PG_SIGNAL_BIT(SIGXFSZ);
   raised &= ~pending;
-  if (raised)
-    pg_sys4(SYS_rt_sigtimedwait, &raised, NULL, &now, sizeof raised);
+  if (raised) {
+    const long now[] = {0, 0};
+    pg_sys4(SYS_rt_sigtimedwait, &raised, NULL, now, sizeof raised);
+  }
   pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
   if (r < 0)
     return (int)r;
   return r == (ssize_t)n ? 0 : -ENOSPC;
 }
+
+/* A relative path may lead elsewhere by now, and a filter may forbid the calls. */
+static bool may_open_again(void) { return pg_config.log_path[0] == '/' && pg_filter_can(PG_CAN_LOG_FILE); }
 
 /* The descriptor to write to, or -errno. The program may have closed or replaced the one that was open. */
 static int find_out(void) {
@@ -217,7 +213,7 @@ static int find_out(void) {
     return fd;
   if (!pg_config.log_path[0])
     return is_at(STDERR_FILENO) ? STDERR_FILENO : -EBADF;
-  if (pg_config.log_path[0] != '/') /* a relative path may lead elsewhere by now */
+  if (!may_open_again())
     return -EBADF;
   int low = pg_log_file_open(&why);
   fd = atomic_load_explicit(&out.fd, memory_order_acquire);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One line of the log: its fields, put together on the stack of the caller. */
 #include "kernel/sys.h"
+#include "runtime/filter.h"
 #include "runtime/log.h"
 #include "runtime/log_file.h"
 #include "runtime/window.h"
@@ -43,14 +44,11 @@ void pg_line_time(struct pg_line *line, const char *key, int64_t ns) {
 /* Asks the kernel. libc's function may set errno, and goes through the vdso, which may not be bound yet. */
 static int64_t clock_now(clockid_t clock) {
 #ifdef SYS_clock_gettime64
-  struct {
-    int64_t sec, nsec;
-  } now = {0, 0};
-  return pg_sys2(SYS_clock_gettime64, clock, &now) < 0 ? 0 : now.sec * 1000000000 + now.nsec;
+  int64_t now[2] = {0, 0};
 #else
-  struct timespec now = {0, 0};
-  return pg_sys2(SYS_clock_gettime, clock, &now) < 0 ? 0 : (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+  long now[2] = {0, 0};
 #endif
+  return pg_sys2(PG_SYS_CLOCK, clock, now) < 0 ? 0 : (int64_t)now[0] * 1000000000 + now[1];
 }
 
 int64_t pg_log_now(void) { return clock_now(CLOCK_MONOTONIC); }
@@ -87,7 +85,7 @@ void pg_line_result(struct pg_line *line, int64_t result) {
 
 void pg_line_now(struct pg_line *line, pid_t pid) {
   char now[24];
-  ssize_t n = pg_window_read_of(pid, "comm", now, sizeof now);
+  ssize_t n = pg_filter_can(PG_CAN_READ) ? pg_window_read_of(pid, "comm", now, sizeof now) : 0;
   while (n > 0 && now[n - 1] == '\n')
     now[--n] = '\0';
   pg_line_str(line, "now", n > 0 ? now : "nobody");
@@ -123,7 +121,7 @@ static bool maps_line(struct pg_line *line, const char *text, uint64_t address) 
   return true;
 }
 
-void pg_line_caller(struct pg_line *line, const void *address) {
+static bool find_caller(struct pg_line *line, const void *address) {
   struct pg_window window;
   int fd = pg_window_open_file(&window, "/proc/self/maps");
   char chunk[384], text[512];
@@ -142,7 +140,11 @@ void pg_line_caller(struct pg_line *line, const void *address) {
     }
   }
   pg_window_close_file(&window, fd);
-  if (!found) {
+  return found;
+}
+
+void pg_line_caller(struct pg_line *line, const void *address) {
+  if (!pg_filter_can(PG_CAN_READ) || !find_caller(line, address)) {
     pg_buf_str(&line->buf, " caller=");
     pg_buf_hex(&line->buf, (uint64_t)(uintptr_t)address);
   }

@@ -177,6 +177,18 @@ static void kill_by_itself(void) {
   }
 }
 
+/* The log must not make a call that the program's own filter kills for. */
+static void kill_by_itself_with_log(void) {
+  char list[64], log[64];
+  if (!record(pg_test_name(), NULL))
+    return;
+  snprintf(list, sizeof list, "FILTER_LIST=%s", list_path);
+  snprintf(log, sizeof log, "PIDGUARD_LOG=%s.log", list_path);
+  const char *const env[] = {list, "FILTER_WAY=prctl", log, "PIDGUARD_DEBUG=info", "PIDGUARD_SUMMARY=1", NULL};
+  both("with the log on", NULL, false, env);
+  unlink(log + strlen("PIDGUARD_LOG="));
+}
+
 static void of_its_own(void) { both("a filter of its own", NULL, false, no_filter); }
 
 static void run_and_look_for_core(const char *dir) {
@@ -303,6 +315,10 @@ void pg_test_plan(int argc, char **argv) {
     pg_test_add("eperm", name, there ? forbid : absent);
     pg_test_add("kill", name, there ? kill_from_the_start : absent);
   }
+  /* Not those that exec: for a new program it is a filter from before the exec. */
+  static const char *const logged[] = {"no-birth-at-all", "kill-wait", "fork-wait", "fork-both", "ignored", "group"};
+  for (size_t i = 0; i < sizeof logged / sizeof *logged; i++)
+    pg_test_add("by-itself, log", logged[i], kill_by_itself_with_log);
   static const char *const own[] = {
       "-exact-fork",       "-listener",      "-signals-refused", "-kill-refused",    "-send-refused",
       "-refused-before",   "-trapped",       "-no-fstatfs",      "-no-fstat",        "-shared-memory",
