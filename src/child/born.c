@@ -332,8 +332,6 @@ PG_HOT void pg_child_forked(int flags) {
   pg_self_marks = due ? PG_FORKED : 0;
   pg_self_forks++;
   pg_self_pid = 0;
-  if (own_files)
-    pg_log_forked();
   if (!pg_is_single_threaded()) {
     pg_hazards_forked();
     int low = pg_window_low();
@@ -342,6 +340,8 @@ PG_HOT void pg_child_forked(int flags) {
     if (own_files && (window_was_open || pg_held_any()))
       close_copies(window_was_open, low, opens);
   }
+  if (own_files) /* not earlier: it opens a window of its own */
+    pg_log_forked();
   /* At once, too, if a thread that comes first would look like one of a guest. */
   if (due &&
       (!own_files || pg_flag(&pg_hot.other_namespace) || (flags & CLONE_NEWPID) || (pg_state() & PG_STATE_VM_SHARED))) {
