@@ -158,8 +158,21 @@ static int let_pass(const struct pg_bpf_program *program) {
   return cans;
 }
 
+/* One thread at a time installs a filter. Nothing may be called while another one does, so this thread turns round. It
+ * does not wait for itself (a handler), and not for ever: the other thread may have jumped out, or be a parent's. */
+static _Atomic int installing;
+static PG_TLS int installs;
+
+static void wait_for_turn(void) {
+  enum { TURNS = 1 << 22 };
+  for (int i = 0; !installs && i < TURNS && atomic_exchange_explicit(&installing, 1, memory_order_acquire); i++) {
+  }
+}
+
 /* A filter from before the exec is looked at first. A child that is born meanwhile stays known by PID. */
 PG_COLD void pg_filter_comes(void) {
+  wait_for_turn();
+  installs++;
   pg_filter_look(0);
   pg_state_set(PG_STATE_FILTER);
   int cans = atomic_exchange_explicit(&pg_filter_cans, PG_CAN_KNOWN, memory_order_relaxed);
@@ -172,4 +185,6 @@ PG_COLD void pg_filter_came(bool installed, const void *program) {
   if (installed)
     cans &= program ? let_pass(program) : 0;
   cans_are(cans);
+  if (--installs == 0)
+    atomic_store_explicit(&installing, 0, memory_order_release);
 }

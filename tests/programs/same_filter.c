@@ -764,6 +764,28 @@ static void others_signal(void) {
   note("killed %d", killed);
 }
 
+/* Threads that install filters of their own at the same moment, as the workers of a server do. */
+static atomic_int installers_ready;
+static void *installs(void *unused) {
+  installers_ready++;
+  while (installers_ready < 4) {
+  }
+  for (int i = 0; i < 25; i++)
+    answer_one(SYS_reboot, SECCOMP_RET_ERRNO | EPERM);
+  return unused;
+}
+static void many_install(void) {
+  pthread_t threads[4];
+  MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+  for (int i = 0; i < 4; i++)
+    MUST(pthread_create(&threads[i], NULL, installs, NULL) == 0);
+  for (int i = 0; i < 4; i++)
+    MUST(pthread_join(threads[i], NULL) == 0);
+  pid_t pid = fork_pausing();
+  note("%s", call_text(kill_ok(pid, 0)));
+  finish(pid);
+}
+
 const struct test_case cases[] = {
     {"nothing", nothing},
     {"no-birth-at-all", no_birth_at_all},
@@ -818,5 +840,6 @@ const struct test_case cases[] = {
     {"-clone-child", clone_child_filters},
     {"-companion", companion_filters},
     {"-others-signal", others_signal},
+    {"-many-install", many_install},
     {NULL, NULL},
 };
