@@ -2,6 +2,7 @@
 /* How children come into the table: births, an exec, and what a forked child has from its parent. */
 #include "child/child.h"
 
+#include "base/errors.h"
 #include "base/fmt.h"
 #include "child/family.h"
 #include "child/reach.h"
@@ -48,10 +49,10 @@ PG_COLD enum pg_mode pg_child_init(void) {
   pg_held_init(pg_config.fd_max);
   if (pg_config.retired_max >= 0)
     pg_number_set_retired_max((uint32_t)pg_config.retired_max);
-  if (pg_config.mode != PG_MODE_OFF || pg_config.debug > PG_LOG_OFF)
+  if (pg_config.mode != PG_MODE_OFF) {
     pg_log_init();
-  if (pg_config.mode != PG_MODE_OFF)
     pg_state_set(PG_STATE_ON);
+  }
   if (pg_config.mode != PG_MODE_OFF && pg_config.family)
     pg_state_set(PG_STATE_FAMILY);
 #ifndef PG_PRELOAD
@@ -114,7 +115,7 @@ PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   if (pid <= 0)
     return;
   if (PG_UNLIKELY(pg_self_marks & PG_FORKED)) /* a handler has forked within this birth, and this is the copy */
-    pg_is_guest();
+    sibling |= !pg_is_guest();
   pg_count(births);
   unsigned forking = (unsigned)pg_flag(&pg_hot.forking);
   pg_flag_set(&pg_hot.forking, 0);
@@ -231,6 +232,8 @@ PG_COLD void pg_child_adopt_all(void) {
     pg_buf_str(&b, "/children");
     found = read_children(path);
   }
+  if (pg_is_scarce(found)) /* the next call looks again */
+    return;
   if (found < 0)
     pg_degraded("adopt", 0, found, "older-children-not-protected");
   pg_flag_set(&pg_hot.adopted, 1);

@@ -21,9 +21,9 @@ uint32_t pg_number_retired_max(void) {
   uint32_t known = atomic_load_explicit(&pg_hot.retired_max, memory_order_relaxed);
   if (!known) {
     int64_t keep = pg_proc_pid_max() / 256;
-    if (keep < (int64_t)PG_RETIRED_LEAST)
-      keep = PG_RETIRED_LEAST;
-    pg_number_set_retired_max(keep > PG_RETIRED_MOST ? PG_RETIRED_MOST : (uint32_t)keep);
+    if (keep <= 0) /* no descriptor is free at the moment */
+      return PG_PROC_PID_MAX / 256;
+    pg_number_set_retired_max(keep < PG_RETIRED_LEAST ? PG_RETIRED_LEAST : (uint32_t)keep);
     known = atomic_load_explicit(&pg_hot.retired_max, memory_order_relaxed);
   }
   return known - 1;
@@ -115,32 +115,35 @@ static bool swap(const struct place *at, pg_id to) {
 /* The second and the third level are of one size, and need no memory. Further ones are eight times as large as the one
  * before. False: there is none. */
 static bool add_level(uint32_t have) {
-  struct pg_sets next = {second, 1};
+  struct pg_set *sets = second;
+  uint32_t mask = 1;
   if (have == 2) {
-    next = (struct pg_sets){third, pg_number_levels[0].mask};
+    sets = third;
+    mask = mask_of(1);
   } else if (have > 2) {
-    next = pg_number_levels[have - 2];
-    uint64_t sets = 8 * ((uint64_t)next.mask + 1);
-    if (have > PG_LEVELS || sets > PG_PID_LIMIT || !pg_filter_can(PG_CAN_MAP))
+    uint64_t count = 8 * ((uint64_t)mask_of(have - 1) + 1);
+    if (have > PG_LEVELS || count > PG_PID_LIMIT || !pg_filter_can(PG_CAN_MAP))
       return false;
-    next = (struct pg_sets){pg_sys_map(2 * sets * sizeof *next.sets, MAP_PRIVATE), (uint32_t)sets - 1};
-    if (!next.sets)
+    mask = (uint32_t)count - 1;
+    sets = pg_sys_map(2 * count * sizeof *sets, MAP_PRIVATE);
+    if (!sets)
       return false;
   } else {
-    while ((next.mask + 1) * PG_WAYS < 2 * pg_number_retired_max())
-      next.mask = next.mask * 2 + 1;
+    uint32_t keep = pg_number_retired_max();
+    if (!atomic_load_explicit(&pg_hot.retired_max, memory_order_relaxed))
+      keep = PG_RETIRED_MOST; /* not known yet */
+    while ((mask + 1) * PG_WAYS < 2 * keep)
+      mask = mask * 2 + 1;
   }
-  /* Two threads may come here at once: the slower one waits in its next round, or gives back what it has mapped. */
-  static _Atomic(struct pg_set *) claimed[PG_LEVELS];
-  struct pg_set *none = NULL;
-  if (!atomic_compare_exchange_strong_explicit(&claimed[have - 1], &none, next.sets, memory_order_acq_rel,
-                                               memory_order_relaxed)) {
-    if (have > 2)
-      pg_sys2(SYS_munmap, next.sets, 2 * ((size_t)next.mask + 1) * sizeof *next.sets);
-    return level_count() > have;
-  }
-  pg_number_levels[have - 1] = next;
-  atomic_store_explicit(&pg_hot.levels, have, memory_order_release);
+  /* Two threads may come here at once. The slower one gives back what it has mapped, and finishes what the other one
+   * has begun. It cannot wait: it may be in a child that was forked while the other one was here. */
+  struct pg_sets *level = &pg_number_levels[have - 1];
+  struct pg_set *theirs = NULL;
+  uint32_t none = 0, before = have - 1;
+  if (!__atomic_compare_exchange_n(&level->sets, &theirs, sets, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED) && have > 2)
+    pg_sys2(SYS_munmap, sets, 2 * ((size_t)mask + 1) * sizeof *sets);
+  __atomic_compare_exchange_n(&level->mask, &none, mask, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+  atomic_compare_exchange_strong_explicit(&pg_hot.levels, &before, have, memory_order_release, memory_order_relaxed);
   return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/proc_self.h"
 
+#include "base/errors.h"
 #include "base/fmt.h"
 #include "kernel/sys.h"
 #include "runtime/filter.h"
@@ -63,8 +64,9 @@ PG_COLD struct pg_proc_self pg_proc_self_read(void) {
 int64_t pg_proc_pid_max(void) {
   char text[24];
   const char *p = text;
-  if (!pg_filter_can(PG_CAN_READ) || pg_window_read_file("/proc/sys/kernel/pid_max", text, sizeof text) <= 0)
-    return 32768;
+  ssize_t size = pg_filter_can(PG_CAN_READ) ? pg_window_read_file("/proc/sys/kernel/pid_max", text, sizeof text) : 0;
+  if (size <= 0)
+    return pg_is_scarce(size) ? size : PG_PROC_PID_MAX;
   int64_t n = pg_parse_dec(&p);
-  return n > 0 ? n : 32768;
+  return n > 0 ? n : PG_PROC_PID_MAX;
 }

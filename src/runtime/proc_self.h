@@ -15,7 +15,9 @@ struct pg_proc_self {
 };
 
 struct pg_proc_self pg_proc_self_read(void);
-/* The kernel's limit on PIDs, or its own default if it cannot be read. */
+/* The kernel's limit on PIDs, or its own default if it cannot be read. Negative: no descriptor is free at the moment.
+ */
+#define PG_PROC_PID_MAX 32768
 int64_t pg_proc_pid_max(void);
 
 #endif

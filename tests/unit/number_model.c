@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -203,6 +204,42 @@ static void any_distance(void) {
   PG_CHECK(lost <= DISTANCES / 20, "%d of %d PIDs were forgotten before the bound", lost, BOUND * DISTANCES);
 }
 
+static void in_child(int (*test)(void)) {
+  int status = -1;
+  pid_t pid = fork();
+  if (pid == 0)
+    _exit(test());
+  PG_CHECK(pid > 1 && waitpid(pid, &status, 0) == pid && status == 0, "status %#x", (unsigned)status);
+}
+
+/* The bound is first asked for when no descriptor is free. Later it is read. */
+static int asks_twice(void) {
+  struct rlimit few, limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    return 1;
+  few = limit;
+  few.rlim_cur = 3;
+  if (setrlimit(RLIMIT_NOFILE, &few) != 0 || pg_number_retired_max() != 128 || atomic_load(&pg_hot.retired_max))
+    return 2;
+  return setrlimit(RLIMIT_NOFILE, &limit) != 0 || pg_number_retired_max() < 64 || !atomic_load(&pg_hot.retired_max);
+}
+static void no_descriptor_for_the_bound(void) { in_child(asks_twice); }
+
+/* A child that is forked while another thread adds a level has its memory, and not yet its number. */
+static int has_half_a_level(void) {
+  enum { MANY = 8 * PG_HOT_SETS * PG_WAYS };
+  uint64_t ino;
+  for (pid_t pid = 2; !atomic_load(&pg_hot.levels) && pid < MANY; pid++)
+    pg_number_born(pid, 1, 0);
+  atomic_store(&pg_hot.levels, 0);
+  pg_number_levels[0].mask = 0;
+  for (pid_t pid = MANY; pid < 2 * MANY; pid++)
+    if (!pg_number_born(pid, 1, 0) || !pg_number_find(pid, &ino))
+      return 1;
+  return atomic_load(&pg_hot.levels) == 0;
+}
+static void half_a_level(void) { in_child(has_half_a_level); }
+
 static void bounds(void) {
   uint64_t ino;
   PG_CHECK(!pg_number_find(0, &ino) && !pg_number_find(-1, &ino) && !pg_number_find(PG_PID_LIMIT, &ino), "find");
@@ -218,6 +255,8 @@ static void bounds(void) {
 
 void pg_test_plan(int argc, char **argv) {
   (void)argc, (void)argv;
+  pg_test_add("number", "without a free descriptor the bound is not final", no_descriptor_for_the_bound);
+  pg_test_add("number", "a level that another thread has begun is finished", half_a_level);
   pg_test_add("number", "retired PIDs are remembered among many children", among_the_living);
   pg_test_add("number", "retired PIDs at any distance are remembered", any_distance); /* before there are more levels */
   pg_test_add("number", "random steps like the model", random_steps);

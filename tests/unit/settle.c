@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Two threads find a forked child unsettled in the same instant. The second settles it when the first already has
- * children. The test links the static library, because it tests its insides. */
+ * children. And the first look for children that an exec has kept, with no descriptor free. The test links the static
+ * library, because it tests its insides. */
 #include "child/child.h"
 #include "child/reach.h"
 #include "child/self.h"
@@ -8,6 +9,7 @@
 #include "runtime/filter.h"
 
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,8 +77,38 @@ static void check(bool other_namespace) {
 static void test_twice(void) { check(false); }
 static void test_namespace(void) { check(true); }
 
+/* As after an exec: the process has a child that the table does not know. */
+static int adopts_late(void) {
+  struct rlimit limit = {0, 0};
+  pid_t pid = fork();
+  while (pid == 0)
+    pause();
+  bool set = pid > 1 && getrlimit(RLIMIT_NOFILE, &limit) == 0;
+  struct rlimit few = {3, limit.rlim_max};
+  pg_mode();
+  pg_flag_set(&pg_hot.adopted, 0);
+  set = set && setrlimit(RLIMIT_NOFILE, &few) == 0;
+  pg_child_look_back();
+  bool early = is_tracked(pid);
+  set = set && setrlimit(RLIMIT_NOFILE, &limit) == 0;
+  pg_child_look_back();
+  bool late = is_tracked(pid);
+  if (pid > 1)
+    pg_sys_kill(pid, SIGKILL);
+  return set && !early && late ? ALL : 0;
+}
+static void test_no_descriptor(void) {
+  int status = 0;
+  pid_t pid = fork();
+  if (pid == 0)
+    _exit(adopts_late());
+  bool ended = pid > 1 && waitpid(pid, &status, 0) == pid && WIFEXITED(status);
+  PG_CHECK(ended && WEXITSTATUS(status) == ALL, "status %#x", (unsigned)status);
+}
+
 void pg_test_plan(int argc, char **argv) {
   (void)argc, (void)argv;
+  pg_test_add("settle", "children of before an exec are found once a descriptor is free", test_no_descriptor);
   pg_test_add("settle", "children between two settlings stay the process's own", test_twice);
   pg_test_add("settle", "children stay the process's own also if it forgets the PIDs of its parent", test_namespace);
 }
