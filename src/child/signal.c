@@ -82,7 +82,8 @@ static int answer(int r, pid_t target, int sig, struct pg_call call) {
   }
   if (r < 0 && pg_mode() == PG_MODE_AUDIT)
     return PG_PASS; /* nothing was sent: libc says it in its own way */
-  pg_count(signals);
+  if (r == 0)
+    pg_count(signals);
   if (pg_log_on(PG_LOG_INFO))
     log_signal(target, sig, r, call);
   return r;

@@ -155,16 +155,44 @@ static void reaped_group_raced(void) {
     pthread_join(threads[i], NULL);
 }
 
+/* ---- A handler that forks before vfork() has returned ---- */
+
+static volatile pid_t copy;
+static void fork_a_copy(int sig) {
+  (void)sig;
+  copy = fork();
+}
+
+/* The vfork's child is a sibling of the copy, which may signal it: a zombie. */
+static void birth_copied(void) {
+  int status = 0;
+  pid_t self = getpid();
+  if (self <= 1 || signal(SIGUSR1, fork_a_copy) == SIG_ERR)
+    exit(2);
+  copy = -1;
+  pid_t pid = vfork();
+  if (pid == 0) {
+    kill(self, SIGUSR1);
+    _exit(3);
+  }
+  if (pid <= 1)
+    exit(2);
+  if (copy == 0)
+    _exit(kill(pid, 0) == 0 ? 0 : 1);
+  EXPECT(copy > 1 && waitpid(copy, &status, 0) == copy && status == 0, kill_failed);
+  EXPECT(waitpid(pid, &status, 0) == pid && status == 3 << 8, wait_wrong);
+  check_stale(pid);
+}
+
 static const struct {
   const char *name;
   void (*run)(void);
 } corners[] = {
 #ifdef RAW_HAVE_THREAD_POINTER
-    {"vfork-settls", vfork_settls},
-    {"vfork-settls-files", vfork_settls_files},
+    {"vfork-settls", vfork_settls},           {"vfork-settls-files", vfork_settls_files},
 #endif
-    {"reaped-with-fault", reaped_with_fault},
-    {"reaped-group-raced", reaped_group_raced},
+    {"reaped-with-fault", reaped_with_fault}, {"reaped-group-raced", reaped_group_raced},
+    {"birth-copied", birth_copied},
 };
 
 int main(int argc, char **argv) {
