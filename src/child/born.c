@@ -152,8 +152,11 @@ int pg_child_adopt(pid_t pid) {
   if (pid <= 0)
     return -EINVAL;
   pg_is_guest(); /* settles a forked child first */
-  if (!pg_filter_can(PG_CAN_PIDFD))
-    return -EOPNOTSUPP;
+  if (!pg_filter_can(PG_CAN_PIDFD)) {
+    if (!pg_filter_find_out(PG_BIRTH_CLONE, pid)) /* the call of fork(): nobody knows how the child was made */
+      return -EOPNOTSUPP;
+    pg_child_identify_all();
+  }
   pg_self_know();
   int r = enter_newborn(pid, "adopt", false, true);
   if (r == -ECHILD && pg_sys_kill(pid, 0) == -ESRCH)

@@ -342,6 +342,52 @@ static void adoption_refused(void) {
     CHECK_EQ(WEXITSTATUS(status), EOPNOTSUPP);
 }
 
+/* In a program that has just begun: adopts a child before any other call, first while no descriptor is free. Returns
+ * the step that went wrong, or 0. */
+static int adopting_at_once(void) {
+  struct rlimit saved, none;
+  pid_t child = fork();
+  while (child == 0)
+    pause();
+  if (child < 2 || (preloaded && pidguard_forget(child) != 0))
+    return 8;
+  getrlimit(RLIMIT_NOFILE, &saved);
+  none = (struct rlimit){0, saved.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  int error = ERRNO_OF(pidguard_adopt(child)), step = 0;
+  setrlimit(RLIMIT_NOFILE, &saved);
+  if (error != EMFILE)
+    step = 1;
+  else if (pidguard_adopt(child) != 0)
+    step = 2;
+  else if (pidguard_pidfd_open_child(child) < 0)
+    step = 3;
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+  return step;
+}
+
+/* A moment without descriptors must not count for ever. Nor must a filter from before the exec, if it allows all. */
+static void adoption_at_once(void) {
+  const char *const form = preloaded ? "preload" : "api";
+  char *const argv[] = {(char *)(uintptr_t) "adopt", (char *)(uintptr_t)form, (char *)(uintptr_t) "at_once", NULL};
+  for (int filtered = 0; filtered < 2 && !off; filtered++) {
+    int status = -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+      if (filtered && !filter_call(SYS_getpid, SECCOMP_RET_ALLOW))
+        _exit(PG_TEST_SKIPPED);
+      execv("/proc/self/exe", argv);
+      _exit(9);
+    }
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    if (WEXITSTATUS(status) == PG_TEST_SKIPPED)
+      pg_test_skip("this user cannot install a filter");
+    else
+      PG_CHECK(status == 0, "status %#x, %s a filter", (unsigned)status, filtered ? "with" : "without");
+  }
+}
+
 static void structures(void) {
   struct {
     struct pidguard_counters known;
@@ -399,6 +445,8 @@ void pg_test_plan(int argc, char **argv) {
   }
   preloaded = !strcmp(form, "preload") || !strcmp(form, "both");
   off = !strcmp(form, "off");
+  if (argc > 2)
+    _exit(adopting_at_once());
   if (off) /* nothing has read it yet */
     setenv("PIDGUARD_MODE", "off", 1);
   pg_test_add("track", "overwritten", overwritten); /* first, before the process has had pidfds of its own */
@@ -414,6 +462,7 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("track", "adoption", adoption);
   pg_test_add("track", "adoption_refused", adoption_refused);
   pg_test_add("track", "raw_thread_signals", raw_thread_signals);
+  pg_test_add("track", "adoption_at_once", adoption_at_once);
   pg_test_add("track", "structures", structures);
   pg_test_add("track", "cancellation", cancellation);
 }
