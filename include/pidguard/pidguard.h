@@ -36,7 +36,8 @@
  *   - Time-outs are in milliseconds of CLOCK_MONOTONIC. A negative one is no limit; 0 means "do not block". A call
  *     whose time-out expires fails with ETIMEDOUT.
  *   - A blocking function fails with EINTR when a signal handler has run. A handler with SA_RESTART lets two kinds of
- *     call go on: waits for a child without a limit, and calls on sockets. All others fail after it, too.
+ *     call go on: waits for a child without a limit, and calls on sockets. All others fail after it, too. So does a
+ *     wait by a non-blocking pidfd, or for a child that the caller traces.
  *   - A structure that may grow is passed with its size. Set what you do not use to zero. The library takes a newer
  *     program's structure if the members that the library does not know are zero.
  *   - These errors mean the same everywhere:
@@ -337,7 +338,8 @@ PIDGUARD_API int pidguard_pidfd_kill_tree(int pidfd, int timeout);
  *   ended, if this kernel does not keep the status.
  * Kernel: 5.4 for children; 6.15 for the status of other processes (before: EOPNOTSUPP; the mere end, 5.3). A tracer
  *   (strace, a security agent) takes the end of a child first. Then a wait with a limit looks again every few
- *   milliseconds, and the kernel wakes a wait without one. See waitid(2), poll(2). */
+ *   milliseconds, and the kernel wakes a wait without one. If the caller is the tracer, a stop is no end, and is left
+ *   for another wait. See waitid(2), poll(2). */
 PIDGUARD_API int pidguard_pidfd_wait(int pidfd, int *status, int timeout);
 
 /* Waits until the process has ended, whether it is a child or not, and reaped or not. Reaps nothing.
@@ -347,7 +349,8 @@ PIDGUARD_API int pidguard_pidfd_wait_end(int pidfd, int timeout);
 /* The full form, for children only: waitid(2) with P_PIDFD. options: at least one of WEXITED, WSTOPPED, WCONTINUED; and
  * WNOHANG, WNOWAIT (leave the child to be waited for again), __WALL, __WCLONE, __WNOTHREAD. info and usage may be NULL.
  * usage is what the child has used, or zero if the kernel reports nothing.
- * A time-out above 0 goes with WEXITED alone (else EINVAL), because the kernel wakes no waiter for a stop.
+ * A time-out above 0 goes with WEXITED alone (else EINVAL), because the kernel wakes no waiter for a stop. It shows a
+ * tracer the stops of its tracee, whatever the options are.
  * Errors: ETIMEDOUT; EAGAIN nothing to report with WNOHANG, or there is no limit and the pidfd is non-blocking; ECHILD
  *   not a child, or reaped; EINVAL; EBADF; EINTR; EOPNOTSUPP.
  * Kernel: 5.4. See waitid(2), getrusage(2). */

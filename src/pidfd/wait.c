@@ -119,31 +119,32 @@ static int wait_stranger(int fd, int *status, int64_t deadline) {
   return r ? r : 1;
 }
 
+#define END (WEXITED | __WALL)
+
+/* The kernel shows a tracer the stops of its tracee, whatever the options are (kernel/exit.c, wait_consider_task). So
+ * the first look takes nothing. Only an end is taken, and a stop stays the tracer's. */
 int pg_pidfd_wait(int fd, int *status, int64_t deadline) {
   siginfo_t si = {0};
-  int r = pg_pidfd_waitid(fd, &si, WEXITED | __WALL, NULL, deadline);
-  if (r == -EAGAIN) { /* another process with a copy of the open file may have set O_NONBLOCK; this call waits
-                         nevertheless */
+  int r = wait_once(fd, &si, END | WNOWAIT | (deadline == PG_NO_DEADLINE ? 0 : WNOHANG), NULL);
+  /* EAGAIN: the pidfd is non-blocking. Another process with a copy of the open file may have made it so. */
+  if (r == 0 || r == -EAGAIN || (r == 1 && !pg_siginfo_is_exit(&si)))
     r = poll_for(fd, POLLIN, deadline);
-    if (r > 0)
-      r = take_end(fd, &si, WEXITED | __WALL, NULL, deadline);
-  }
+  if (r == 1)
+    r = take_end(fd, &si, END, NULL, deadline);
   if (r == 1 && status)
     *status = pg_status_from_siginfo(&si);
-  if (r != -ECHILD)
-    return r;
-  return wait_stranger(fd, status, deadline);
+  return r == -ECHILD ? wait_stranger(fd, status, deadline) : r;
 }
 
 int pg_pidfd_exit_status(int fd, int *status) {
   siginfo_t si = {0};
-  int r = pg_pidfd_waitid(fd, &si, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL, PG_NO_DEADLINE);
+  int r = wait_once(fd, &si, END | WNOHANG | WNOWAIT, NULL);
+  if (r == 0 || (r == 1 && !pg_siginfo_is_exit(&si)))
+    return -EAGAIN;
   if (r == 1) {
     *status = pg_status_from_siginfo(&si);
     return 0;
   }
-  if (r == 0)
-    return -EAGAIN;
   if (r != -ECHILD)
     return r;
   r = kept_status(fd, status);

@@ -401,6 +401,47 @@ static void traced(void) {
   hold_done(&t);
 }
 
+static int body_stop(void *unused) {
+  (void)unused;
+  if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+    return 77;
+  raise(SIGSTOP);
+  return 0;
+}
+
+/* The kernel shows a tracer the stops of its tracee, whatever it waits for. A stop is no end, and stays the tracer's.
+ */
+static void traced_by_caller(void) {
+  struct child c = child_running(body_stop, NULL);
+  struct pidguard_info info = {.mask = PIDGUARD_INFO_WAIT_STATUS | PIDGUARD_INFO_STATE};
+  siginfo_t si;
+  int status = -1;
+  if (waitid(P_PID, (id_t)c.pid, &si, WSTOPPED | WEXITED | WNOWAIT) || si.si_code == CLD_EXITED) {
+    pg_test_skip("this user cannot trace a process");
+    child_done(&c);
+    return;
+  }
+  CHECK_ERRNO(pidguard_pidfd_get_wait_status(c.fd, &status), EAGAIN);
+  CHECK_EQ(pidguard_pidfd_get_info(c.fd, &info, sizeof info), 0);
+  CHECK_EQ(info.mask, PIDGUARD_INFO_STATE);
+  CHECK_EQ(info.state, PIDGUARD_STATE_ALIVE);
+  int64_t cpu = cpu_ms();
+  CHECK_ERRNO(pidguard_pidfd_wait(c.fd, &status, 0), ETIMEDOUT);
+  CHECK_ERRNO(pidguard_pidfd_wait(c.fd, &status, 80 * slowness()), ETIMEDOUT);
+  PG_CHECK(cpu_ms() - cpu < 30 * slowness(), "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
+  CHECK_EQ(status, -1);
+  CHECK_EQ(waitid(P_PID, (id_t)c.pid, &si, WSTOPPED | WNOHANG | WNOWAIT), 0);
+  CHECK_EQ(si.si_pid, c.pid);
+  pthread_t thread;
+  pthread_create(&thread, NULL, late_killer, &c.fd);
+  cpu = cpu_ms();
+  CHECK_EQ(pidguard_pidfd_wait(c.fd, &status, -1), 0);
+  PG_CHECK(cpu_ms() - cpu < 30 * slowness(), "it used %lld ms of CPU", (long long)(cpu_ms() - cpu));
+  CHECK_EQ(status, SIGKILL);
+  pthread_join(thread, NULL);
+  child_done(&c);
+}
+
 /* The loop of every program with a set. An end that cannot be collected at once is reported again. */
 static void traced_in_a_set(void) {
   struct traced t;
@@ -440,5 +481,6 @@ void pg_test_plan(int argc, char **argv) {
   add("nonblocking_by_others", nonblocking_by_others);
   add("interrupted", interrupted);
   add("traced", traced);
+  add("traced_by_caller", traced_by_caller);
   add("traced_in_a_set", traced_in_a_set);
 }
