@@ -57,33 +57,39 @@ int pg_pidfd_open_parent(void) {
   }
 }
 
-/* Compares the name that /proc shows. Without /proc nothing contradicts, so the answer is yes. */
+static bool begins(const char *text, ssize_t length, const char *want) {
+  return length >= (ssize_t)strlen(want) && !memcmp(text, want, strlen(want));
+}
+
+/* Looks at the name that /proc shows; some kernels since 6.9 show the second one. Without /proc nothing contradicts, so
+ * the answer is yes. */
 static bool has_pidfd_name(int fd) {
-  static const char want[] = "anon_inode:[pidfd]";
-  char path[40], name[sizeof want];
+  char path[40], name[24];
   struct pg_buf b;
   pg_buf_init(&b, path, sizeof path);
   pg_buf_str(&b, "/proc/thread-self/fd/");
   pg_buf_dec(&b, fd);
   ssize_t n = pg_sys_readlinkat(AT_FDCWD, path, name, sizeof name);
-  return n < 0 || (n == sizeof want - 1 && !memcmp(name, want, sizeof want - 1));
+  return n < 0 || begins(name, n, "anon_inode:[pidfd]") || begins(name, n, "pidfd:[");
+}
+
+/* Is a place in the file system (O_PATH), which takes no request; or closed. */
+static bool is_no_file(int fd) {
+  int flags = pg_sys_fcntl(fd, F_GETFL, 0);
+  return flags == -EBADF || (flags >= 0 && (flags & O_PATH));
 }
 
 int pg_pidfd_check(int fd) {
-  long type = pg_sys_fstatfs_type(fd);
-  if (type == PG_PIDFS_MAGIC) { /* an O_PATH descriptor of a pidfd is on pidfs, too, but takes no request */
-    int flags = pg_sys_fcntl(fd, F_GETFL, 0);
-    return flags >= 0 && (flags & O_PATH) ? -EBADF : 0;
-  }
-  if (type != PG_ANON_INODE_FS_MAGIC)
+  long type = is_no_file(fd) ? -EBADF : pg_sys_fstatfs_type(fd);
+  if (type == PG_PIDFS_MAGIC)
+    return 0;
+  if (type != PG_ANON_INODE_FS_MAGIC && !pg_call_is_missing(type))
     return -EBADF;
-  /* Before 6.9 pidfds share one inode with eventfds and others, and only a pidfd takes a signal. EPERM comes from the
-   * process, or from a seccomp filter that has not looked at the descriptor. Then only a pidfd can be waited for. */
-  int r = pg_sys_pidfd_send_signal(fd, 0, NULL, 0);
-  if (r == -EPERM || r == -ENOSYS)
-    r = pg_pidfd_verify_child(fd);
-  if (r == -EOPNOTSUPP) /* before 5.4, or with a seccomp filter */
-    return has_pidfd_name(fd) ? 0 : -EBADF;
+  /* Before 6.9 pidfds share one inode with eventfds and others, and a seccomp filter may refuse fstatfs(). Only a pidfd
+   * can be waited for. */
+  int r = pg_pidfd_verify_child(fd);
+  if (r == -EOPNOTSUPP) /* before 5.4, or with a filter. Only a pidfd or a directory of /proc takes a signal. */
+    r = has_pidfd_name(fd) ? pg_sys_pidfd_send_signal(fd, 0, NULL, 0) : -EBADF;
   return r == -EBADF ? -EBADF : 0;
 }
 

@@ -4,7 +4,9 @@
 #include "pidfd_support.h"
 #include "refuse.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -89,6 +91,37 @@ static int body_opening(void *arg) {
   return 0;
 }
 
+static int check_kinds(struct scene *s) {
+  char link[32];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", s->alive.fd);
+  int proc = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC), event = eventfd(0, EFD_CLOEXEC);
+  int path = open(link, O_PATH | O_CLOEXEC);
+  WANT(pidguard_is_pidfd(s->alive.fd) && pidguard_is_pidfd(s->reaped.fd));
+  WANT(!pidguard_is_pidfd(proc) && !pidguard_is_pidfd(event) && !pidguard_is_pidfd(path));
+  WANT(!pidguard_is_pidfd(-1) && !pidguard_is_pidfd(1000000) && !pidguard_is_pidfd(PIDGUARD_SELF_THREAD));
+  WANT(pidguard_pidfd_get_state(s->alive.fd) == PIDGUARD_STATE_ALIVE);
+  WANT(pidguard_pidfd_get_state(s->reaped.fd) == PIDGUARD_STATE_REAPED);
+  return 0;
+}
+
+/* Without fstatfs() the kind of a descriptor is found out in another way. */
+static int body_kinds(void *arg) {
+  struct scene *s = arg;
+  struct child c = child_paused();
+  int ready, status, set = pidguard_set_create();
+  if (!refuse(SYS_fstatfs, s->error))
+    return PG_TEST_SKIPPED;
+  WANT(check_kinds(s) == 0);
+  WANT(pidguard_set_add(set, c.fd) == 0);
+  WANT(pidguard_pidfd_terminate(c.fd, 5000, 0) == 0);
+  WANT(pidguard_set_wait(set, &ready, 1, pidguard_deadline(5000)) == 1);
+  WANT(pidguard_pidfd_wait(c.fd, &status, 5000) == 0 && status == SIGTERM);
+  WANT(ERRNO_OF(pidguard_set_wait(set, &ready, 1, pidguard_deadline(50))) == ETIMEDOUT);
+  WANT(refuse(SYS_waitid, s->error) && check_kinds(s) == 0);
+  WANT(refuse(SYS_pidfd_send_signal, s->error) && pidguard_is_pidfd(s->alive.fd) && !pidguard_is_pidfd(1000000));
+  return 0;
+}
+
 static void under(int (*body)(void *)) {
   static const unsigned errors[] = {ENOSYS, EPERM};
   struct scene s = {.alive = child_paused(), .reaped = child_exited(0)};
@@ -112,6 +145,7 @@ static void questions(void) { under(body_questions); }
 static void waits(void) { under(body_waits); }
 static void release(void) { under(body_release); }
 static void opening(void) { under(body_opening); }
+static void kinds(void) { under(body_kinds); }
 
 void pg_test_plan(int argc, char **argv) {
   (void)argc;
@@ -120,4 +154,5 @@ void pg_test_plan(int argc, char **argv) {
   add("waits", waits);
   add("release", release);
   add("opening", opening);
+  add("kinds", kinds);
 }
