@@ -52,13 +52,18 @@ IN_CHILD static int enter_cgroup(int cgroup) {
   return r < 0 ? r : 0;
 }
 
-/* Moves as if all at once: a descriptor that would be overwritten before its turn is duplicated first. */
+/* Moves as if all at once: a descriptor that would be overwritten before its turn is duplicated first. All must be open
+ * before that, or a duplicate could take the number of a closed one. */
 IN_CHILD static int move_descriptors(struct shared *s) {
   const struct pg_spawn_fd *fds = s->spawn->fds;
   size_t n = s->spawn->fd_count;
   int highest = 2;
-  for (size_t i = 0; i < n; i++)
+  for (size_t i = 0; i < n; i++) {
+    int r = pg_sys_fcntl(fds[i].from, F_GETFD, 0);
+    if (r < 0)
+      return r;
     highest = fds[i].to > highest ? fds[i].to : highest;
+  }
   for (size_t i = 0; i < n; i++) {
     s->saved[i] = fds[i].from;
     for (size_t k = 0; k < i && s->saved[i] == fds[i].from; k++)

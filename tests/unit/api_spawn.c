@@ -122,6 +122,12 @@ static void descriptors(void) {
   CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.fds = &closed, .fd_count = 1}), EBADF);
   CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.fds = &negative, .fd_count = 1}), EBADF);
   CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.fds = fds, .fd_count = 129}), EINVAL);
+  /* One that is closed is no other one's copy, which is made when two change places. */
+  int high = fcntl(ends[0], F_DUPFD_CLOEXEC, 100);
+  const struct pidguard_spawn_fd swapped[] = {{ends[0], high}, {high, ends[0]}, {high + 1, 0}};
+  CHECK_ERRNO(fcntl(high + 1, F_GETFD), EBADF);
+  CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.fds = swapped, .fd_count = 3}), EBADF);
+  close(high);
   close(ends[0]), close(ends[1]), close(other[0]), close(other[1]);
 }
 
