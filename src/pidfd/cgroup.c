@@ -3,6 +3,7 @@
 
 #include "base/errors.h"
 #include "kernel/sys.h"
+#include "pidfd/feature.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -173,7 +174,7 @@ int pg_cgroup_id_of(int dir, uint64_t *ret) {
   int mount_id;
   long type = pg_sys_fstatfs_type(dir);
   if (type < 0)
-    return (int)type;
+    return pg_or_unsupported((int)type);
   if (type != PG_CGROUP2_SUPER_MAGIC)
     return -EINVAL;
   int r = pg_sys_name_to_handle_at(dir, "", &handle, &mount_id, PG_AT_EMPTY_PATH);

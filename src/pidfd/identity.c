@@ -39,7 +39,7 @@ int pg_pidfd_id(int fd, uint64_t *ret) {
   uint64_t dev, ino;
   int r = on_pidfs(fd);
   if (!r)
-    r = pg_sys_fstat_ids(fd, &dev, &ino);
+    r = pg_or_unsupported(pg_sys_fstat_ids(fd, &dev, &ino));
   if (r)
     return r;
   if (sizeof(long) < sizeof ino) { /* on 32 bits the inode number is only the lower half of the id */

@@ -72,9 +72,9 @@ static int open_mine(enum pg_ns kind) {
 static int is_mine(int theirs, enum pg_ns kind) {
   uint64_t dev[2], ino[2];
   PG_AUTO_CLOSE int mine = open_mine(kind);
-  int r = mine < 0 ? mine : pg_sys_fstat_ids(theirs, &dev[0], &ino[0]);
+  int r = mine < 0 ? mine : pg_or_unsupported(pg_sys_fstat_ids(theirs, &dev[0], &ino[0]));
   if (!r)
-    r = pg_sys_fstat_ids(mine, &dev[1], &ino[1]);
+    r = pg_or_unsupported(pg_sys_fstat_ids(mine, &dev[1], &ino[1]));
   return r < 0 ? r : dev[0] == dev[1] && ino[0] == ino[1];
 }
 

@@ -95,7 +95,7 @@ int pg_pidfd_terminate_start(int fd, int64_t deadline, bool go_on) {
   int64_t at = deadline > 0 ? deadline : 1;
   if (deadline == PG_NO_DEADLINE)
     at = 0;
-  PG_AUTO_CLOSE int timer = pg_sys_timer_create(at);
+  PG_AUTO_CLOSE int timer = pg_or_unsupported(pg_sys_timer_create(at));
   if (timer < 0)
     return timer;
   r = ask_to_end(fd, go_on);

@@ -122,6 +122,27 @@ static int body_kinds(void *arg) {
   return 0;
 }
 
+#ifdef __LP64__
+#define STAT SYS_fstat
+#else
+#define STAT SYS_statx
+#endif
+
+/* A missing call is no missing right, also where the call is not one for pidfds. */
+static int body_others(void *arg) {
+  struct scene *s = arg;
+  char text[PIDGUARD_TEXT_MAX];
+  uint64_t id;
+  if (!refuse(STAT, s->error) || !refuse(SYS_timerfd_create, s->error))
+    return PG_TEST_SKIPPED;
+  WANT(ERRNO_OF(pidguard_pidfd_get_id(s->alive.fd, &id)) == EOPNOTSUPP);
+  WANT(pidguard_pidfd_to_text(s->alive.fd, text, sizeof text) > 0);
+  WANT(ERRNO_OF(pidguard_pidfd_terminate_start(s->alive.fd, 1000, 0)) == EOPNOTSUPP);
+  WANT(pidguard_pidfd_get_state(s->alive.fd) == PIDGUARD_STATE_ALIVE);
+  WANT(refuse(SYS_fstatfs, s->error) && ERRNO_OF(pidguard_cgroupid_from_path("/", &id)) == EOPNOTSUPP);
+  return 0;
+}
+
 static void under(int (*body)(void *)) {
   static const unsigned errors[] = {ENOSYS, EPERM};
   struct scene s = {.alive = child_paused(), .reaped = child_exited(0)};
@@ -146,6 +167,7 @@ static void waits(void) { under(body_waits); }
 static void release(void) { under(body_release); }
 static void opening(void) { under(body_opening); }
 static void kinds(void) { under(body_kinds); }
+static void others(void) { under(body_others); }
 
 void pg_test_plan(int argc, char **argv) {
   (void)argc;
@@ -155,4 +177,5 @@ void pg_test_plan(int argc, char **argv) {
   add("release", release);
   add("opening", opening);
   add("kinds", kinds);
+  add("others", others);
 }
