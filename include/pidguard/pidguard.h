@@ -373,12 +373,14 @@ PIDGUARD_API int pidguard_set_create(void);
 
 /* Adds a pidfd, or any other descriptor that can be polled: a pipe, a socket, a timer, a signalfd. It must stay open as
  * long as it is a member.
- * Errors: EBADF; EEXIST it is a member; EINVAL set is not a set; ENOSPC /proc/sys/fs/epoll/max_user_watches; ENOMEM. */
+ * Errors: EBADF; EEXIST it is a member; EINVAL set is not a set; ELOOP fd is a set that contains this one, or sets are
+ *   nested too deep; ENOSPC /proc/sys/fs/epoll/max_user_watches; ENOMEM. */
 PIDGUARD_API int pidguard_set_add(int set, int fd);
 
 /* Removes a member. (Closing the last descriptor of a file also removes it. If a copy is left, say in a forked child,
  * the set stops reporting the member. The kernel then keeps a little memory until that copy is closed.)
- * Errors: EBADF; ENOENT not a member; EINVAL set is not a set. */
+ * Errors: EBADF; ENOENT not a member, or not any more: pidguard_set_wait removes a reaped process; EINVAL set is not a
+ *   set. */
 PIDGUARD_API int pidguard_set_remove(int set, int fd);
 
 /* Waits for members to end, or to be readable. Stores up to max of them (no more than 64 in one call), and returns how
@@ -402,7 +404,8 @@ PIDGUARD_API int64_t pidguard_deadline(int timeout);
  *   ENFILE, ENOMEM, and with EACCES if /proc hides the process (hidepid, see proc(5)).
  * See ioctl_pidfd(2), PIDFD_GET_INFO. */
 
-/* The PID of the process in the caller's pid namespace. Kernel: 6.13; before, from /proc. */
+/* The PID of the process in the caller's pid namespace. For a thread's pidfd it is the thread id. Kernel: 6.13; before,
+ * from /proc. */
 PIDGUARD_API pid_t pidguard_pidfd_get_pid(int pidfd);
 
 /* The id of the process, also of a reaped one. No other process gets this number while the system runs. A thread's
@@ -491,7 +494,9 @@ PIDGUARD_API int pidguard_pidfd_get_info(int pidfd, struct pidguard_info *info, 
 PIDGUARD_API int pidguard_cgroupid_from_path(const char *path, uint64_t *ret);
 
 /* ---------------------------------------------------------------------------------------------------------------------
- * 5. Actions */
+ * 5. Actions
+ *
+ * Where ESRCH means that the process has ended, it is enough that its main thread has. Other threads may go on. */
 
 /* The kinds of namespaces (namespaces(7)). */
 enum pidguard_namespace {

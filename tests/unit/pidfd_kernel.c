@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -187,6 +188,8 @@ static void leader_exits(void) {
   CHECK_EQ(si.si_pid, 0);
   CHECK_EQ(pg_sys_pidfd_send_signal(c.fd, 0, NULL, 0), 0);
   CHECK_EQ(pidguard_pidfd_get_pid(c.fd), c.pid);
+  CHECK_ERRNO(pidguard_pidfd_open_namespace(c.fd, PIDGUARD_NAMESPACE_UTS), ESRCH);
+  CHECK_ERRNO(pidguard_pidfd_setns(c.fd, CLONE_NEWUTS), ESRCH);
   /* Now thread by thread: the main thread has ended, the other has not. */
   int leader = pidguard_pidfd_open(c.pid, PIDGUARD_OPEN_THREAD),
       thread = pidguard_pidfd_open(other, PIDGUARD_OPEN_THREAD);

@@ -37,6 +37,7 @@ static void members(void) {
   }
   child_reap(&b);
   CHECK_ERRNO(pidguard_set_wait(set, ready, 8, pidguard_deadline(20)), ETIMEDOUT);
+  CHECK_ERRNO(pidguard_set_remove(set, b.fd), ENOENT);
 
   /* One member has ended before it was added, and one is removed in time. */
   CHECK_EQ(pidguard_set_add(set, z.fd), 0);
@@ -55,6 +56,13 @@ static void members(void) {
   CHECK_EQ(pidguard_set_wait(set, ready, 8, 0), 1);
   CHECK_EQ(ready[0], a.fd);
   CHECK_ERRNO(pidguard_set_wait(set, ready, 8, 0), ETIMEDOUT);
+
+  /* A set can be a member of another one, but two sets cannot contain each other. */
+  int outer = pidguard_set_create();
+  CHECK_EQ(pidguard_set_add(outer, set), 0);
+  CHECK_ERRNO(pidguard_set_add(set, outer), ELOOP);
+  CHECK_ERRNO(pidguard_set_add(set, set), EINVAL);
+  close(outer);
 
   CHECK_ERRNO(pidguard_set_wait(set, ready, 0, 0), EINVAL);
   CHECK_ERRNO(pidguard_set_wait(set, ready, 8, 5000), EINVAL); /* 5000 stands for milliseconds, by mistake */
