@@ -18,9 +18,9 @@
 #define DEPTH_MAX 5 /* as many as the kernel follows (fs/exec.c) */
 
 const char *verdict_name(enum verdict v) {
-  static const char *const names[] = {"program", "script", "dynamic-linker", "library", "other", "static",
-                                      "setuid",  "setgid", "capabilities",   "machine", "libc",  "unreadable",
-                                      "cut",     "damaged"};
+  static const char *const names[] = {"program", "script", "dynamic-linker", "library",      "other",
+                                      "static",  "setuid", "setgid",         "capabilities", "ids",
+                                      "machine", "libc",   "unreadable",     "cut",          "damaged"};
   return names[v];
 }
 
@@ -117,30 +117,34 @@ static bool has_capabilities(const char *file, bool anybody) {
   return some && (anybody || getuid() != 0);
 }
 
-/* Does the kernel start the file with other rights than the caller's (security/commoncap.c)? Then the dynamic linker
- * takes no preload. Under no_new_privs, or on a file system that is mounted nosuid, a program gains no rights. */
-static bool gains_rights(const char *file, enum judge_for whom, struct judgement *j) {
+/* Does the kernel start the file in secure mode (security/commoncap.c)? Then the dynamic linker takes no preload. Under
+ * no_new_privs, or on a file system that is mounted nosuid, a program gains no rights. Since Linux 6.16 the ids of a
+ * setuid program must be those of the caller, real and effective. Before, the real ones were enough. */
+static bool is_secure(const char *file, enum judge_for whom, struct judgement *j) {
   static const char why[] = "so the dynamic linker ignores preloads";
   bool anybody = whom == JUDGE_ANYBODY;
   struct stat st;
   struct statvfs fs;
-  if (stat(file, &st) < 0 || (statvfs(file, &fs) == 0 && (fs.f_flag & ST_NOSUID)))
-    return false;
-  if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 || anybody) {
+  bool gains = stat(file, &st) == 0 && !(statvfs(file, &fs) == 0 && (fs.f_flag & ST_NOSUID));
+  if (gains && (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 || anybody)) {
     bool uid = st.st_mode & S_ISUID && !is_unmapped(st.st_uid, "/proc/self/uid_map");
     bool gid =
         (st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !is_unmapped(st.st_gid, "/proc/self/gid_map");
-    if (uid && (anybody || st.st_uid != getuid())) {
+    if (uid && (anybody || st.st_uid != getuid() || st.st_uid != geteuid())) {
       conclude(j, JUDGED_SETUID, file, "is setuid, %s", why);
       return true;
     }
-    if (gid && (anybody || st.st_gid != getgid())) {
+    if (gid && (anybody || st.st_gid != getgid() || st.st_gid != getegid())) {
       conclude(j, JUDGED_SETGID, file, "is setgid, %s", why);
       return true;
     }
   }
-  if (has_capabilities(file, anybody)) {
+  if (gains && has_capabilities(file, anybody)) {
     conclude(j, JUDGED_CAPABILITIES, file, "has file capabilities, %s", why);
+    return true;
+  }
+  if (!anybody && (getuid() != geteuid() || getgid() != getegid())) {
+    conclude(j, JUDGED_IDS, file, "gets an effective user or group that differs from the real one, %s", why);
     return true;
   }
   return false;
@@ -180,7 +184,7 @@ static bool is_library_name(const char *file) {
 static void judge_elf(const char *file, struct elf *e, const struct object *o, enum judge_for whom,
                       struct judgement *j) {
   char interp[4096], soname[256];
-  if (gains_rights(file, whom, j))
+  if (is_secure(file, whom, j))
     return;
   if (e->machine != o->machine || e->is64 != o->is64 || e->big != o->big) {
     char what[32];

@@ -17,6 +17,7 @@ enum verdict {
   JUDGED_SETUID,
   JUDGED_SETGID,
   JUDGED_CAPABILITIES,
+  JUDGED_IDS, /* the caller's own real and effective ids differ */
   JUDGED_MACHINE,
   JUDGED_LIBC,
   JUDGED_UNREADABLE, /* not known */

@@ -115,6 +115,29 @@ else
   skip 'file capabilities, because only root with setcap can set them'
 fi
 
+# The caller's own real user or group differs from the effective one. Then the linker ignores preloads in all programs.
+if can_be_other; then
+  for ids in '--ruid 1' '--euid 1' '--rgid 1' '--egid 1'; do
+    # shellcheck disable=SC2206
+    as_both=(setpriv $ids --clear-groups)
+    for command in true ./script; do
+      run "${as_both[@]}" "$pidguard" "$command"
+      expect err "*NOT protected: * the real one*"
+      run "${as_both[@]}" "$pidguard" --strict "$command"
+      expect status 126
+      expect err "*refused: * the real one*"
+    done
+    run "${as_both[@]}" "$pidguard" check true # for any user
+    expect status 0
+  done
+  unnamed setpriv --ruid 1 --euid 1 --clear-groups "$pidguard" --strict true
+  # A setuid program that makes both the same again loads the preload before Linux 6.16, and counts as if it did not.
+  cp "$(type -P true)" same && chown 1 same && chmod 4755 same
+  run setpriv --ruid 1 --euid 0 --clear-groups "$pidguard" --strict ./same
+  expect status 126
+  expect err '*is setuid*'
+fi
+
 # A program that cannot be read cannot be judged.
 if ((EUID)); then
   cp "$(type -P true)" secret
