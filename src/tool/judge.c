@@ -15,12 +15,13 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define DEPTH_MAX 5 /* as many as the kernel follows (fs/exec.c) */
+#define DEPTH_MAX 5  /* as many as the kernel follows (fs/exec.c) */
+#define HEAD_MAX 256 /* as much of a script as the kernel reads (BINPRM_BUF_SIZE, since 5.1) */
 
 const char *verdict_name(enum verdict v) {
-  static const char *const names[] = {"program", "script", "dynamic-linker", "library",      "other",
-                                      "static",  "setuid", "setgid",         "capabilities", "ids",
-                                      "machine", "libc",   "unreadable",     "cut",          "damaged"};
+  static const char *const names[] = {"program", "dynamic-linker", "library",      "other",  "static",
+                                      "setuid",  "setgid",         "capabilities", "ids",    "machine",
+                                      "libc",    "unreadable",     "cut",          "damaged"};
   return names[v];
 }
 
@@ -63,9 +64,11 @@ char *script_interpreter(const unsigned char *head, size_t size, char **ret_rest
   char *line = must_alloc(NULL, end);
   memcpy(line, head + 2, end - 2);
   line[end - 2] = '\0';
+  char *start = line + strspn(line, " \t");
+  if (end == HEAD_MAX && !strpbrk(start, " \t")) /* load_script() in fs/binfmt_script.c */
+    *start = '\0';
   for (size_t n = end - 2; n && (line[n - 1] == ' ' || line[n - 1] == '\t'); n--)
     line[n - 1] = '\0';
-  char *start = line + strspn(line, " \t");
   memmove(line, start, strlen(start) + 1);
   *ret_rest = line + strcspn(line, " \t");
   if (**ret_rest) {
@@ -214,11 +217,11 @@ static void judge_elf(const char *file, struct elf *e, const struct object *o, e
 
 static void judge_at(const char *file, const struct object *o, enum judge_for whom, int depth, struct judgement *j);
 
-static void judge_script(const char *file, struct elf *e, const struct object *o, enum judge_for whom, int depth,
-                         struct judgement *j) {
-  char *rest, *interpreter = script_interpreter(e->head, e->head_size, &rest);
+/* interpreter: with the rest of the line behind it. */
+static void judge_script(const char *file, char *interpreter, char *rest, const struct object *o, enum judge_for whom,
+                         int depth, struct judgement *j) {
   const char *base = strrchr(interpreter, '/');
-  if (depth < DEPTH_MAX && *interpreter && access(interpreter, F_OK) == 0) {
+  if (depth < DEPTH_MAX && access(interpreter, F_OK) == 0) {
     judge_at(interpreter, o, whom, depth + 1, j);
     char *command = base && strcmp(base, "/env") == 0 && verdict_protects(j->verdict) ? env_command(rest) : NULL;
     if (command)
@@ -227,7 +230,6 @@ static void judge_script(const char *file, struct elf *e, const struct object *o
   } else if (whom == JUDGE_ANYBODY && depth < DEPTH_MAX) {
     conclude(j, JUDGED_DAMAGED, file, "names an interpreter that is not there: %s", interpreter);
   }
-  free(interpreter);
 }
 
 static bool is_text(const struct elf *e) { return !memchr(e->head, '\0', e->head_size < 80 ? e->head_size : 80); }
@@ -235,6 +237,7 @@ static bool is_text(const struct elf *e) { return !memchr(e->head, '\0', e->head
 static void judge_at(const char *file, const struct object *o, enum judge_for whom, int depth, struct judgement *j) {
   struct elf e;
   int state = elf_open(&e, file);
+  char *rest = NULL, *interpreter = script_interpreter(e.head, e.head_size, &rest);
   j->verdict = JUDGED_FINE;
   snprintf(j->program, sizeof j->program, "%s", file);
   if (state == ELF_FINE)
@@ -247,10 +250,13 @@ static void judge_at(const char *file, const struct object *o, enum judge_for wh
              (unsigned long long)e.size);
   else if (state == ELF_DAMAGED || state == ELF_SPECIAL || state == ELF_DIRECTORY)
     conclude(j, JUDGED_DAMAGED, file, "%s", elf_explain(state));
-  else if (state == ELF_OTHER && e.head_size >= 2 && e.head[0] == '#' && e.head[1] == '!')
-    judge_script(file, &e, o, whom, depth, j);
-  else /* As for execvp(), a text that the kernel does not know is a shell script. */
-    j->verdict = depth == 0 && is_text(&e) ? JUDGED_PLAIN : JUDGED_OTHER;
+  else if (interpreter && *interpreter)
+    judge_script(file, interpreter, rest, o, whom, depth, j);
+  else if (is_text(&e) && depth < DEPTH_MAX)
+    judge_at(JUDGE_SHELL, o, whom, depth + 1, j);
+  else
+    j->verdict = JUDGED_OTHER;
+  free(interpreter);
   elf_close(&e);
 }
 

@@ -9,7 +9,6 @@
 
 enum verdict {
   JUDGED_FINE,    /* a program that the preload object is loaded into */
-  JUDGED_PLAIN,   /* a script without #!, which a shell runs */
   JUDGED_LINKER,  /* the dynamic linker itself */
   JUDGED_LIBRARY, /* a shared object, which is protected as the program that loads it */
   JUDGED_OTHER,   /* neither ELF nor a script: binfmt_misc decides */
@@ -28,7 +27,7 @@ enum verdict {
 struct judgement {
   enum verdict verdict;
   char text[4096 + 512]; /* the obstacle: a sentence that begins with the file's name */
-  char program[4096];    /* the file that was judged in the end */
+  char program[4096];    /* the file that was judged in the end: a script's interpreter, not the script */
 };
 
 const char *verdict_name(enum verdict v);
@@ -38,14 +37,17 @@ enum judge_for {
   JUDGE_CALLER, /* the verdict for a start by this process */
   JUDGE_ANYBODY /* the verdict for a start by any user: a set-user-id bit counts also for its owner */
 };
+/* As execvp() does, JUDGE_SHELL runs a text that the kernel refuses to run. */
+#define JUDGE_SHELL "/bin/sh"
 struct judgement judge(const char *file, const struct object *o, enum judge_for whom);
 
 /* Looks up a command as execvp() does, in the given PATH (NULL: unset). The caller frees the path. NULL: there is none,
  * and *ret_denied tells of a file that may not be executed. */
 char *find_command(const char *name, const char *path, bool *ret_denied);
 
-/* The interpreter on the first line of a script, as the kernel reads it: a copy, or NULL if the file is no script.
- * *ret_rest is the rest of the line, without blanks around it, in the same copy. */
+/* The interpreter on the first line of a script, as the kernel reads it: a copy, or NULL if the file is no script. It
+ * is empty if the line names none, or if a part of the name is beyond the bytes that the kernel reads. *ret_rest is the
+ * rest of the line, without blanks around it, in the same copy. */
 char *script_interpreter(const unsigned char *head, size_t size, char **ret_rest);
 
 #endif

@@ -228,14 +228,15 @@ int tool_run(int argc, char **argv) {
   export_options();
   if (j.verdict != JUDGED_LIBC)
     preload(object.path);
-  if (j.verdict == JUDGED_PLAIN) { /* as execvp() does */
+  execve(file, command, environ);
+  int error = errno;
+  if (error == ENOEXEC && strcmp(file, j.program) != 0) { /* a script, see JUDGE_SHELL */
     char **shell = must_alloc(NULL, sizeof *shell * (size_t)(argc - at + 2));
-    shell[0] = "/bin/sh";
+    shell[0] = JUDGE_SHELL;
     shell[1] = file;
     memcpy(shell + 2, command + 1, sizeof *shell * (size_t)(argc - at)); /* with the NULL */
     execve(shell[0], shell, environ);
     die(PG_EXIT_CANNOT, "%s: %s: %s", file, shell[0], strerror(errno));
   }
-  execve(file, command, environ);
-  explain(file, errno, &j);
+  explain(file, error, &j);
 }

@@ -67,6 +67,18 @@ unnamed ./plain
 printf 'grep -c %s /proc/$$/maps\n' "${lib##*/}" >plain
 run "$pidguard" ./plain
 expect out '[1-9]*'
+# So is a script that the kernel refuses because of its first line (env uses execvp).
+printf 'echo not run\n' >interpreter && chmod 755 interpreter
+for line in '#!' '#! ' "#!$tmp/interpreter" "#!/bin/$(printf '%0260d' 0)"; do
+  # shellcheck disable=SC2016
+  printf '%s\necho "$0 $@"; grep -c %s /proc/$$/maps\n' "$line" "${lib##*/}" >refused && chmod 755 refused
+  run env ./refused 'a  b'
+  expect out $'./refused a  b\n0'
+  run "$pidguard" --strict ./refused 'a  b'
+  expect out $'./refused a  b\n[1-9]*'
+  run "$pidguard" check ./refused
+  expect out 'full *'
+done
 
 # Programs for another machine, which are programs of this one with another machine number or class.
 cp "$(type -P true)" other
@@ -120,7 +132,7 @@ if can_be_other; then
   for ids in '--ruid 1' '--euid 1' '--rgid 1' '--egid 1'; do
     # shellcheck disable=SC2206
     as_both=(setpriv $ids --clear-groups)
-    for command in true ./script; do
+    for command in true ./script ./plain; do
       run "${as_both[@]}" "$pidguard" "$command"
       expect err "*NOT protected: * the real one*"
       run "${as_both[@]}" "$pidguard" --strict "$command"
