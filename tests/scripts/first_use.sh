@@ -47,6 +47,10 @@ expect out 1
 run grep -c . tree/build/lib/libpidguard-preload.so.0
 expect status 0
 
+# The command gets no variable more than the caller has, even if the caller has none.
+run env -i tree/scripts/pidguard env
+expect out "LD_PRELOAD=$(cd tree && pwd -P)/build/lib/libpidguard-preload.so.0"
+
 # On second use it does not call cmake at all. After a source was changed or removed, it builds again, but does not
 # configure again.
 : >called
