@@ -24,7 +24,7 @@ static const char usage[] =
     "  --deepbind=clear objects that are opened with RTLD_DEEPBIND call through the shim as well\n"
     "  --strict         refuse a command that cannot be protected (status 126) instead of naming it and running it\n"
     "\n"
-    "  report           show which calls in the logs hit, or would hit, another process\n"
+    "  report           show which calls in the logs may have hit, or would hit, another process\n"
     "                   (status 0: no findings, 1: findings, 2: trouble)\n"
     "  check            tell whether these programs can be protected\n"
     "                   (status 0: all of them, 1: not all or not fully, 2: trouble)\n"

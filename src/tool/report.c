@@ -81,18 +81,22 @@ static void add_name(struct stale *s, const char *name) {
 
 static void take_stale(const struct line *l, bool late, bool refused) {
   const char *now = line_text(l, "now");
-  bool hit = *now && strcmp(now, "nobody") != 0;
+  bool met = *now && strcmp(now, "nobody") != 0;
+  int64_t sig = line_has(l, "sig") ? line_number(l, "sig") : -1; /* 0 also if the call sends no signal */
+  bool hit = met && sig != 0 && !refused && !late;
   struct stale *s = stale_find(l, late, refused);
   report.uses += !late;
-  report.hits += hit && !late;
+  report.met += met && !late;
+  report.hits += hit;
   if (!s)
     return;
   s->count++;
-  s->hits += hit && !late;
+  s->met += met && !late;
+  s->hits += hit;
+  s->sends |= sig != 0;
   s->nobody += strcmp(now, "nobody") == 0;
-  if (hit)
+  if (met)
     add_name(s, now);
-  int64_t sig = line_has(l, "sig") ? line_number(l, "sig") : -1;
   if (sig >= 0 && sig < REPORT_SIGNALS)
     s->signals[sig] = true;
   widen(&s->first, &s->last, line_time(l, "time"));
@@ -271,6 +275,8 @@ static int is_worse(const void *a, const void *b) {
     return x->late_wait ? 1 : -1;
   if (x->hits != y->hits)
     return x->hits > y->hits ? -1 : 1;
+  if (x->met != y->met)
+    return x->met > y->met ? -1 : 1;
   if (x->count != y->count)
     return x->count > y->count ? -1 : 1;
   int by_comm = strcmp(x->comm, y->comm);

@@ -15,7 +15,9 @@ struct stale {
   bool late_wait; /* a wait for a child that another wait had reaped */
   bool refused;   /* enforce mode; else the call was made */
   uint64_t count;
-  uint64_t hits;                /* uses when another process had the PID */
+  uint64_t met;                 /* uses when another process had the PID */
+  uint64_t hits;                /* of these: signals that nothing refused. Whether they arrived is not in the log */
+  bool sends;                   /* some of the uses are signals */
   uint64_t nobody;              /* uses when no process had it */
   int64_t first, last;          /* microseconds since 1970; -1: unknown */
   int64_t least_ago, most_ago;  /* between the child's end and the use, microseconds; -1: unknown */
@@ -40,7 +42,7 @@ struct report {
   uint64_t files, unreadable, lines, foreign, cut;
   uint64_t summaries; /* processes that logged their counters at their end */
   uint64_t births, reaped, silent, unwaited, forgotten, degraded;
-  uint64_t hits, uses; /* of all stale uses */
+  uint64_t uses, met, hits; /* of all stale uses */
   int64_t first, last;
 };
 

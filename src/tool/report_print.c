@@ -108,16 +108,19 @@ static void print_ages(const struct stale *s) {
 
 static void print_owner(const struct stale *s) {
   fputs("   PID    ", stdout);
-  if (!s->hits) {
-    puts("no process had it; the next process that gets it would have been hit");
+  if (!s->met) {
+    puts(s->sends ? "no process had it; the next process that gets it would have been hit" : "no process had it");
     return;
   }
-  printf("another process had it %llu times:", (unsigned long long)s->hits);
+  printf("another process had it %llu times:", (unsigned long long)s->met);
   for (int i = 0; i < REPORT_NAMES && s->names[i][0]; i++) {
     putchar(' ');
     print_plain(stdout, s->names[i]);
   }
-  puts(s->refused ? " (protected from it)" : " (was HIT, because nothing prevented that)");
+  if (s->hits)
+    printf(" (may have been HIT %llu times, because nothing prevented that)\n", (unsigned long long)s->hits);
+  else
+    puts(s->refused ? " (protected from it)" : " (no signal was sent to it)");
 }
 
 static void print_stale(const struct stale *s, unsigned nth) {
@@ -160,16 +163,16 @@ static void print_troubles(const struct report *r) {
 }
 
 void report_print_text(struct report *r) {
-  unsigned uses = 0, hitting = 0, late = 0;
+  unsigned uses = 0, meeting = 0, late = 0;
   for (unsigned i = 0; i < r->stales; i++) {
     late += r->stale[i].late_wait;
     uses += !r->stale[i].late_wait;
-    hitting += r->stale[i].hits > 0;
+    meeting += r->stale[i].met > 0;
   }
   if (uses)
     printf("%u place%s used the PID of a child that was gone (%llu times); %u of them met another process there "
            "(%llu times).\n",
-           uses, uses == 1 ? "" : "s", (unsigned long long)r->uses, hitting, (unsigned long long)r->hits);
+           uses, uses == 1 ? "" : "s", (unsigned long long)r->uses, meeting, (unsigned long long)r->met);
   else
     puts("The programs used no PID of a child that was gone.");
   for (unsigned i = 0; i < uses; i++)
@@ -241,8 +244,9 @@ static void json_stale(const struct stale *s, bool resolve) {
       comma = ",";
     }
   }
-  printf("],\"count\":%llu,\"hits\":%llu,\"nobody\":%llu,\"refused\":%s,", (unsigned long long)s->count,
-         (unsigned long long)s->hits, (unsigned long long)s->nobody, s->refused ? "true" : "false");
+  printf("],\"count\":%llu,\"met\":%llu,\"hits\":%llu,\"nobody\":%llu,\"refused\":%s,", (unsigned long long)s->count,
+         (unsigned long long)s->met, (unsigned long long)s->hits, (unsigned long long)s->nobody,
+         s->refused ? "true" : "false");
   json_member("gone", s->gone);
   putchar(',');
   json_member("by", s->by);
@@ -290,9 +294,9 @@ void report_print_json(struct report *r) {
     json_micro("last", t->last);
     putchar('}');
   }
-  printf("],\n\"uses\":%llu,\"hits\":%llu,\"stale_left_out\":%llu,\"trouble_left_out\":%llu,",
-         (unsigned long long)r->uses, (unsigned long long)r->hits, (unsigned long long)r->stale_left_out,
-         (unsigned long long)r->trouble_left_out);
+  printf("],\n\"uses\":%llu,\"met\":%llu,\"hits\":%llu,\"stale_left_out\":%llu,\"trouble_left_out\":%llu,",
+         (unsigned long long)r->uses, (unsigned long long)r->met, (unsigned long long)r->hits,
+         (unsigned long long)r->stale_left_out, (unsigned long long)r->trouble_left_out);
   printf("\n\"counters\":{\"processes\":%llu,\"births\":%llu,\"reaped\":%llu,\"silent\":%llu,\"unwaited\":%llu,",
          (unsigned long long)r->summaries, (unsigned long long)r->births, (unsigned long long)r->reaped,
          (unsigned long long)r->silent, (unsigned long long)r->unwaited);

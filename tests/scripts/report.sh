@@ -19,9 +19,9 @@ type -P python3 >/dev/null || {
 
 start='pidguard level=warn event=would-refuse'
 where='caller=/no/such/object+0x10'
-line() { # COMM NOW TIME AGO [OFFSET]
-  printf '%s pid=7 comm=%s time=%s mono=%s call=kill target=50 sig=15 result=ESRCH now=%s gone=wait ago=%s by=7 %s\n' \
-    "$start" "$1" "$3" "$3" "$2" "$4" "caller=/no/such/object+0x${5:-10}"
+line() { # COMM NOW TIME AGO [OFFSET [CALL [SIGNAL]]]
+  printf '%s pid=7 comm=%s time=%s mono=%s call=%s target=50 sig=%s result=ESRCH now=%s gone=wait ago=%s by=7 %s\n' \
+    "$start" "$1" "$3" "$3" "${6:-kill}" "${7:-15}" "$2" "$4" "caller=/no/such/object+0x${5:-10}"
 }
 
 # An empty log, a log without findings, and files that are no log or cannot be read.
@@ -63,7 +63,7 @@ done
 run "$pidguard" report log
 expect status 1
 expect out '2 places *[(]4 times[)]; 1 of them met another process there [(]1 times[)].*'
-expect out '*1. rare: kill(50, SIGTERM)  1 time*: sshd [(]was HIT*'
+expect out '*1. rare: kill(50, SIGTERM)  1 time*: sshd [(]may have been HIT 1 times, *'
 expect out '*2. often: kill(50, SIGTERM)  3 times*/no/such/object+0x10*'
 expect out '*2. often: *taken by a wait of the program (by 7), 500.0 ms to 2.2 s before*'
 expect out '*first  1970-01-01 00:16:40.000 UTC, last 1970-01-01 00:16:42.000 UTC*'
@@ -72,6 +72,30 @@ expect status 1
 json 'd["hits"] == 1 and d["uses"] == 4 and [s["program"] for s in d["stale"]] == ["rare", "often"]'
 json 'd["stale"][1]["count"] == 3 and d["stale"][1]["least_ago"] == 0.5 and d["stale"][1]["most_ago"] == 2.25'
 json 'd["stale"][0]["owners"] == ["sshd"] and d["stale"][0]["signals"] == [15] and d["first"] == 999.25'
+
+# A call without a signal, or with signal 0, hits nobody. A signal that was refused did not either. The log is written
+# before the call, so it does not say whether a signal arrived.
+{
+  line probe sshd 1 1 10 kill 0
+  line probe sshd 1 1 10 kill 0
+  line nice sshd 1 1 10 getpriority 0
+  line quiet nobody 1 1 10 getpriority 0
+  line both sshd 1 1 10 kill 0
+  line both sshd 1 1 10 kill 9
+  line spared sshd 1 1 10 kill 9 | sed 's/would-refuse/refused/'
+} >probes
+run "$pidguard" report probes
+expect status 1
+expect out '5 places *[(]7 times[)]; 4 of them met another process there [(]6 times[)].*'
+expect out '*1. both: *sshd [(]may have been HIT 1 times, because nothing prevented that[)]*2. probe: *'
+expect out '*probe: kill(50, 0)  2 times*had it 2 times: sshd [(]no signal was sent to it[)]*'
+expect out '*nice: getpriority(50, 0)  1 time*had it 1 times: sshd [(]no signal was sent to it[)]*'
+expect out '*spared: *had it 1 times: sshd [(]protected from it[)]*'
+expect out '*quiet: *PID    no process had it'$'\n''*'
+run "$pidguard" report --json probes
+json 'd["uses"] == 7 and d["met"] == 6 and d["hits"] == 1'
+json '[(s["program"], s["met"], s["hits"]) for s in d["stale"][:2]] == [("both", 2, 1), ("probe", 2, 0)]'
+json 'sum(s["hits"] for s in d["stale"]) == 1'
 
 # Incomplete lines, at the start and at the end, other text in between, names that need quotes, and bytes that are no
 # text.
