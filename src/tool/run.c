@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pidguard run: puts the preload object in front of libc, and becomes the command. */
+#include "runtime/config.h"
+#include "runtime/log_file.h"
 #include "tool/judge.h"
 #include "tool/object.h"
 #include "tool/tool.h"
@@ -43,26 +45,43 @@ static void check_word(const char *option, const char *value, const char *const 
   die(PG_EXIT_TROUBLE, "%s: '%s' is unknown; the values are%s", option, value, list);
 }
 
-/* Each process of the command opens the log. This program opens it in the same way, to report a bad path once, before
- * the command runs. */
-static void check_log(const char *path) {
-  const char *percent = strstr(path, "%p");
-  char *file =
-      percent ? must_format("%.*s%ld%s", (int)(percent - path), path, (long)getpid(), percent + 2) : must_dup(path);
-  const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW;
-  int fd = open(file, flags, 0600);
-  struct stat st;
-  if (fd < 0 && errno == ELOOP)
-    die(PG_EXIT_TROUBLE, "--log: %s is a symbolic link, which is not followed", file);
-  if (fd < 0 && errno == ENXIO) { /* a FIFO without a reader: lines are lost until a reader opens it */
+/* The path with the PID of this process, which is going to be that of the command. */
+static char *log_of_this(const char *path) {
+  char *file = must_dup(path), *at;
+  while ((at = strstr(file, "%p"))) {
+    char *next = must_format("%.*s%ld%s", (int)(at - file), file, (long)getpid(), at + 2);
     free(file);
-    return;
+    file = next;
   }
-  if (fd < 0)
-    die(PG_EXIT_TROUBLE, "--log: cannot write to %s: %s", file, strerror(errno));
-  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid != geteuid() && st.st_uid != 0)
-    die(PG_EXIT_TROUBLE, "--log: %s is another user's file", file);
-  close(fd);
+  return file;
+}
+
+/* Each process of the command opens the log. This program opens it by the shim's own code, to report an obstacle once,
+ * before the command runs. A log of this PID alone is removed again, because the command may never open it. A FIFO is
+ * not opened: a close would end its reader. The shim says on standard error that a FIFO has no reader. */
+static void check_log(const char *path) {
+  static const char *const obstacles[][2] = {
+      {"not-ours", "the file belongs to another user"},
+      {"has-links", "the file has another name as well"},
+      {"no-file", "that is neither a file nor a FIFO nor a character device"},
+      {"directory-not-ours", "the directory belongs to another user"},
+      {"directory-open-to-others", "other users can make files in that directory"},
+  };
+  char *file = log_of_this(path);
+  struct stat st;
+  bool is_new = lstat(file, &st) < 0, is_fifo = !is_new && S_ISFIFO(st.st_mode);
+  const char *why = is_fifo && st.st_uid != geteuid() && st.st_uid != 0 ? "not-ours" : NULL;
+  pg_config_read(environ, false);
+  int r = is_fifo ? 0 : pg_log_file_open(&why);
+  for (size_t i = 0; why && i < sizeof obstacles / sizeof *obstacles; i++)
+    if (strcmp(why, obstacles[i][0]) == 0)
+      die(PG_EXIT_TROUBLE, "--log: %s: %s", path, obstacles[i][1]);
+  if (r == -ELOOP)
+    die(PG_EXIT_TROUBLE, "--log: %s is a symbolic link, which is not followed", file);
+  if (r < 0)
+    die(PG_EXIT_TROUBLE, "--log: cannot write to %s: %s", file, why ? why : strerror(-r));
+  if (is_new && strcmp(file, path) != 0)
+    unlink(file);
   free(file);
 }
 
@@ -138,9 +157,9 @@ static void export_options(void) {
   if (options.mode)
     set("PIDGUARD_MODE", options.mode);
   if (options.log) {
+    set("PIDGUARD_LOG", options.log);
     if (strcmp(options.log, "stderr") != 0)
       check_log(options.log);
-    set("PIDGUARD_LOG", options.log);
   }
   bool audit = options.mode && strcmp(options.mode, "audit") == 0;
   if (!has_level && (audit || options.log))

@@ -221,6 +221,45 @@ run "$pidguard" --log=link true
 expect status 125
 expect err '*is a symbolic link*'
 [[ ! -e aim ]] || expect err 'the link was not to be followed'
+# It refuses every file that the shim refuses.
+refused_log() { # NAME REASON
+  run "$pidguard" --log="$1" true
+  expect status 125
+  expect err "pidguard: --log: $2"
+  run env PIDGUARD_DEBUG=info PIDGUARD_LOG="$tmp/$1" LD_PRELOAD="$lib" true
+  expect err '*event=bad-environment *'
+}
+mkdir shared own && chmod 1777 shared
+refused_log shared/log.%p "$tmp/shared/log.%p: other users can make files in that directory"
+: >first && ln first second
+refused_log second "$tmp/second: the file has another name as well"
+if can_be_other; then
+  mkdir foreign-folder && chown 1 foreign-folder
+  refused_log foreign-folder/%p.log "$tmp/foreign-folder/%p.log: the directory belongs to another user"
+  : >foreign-log && chown 1 foreign-log
+  refused_log foreign-log "$tmp/foreign-log: the file belongs to another user"
+  mkfifo foreign-fifo && chown 1 foreign-fifo
+  refused_log foreign-fifo "$tmp/foreign-fifo: the file belongs to another user"
+  mkdir group && chgrp 1 group && chmod 775 group
+  refused_log group/log.%p "$tmp/group/log.%p: other users can make files in that directory"
+fi
+# It does not open a FIFO, because a close would end its reader. The shim tells that there is no reader.
+mkfifo fifo
+run bash -c 'timeout 1 cat fifo & sleep 0.3; "$0" --log=fifo ./script 2>/dev/null; wait $!; echo $?' "$pidguard"
+expect out 124
+run "$pidguard" --log=fifo true
+expect status 0
+expect err '*event=bad-environment *result=ENXIO used=stderr'
+# The shim's name of the log is also the launcher's. The launcher leaves no log behind of a command that cannot run.
+run "$pidguard" --log=own/%p.%p sh -c 'test -e own/$$.$$'
+expect status 0
+run ls own
+expect out '+([0-9]).+([0-9])'
+mkdir none
+run "$pidguard" --log=none/%p ./script
+expect status 126
+run ls none
+expect out ''
 
 # A level may be a separate word if a command follows.
 run "$pidguard" --debug info sh -c 'echo $PIDGUARD_DEBUG'
