@@ -160,6 +160,14 @@ static void look_aarch64(struct code *c, const unsigned char *p, size_t n, size_
   }
 }
 
+static bool has_word(const char *list, const char *word) {
+  size_t n = strlen(word);
+  for (const char *at = list; (at = strstr(at, word)); at += n)
+    if ((at == list || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
+      return true;
+  return false;
+}
+
 static bool look_name(void *arg, const struct elf_symbol *s) {
   static const char *const names[] = {"fork",    "vfork",  "kill",    "killpg",      "sigqueue",    "wait",
                                       "waitpid", "waitid", "wait3",   "wait4",       "clone",       "close",
@@ -169,7 +177,7 @@ static bool look_name(void *arg, const struct elf_symbol *s) {
     c->dlmopen = true;
   for (size_t i = 0; s->defined && s->type == STT_FUNC && i < sizeof names / sizeof *names; i++) {
     size_t n = strlen(c->exports);
-    if (strcmp(names[i], s->name) == 0 && !strstr(c->exports, names[i]))
+    if (strcmp(names[i], s->name) == 0 && !has_word(c->exports, names[i]))
       snprintf(c->exports + n, sizeof c->exports - n, "%s%s", n ? " " : "", names[i]);
   }
   return true;

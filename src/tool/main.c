@@ -54,10 +54,13 @@ static void take_environment(int *argc, char ***argv) {
   *argc -= (int)n + 2;
 }
 
-static bool is_help(const char *word) { return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0; }
-
-static int help(void) {
-  fputs(usage, stdout);
+int tool_about(const char *word) {
+  if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+    fputs(usage, stdout);
+  else if (strcmp(word, "--version") == 0)
+    puts("pidguard " PG_TOOL_VERSION);
+  else
+    return -1;
   flush_or_die(PG_EXIT_TROUBLE);
   return 0;
 }
@@ -71,15 +74,11 @@ int main(int argc, char **argv) {
     return PG_EXIT_TROUBLE;
   take_environment(&argc, &argv);
   const char *first = argc > 1 ? argv[1] : "";
-  if (is_help(first))
-    return help();
-  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-    if (strcmp(first, commands[i].name) == 0)
-      return argc > 2 && is_help(argv[2]) ? help() : commands[i].run(argc - 1, argv + 1);
-  if (strcmp(first, "--version") == 0) {
-    puts("pidguard " PG_TOOL_VERSION);
-    flush_or_die(PG_EXIT_TROUBLE);
-    return 0;
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    if (strcmp(first, commands[i].name) == 0) {
+      int about = argc > 2 ? tool_about(argv[2]) : -1;
+      return about >= 0 ? about : commands[i].run(argc - 1, argv + 1);
+    }
   }
   if (strcmp(first, "--demo") == 0)
     return tool_demo();

@@ -145,6 +145,9 @@ static int read_options(char **argv) {
     } else if (strcmp(argv[i], "--strict") == 0) {
       options.strict = true;
     } else {
+      int status = tool_about(argv[i]);
+      if (status >= 0)
+        exit(status);
       die(PG_EXIT_TROUBLE, "unknown option %s (see --help)", argv[i]);
     }
   }
@@ -189,7 +192,6 @@ static void explain(const char *file, int error, struct judgement *j) __attribut
 static void explain(const char *file, int error, struct judgement *j) {
   unsigned char head[256];
   char *rest, *interpreter = NULL;
-  struct statvfs fs;
   int fd = open(file, O_RDONLY | O_CLOEXEC);
   ssize_t n = fd >= 0 ? read(fd, head, sizeof head) : 0;
   if (n > 0)
@@ -201,8 +203,6 @@ static void explain(const char *file, int error, struct judgement *j) {
     die(PG_EXIT_CANNOT, "%s: its interpreter %s is not there", file, interpreter);
   if (interpreter && error == EACCES && access(interpreter, X_OK) < 0)
     die(PG_EXIT_CANNOT, "%s: its interpreter %s may not be executed", file, interpreter);
-  if (error == EACCES && statvfs(file, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
-    die(PG_EXIT_CANNOT, "%s: its file system is mounted noexec", file);
   if (error == ENOENT)
     die(PG_EXIT_CANNOT, "%s: its dynamic linker is not there", file);
   if (error == ENOEXEC && j->verdict == JUDGED_MACHINE)
@@ -214,6 +214,7 @@ static void explain(const char *file, int error, struct judgement *j) {
 
 static char *command_file(const char *command) {
   struct stat st;
+  struct statvfs fs;
   bool denied = false;
   char *file = strchr(command, '/') ? must_dup(command) : find_command(command, getenv("PATH"), &denied);
   if (!file || !*command)
@@ -225,6 +226,8 @@ static char *command_file(const char *command) {
   }
   if (S_ISDIR(st.st_mode))
     die(PG_EXIT_CANNOT, "%s: is a directory", command);
+  if (st.st_mode & 0111 && statvfs(file, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
+    die(PG_EXIT_CANNOT, "%s: its file system is mounted noexec", command);
   if (faccessat(AT_FDCWD, file, X_OK, AT_EACCESS) < 0)
     die(PG_EXIT_CANNOT, "%s: not executable", command);
   return file;

@@ -42,5 +42,7 @@ int tool_report(int argc, char **argv);
 int tool_check(int argc, char **argv);
 int tool_status(int argc, char **argv);
 int tool_demo(void);
+/* Answers --help, -h and --version. Returns the status of the program; -1: the word is none of them. */
+int tool_about(const char *word);
 
 #endif

@@ -94,6 +94,12 @@ printf 'int kill(int a, int b);\nint kill(int a, int b) { return a + b; }\n' >ow
 for name in libown.so ldown.so; do # the second is no dynamic linker
   "$cc" -shared -fPIC -o $name own.c && one ./$name partial "exports functions that the shim also exports: kill"
 done
+# Each name once, also if one is the beginning of another.
+names='waitpid wait4 wait dup2 posix_spawnp posix_spawn'
+for function in $names; do printf 'int %s(void);\nint %s(void) { return 0; }\n' "$function" "$function"; done >many.c
+"$cc" -fno-builtin -shared -fPIC -o libmany.so many.c
+run sh -c '"$0" check ./libmany.so | sed -n "s/.*also exports: //p" | tr " " "\n" | sort' "$pidguard"
+expect out "$(tr ' ' '\n' <<<"$names" | sort)"
 
 # The program trusts no byte of a file. Single bytes are changed, and the file is cut at many places. The program must
 # always answer, and must never be killed by a signal.

@@ -111,6 +111,11 @@ expect out keep
 run "$pidguard" --help
 expect status 0
 expect out 'usage: pidguard *'
+run "$pidguard" --strict --help
+expect status 0
+expect out 'usage: pidguard *'
+run "$pidguard" --mode=off --version
+expect out "pidguard [0-9]*"
 run "$pidguard" --version
 expect out "pidguard $(sed -n 's/^project(pidguard VERSION \([0-9.]*\).*/\1/p' "$src/CMakeLists.txt")"
 for mistake in '' --nonsense --mode=maybe --debug=loud --mode --log= --family=on --deepbind=no --deepbind; do
@@ -204,6 +209,15 @@ cp "$(type -P true)" foreign && printf '\377\176' | dd of=foreign bs=1 seek=18 c
 run "$pidguard" ./foreign
 expect status 126
 expect err '*for another machine*this machine cannot run programs for another machine'
+if unshare --mount mount -t tmpfs none /mnt 2>/dev/null; then
+  # shellcheck disable=SC2016
+  run unshare --mount sh -c 'mount -t tmpfs -o noexec none /mnt && cp "$1" /mnt/true && exec "$0" /mnt/true' \
+    "$pidguard" "$(type -P true)"
+  expect status 126
+  expect err 'pidguard: /mnt/true: its file system is mounted noexec'
+else
+  skip 'noexec, because no file system can be mounted here'
+fi
 head -c 5000 "$(type -P bash)" >cut && chmod 755 cut
 run "$pidguard" ./cut
 expect status 126
