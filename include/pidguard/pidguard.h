@@ -617,7 +617,7 @@ struct pidguard_counters {
   uint64_t signals;      /* signals sent through a pidfd */
   uint64_t refused;      /* signals to a retired PID that were refused */
   uint64_t reaped;       /* children reaped by a wait */
-  uint64_t silent;       /* children found reaped without a wait */
+  uint64_t silent;       /* children found reaped without a wait, or before a wait of another thread returned */
   uint64_t reopened;     /* uses of a child for which a pidfd had to be opened */
   uint64_t evicted;      /* descriptors given up to stay within the budget */
   uint64_t adopted;      /* children found after exec, or by pidguard_adopt */
