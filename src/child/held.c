@@ -72,7 +72,7 @@ void pg_hazards_end(void) {
   for (int i = 0; i < PG_HAZARDS; i++) {
     uint64_t hazard = atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst);
     if ((uint32_t)hazard)
-      wait_for_uses((int)(uint32_t)hazard - 1, false);
+      wait_for_uses((int)(uint32_t)hazard - 1, true); /* a thread may lie still for longer than 100 ms */
   }
 }
 

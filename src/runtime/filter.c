@@ -38,15 +38,13 @@ static void cans_become(int from, int cans) {
     pg_state_set(PG_STATE_FILTER);
 }
 
-static const int everything = PG_CAN_ALL | PG_CAN_SHARE | PG_CAN_SEND | PG_CAN_ACTION | PG_CAN_LOGS;
-
 /* A filter from before the exec allows what the loader itself has done: open, read and close files, and map memory. */
 PG_COLD bool pg_filter_look(int needed) {
   int cans = atomic_load_explicit(&pg_filter_cans, memory_order_relaxed);
   if (!(cans & PG_CAN_KNOWN)) {
     int seccomp = pg_proc_self_read().seccomp;
     if (seccomp == 0) {
-      cans_become(cans, everything);
+      cans_become(cans, PG_CAN_WITHOUT_FILTER);
     } else if (seccomp == 1) {
       cans_become(cans, 0);
     } else { /* unknown if there is no /proc, or no free descriptor to read it */
@@ -65,7 +63,7 @@ PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
   bool untried = cans & PG_CAN_UNTRIED;
   int survived = -1;
   if (untried && pg_proc_self_read().seccomp == 0) /* no descriptor was free before */
-    cans_become(cans, everything);
+    cans_become(cans, PG_CAN_WITHOUT_FILTER);
   else if (untried)
     survived = pg_probe(birth, pid);
   if (survived >= 0) {

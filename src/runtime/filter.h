@@ -31,6 +31,7 @@ enum {
   PG_CAN_LOG = 8192,       /* write a line of the log; only a filter of the program's own can forbid that */
   PG_CAN_LOG_FILE = 16384, /* open the log's file; the same */
   PG_CAN_LOGS = PG_CAN_LOG | PG_CAN_LOG_FILE,
+  PG_CAN_WITHOUT_FILTER = PG_CAN_ALL | PG_CAN_SHARE | PG_CAN_SEND | PG_CAN_ACTION | PG_CAN_LOGS,
   PG_CAN_KILL = PG_CAN_PIDFD | PG_CAN_HOLD | PG_CAN_ASK | PG_CAN_THREAD, /* nothing of it where kill is refused */
 };
 extern _Atomic int pg_filter_cans;

@@ -174,5 +174,5 @@ __attribute__((constructor)) static void begin(void) {
   if (pg_sys1(SYS_prctl, PR_GET_SECCOMP) == 0) /* otherwise the filter is inherited */
     install(&fault);
   if (fault.state)
-    *(_Atomic int *)(uintptr_t)(base + fault.state) = PG_CAN_ALL | PG_CAN_SEND | PG_CAN_KNOWN;
+    *(_Atomic int *)(uintptr_t)(base + fault.state) = PG_CAN_ALL | PG_CAN_SEND | PG_CAN_LOGS | PG_CAN_KNOWN;
 }
