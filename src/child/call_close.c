@@ -13,7 +13,7 @@
 #include <limits.h>
 #include <sched.h>
 
-#define UNSHARE 2u /* CLOSE_RANGE_UNSHARE */
+enum { UNSHARE = 2, CLOEXEC = 4 }; /* CLOSE_RANGE_… */
 #define NOT_OPEN (-1)
 
 static bool is_on(void) { return pg_mode() != PG_MODE_OFF && !pg_is_guest(); }
@@ -148,7 +148,7 @@ int pg_call_close_range(unsigned first, unsigned last, unsigned flags) {
   struct pg_window apart = {.open = false}, window = {.open = false};
   if (flags & UNSHARE)
     apart = part_files();
-  if (first <= last && may_hold() && !(flags & 4u /* CLOSE_RANGE_CLOEXEC */))
+  if (first <= last && may_hold() && !(flags & CLOEXEC))
     window = take(first, last);
   int r = raw_range(first, last, flags);
   pg_window_close(&window);

@@ -78,7 +78,7 @@ void pg_hazards_end(void) {
 
 /* ---- Cells ---- */
 
-void pg_held_init(int64_t fd_max) { most = fd_max < 0 || fd_max > PG_CELLS ? PG_CELLS : (int32_t)fd_max; }
+void pg_held_init(int64_t fd_max) { most = fd_max < 0 ? PG_CELLS : (int32_t)fd_max; }
 
 struct pg_cell *pg_cell_astray(pg_id id) {
   for (int i = 0; i < PG_CELLS; i++)

@@ -27,8 +27,6 @@
 #include "runtime/lift.h"
 #include "runtime/window.h"
 
-#define PG_CELLS 64
-
 struct pg_cell {
   _Atomic uint64_t id;
   _Atomic uint64_t ino;

@@ -24,13 +24,13 @@
 #ifndef PG_CHILD_NUMBER_H
 #define PG_CHILD_NUMBER_H
 
+#include "runtime/config.h"
 #include "runtime/hot.h"
 
 #include <stdbool.h>
 
 #define PG_PID_LIMIT (1 << 22) /* the kernel's PID_MAX_LIMIT on 64 bits */
 #define PG_RETIRED_LEAST 64u
-#define PG_RETIRED_MOST 16384u
 
 struct pg_sets {
   struct pg_set *sets; /* of ids; as many follow with the pidfs inodes of the children, or 0 */

@@ -229,22 +229,26 @@ static inline int pg_sys_setsockopt(int fd, int level, int name, const void *val
 static inline ssize_t pg_sys_readlinkat(int dir, const char *path, char *buf, size_t n) {
   return (ssize_t)pg_sys4(SYS_readlinkat, dir, path, buf, n);
 }
-/* 2.6.39; on pidfds 6.14. `handle` is a struct file_handle. */
-static inline int pg_sys_name_to_handle_at(int dir, const char *path, void *handle, int *mount_id, int flags) {
-  return (int)pg_sys5(SYS_name_to_handle_at, dir, path, handle, mount_id, flags);
+/* struct file_handle with the eight bytes that pidfs and cgroup2 store in it. */
+struct pg_handle {
+  uint32_t bytes;
+  int32_t type;
+  uint64_t id;
+};
+/* 2.6.39; on pidfds 6.14. */
+static inline int pg_sys_name_to_handle_at(int dir, struct pg_handle *ret) {
+  int mount_id;
+  *ret = (struct pg_handle){.bytes = sizeof ret->id};
+  return (int)pg_sys5(SYS_name_to_handle_at, dir, "", ret, &mount_id, PG_AT_EMPTY_PATH);
 }
-static inline int pg_sys_open_by_handle_at(int mount_fd, void *handle, int flags) {
+static inline int pg_sys_open_by_handle_at(int mount_fd, struct pg_handle *handle, int flags) {
   return (int)pg_sys3(SYS_open_by_handle_at, mount_fd, handle, flags);
 }
 /* A timer descriptor, close-on-exec, that is readable from that moment of CLOCK_MONOTONIC on; 0: never. */
 int pg_sys_timer_create(int64_t at_ns);
 /* A process by its id on pidfs: mount_fd is any pidfd (6.14), or PG_FD_PIDFS_ROOT (6.17). -ESTALE: it is gone. */
 static inline int pg_sys_pidfs_open(int mount_fd, uint64_t id, int flags) {
-  struct {
-    uint32_t bytes;
-    int32_t type;
-    uint64_t id;
-  } handle = {sizeof id, PG_FILEID_KERNFS, id}; /* struct file_handle */
+  struct pg_handle handle = {sizeof id, PG_FILEID_KERNFS, id};
   return pg_sys_open_by_handle_at(mount_fd, &handle, flags);
 }
 /* 3.0; with a pidfd 5.8. */

@@ -166,18 +166,13 @@ int pg_cgroup_open(int procdir) {
 
 /* The file handle is the id on every kernel. The inode number is the id only where inode numbers have 64 bits. */
 int pg_cgroup_id_of(int dir, uint64_t *ret) {
-  struct {
-    uint32_t bytes;
-    int32_t type;
-    uint64_t id;
-  } handle = {.bytes = sizeof handle.id};
-  int mount_id;
+  struct pg_handle handle;
   long type = pg_sys_fstatfs_type(dir);
   if (type < 0)
     return pg_or_unsupported((int)type);
   if (type != PG_CGROUP2_SUPER_MAGIC)
     return -EINVAL;
-  int r = pg_sys_name_to_handle_at(dir, "", &handle, &mount_id, PG_AT_EMPTY_PATH);
+  int r = pg_sys_name_to_handle_at(dir, &handle);
   if (r || handle.bytes != sizeof handle.id)
     return -EOPNOTSUPP;
   *ret = handle.id;

@@ -10,19 +10,10 @@
 
 #include <stdbool.h>
 
-/* struct file_handle with the eight bytes that pidfs stores in it. */
-struct handle {
-  uint32_t bytes;
-  int32_t type;
-  uint64_t id;
-};
-
-static int get_handle(int fd, struct handle *ret) {
-  int mount_id;
+static int get_handle(int fd, struct pg_handle *ret) {
   if (pg_feature_hidden(PG_FEATURE_HANDLE))
     return -EOPNOTSUPP;
-  *ret = (struct handle){.bytes = sizeof ret->id};
-  int r = pg_sys_name_to_handle_at(fd, "", ret, &mount_id, PG_AT_EMPTY_PATH);
+  int r = pg_sys_name_to_handle_at(fd, ret);
   if (r == -EBADF)
     return r;
   return r || ret->bytes != sizeof ret->id || ret->type != PG_FILEID_KERNFS ? -EOPNOTSUPP : 0;
@@ -43,7 +34,7 @@ int pg_pidfd_id(int fd, uint64_t *ret) {
   if (r)
     return r;
   if (sizeof(long) < sizeof ino) { /* on 32 bits the inode number is only the lower half of the id */
-    struct handle h;
+    struct pg_handle h;
     r = get_handle(fd, &h);
     if (r)
       return r;
@@ -80,7 +71,7 @@ int pg_pidfd_open_id(uint64_t id, unsigned flags) {
   PG_AUTO_CLOSE int self = pg_pidfd_open_self();
   if (self < 0)
     return self;
-  struct handle mine;
+  struct pg_handle mine;
   int r = get_handle(self, &mine);
   if (!r)
     r = fd == -ESTALE ? fd : pg_sys_pidfs_open(self, id, (int)flags | O_CLOEXEC);

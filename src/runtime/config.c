@@ -59,8 +59,8 @@ static bool read_number(const char *value, int64_t max, int64_t *ret) {
   return *ret >= 0;
 }
 
-static bool read_retired_max(const char *value) { return read_number(value, PG_RETIRED_LIMIT, &pg_config.retired_max); }
-static bool read_fd_max(const char *value) { return read_number(value, PG_FD_MAX_LIMIT, &pg_config.fd_max); }
+static bool read_retired_max(const char *value) { return read_number(value, PG_RETIRED_MOST, &pg_config.retired_max); }
+static bool read_fd_max(const char *value) { return read_number(value, PG_CELLS, &pg_config.fd_max); }
 
 static bool read_summary(const char *value) {
   int64_t n = number_of(value, 1);

@@ -15,8 +15,8 @@ enum pg_mode {
 enum pg_level { PG_LOG_OFF, PG_LOG_ERROR, PG_LOG_WARN, PG_LOG_INFO, PG_LOG_DEBUG };
 
 #define PG_LOG_PATH_MAX 1024
-#define PG_FD_MAX_LIMIT 64
-#define PG_RETIRED_LIMIT 16384u
+#define PG_CELLS 64            /* pidfds that stay open at the most */
+#define PG_RETIRED_MOST 16384u /* retired PIDs that are remembered at the most */
 
 struct pg_config {
   enum pg_mode mode;

@@ -70,8 +70,9 @@ static inline bool pg_window_is_at(int fd) {
  * next window. */
 bool pg_window_leaves_open(int fd);
 
-/* A file of /proc is open in a window only. Otherwise another thread's dup2() onto its number could replace it, and the
- * shim would then close the program's file. Returns a descriptor, or -errno; the window is open either way. */
+/* A file of /proc is open in a window only, but for the first look at /proc/self/status. Otherwise another thread's
+ * dup2() onto its number could replace it, and the shim would then close the program's file. Returns a descriptor, or
+ * -errno; the window is open either way. */
 int pg_window_open_file(struct pg_window *window, const char *path);
 void pg_window_close_file(struct pg_window *window, int fd);
 /* Reads a small file, and puts a zero behind it. Returns its length, or -errno. */

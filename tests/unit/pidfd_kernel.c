@@ -285,23 +285,17 @@ static void thread_exec(void) {
 /* A handle names a process until that is reaped. After that the handle is stale for ever. */
 static void handles(void) {
   struct child c = child_paused();
-  struct {
-    uint32_t bytes;
-    int32_t type;
-    unsigned char id[32];
-  } handle = {.bytes = 32};
-  int mount_id, self = pidguard_pidfd_open(getpid(), 0);
-  int r = pg_sys_name_to_handle_at(c.fd, "", &handle, &mount_id, PG_AT_EMPTY_PATH);
+  struct pg_handle handle;
+  int self = pidguard_pidfd_open(getpid(), 0);
+  int r = pg_sys_name_to_handle_at(c.fd, &handle);
   if (r < 0) {
     pg_test_skip("pidfs file handles need Linux 6.14 (%s)", strerror(-r));
   } else {
-    uint64_t id;
     CHECK_EQ(handle.bytes, 8);
     CHECK_EQ(handle.type, PG_FILEID_KERNFS);
-    memcpy(&id, handle.id, sizeof id);
     uint64_t ours = 0;
     pidguard_pidfd_get_id(c.fd, &ours);
-    CHECK_EQ(id, ours);
+    CHECK_EQ(handle.id, ours);
     close(c.fd); /* a handle does not need an open descriptor */
     c.fd = pg_sys_open_by_handle_at(self, &handle, O_CLOEXEC);
     PG_CHECK(c.fd >= 0, "%s", strerror(-c.fd));
