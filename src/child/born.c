@@ -111,16 +111,20 @@ static bool is_reaped_already(pid_t pid, unsigned forking) {
   return forking && pg_id_state(id) >= PG_GONE && !pg_stamp_after(forking & ~1u, pg_id_stamp(id) << 1);
 }
 
+/* Has a handler forked since this birth began, and is this its child? */
+static PG_COLD bool is_copy(unsigned forks) { return *(volatile unsigned *)&pg_self_forks != forks && !pg_is_guest(); }
+
 PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   if (pid <= 0)
     return;
+  unsigned forks = *(volatile unsigned *)&pg_self_forks;
   if (PG_UNLIKELY(pg_self_marks & PG_FORKED)) /* a handler has forked within this birth, and this is the copy */
     sibling |= !pg_is_guest();
   pg_count(births);
   unsigned forking = (unsigned)pg_flag(&pg_hot.forking);
   pg_flag_set(&pg_hot.forking, 0);
   if (!pg_filter_can(PG_CAN_PIDFD)) {
-    if (!sibling && (pg_reach_ask(pid) == -ECHILD || is_reaped_already(pid, forking)))
+    if (!sibling && (pg_reach_ask(pid) == -ECHILD || is_reaped_already(pid, forking)) && !is_copy(forks))
       pg_child_bury(pid, how);
     else /* while it is not known whether a filter is in the way, pg_call_born() finds out, and tells */
       enter_by_pid(pid, pg_filter_is_untried() ? 0 : -EPERM, how, sibling);
@@ -128,7 +132,11 @@ PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   }
   pg_self_know();
   pg_child_collect();
-  if (enter_newborn(pid, how, sibling, false) == -ECHILD)
+  if (enter_newborn(pid, how, sibling, false) != -ECHILD)
+    return;
+  if (is_copy(forks)) /* no wait here finds the sibling */
+    enter_newborn(pid, how, true, false);
+  else
     pg_child_bury(pid, how);
 }
 
@@ -219,6 +227,8 @@ static int read_children(const char *path) {
 /* Nearly every process has no children here. If a child leaves the list while it is read, the kernel skips another one.
  * So the list is read until it has no new child. The first thread has the children that the exec has kept. */
 PG_COLD void pg_child_adopt_all(void) {
+  if (pg_filter_is_unread()) /* no descriptor is free: the next call looks again */
+    return;
   char path[64];
   struct pg_buf b;
   int found = 1;
@@ -235,7 +245,7 @@ PG_COLD void pg_child_adopt_all(void) {
     pg_buf_str(&b, "/children");
     found = read_children(path);
   }
-  if (pg_is_scarce(found)) /* the next call looks again */
+  if (pg_is_scarce(found))
     return;
   if (found < 0)
     pg_degraded("adopt", 0, found, "older-children-not-protected");
@@ -285,10 +295,8 @@ static void close_lifted(int low) {
   for (int unused = 0, fd = pg_lift_from(PG_LIFT_HELD); unused < PG_LIFT_ROOM; fd++) {
     int flags = pg_sys_fcntl(fd, F_GETFD, 0);
     unused += flags < 0;
-    if (flags == FD_CLOEXEC && fd != low && pg_reach_is(fd, ino) && !pg_held_is_at(fd)) {
+    if (flags == FD_CLOEXEC && fd != low && pg_reach_is(fd, ino) && !pg_held_is_at(fd))
       pg_sys_close(fd);
-      return;
-    }
   }
 }
 

@@ -20,6 +20,7 @@ int pg_call_before_filter(void) {
   }
   if (!guest)
     pg_child_look_back();
+  pg_filter_turn();
   pg_window_open(&window); /* no other thread has one now, and those that open one later look again */
   pg_filter_comes();
   if (window.open && !guest)

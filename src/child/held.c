@@ -49,13 +49,12 @@ PG_COLD void pg_hazards_forked(void) {
   }
 }
 
-/* The first place is that of the only thread. */
 bool pg_hazard_is_mine(int fd) {
-  uint64_t value = (uint32_t)fd + 1, with_tag = (uint64_t)self_tag() << 32 | value;
-  bool mine = atomic_load_explicit(&pg_hazards[0], memory_order_seq_cst) == value;
-  for (int i = 1; i < PG_HAZARDS && !mine; i++)
-    mine = atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst) == with_tag;
-  return mine;
+  uint64_t tag = pg_is_single_threaded() ? 0 : self_tag(), value = tag << 32 | ((uint32_t)fd + 1);
+  for (int i = 0; i < PG_HAZARDS; i++)
+    if (atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst) == value)
+      return true;
+  return false;
 }
 
 /* Uses are single calls that do not block. A frame that the caller itself has interrupted cannot be waited for. An
@@ -67,12 +66,17 @@ static void wait_for_uses(int fd, bool program_comes) {
     tries = pg_window_pause(tries);
 }
 
+/* A thread may lie still for a while. An entry that a jump has left stays, so all entries together have one budget,
+ * some 40 ms. pre: the caller's window is open, so the filters in force allow sched_yield(). */
 void pg_hazards_end(void) {
+  enum { BUDGET = 100000 };
+  int tries = 0;
   atomic_thread_fence(memory_order_seq_cst);
-  for (int i = 0; i < PG_HAZARDS; i++) {
+  for (int i = 0; i < PG_HAZARDS && !pg_is_single_threaded(); i++) {
     uint64_t hazard = atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst);
-    if ((uint32_t)hazard)
-      wait_for_uses((int)(uint32_t)hazard - 1, true); /* a thread may lie still for longer than 100 ms */
+    while ((uint32_t)hazard && hazard >> 32 != self_tag() && tries++ < BUDGET &&
+           atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst) == hazard)
+      pg_sys0(SYS_sched_yield);
   }
 }
 
@@ -111,9 +115,9 @@ static void empty(struct pg_cell *cell, uint64_t id) {
 
 /* May the cell be taken for another id? What a living child will need next is not thrown out. */
 static bool is_free(struct pg_cell *cell, uint64_t was) {
-  if (!was || pg_cell_fd(cell) < 0)
+  if (pg_cell_fd(cell) < 0)
     return true;
-  if (pg_number_is(was))
+  if (!was || pg_number_is(was)) /* 0: another thread is about to empty it */
     return false;
   empty(cell, was);
   return true;
@@ -136,7 +140,7 @@ static void hold(struct pg_cell *cell, pg_id id, uint64_t ino, int low, bool lea
     return;
   atomic_store_explicit(&cell->id, 0, memory_order_release);
   atomic_store_explicit(&cell->ino, ino, memory_order_relaxed);
-  atomic_store_explicit(&cell->leader, leader, memory_order_relaxed);
+  atomic_store_explicit(&cell->rank, leader ? PG_RANK_GROUP : PG_RANK_GOES, memory_order_relaxed);
   atomic_store_explicit(&cell->fd, fd + 1, memory_order_release);
   atomic_store_explicit(&cell->id, id, memory_order_seq_cst);
   atomic_fetch_add_explicit(&pg_held_count, 1, memory_order_relaxed);
@@ -147,9 +151,21 @@ static void hold(struct pg_cell *cell, pg_id id, uint64_t ino, int low, bool lea
 /* A cell in which nothing is held, or NULL. */
 static struct pg_cell *any_free(void) {
   for (int i = 0; i < PG_CELLS; i++)
-    if (!atomic_load_explicit(&pg_cells[i].id, memory_order_acquire) || pg_cell_fd(&pg_cells[i]) < 0)
+    if (pg_cell_fd(&pg_cells[i]) < 0)
       return &pg_cells[i];
   return NULL;
+}
+
+static bool is_full(void) {
+  return atomic_load_explicit(&pg_held_count, memory_order_relaxed) >=
+         atomic_load_explicit(&most, memory_order_relaxed);
+}
+
+/* For the handle of a group of this process. */
+static void make_room(void) {
+  for (int i = 0; i < PG_CELLS && is_full(); i++)
+    if (atomic_load_explicit(&pg_cells[i].rank, memory_order_relaxed) == PG_RANK_PARENTS)
+      empty(&pg_cells[i], atomic_load_explicit(&pg_cells[i].id, memory_order_acquire));
 }
 
 void pg_held_offer(pg_id id, uint64_t ino, int low, bool leader) {
@@ -159,16 +175,19 @@ void pg_held_offer(pg_id id, uint64_t ino, int low, bool leader) {
   if (most == 0 || !pg_filter_can(PG_CAN_HOLD) || (pg_held_is_careful() && !leader))
     return;
   if (was == id && pg_cell_fd(cell) >= 0) {
-    atomic_fetch_or_explicit(&cell->leader, leader, memory_order_relaxed);
+    if (leader)
+      atomic_store_explicit(&cell->rank, PG_RANK_GROUP, memory_order_relaxed);
     return;
   }
+  if (leader)
+    make_room();
   if (!is_free(cell, was)) {
     cell = leader ? any_free() : NULL;
     if (!cell)
       return;
     pg_flag_set(&pg_cells_astray, 1);
   }
-  if ((was == id || leader) && atomic_load_explicit(&pg_held_count, memory_order_relaxed) < most) {
+  if ((was == id || leader) && !is_full()) {
     if (pg_reach_is(low, ino)) /* a filter may refuse the look: what cannot be proven could not be closed again */
       hold(cell, id, ino, low, leader);
   } else if (was != id) {
@@ -185,7 +204,7 @@ void pg_held_retire(pg_id id, pg_id gone) {
     return;
   if (pg_cell_fd(cell) >= 0 && pg_id_state(gone) == PG_GONE_GROUP) {
     if (atomic_compare_exchange_strong_explicit(&cell->id, &was, gone, memory_order_acq_rel, memory_order_relaxed))
-      atomic_store_explicit(&cell->leader, 1, memory_order_relaxed);
+      atomic_store_explicit(&cell->rank, PG_RANK_GROUP, memory_order_relaxed);
     return;
   }
   if (pg_cell_fd(cell) < 0 || !pg_filter_can(PG_CAN_PIDFD)) /* seen only, or it must stay where it is */
@@ -199,7 +218,7 @@ void pg_held_retire(pg_id id, pg_id gone) {
 static bool goes(const struct pg_cell *cell, uint64_t id, enum pg_held_which which) {
   if (which == PG_HELD_FOR_LIVING)
     return pg_id_state(id) != PG_GONE_GROUP;
-  return which == PG_HELD_ALL || !atomic_load_explicit(&cell->leader, memory_order_relaxed);
+  return which == PG_HELD_ALL || atomic_load_explicit(&cell->rank, memory_order_relaxed) == PG_RANK_GOES;
 }
 
 PG_COLD void pg_held_let_go(enum pg_held_which which) {
@@ -215,12 +234,19 @@ PG_COLD void pg_held_let_go(enum pg_held_which which) {
   pg_window_close(&window);
 }
 
+/* Another thread of the parent may have been about to fill a cell, or to empty it. Such a cell is empty here. */
 PG_COLD void pg_held_inherited(void) {
+  int32_t count = 0;
   for (int i = 0; i < PG_CELLS; i++) {
     pg_id id = atomic_load_explicit(&pg_cells[i].id, memory_order_acquire);
-    bool stays = pg_id_state(id) == PG_GONE_GROUP && pg_number_is(id);
-    atomic_store_explicit(&pg_cells[i].leader, stays, memory_order_relaxed);
+    bool own = atomic_load_explicit(&pg_cells[i].rank, memory_order_relaxed) == PG_RANK_GROUP;
+    bool stays = own && pg_id_state(id) == PG_GONE_GROUP && pg_number_is(id);
+    atomic_store_explicit(&pg_cells[i].rank, stays ? PG_RANK_PARENTS : PG_RANK_GOES, memory_order_relaxed);
+    if (!id)
+      atomic_store_explicit(&pg_cells[i].fd, 0, memory_order_relaxed);
+    count += pg_cell_fd(&pg_cells[i]) >= 0;
   }
+  atomic_store_explicit(&pg_held_count, count, memory_order_relaxed);
 }
 
 pg_id pg_held_next_group(uint64_t *ret_ino) {

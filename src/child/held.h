@@ -14,7 +14,7 @@
  *   held      a leader is reaped, its group lives     held, for the id of the group
  *
  * The handle of a group cannot be opened again once its leader is reaped. So it stays over forks, and while descriptors
- * are scarce. If the cell of its PID is in use, it takes any free one.
+ * are scarce. If the cell of its PID is in use, it takes any free one. Only one that a parent has kept makes room.
  *
  * A thread that is about to use a number publishes it (a hazard pointer), and then looks at the cell again. Before a
  * number is closed or given away, its cell is emptied and other threads' uses are waited for. No number becomes held
@@ -30,9 +30,12 @@
 struct pg_cell {
   _Atomic uint64_t id;
   _Atomic uint64_t ino;
-  _Atomic int32_t fd;     /* + 1; 0: seen only */
-  _Atomic int32_t leader; /* a process group is signalled through it: a fork does not let it go */
+  _Atomic int32_t fd;   /* + 1; 0: seen only */
+  _Atomic int32_t rank; /* enum pg_held_rank */
 };
+/* What a fork lets go, and what stays. The handle of a group goes down one step in each forked child. So a process has
+ * those of its parent, and none from further back. */
+enum pg_held_rank { PG_RANK_GOES, PG_RANK_PARENTS, PG_RANK_GROUP };
 extern struct pg_cell pg_cells[PG_CELLS] PG_HIDDEN;
 
 static inline struct pg_cell *pg_cell_of(pid_t pid) { return &pg_cells[(uint32_t)pid % PG_CELLS]; }

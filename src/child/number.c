@@ -20,10 +20,10 @@ void pg_number_set_retired_max(uint32_t n) {
 uint32_t pg_number_retired_max(void) {
   uint32_t known = atomic_load_explicit(&pg_hot.retired_max, memory_order_relaxed);
   if (!known) {
-    int64_t keep = pg_proc_pid_max() / 256;
-    if (keep <= 0) /* no descriptor is free at the moment */
+    int64_t most = pg_proc_pid_max();
+    if (most < 0) /* no descriptor is free at the moment */
       return PG_PROC_PID_MAX / 256;
-    pg_number_set_retired_max(keep < PG_RETIRED_LEAST ? PG_RETIRED_LEAST : (uint32_t)keep);
+    pg_number_set_retired_max(most / 256 < PG_RETIRED_LEAST ? PG_RETIRED_LEAST : (uint32_t)(most / 256));
     known = atomic_load_explicit(&pg_hot.retired_max, memory_order_relaxed);
   }
   return known - 1;

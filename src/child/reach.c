@@ -211,15 +211,15 @@ static int send_proven(int fd, pg_id id, const struct pg_signal *s) {
 
 /* -EBADF: nothing is held, or it cannot be used at the moment. */
 static int reach_held(pg_id id, const struct pg_signal *s) {
-  const struct pg_cell *cell = pg_cell_with(id);
-  int r = -EBADF, fd = cell ? pg_held_for(id) : -1;
+  int r = -EBADF, fd = pg_held_for(id);
   bool tried;
   if (fd < 0 || !pg_filter_can(PG_CAN_PIDFD))
     return r;
   if (pg_held_is_careful()) {
     struct pg_window window;
     pg_window_open(&window);
-    tried = window.open && pg_held_for(id) == fd;
+    const struct pg_cell *cell = window.open ? pg_cell_with(id) : NULL;
+    tried = cell && pg_held_for(id) == fd;
     if (tried && pg_reach_is(fd, atomic_load_explicit(&cell->ino, memory_order_relaxed)))
       r = send_proven(fd, id, s);
     pg_window_close(&window);

@@ -43,14 +43,14 @@ static int spawn(spawn_fn *next, bool by_pidfd, int *ret, const char *path, cons
   int *at = ret || by_pidfd ? ret : &own;
   bool on = pg_call_before_fork();
   int r = next(at, path, actions, with_group(attr, &other, call), argv, envp);
-  if (r == 0 && on && by_pidfd) {
-    if (at)
-      pg_call_pidfd_spawned(*at, call.name);
-  } else if (r == 0 && on) {
+  if (r == 0 && on && !by_pidfd) {
     pg_call_born(*at, false, PG_BIRTH_SPAWN, call.name);
     if (leads(attr))
       pg_call_leads(*at);
+    return 0;
   }
+  if (r == 0 && on && at)
+    pg_call_pidfd_spawned(*at, call.name);
   if (on)
     pg_flag_set(&pg_hot.forking, 0);
   return r;

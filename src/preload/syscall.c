@@ -73,16 +73,18 @@ int pg_syscall_forks_plainly(long n, long a, long b) {
 
 /* rt_sigqueueinfo() and rt_tgsigqueueinfo() overwrite si_signo with the number of the signal. pidfd_send_signal()
  * refuses another number (all in kernel/signal.c). pre: the part that the kernel reads is readable. */
-static PG_NOINLINE int queue_corrected(pid_t pid, int sig, const siginfo_t *info, bool leader, struct pg_call call) {
+static siginfo_t corrected(int sig, const siginfo_t *info) {
   union {
     siginfo_t si;
     char bytes[sizeof(siginfo_t)];
   } copy = {.bytes = {0}};
   memcpy(&copy, info, is_readable(info, sizeof copy) ? sizeof copy : PG_SIGINFO_READ);
   copy.si.si_signo = sig;
-  if (leader)
-    return pg_child_signal_leader(pid, sig, &copy.si, call) ? 0 : PG_PASS;
-  return pg_child_signal(pid, sig, &copy.si, call);
+  return copy.si;
+}
+static PG_NOINLINE int queue_corrected(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
+  siginfo_t copy = corrected(sig, info);
+  return pg_child_signal(pid, sig, &copy, call);
 }
 
 static long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
@@ -92,7 +94,7 @@ static long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call
     r = pg_child_signal(pid, sig, info, call);
   } else if (asks && is_readable(info, PG_SIGINFO_READ)) {
     memcpy(&number, info, sizeof number);
-    r = number == sig ? pg_child_signal(pid, sig, info, call) : queue_corrected(pid, sig, info, false, call);
+    r = number == sig ? pg_child_signal(pid, sig, info, call) : queue_corrected(pid, sig, info, call);
   }
   return r != PG_PASS ? r : pg_sys3(SYS_rt_sigqueueinfo, pid, sig, info);
 }
@@ -100,8 +102,11 @@ static long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call
 /* A signal to the first thread of a child. What the shim knows of a filter does not include this rare call, so it does
  * not replace the call where a filter is. */
 static bool queue_to_leader(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
-  return pg_mode() != PG_MODE_OFF && pg_number_used() && pg_filter_can(PG_CAN_PIDFD | PG_CAN_SHARE) &&
-         is_readable(info, PG_SIGINFO_READ) && queue_corrected(pid, sig, info, true, call) == 0;
+  if (pg_mode() == PG_MODE_OFF || !pg_number_used() || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_SHARE) ||
+      !is_readable(info, PG_SIGINFO_READ))
+    return false;
+  siginfo_t copy = corrected(sig, info);
+  return pg_child_signal_leader(pid, sig, &copy, call);
 }
 
 static bool to_leader(long n, long a, long b, long c, long d, struct pg_call call) {

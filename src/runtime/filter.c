@@ -39,19 +39,23 @@ static void cans_become(int from, int cans) {
 }
 
 /* A filter from before the exec allows what the loader itself has done: open, read and close files, and map memory. */
+static void read_state(int cans) {
+  int seccomp = pg_proc_self_read().seccomp;
+  if (seccomp == 0) {
+    cans_become(cans, PG_CAN_WITHOUT_FILTER);
+  } else if (seccomp == 1) {
+    cans_become(cans, 0);
+  } else { /* a filter, or unknown */
+    int unread = seccomp == PG_PROC_SCARCE ? PG_CAN_UNREAD : 0;
+    pg_probe_prepare();
+    cans_become(cans, PG_CAN_READ | PG_CAN_MAP | PG_CAN_UNTRIED | PG_CAN_LOGS | unread);
+  }
+}
+
 PG_COLD bool pg_filter_look(int needed) {
   int cans = atomic_load_explicit(&pg_filter_cans, memory_order_relaxed);
-  if (!(cans & PG_CAN_KNOWN)) {
-    int seccomp = pg_proc_self_read().seccomp;
-    if (seccomp == 0) {
-      cans_become(cans, PG_CAN_WITHOUT_FILTER);
-    } else if (seccomp == 1) {
-      cans_become(cans, 0);
-    } else { /* unknown if there is no /proc, or no free descriptor to read it */
-      pg_probe_prepare();
-      cans_become(cans, PG_CAN_READ | PG_CAN_MAP | PG_CAN_UNTRIED | PG_CAN_LOGS);
-    }
-  }
+  if (!(cans & PG_CAN_KNOWN))
+    read_state(cans);
   return (atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & needed) == needed;
 }
 
@@ -59,13 +63,9 @@ PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
   static _Atomic int busy; /* one thread at a time; other threads go on by PID */
   if (!pg_filter_is_untried() || atomic_exchange_explicit(&busy, 1, memory_order_acquire))
     return pg_filter_can(PG_CAN_PIDFD);
+  pg_filter_is_unread();
   int cans = atomic_load_explicit(&pg_filter_cans, memory_order_relaxed);
-  bool untried = cans & PG_CAN_UNTRIED;
-  int survived = -1;
-  if (untried && pg_proc_self_read().seccomp == 0) /* no descriptor was free before */
-    cans_become(cans, PG_CAN_WITHOUT_FILTER);
-  else if (untried)
-    survived = pg_probe(birth, pid);
+  int survived = cans & PG_CAN_UNTRIED ? pg_probe(birth, pid) : -1;
   if (survived >= 0) {
     if (!(survived & PG_CAN_ASK)) /* a filter that refuses kill must not be bypassed */
       survived &= ~PG_CAN_KILL;
@@ -73,6 +73,13 @@ PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
   }
   atomic_store_explicit(&busy, 0, memory_order_release);
   return pg_filter_can(PG_CAN_PIDFD);
+}
+
+PG_COLD bool pg_filter_is_unread(void) {
+  int cans = atomic_load_explicit(&pg_filter_cans, memory_order_relaxed);
+  if (cans & PG_CAN_UNREAD)
+    read_state(cans);
+  return atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & PG_CAN_UNREAD;
 }
 
 PG_COLD bool pg_filter_is_untried(void) {
@@ -163,22 +170,22 @@ static int let_pass(const struct pg_bpf_program *program) {
   return cans;
 }
 
-/* One thread at a time installs a filter. Nothing may be called while another one does, so this thread turns round. It
- * does not wait for itself (a handler), and not for ever: the other thread may have jumped out, or be a parent's. */
+/* Nothing may be called while another thread installs a filter, so this thread turns round. It does not wait for itself
+ * (a handler), and not for ever: the other thread may have jumped out, or be a parent's. */
 static _Atomic int installing;
 static PG_TLS int installs;
 
-static void wait_for_turn(void) {
-  enum { TURNS = 1 << 22 };
+PG_COLD void pg_filter_turn(void) {
+  enum { TURNS = 1 << 26 };
   for (int i = 0; !installs && i < TURNS && atomic_exchange_explicit(&installing, 1, memory_order_acquire); i++) {
   }
 }
 
 /* A filter from before the exec is looked at first. A child that is born meanwhile stays known by PID. */
 PG_COLD void pg_filter_comes(void) {
-  wait_for_turn();
-  installs++;
   pg_filter_look(0);
+  if (installs++)
+    return;
   pg_state_set(PG_STATE_FILTER);
   int cans = atomic_exchange_explicit(&pg_filter_cans, PG_CAN_KNOWN, memory_order_relaxed);
   atomic_store_explicit(&before, cans, memory_order_relaxed);
@@ -186,10 +193,10 @@ PG_COLD void pg_filter_comes(void) {
 
 /* With an own filter the one from before is not tried any more: a throw-away process could hang in the new one. */
 PG_COLD void pg_filter_came(bool installed, const void *program) {
-  int cans = atomic_load_explicit(&before, memory_order_relaxed);
   if (installed)
-    cans &= program ? let_pass(program) : 0;
-  cans_are(cans);
-  if (--installs == 0)
-    atomic_store_explicit(&installing, 0, memory_order_release);
+    atomic_fetch_and_explicit(&before, program ? let_pass(program) : 0, memory_order_relaxed);
+  if (--installs)
+    return;
+  cans_are(atomic_load_explicit(&before, memory_order_relaxed));
+  atomic_store_explicit(&installing, 0, memory_order_release);
 }

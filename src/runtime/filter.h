@@ -28,6 +28,7 @@ enum {
   PG_CAN_SEND = 1024, /* the program itself may call rt_sigqueueinfo, tkill and tgkill, so a pidfd may do it for them */
   PG_CAN_UNTRIED = 2048,   /* a filter is there from before the exec, and has not been tried */
   PG_CAN_ACTION = 4096,    /* ask how a signal is handled */
+  PG_CAN_UNREAD = 32768,   /* as UNTRIED, but only because no descriptor was free to look */
   PG_CAN_LOG = 8192,       /* write a line of the log; only a filter of the program's own can forbid that */
   PG_CAN_LOG_FILE = 16384, /* open the log's file; the same */
   PG_CAN_LOGS = PG_CAN_LOG | PG_CAN_LOG_FILE,
@@ -61,10 +62,13 @@ static inline bool pg_filter_can_now(int needed) {
 bool pg_filter_find_out(enum pg_birth birth, pid_t pid);
 /* That is still to be done. */
 bool pg_filter_is_untried(void);
+/* Looks again if no descriptor was free before. True: none is free now. */
+bool pg_filter_is_unread(void);
 
 /* Around a call by which the program installs a filter, for any of its threads. A signal handler may run between the
- * call and the shim's look at it. installed: the call succeeded; program: its struct sock_fprog, or NULL (strict
- * mode). */
+ * call and the shim's look at it. One thread at a time: the first function waits for its turn. The second one forbids
+ * everything. installed: the call succeeded; program: its struct sock_fprog, or NULL (strict mode). */
+void pg_filter_turn(void);
 void pg_filter_comes(void);
 void pg_filter_came(bool installed, const void *program);
 

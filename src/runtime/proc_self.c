@@ -58,7 +58,9 @@ PG_COLD struct pg_proc_self pg_proc_self_read(void) {
   if (locked)
     pg_window_unlock();
   status.quiet &= unseen == 0;
-  return n >= 0 ? status : (struct pg_proc_self){-1, false, false};
+  if (n < 0)
+    status = (struct pg_proc_self){pg_is_scarce(fd) ? PG_PROC_SCARCE : -1, false, false};
+  return status;
 }
 
 int64_t pg_proc_pid_max(void) {

@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 struct pg_proc_self {
-  int seccomp; /* 0: no filter; 1: strict mode; 2: a filter; -1: unknown */
+  int seccomp; /* 0: no filter; 1: strict mode; 2: a filter; -1: unknown; or, if no descriptor is free: */
+#define PG_PROC_SCARCE (-2)
   /* The program would not notice another child: it neither handles nor blocks SIGCHLD, and has one thread. */
   bool quiet;
   bool foreign; /* /proc belongs to an outer pid namespace, so its PIDs mean nothing here */

@@ -53,8 +53,8 @@ int pg_window_pause(int tries) {
   return tries + SLEEP_TRIES;
 }
 
-bool pg_window_lock(void) {
-  uint64_t self = self_now(), holder = 0;
+static bool lock_as(uint64_t self) {
+  uint64_t holder = 0;
   for (int tries = 0; tries < PG_WINDOW_TRIES; tries = pg_window_pause(tries)) {
     holder = atomic_load_explicit(&owner, memory_order_relaxed);
     bool same = holder >> 32 == self >> 32 || !(holder >> 32) || !(self >> 32);
@@ -66,6 +66,8 @@ bool pg_window_lock(void) {
   }
   return !(holder >> 32) && take(holder, self);
 }
+
+bool pg_window_lock(void) { return lock_as(self_now()); }
 
 void pg_window_unlock(void) {
   uint32_t notes = atomic_load_explicit(&noted, memory_order_relaxed);
@@ -123,14 +125,17 @@ void pg_window_open(struct pg_window *window) {
   uint64_t set = PG_UNLIKELY(threads) ? to_block_with_threads() : UINT64_MAX;
   if (pg_sys4(SYS_rt_sigprocmask, SIG_BLOCK, &set, &window->mask, sizeof set) < 0)
     window->mask = 0;
-  window->locked = PG_UNLIKELY(threads) && !is_guest() && pg_window_lock();
+  if (!threads)
+    return;
+  uint64_t self = self_now();
+  window->locked = self != UNKNOWN && !is_guest() && lock_as(self);
   if (window->locked) {
     atomic_store_explicit(&pg_hot.low, PG_LOW_ANY, memory_order_seq_cst);
     atomic_fetch_add_explicit(&pg_hot.windows, 1, memory_order_seq_cst); /* last: see pg_window_leaves_open() */
-    if (PG_UNLIKELY(!pg_filter_can(PG_CAN_PIDFD))) { /* while this thread waited, another one began with a filter */
-      pg_window_close(window);
-      window->open = window->locked = false;
-    }
+  }
+  if (PG_UNLIKELY(self == UNKNOWN || !pg_filter_can(PG_CAN_PIDFD))) { /* another thread has begun with a filter */
+    pg_window_close(window);
+    window->open = window->locked = false;
   }
 }
 

@@ -730,9 +730,16 @@ static void *keeps_signalling(void *by_number) {
   }
   return NULL;
 }
-static void filter_for_all(void) {
+static void *installs_for_all(void *unused) {
+  struct sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  struct sock_fprog program = {1, allow};
+  for (int i = 0; i < 100 && !signals_end; i++) /* the kernel limits all filters together */
+    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+  return unused;
+}
+static void filter_for_all(bool others_install) {
   bool allowed[BPF_NUMBERS];
-  pthread_t threads[2];
+  pthread_t threads[3];
   memset(allowed, true, sizeof allowed);
   allowed[SYS_pidfd_open] = allowed[SYS_pidfd_send_signal] = false;
   struct sock_fprog program = {(unsigned short)bpf_kill_others(allowed, code), code};
@@ -740,14 +747,17 @@ static void filter_for_all(void) {
   MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
   MUST(pthread_create(&threads[0], NULL, keeps_signalling, NULL) == 0);
   MUST(pthread_create(&threads[1], NULL, keeps_signalling, &signals_made) == 0);
+  if (others_install)
+    MUST(pthread_create(&threads[2], NULL, installs_for_all, NULL) == 0);
   while (signals_made < 100)
     sched_yield();
   MUST(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0);
   signals_end = 1;
-  MUST(pthread_join(threads[0], NULL) == 0 && pthread_join(threads[1], NULL) == 0);
+  for (int i = 0; i < 2 + others_install; i++)
+    MUST(pthread_join(threads[i], NULL) == 0);
   kill_ok(signalled_by_all, SIGKILL);
 }
-static void others_signal(void) {
+static void signal_beside(bool others_install) {
   int killed = 0;
   if (!RAW_MAY_BE_SEEN)
     skip("nobody sees syscall() here");
@@ -755,7 +765,7 @@ static void others_signal(void) {
     int status = 0;
     pid_t pid = fork_ok();
     if (pid == 0) {
-      filter_for_all();
+      filter_for_all(others_install);
       _exit(0);
     }
     MUST(pid > 1 && waitpid(pid, &status, 0) == pid);
@@ -763,6 +773,8 @@ static void others_signal(void) {
   }
   note("killed %d", killed);
 }
+static void others_signal(void) { signal_beside(false); }
+static void others_install(void) { signal_beside(true); }
 
 /* Threads that install filters of their own at the same moment, as the workers of a server do. */
 static atomic_int installers_ready;
@@ -840,6 +852,7 @@ const struct test_case cases[] = {
     {"-clone-child", clone_child_filters},
     {"-companion", companion_filters},
     {"-others-signal", others_signal},
+    {"-others-install", others_install},
     {"-many-install", many_install},
     {NULL, NULL},
 };

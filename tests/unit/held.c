@@ -225,6 +225,9 @@ static void group_handles_stay(void) {
   pg_held_inherited();
   pg_held_let_go(PG_HELD_FOR_ONE);
   PG_CHECK(pg_held_for(gone) >= 0, "a fork in a forked child lets go of the group");
+  pg_held_inherited();
+  pg_held_let_go(PG_HELD_FOR_ONE);
+  PG_CHECK(pg_held_for(gone) < 0, "a grandchild keeps the group");
   pg_held_let_go(PG_HELD_ALL);
   PG_CHECK(!pg_held_any(), "a handle is left");
   end(leader[1]);

@@ -9,6 +9,7 @@
 #include "runtime/filter.h"
 
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -77,6 +78,8 @@ static void check(bool other_namespace) {
 static void test_twice(void) { check(false); }
 static void test_namespace(void) { check(true); }
 
+static bool is_filtered(void) { return prctl(PR_GET_SECCOMP) > 0; }
+
 /* As after an exec: the process has a child that the table does not know. */
 static int adopts_late(void) {
   struct rlimit limit = {0, 0};
@@ -87,12 +90,13 @@ static int adopts_late(void) {
   struct rlimit few = {3, limit.rlim_max};
   pg_mode();
   pg_flag_set(&pg_hot.adopted, 0);
+  atomic_store(&pg_filter_cans, 0); /* and whether there is a filter is not known, either */
   set = set && setrlimit(RLIMIT_NOFILE, &few) == 0;
   pg_child_look_back();
   bool early = is_tracked(pid);
   set = set && setrlimit(RLIMIT_NOFILE, &limit) == 0;
   pg_child_look_back();
-  bool late = is_tracked(pid);
+  bool late = is_tracked(pid) && (pg_filter_can(PG_CAN_PIDFD) || is_filtered());
   if (pid > 1)
     pg_sys_kill(pid, SIGKILL);
   return set && !early && late ? ALL : 0;
