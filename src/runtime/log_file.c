@@ -56,11 +56,15 @@ static bool is_trusted(uint32_t uid) { return uid == 0 || uid == (uint32_t)pg_sy
  * to refuse the file. */
 static const char *refuse_file(int fd) {
   struct pg_stat st;
-  if (pg_sys_fstat(fd, &st) < 0 || !is_trusted(st.uid))
+  if (pg_sys_fstat(fd, &st) < 0)
+    return "not-ours";
+  if (S_ISCHR(st.mode)) /* in a user namespace /dev/null belongs to nobody */
+    return NULL;
+  if (!is_trusted(st.uid))
     return "not-ours";
   if (S_ISREG(st.mode))
     return st.links == 1 ? NULL : "has-links";
-  return S_ISFIFO(st.mode) || S_ISCHR(st.mode) ? NULL : "no-file";
+  return S_ISFIFO(st.mode) ? NULL : "no-file";
 }
 
 /* Another user can foresee a PID, and could make a file of that name first. So a name with a PID needs a directory in
