@@ -112,29 +112,27 @@ static bool is_reaped_already(pid_t pid, unsigned forking) {
 }
 
 /* Has a handler forked since this birth began, and is this its child? */
-static PG_COLD bool is_copy(unsigned forks) { return *(volatile unsigned *)&pg_self_forks != forks && !pg_is_guest(); }
+static PG_COLD bool is_copy(void) { return pg_self_forks != pg_self_forks_at_birth && !pg_is_guest(); }
 
 PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
-  if (pid <= 0)
-    return;
-  unsigned forks = *(volatile unsigned *)&pg_self_forks;
-  if (PG_UNLIKELY(pg_self_marks & PG_FORKED)) /* a handler has forked within this birth, and this is the copy */
-    sibling |= !pg_is_guest();
-  pg_count(births);
   unsigned forking = (unsigned)pg_flag(&pg_hot.forking);
   pg_flag_set(&pg_hot.forking, 0);
+  if (pid <= 0) /* a handler has overwritten it */
+    return;
+  pg_count(births);
   if (!pg_filter_can(PG_CAN_PIDFD)) {
-    if (!sibling && (pg_reach_ask(pid) == -ECHILD || is_reaped_already(pid, forking)) && !is_copy(forks))
+    bool dead = !sibling && (pg_reach_ask(pid) == -ECHILD || is_reaped_already(pid, forking)), copy = dead && is_copy();
+    if (dead && !copy)
       pg_child_bury(pid, how);
     else /* while it is not known whether a filter is in the way, pg_call_born() finds out, and tells */
-      enter_by_pid(pid, pg_filter_is_untried() ? 0 : -EPERM, how, sibling);
+      enter_by_pid(pid, pg_filter_is_untried() ? 0 : -EPERM, how, sibling || copy);
     return;
   }
   pg_self_know();
   pg_child_collect();
   if (enter_newborn(pid, how, sibling, false) != -ECHILD)
     return;
-  if (is_copy(forks)) /* no wait here finds the sibling */
+  if (is_copy()) /* no wait here finds the sibling */
     enter_newborn(pid, how, true, false);
   else
     pg_child_bury(pid, how);
@@ -279,8 +277,8 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
   if (pg_is_first(self))
     pg_number_clear(inherited.entered);
   else
-    pg_number_forget(self); /* the parent may have seen a process with this PID die */
-  if (pg_held_any())
+    pg_number_forget(self);                /* the parent may have seen a process with this PID die */
+  if (pg_held_any() && pg_hot.pid != self) /* else a handler has settled this process */
     pg_held_inherited();
   pg_hot.pid = self;
   atomic_thread_fence(memory_order_release); /* before this process enters a child, see pg_is_guest_slow() */
@@ -347,6 +345,7 @@ PG_HOT void pg_child_forked(int flags) {
   pg_self_forks++;
   pg_self_pid = 0;
   if (!pg_is_single_threaded()) {
+    pg_filter_forked();
     pg_hazards_forked();
     int low = pg_window_low();
     pid_t opens = pg_window_opens();

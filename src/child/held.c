@@ -42,6 +42,9 @@ static bool is_published(int fd, bool own) {
 }
 
 PG_COLD void pg_hazards_forked(void) {
+  for (int i = 0; i < PG_CELLS; i++) /* a thread was about to fill the cell, or to empty it */
+    if (!atomic_load_explicit(&pg_cells[i].id, memory_order_relaxed))
+      atomic_store_explicit(&pg_cells[i].fd, 0, memory_order_relaxed);
   for (int i = 1; i < PG_HAZARDS; i++) {
     uint64_t hazard = atomic_load_explicit(&pg_hazards[i], memory_order_relaxed);
     if ((uint32_t)hazard && hazard >> 32 != self_tag())
@@ -66,17 +69,19 @@ static void wait_for_uses(int fd, bool program_comes) {
     tries = pg_window_pause(tries);
 }
 
-/* A thread may lie still for a while. An entry that a jump has left stays, so all entries together have one budget,
- * some 40 ms. pre: the caller's window is open, so the filters in force allow sched_yield(). */
+/* A thread may lie still for a while. An entry that a jump has left stays, so all entries together have one budget of
+ * some milliseconds. A yield can take a time slice. pre: the caller's window is open, so the filters in force allow
+ * sched_yield(). */
 void pg_hazards_end(void) {
-  enum { BUDGET = 100000 };
+  enum { YIELDS = 20, BUDGET = 1000000 };
   int tries = 0;
   atomic_thread_fence(memory_order_seq_cst);
   for (int i = 0; i < PG_HAZARDS && !pg_is_single_threaded(); i++) {
     uint64_t hazard = atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst);
     while ((uint32_t)hazard && hazard >> 32 != self_tag() && tries++ < BUDGET &&
            atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst) == hazard)
-      pg_sys0(SYS_sched_yield);
+      if (tries < YIELDS)
+        pg_sys0(SYS_sched_yield);
   }
 }
 
@@ -138,12 +143,12 @@ static void hold(struct pg_cell *cell, pg_id id, uint64_t ino, int low, bool lea
   int fd = lift_unpublished(low);
   if (fd < 0)
     return;
+  atomic_fetch_add_explicit(&pg_held_count, 1, memory_order_relaxed);
   atomic_store_explicit(&cell->id, 0, memory_order_release);
   atomic_store_explicit(&cell->ino, ino, memory_order_relaxed);
   atomic_store_explicit(&cell->rank, leader ? PG_RANK_GROUP : PG_RANK_GOES, memory_order_relaxed);
   atomic_store_explicit(&cell->fd, fd + 1, memory_order_release);
   atomic_store_explicit(&cell->id, id, memory_order_seq_cst);
-  atomic_fetch_add_explicit(&pg_held_count, 1, memory_order_relaxed);
   if (!pg_reach_is(fd, ino)) /* an instruction of the program's own was faster */
     pg_held_take((unsigned)fd, (unsigned)fd);
 }
@@ -163,9 +168,11 @@ static bool is_full(void) {
 
 /* For the handle of a group of this process. */
 static void make_room(void) {
-  for (int i = 0; i < PG_CELLS && is_full(); i++)
-    if (atomic_load_explicit(&pg_cells[i].rank, memory_order_relaxed) == PG_RANK_PARENTS)
-      empty(&pg_cells[i], atomic_load_explicit(&pg_cells[i].id, memory_order_acquire));
+  for (int i = 0; i < PG_CELLS && is_full(); i++) {
+    uint64_t id = atomic_load_explicit(&pg_cells[i].id, memory_order_acquire);
+    if (id && atomic_load_explicit(&pg_cells[i].rank, memory_order_relaxed) == PG_RANK_PARENTS)
+      empty(&pg_cells[i], id);
+  }
 }
 
 void pg_held_offer(pg_id id, uint64_t ino, int low, bool leader) {
@@ -234,19 +241,17 @@ PG_COLD void pg_held_let_go(enum pg_held_which which) {
   pg_window_close(&window);
 }
 
-/* Another thread of the parent may have been about to fill a cell, or to empty it. Such a cell is empty here. */
+/* Another thread of the parent may have counted a pidfd that is not in a cell here. */
 PG_COLD void pg_held_inherited(void) {
-  int32_t count = 0;
+  int32_t count = 0, was = atomic_load_explicit(&pg_held_count, memory_order_relaxed);
   for (int i = 0; i < PG_CELLS; i++) {
     pg_id id = atomic_load_explicit(&pg_cells[i].id, memory_order_acquire);
     bool own = atomic_load_explicit(&pg_cells[i].rank, memory_order_relaxed) == PG_RANK_GROUP;
     bool stays = own && pg_id_state(id) == PG_GONE_GROUP && pg_number_is(id);
     atomic_store_explicit(&pg_cells[i].rank, stays ? PG_RANK_PARENTS : PG_RANK_GOES, memory_order_relaxed);
-    if (!id)
-      atomic_store_explicit(&pg_cells[i].fd, 0, memory_order_relaxed);
     count += pg_cell_fd(&pg_cells[i]) >= 0;
   }
-  atomic_store_explicit(&pg_held_count, count, memory_order_relaxed);
+  atomic_fetch_add_explicit(&pg_held_count, count - was, memory_order_relaxed);
 }
 
 pg_id pg_held_next_group(uint64_t *ret_ino) {

@@ -6,7 +6,7 @@
 #include "runtime/window.h"
 
 PG_TLS pid_t pg_self_pid;
-PG_TLS unsigned pg_self_forks;
+PG_TLS unsigned pg_self_forks, pg_self_forks_at_birth;
 
 #define MARKS (PG_FORKED | PG_NEW)
 

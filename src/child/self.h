@@ -17,8 +17,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-extern PG_TLS pid_t pg_self_pid;      /* 0: ask the kernel */
-extern PG_TLS unsigned pg_self_forks; /* how many forks lie between this process and the first one */
+extern PG_TLS pid_t pg_self_pid;               /* 0: ask the kernel */
+extern PG_TLS unsigned pg_self_forks;          /* how many forks lie between this process and the first one */
+extern PG_TLS unsigned pg_self_forks_at_birth; /* when the latest call that forks began */
 
 /* The kept PID may be wrong in two cases. Another process may run on this memory: then the kept PID may be the other's,
  * and the caller must not keep its own. Or a handler of pthread_atfork() runs in a child that the shim does not know of

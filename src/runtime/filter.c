@@ -14,6 +14,8 @@ _Atomic int pg_filter_cans;
 
 /* The program is installing a filter right now. This is what was allowed before, to be restored if it fails. */
 static _Atomic int before;
+/* What all filters let pass that the program has installed. They never go away. */
+static _Atomic int let_pass_by_all = -1;
 
 static bool is_all(int cans) { return (cans & PG_CAN_ALL) == PG_CAN_ALL; }
 
@@ -171,32 +173,45 @@ static int let_pass(const struct pg_bpf_program *program) {
 }
 
 /* Nothing may be called while another thread installs a filter, so this thread turns round. It does not wait for itself
- * (a handler), and not for ever: the other thread may have jumped out, or be a parent's. */
+ * (a handler), and not for ever: the other thread may have jumped out. */
 static _Atomic int installing;
 static PG_TLS int installs;
 
 PG_COLD void pg_filter_turn(void) {
   enum { TURNS = 1 << 26 };
-  for (int i = 0; !installs && i < TURNS && atomic_exchange_explicit(&installing, 1, memory_order_acquire); i++) {
+  if (installs++)
+    return;
+  for (int i = 0; i < TURNS && atomic_exchange_explicit(&installing, 1, memory_order_acquire); i++) {
   }
+}
+
+PG_COLD void pg_filter_forked(void) {
+  if (!installs) /* it was a thread of the parent */
+    atomic_store_explicit(&installing, 0, memory_order_relaxed);
 }
 
 /* A filter from before the exec is looked at first. A child that is born meanwhile stays known by PID. */
 PG_COLD void pg_filter_comes(void) {
   pg_filter_look(0);
-  if (installs++)
-    return;
   pg_state_set(PG_STATE_FILTER);
   int cans = atomic_exchange_explicit(&pg_filter_cans, PG_CAN_KNOWN, memory_order_relaxed);
-  atomic_store_explicit(&before, cans, memory_order_relaxed);
+  if (cans != PG_CAN_KNOWN) /* else a handler has been here, or nothing was allowed */
+    atomic_store_explicit(&before, cans, memory_order_relaxed);
 }
 
-/* With an own filter the one from before is not tried any more: a throw-away process could hang in the new one. */
+/* With an own filter the one from before is not tried any more: a throw-away process could hang in the new one. Within
+ * a handler nothing is allowed again: the interrupted frame is about to do that. */
 PG_COLD void pg_filter_came(bool installed, const void *program) {
   if (installed)
-    atomic_fetch_and_explicit(&before, program ? let_pass(program) : 0, memory_order_relaxed);
-  if (--installs)
-    return;
-  cans_are(atomic_load_explicit(&before, memory_order_relaxed));
-  atomic_store_explicit(&installing, 0, memory_order_release);
+    atomic_fetch_and_explicit(&let_pass_by_all, program ? let_pass(program) : 0, memory_order_relaxed);
+  if (installs == 1) {
+    int all;
+    do {
+      all = atomic_load_explicit(&let_pass_by_all, memory_order_relaxed);
+      cans_are(atomic_load_explicit(&before, memory_order_relaxed) & all);
+    } while (all != atomic_load_explicit(&let_pass_by_all, memory_order_relaxed));
+    atomic_store_explicit(&before, 0, memory_order_relaxed);
+  }
+  if (--installs == 0)
+    atomic_store_explicit(&installing, 0, memory_order_release);
 }

@@ -71,5 +71,7 @@ bool pg_filter_is_unread(void);
 void pg_filter_turn(void);
 void pg_filter_comes(void);
 void pg_filter_came(bool installed, const void *program);
+/* In a forked child. */
+void pg_filter_forked(void);
 
 #endif
