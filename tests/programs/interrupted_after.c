@@ -27,16 +27,14 @@ void check_reaped(pid_t child, int status, const char *who) {
   check_gone(child, who);
 }
 
-/* To a copy the child is a sibling. If the copy was made before the birth, the child is its own. One case is known and
- * left out: a copy may be made between a birth and its entry in the table. kill() refuses that sibling, because the
- * table did not know it then. */
+/* To a copy the child is a sibling. If the copy was made before the birth, the child is its own. */
 static void check_birth_in_copy(pid_t child) {
   bool own = is_own_child(child);
   if (own) {
     check_reaped(child, CODE_OPERATION << 8, "its own child");
     return;
   }
-  MUST(kill(child, 0) == 0 || errno == ESRCH, "kill(sibling that was just born): errno %d", errno);
+  MUST(kill(child, 0) == 0, "kill(sibling that was just born): errno %d", errno);
   pid_t r = waitpid(child, NULL, WNOHANG);
   MUST(r == -1 && errno == ECHILD, "waitpid(sibling that was just born): %d, errno %d", (int)r, errno);
 }
