@@ -3,6 +3,7 @@
  * that is gone. Without arguments the program lists the corners. Prints "did NAME NUMBER" and "bad NAME NUMBER" as
  * `threads` does. An ordinary program: it knows nothing of pidguard. Status 77: this cannot be shown here. */
 #define _GNU_SOURCE
+#include "../support/pidfs.h"
 #include "raw.h"
 #include "strangers.h"
 
@@ -132,6 +133,10 @@ static void *signal_group(void *unused) {
 /* The first thread that finds the child gone retires it. The others must not take it for unknown. */
 static void reaped_group_raced(void) {
   pthread_t threads[KILLERS];
+  if (!pidfds_signal_groups()) {
+    fputs("before Linux 6.9 a group is signalled by its number, see pidguard(7)", stderr);
+    exit(77);
+  }
   signal(SIGUSR1, SIG_IGN);
   for (int i = 0; i < KILLERS; i++)
     if (pthread_create(&threads[i], NULL, signal_group, NULL) != 0)
