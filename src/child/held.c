@@ -42,7 +42,7 @@ static bool is_published(int fd, bool own) {
 }
 
 PG_COLD void pg_hazards_forked(void) {
-  for (int i = 0; i < PG_CELLS; i++) /* a thread was about to fill the cell, or to empty it */
+  for (int i = 0; pg_held_any() && i < PG_CELLS; i++) /* a thread was about to fill the cell, or to empty it */
     if (!atomic_load_explicit(&pg_cells[i].id, memory_order_relaxed))
       atomic_store_explicit(&pg_cells[i].fd, 0, memory_order_relaxed);
   for (int i = 1; i < PG_HAZARDS; i++) {
