@@ -225,11 +225,11 @@ static int read_children(const char *path) {
 /* Nearly every process has no children here. If a child leaves the list while it is read, the kernel skips another one.
  * So the list is read until it has no new child. The first thread has the children that the exec has kept. */
 PG_COLD void pg_child_adopt_all(void) {
-  if (pg_filter_is_unread()) /* no descriptor is free: the next call looks again */
-    return;
   char path[64];
   struct pg_buf b;
   int found = 1;
+  if (pg_filter_is_unread()) /* no descriptor is free: the next call looks again */
+    return;
   for (int i = 0; pg_mode() != PG_MODE_OFF && pg_filter_can(PG_CAN_READ) && found > 0 && i < 32; i++) {
     pg_buf_init(&b, path, sizeof path);
     if (pg_filter_can(PG_CAN_PIDFD)) {

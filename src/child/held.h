@@ -41,9 +41,9 @@ extern struct pg_cell pg_cells[PG_CELLS] PG_HIDDEN;
 static inline struct pg_cell *pg_cell_of(pid_t pid) { return &pg_cells[(uint32_t)pid % PG_CELLS]; }
 static inline int pg_cell_fd(struct pg_cell *cell) { return atomic_load_explicit(&cell->fd, memory_order_acquire) - 1; }
 
-/* The cell with this id, or NULL. */
 extern _Atomic int pg_cells_astray PG_HIDDEN; /* a pidfd may be in another cell than that of its PID */
 struct pg_cell *pg_cell_astray(pg_id id);
+/* The cell with this id, or NULL. */
 static inline struct pg_cell *pg_cell_with(pg_id id) {
   struct pg_cell *cell = pg_cell_of(pg_id_pid(id));
   if (atomic_load_explicit(&cell->id, memory_order_seq_cst) == id)

@@ -19,16 +19,7 @@ static _Atomic int let_pass_by_all = -1;
 
 static bool is_all(int cans) { return (cans & PG_CAN_ALL) == PG_CAN_ALL; }
 
-static void cans_are(int cans) {
-  if (is_all(cans))
-    pg_state_clear(PG_STATE_FILTER);
-  else
-    pg_state_set(PG_STATE_FILTER);
-  atomic_store_explicit(&pg_filter_cans, cans | PG_CAN_KNOWN, memory_order_relaxed);
-}
-
-/* The same, unless another thread or a handler has begun with a filter since `from` was read. Then that filter counts.
- */
+/* Unless another thread or a handler has begun with a filter since `from` was read. Then that filter counts. */
 static void cans_become(int from, int cans) {
   int to = cans | PG_CAN_KNOWN;
   if (!is_all(cans))
@@ -160,7 +151,8 @@ static int let_pass(const struct pg_bpf_program *program) {
   static _Atomic int busy;
   static struct pg_bpf_room room;
   int cans = PG_CAN_ALL | PG_CAN_SEND | PG_CAN_ACTION | PG_CAN_LOGS;
-  if (atomic_exchange_explicit(&busy, 1, memory_order_acquire)) /* another thread installs a filter at the same time */
+  if (atomic_exchange_explicit(
+          &busy, 1, memory_order_acquire)) /* a handler has interrupted this look, and installs a filter itself */
     return 0;
   for (size_t i = 0; i < PG_ARRAY_LEN(needed); i++)
     if ((cans & needed[i].group) && !pg_bpf_lets_pass(program, &needed[i].call, true, &room))
@@ -208,7 +200,7 @@ PG_COLD void pg_filter_came(bool installed, const void *program) {
     int all;
     do {
       all = atomic_load_explicit(&let_pass_by_all, memory_order_relaxed);
-      cans_are(atomic_load_explicit(&before, memory_order_relaxed) & all);
+      cans_become(PG_CAN_KNOWN, atomic_load_explicit(&before, memory_order_relaxed) & all);
     } while (all != atomic_load_explicit(&let_pass_by_all, memory_order_relaxed));
     atomic_store_explicit(&before, 0, memory_order_relaxed);
   }

@@ -28,9 +28,9 @@ enum {
   PG_CAN_SEND = 1024, /* the program itself may call rt_sigqueueinfo, tkill and tgkill, so a pidfd may do it for them */
   PG_CAN_UNTRIED = 2048,   /* a filter is there from before the exec, and has not been tried */
   PG_CAN_ACTION = 4096,    /* ask how a signal is handled */
-  PG_CAN_UNREAD = 32768,   /* as UNTRIED, but only because no descriptor was free to look */
   PG_CAN_LOG = 8192,       /* write a line of the log; only a filter of the program's own can forbid that */
   PG_CAN_LOG_FILE = 16384, /* open the log's file; the same */
+  PG_CAN_UNREAD = 32768,   /* as UNTRIED, but only because no descriptor was free to look */
   PG_CAN_LOGS = PG_CAN_LOG | PG_CAN_LOG_FILE,
   PG_CAN_WITHOUT_FILTER = PG_CAN_ALL | PG_CAN_SHARE | PG_CAN_SEND | PG_CAN_ACTION | PG_CAN_LOGS,
   PG_CAN_KILL = PG_CAN_PIDFD | PG_CAN_HOLD | PG_CAN_ASK | PG_CAN_THREAD, /* nothing of it where kill is refused */

@@ -150,7 +150,7 @@ int pg_log_file_open(const char **ret_why) {
 PG_HOT void pg_log_forked(void) {
   int fd = atomic_load_explicit(&out.fd, memory_order_relaxed);
   const char *why = NULL;
-  if (fd < 0 || !is_by_pid() || !pg_filter_can(PG_CAN_LOG | PG_CAN_LOG_FILE))
+  if (fd < 0 || !is_by_pid() || !pg_filter_can(PG_CAN_LOGS))
     return;
   if (is_at(fd))
     pg_sys_close(fd);

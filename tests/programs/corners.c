@@ -166,8 +166,9 @@ static volatile pid_t copy;
 static void fork_a_copy(int sig) {
   (void)sig;
   copy = fork();
-  if (copy == 0)
-    kill(getppid(), 0); /* the copy settles before it goes on with the birth */
+  pid_t parent = getppid();
+  if (copy == 0 && parent > 1)
+    kill(parent, 0); /* the copy settles before it goes on with the birth */
 }
 
 /* The vfork's child is a sibling of the copy, which may signal it: a zombie. */

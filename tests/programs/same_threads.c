@@ -528,7 +528,7 @@ static long sleeps_ms(void) {
  */
 static void jumped_out_of_kill(void) {
   int slow = 0;
-  long most = 40 * slowness() + 2 * sleeps_ms();
+  long least = 40 * slowness(), sleeps = 2 * sleeps_ms(), most = sleeps > least ? sleeps : least;
   MUST(signal(SIGUSR1, jump_out_of_kill) != SIG_ERR);
   for (int i = 0; i < 20; i++) {
     pthread_t thread;
