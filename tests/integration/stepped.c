@@ -4,9 +4,9 @@
  * then it checks itself. Each position is a run of its own. Each pair of operation and handler is also played plain.
  *
  * Arguments: the program `interrupted`, then OPERATION/HANDLER… for these pairs alone. Either half may be empty.
- * Normally one position of each third pair is played, with PG_TEST_SAMPLE=N of each 3N-th. Its offset differs from run
- * to run (and is printed), so that many runs cover all. PG_TEST_STEPPED=EVERY[:FIRST] in the environment plays every
- * EVERY-th position from FIRST on. */
+ * Normally one position of each third pair is played. With PG_TEST_SAMPLE=N it is each 3N-th pair, and the others are
+ * not played at all. The offset differs from run to run (and is printed), so that many runs cover all.
+ * PG_TEST_STEPPED=EVERY[:FIRST] in the environment plays every EVERY-th position from FIRST on. */
 #define _GNU_SOURCE
 #include "stepped.h"
 #include "pg_test.h"
@@ -172,16 +172,22 @@ static bool play_positions(const struct pair *pair, long at, long step, struct t
   return true;
 }
 
-static bool play_pair(const struct pair *pair, long count, struct tally *tally) {
+/* *count is that of the operation, and 0 until a pair needs it. */
+static bool play_pair(const struct pair *pair, long *count, struct tally *tally) {
+  static unsigned pairs; /* of all operations */
+  bool its_turn = (offset + ++pairs) % turns == 0;
   tally->pairs++;
-  tally->failed += !play_plain(pair);
+  if (every || its_turn || turns == TURNS)
+    tally->failed += !play_plain(pair);
   if (every)
     return play_positions(pair, first, every, tally);
-  if ((offset + (unsigned)tally->pairs) % turns != 0)
+  if (!its_turn)
     return true;
+  if (!*count)
+    *count = count_positions(pair);
   /* The pairs use different positions. */
-  unsigned long turn = offset / TURNS + (unsigned long)tally->pairs * 7919;
-  return play_positions(pair, (long)(turn % (unsigned long)(count + 1)), NO_POSITION, tally);
+  unsigned long turn = offset / TURNS + (unsigned long)pairs * 7919;
+  return play_positions(pair, (long)(turn % (unsigned long)(*count + 1)), NO_POSITION, tally);
 }
 
 /* Plays all pairs of the operation that the test is named after. */
@@ -194,9 +200,7 @@ static void test_operation(void) {
   while (shown && next_pair(&at, &pair)) {
     if (strcmp(pair.operation, pg_test_name()) != 0)
       continue;
-    if (!count && !every)
-      count = count_positions(&pair);
-    shown = play_pair(&pair, count, &tally);
+    shown = play_pair(&pair, &count, &tally);
   }
   pg_test_kill_leftovers();
   PG_CHECK(tally.failed == 0, "%s: %d failures", pg_test_name(), tally.failed);
