@@ -9,7 +9,7 @@ enum { NOBODYS, OWN, GUESTS };
 
 /* The filter of a guest is not that of the process whose memory it borrows. A vfork child has a mark, and keeps to
  * libc's calls from now on. A guest without a mark cannot be told from its owner, so its filter counts for both. */
-int pg_call_before_filter(void) {
+int pg_call_before_filter(const void *for_all) {
   struct pg_window window;
   if (pg_mode() == PG_MODE_OFF)
     return NOBODYS;
@@ -22,7 +22,7 @@ int pg_call_before_filter(void) {
     pg_child_look_back();
   pg_filter_turn();
   pg_window_open(&window); /* no other thread has one now, and those that open one later look again */
-  pg_filter_comes();
+  pg_filter_comes(for_all);
   if (window.open && !guest)
     pg_hazards_end();
   pg_window_close(&window);

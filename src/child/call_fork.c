@@ -39,11 +39,12 @@ void pg_call_before_clone(uint64_t flags) {
     pg_flag_set(&pg_hot.other_namespace, 1);
 }
 
-/* A filter from before the exec is tried now, as the program has just made a process by this very call. */
+/* A filter from before the exec is tried now, as the program has just made a process by this very call. A PID <= 0: a
+ * handler has overwritten it. */
 PG_HOT void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const char *how) {
   bool knew = pg_filter_can(PG_CAN_PIDFD), untried = !knew && pg_filter_is_untried();
   pg_child_born(pid, how, sibling);
-  if (PG_LIKELY(knew))
+  if (PG_LIKELY(knew) || pid <= 0)
     return;
   if (pg_filter_find_out(birth, pid))
     pg_child_identify_all();

@@ -6,6 +6,7 @@
 #include "child/self.h"
 #include "kernel/sys.h"
 #include "pidfd/info.h"
+#include "runtime/log.h"
 
 #include <limits.h>
 
@@ -63,13 +64,15 @@ int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
 }
 
 /* The caller's pidfd tells the PID. If the kernel cannot tell it, or a signal handler has reaped the child, the caller
- * does not know the PID either. */
+ * does not know the PID either. A filter may forbid the calls that ask. */
 void pg_call_pidfd_spawned(int fd, const char *how) {
   struct pg_pidfd_info info = {.mask = 0};
   if (pg_mode() == PG_MODE_OFF)
     return;
   pg_held_be_careful();
-  if (pg_filter_can(PG_CAN_PIDFD) && pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) == 0 && info.pid)
+  if (!pg_filter_can(PG_CAN_SHARE))
+    pg_degraded(how, 0, -EPERM, "child-not-protected");
+  else if (pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) == 0 && info.pid)
     pg_call_born((pid_t)info.pid, false, PG_BIRTH_OTHER, how);
 }
 

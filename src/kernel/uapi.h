@@ -103,8 +103,10 @@ struct pg_pidfd_info {
 #define PG_CGROUP2_SUPER_MAGIC 0x63677270
 
 /* linux/seccomp.h */
-#define PG_SECCOMP_MODE_FILTER 2     /* of prctl(PR_SET_SECCOMP) */
-#define PG_SECCOMP_SET_MODE_FILTER 1 /* of seccomp(): 3.17 */
+#define PG_SECCOMP_MODE_FILTER 2          /* of prctl(PR_SET_SECCOMP) */
+#define PG_SECCOMP_SET_MODE_FILTER 1      /* of seccomp(): 3.17 */
+#define PG_SECCOMP_FILTER_TSYNC 1u        /* its flags: 3.17 */
+#define PG_SECCOMP_FILTER_NEW_LISTENER 8u /* 5.0 */
 
 /* sched.h */
 #ifndef CLONE_NEWCGROUP

@@ -31,7 +31,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
     return pg_next.clone(fn, stack, flags, arg, ptid, tls, ctid);
 
   struct start start = {fn, arg, flags};
-  bool can = pg_filter_can(PG_CAN_PIDFD), vm = flags & CLONE_VM;
+  bool can = pg_filter_can(PG_CAN_PIDFD) || pg_hot.pid, vm = flags & CLONE_VM;
   bool marked = can && vm && (flags & CLONE_VFORK) && !(flags & CLONE_SETTLS);
   if (can && vm)
     pg_self_know();

@@ -181,10 +181,13 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     long args[] = {a, b, c, d, e, f};
     if (!own)
       pg_numbers_replace(PG_ROW_prctl, args, call);
-    int whose = filters ? pg_call_before_filter() : 0;
+    bool strict = own ? a != PG_SECCOMP_SET_MODE_FILTER : b != PG_SECCOMP_MODE_FILTER;
+    const void *program = strict ? NULL : (const void *)c;
+    const void *for_all = own && (b & PG_SECCOMP_FILTER_TSYNC) ? program : NULL;
+    int whose = filters ? pg_call_before_filter(for_all) : 0;
     long r = pg_sys6(n, args[0], args[1], args[2], args[3], args[4], args[5]);
-    pg_call_after_filter(
-        whose, r >= 0, (own ? a == PG_SECCOMP_SET_MODE_FILTER : b == PG_SECCOMP_MODE_FILTER) ? (const void *)c : NULL);
+    /* Above 0 is a descriptor, or a thread that cannot have the filter. Then no thread has it. */
+    pg_call_after_filter(whose, r == 0 || (r > 0 && own && (b & PG_SECCOMP_FILTER_NEW_LISTENER)), program);
     return r;
   }
   case SYS_setrlimit: {

@@ -10,7 +10,7 @@ int pg_vfork_prepare(void);
 PG_HOT int pg_vfork_prepare(void) {
   if (pg_is_early() || !pg_call_before_fork())
     return 0;
-  if (!pg_filter_can(PG_CAN_PIDFD))
+  if (!pg_filter_can(PG_CAN_PIDFD) && !pg_hot.pid)
     return ON;
   pg_self_know();
   pg_self_mark();

@@ -52,10 +52,15 @@ PG_COLD bool pg_filter_look(int needed) {
   return (atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) & needed) == needed;
 }
 
+/* One thread at a time finds out; other threads go on by PID. A handler in that thread may come here, too, and so may
+ * the thread itself after a handler has jumped out. */
+static _Atomic int finding;
+static PG_TLS int finds;
+
 PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
-  static _Atomic int busy; /* one thread at a time; other threads go on by PID */
-  if (!pg_filter_is_untried() || atomic_exchange_explicit(&busy, 1, memory_order_acquire))
+  if (!pg_filter_is_untried() || (atomic_exchange_explicit(&finding, 1, memory_order_acquire) && !finds))
     return pg_filter_can(PG_CAN_PIDFD);
+  finds = 1;
   pg_filter_is_unread();
   int cans = atomic_load_explicit(&pg_filter_cans, memory_order_relaxed);
   int survived = cans & PG_CAN_UNTRIED ? pg_probe(birth, pid) : -1;
@@ -64,7 +69,8 @@ PG_COLD bool pg_filter_find_out(enum pg_birth birth, pid_t pid) {
       survived &= ~PG_CAN_KILL;
     cans_become(cans, survived | PG_CAN_READ | PG_CAN_MAP | PG_CAN_LOGS);
   }
-  atomic_store_explicit(&busy, 0, memory_order_release);
+  finds = 0;
+  atomic_store_explicit(&finding, 0, memory_order_release);
   return pg_filter_can(PG_CAN_PIDFD);
 }
 
@@ -120,6 +126,7 @@ static const struct {
     {PG_CAN_MAP, {MMAP, 12, {0, 0, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS}}},
     {PG_CAN_MAP, {SYS_munmap, 0, {0}}},
     {PG_CAN_LOG, {SYS_getpid, 0, {0}}},
+    {PG_CAN_LOG, {SYS_gettid, 0, {0}}},
     {PG_CAN_LOG, {PG_SYS_CLOCK, 0, {0}}},
     {PG_CAN_LOG, {STAT, 0, {0}}}, /* the descriptor may be the program's by now */
     {PG_CAN_LOG, {PG_SYS_PPOLL, 0, {0}}},
@@ -147,12 +154,13 @@ static const struct {
     {PG_CAN_SEND, {SYS_tgkill, 0, {0}}},
 };
 
+static _Atomic int looking;
+
 static int let_pass(const struct pg_bpf_program *program) {
-  static _Atomic int busy;
   static struct pg_bpf_room room;
   int cans = PG_CAN_ALL | PG_CAN_SEND | PG_CAN_ACTION | PG_CAN_LOGS;
-  if (atomic_exchange_explicit(
-          &busy, 1, memory_order_acquire)) /* a handler has interrupted this look, and installs a filter itself */
+  if (atomic_exchange_explicit(&looking, 1, memory_order_acquire)) /* a handler has interrupted this look, and installs
+                                                                      a filter itself */
     return 0;
   for (size_t i = 0; i < PG_ARRAY_LEN(needed); i++)
     if ((cans & needed[i].group) && !pg_bpf_lets_pass(program, &needed[i].call, true, &room))
@@ -160,7 +168,7 @@ static int let_pass(const struct pg_bpf_program *program) {
   for (size_t i = 0; i < PG_ARRAY_LEN(replaced); i++)
     if ((cans & replaced[i].group) && !pg_bpf_lets_pass(program, &replaced[i].call, false, &room))
       cans &= ~replaced[i].group;
-  atomic_store_explicit(&busy, 0, memory_order_release);
+  atomic_store_explicit(&looking, 0, memory_order_release);
   return cans;
 }
 
@@ -168,6 +176,7 @@ static int let_pass(const struct pg_bpf_program *program) {
  * (a handler), and not for ever: the other thread may have jumped out. */
 static _Atomic int installing;
 static PG_TLS int installs;
+static const void *_Atomic coming; /* the filter that is installed for all threads; NULL: none is */
 
 PG_COLD void pg_filter_turn(void) {
   enum { TURNS = 1 << 26 };
@@ -177,18 +186,24 @@ PG_COLD void pg_filter_turn(void) {
   }
 }
 
-PG_COLD void pg_filter_forked(void) {
-  if (!installs) /* it was a thread of the parent */
-    atomic_store_explicit(&installing, 0, memory_order_relaxed);
-}
-
 /* A filter from before the exec is looked at first. A child that is born meanwhile stays known by PID. */
-PG_COLD void pg_filter_comes(void) {
+PG_COLD void pg_filter_comes(const void *for_all) {
   pg_filter_look(0);
+  atomic_store_explicit(&coming, for_all, memory_order_release);
   pg_state_set(PG_STATE_FILTER);
   int cans = atomic_exchange_explicit(&pg_filter_cans, PG_CAN_KNOWN, memory_order_relaxed);
   if (cans != PG_CAN_KNOWN) /* else a handler has been here, or nothing was allowed */
     atomic_store_explicit(&before, cans, memory_order_relaxed);
+}
+
+static void publish(void) {
+  int all;
+  do {
+    all = atomic_load_explicit(&let_pass_by_all, memory_order_relaxed);
+    cans_become(PG_CAN_KNOWN, atomic_load_explicit(&before, memory_order_relaxed) & all);
+  } while (all != atomic_load_explicit(&let_pass_by_all, memory_order_relaxed));
+  atomic_store_explicit(&before, 0, memory_order_relaxed);
+  atomic_store_explicit(&coming, NULL, memory_order_release);
 }
 
 /* With an own filter the one from before is not tried any more: a throw-away process could hang in the new one. Within
@@ -196,14 +211,24 @@ PG_COLD void pg_filter_comes(void) {
 PG_COLD void pg_filter_came(bool installed, const void *program) {
   if (installed)
     atomic_fetch_and_explicit(&let_pass_by_all, program ? let_pass(program) : 0, memory_order_relaxed);
-  if (installs == 1) {
-    int all;
-    do {
-      all = atomic_load_explicit(&let_pass_by_all, memory_order_relaxed);
-      cans_become(PG_CAN_KNOWN, atomic_load_explicit(&before, memory_order_relaxed) & all);
-    } while (all != atomic_load_explicit(&let_pass_by_all, memory_order_relaxed));
-    atomic_store_explicit(&before, 0, memory_order_relaxed);
-  }
+  if (installs == 1)
+    publish();
   if (--installs == 0)
     atomic_store_explicit(&installing, 0, memory_order_release);
+}
+
+/* Another thread of the parent may have been in one of these functions. This process has its filter only if that was
+ * for all threads. */
+PG_COLD void pg_filter_forked(void) {
+  if (!finds)
+    atomic_store_explicit(&finding, 0, memory_order_relaxed);
+  if (installs || !atomic_load_explicit(&installing, memory_order_relaxed))
+    return;
+  const void *program = atomic_load_explicit(&coming, memory_order_relaxed);
+  atomic_store_explicit(&looking, 0, memory_order_relaxed);
+  if (atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) == PG_CAN_KNOWN) {
+    installs = 1;
+    pg_filter_came(program != NULL, program);
+  }
+  atomic_store_explicit(&installing, 0, memory_order_relaxed);
 }

@@ -290,6 +290,36 @@ static void told_after_many(void) {
   }
 }
 
+/* Each process that the program names must have told of its own child, which it knows by pidfd. */
+static void told_by_workers(const char *kind) {
+  static const char *const env[] = {"FILTER_WAY=none", "PIDGUARD_DEBUG=info", NULL};
+  struct pg_test_outcome outcome;
+  for (int i = 0; i < 5; i++) {
+    char birth[64], degraded[64];
+    int pid, workers = 0;
+    run_under(kind, false, pg_test_name(), pg_test_preload(), env, &outcome);
+    if (!usable("a thread with a filter", &outcome)) {
+      pg_test_outcome_free(&outcome);
+      return;
+    }
+    for (const char *at = outcome.out; (at = strstr(at, "worker ")) && sscanf(at, "worker %d", &pid) == 1; at++) {
+      workers++;
+      snprintf(birth, sizeof birth, "event=birth pid=%d ", pid);
+      snprintf(degraded, sizeof degraded, "event=degraded pid=%d ", pid);
+      PG_CHECK(strstr(outcome.err, birth) && !strstr(outcome.err, degraded), "worker %d: \"%.600s\"", pid, outcome.err);
+    }
+    PG_CHECK(workers > 0, "no workers: \"%.300s\"", outcome.out);
+    pg_test_outcome_free(&outcome);
+  }
+}
+static void told_by_forked(void) { told_by_workers(NULL); }
+static void told_by_forked_under_filter(void) { told_by_workers("allow"); }
+
+static void with_log(void) {
+  static const char *const env[] = {"FILTER_WAY=none", "PIDGUARD_DEBUG=info", "PIDGUARD_LOG=/dev/null", NULL};
+  both("with the log on", NULL, false, env);
+}
+
 static void remove_list(void) { unlink(list_path); }
 
 static void absent(void) { pg_test_skip("%s is not installed", pg_test_name()); }
@@ -346,4 +376,9 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("allow", "stale", protection_stays_on);
   pg_test_add("log", "degraded", told);
   pg_test_add("log", "-many-install", told_after_many);
+  pg_test_add("log", "-forked-while-installing", told_by_forked);
+  pg_test_add("log", "-forked-while-finding", told_by_forked_under_filter);
+  pg_test_add("log", "-not-for-all", told_by_forked);
+  pg_test_add("log", "-no-gettid", with_log);
+  pg_test_add("allow", "-spawn-overwritten", allow);
 }

@@ -798,6 +798,103 @@ static void many_install(void) {
   finish(pid);
 }
 
+/* Processes are made while another thread is busy with a filter. Each makes a child of its own. Prints their PIDs. */
+static void make_workers(void) {
+  for (int i = 0; i < 8; i++) {
+    int status = 0;
+    pid_t pid = fork_ok();
+    if (pid == 0) {
+      finish(fork_pausing());
+      _exit(0);
+    }
+    MUST(pid > 1 && waitpid(pid, &status, 0) == pid);
+    printf("%s worker %d\n", status_text(status), pid);
+  }
+}
+static void *installs_slowly(void *installs) {
+  static struct sock_filter slow[4000];
+  for (int i = 0; i < 4000; i++)
+    slow[i] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0);
+  slow[3999] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  struct sock_fprog program = {4000, slow};
+  pthread_barrier_wait(installs);
+  prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+  return NULL;
+}
+static void forked_while_installing(void) {
+  pthread_barrier_t barrier;
+  pthread_t thread;
+  MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+  finish(fork_pausing());
+  MUST(pthread_barrier_init(&barrier, NULL, 2) == 0 && pthread_create(&thread, NULL, installs_slowly, &barrier) == 0);
+  pthread_barrier_wait(&barrier);
+  make_workers();
+  MUST(pthread_join(thread, NULL) == 0);
+}
+static void *makes_the_first(void *barrier) {
+  pthread_barrier_wait(barrier);
+  finish(fork_pausing());
+  return NULL;
+}
+static void forked_while_finding(void) {
+  pthread_barrier_t barrier;
+  pthread_t thread;
+  MUST(pthread_barrier_init(&barrier, NULL, 2) == 0 && pthread_create(&thread, NULL, makes_the_first, &barrier) == 0);
+  pthread_barrier_wait(&barrier);
+  make_workers();
+  MUST(pthread_join(thread, NULL) == 0);
+}
+
+/* The kernel answers with the thread that cannot have the filter. Then no thread has it. */
+static void *has_a_filter(void *barrier) {
+  answer_one(SYS_reboot, SECCOMP_RET_ERRNO | EPERM);
+  pthread_barrier_wait(barrier);
+  pthread_barrier_wait(barrier);
+  return NULL;
+}
+static void not_for_all(void) {
+  pthread_barrier_t barrier;
+  pthread_t thread;
+  MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+  MUST(pthread_barrier_init(&barrier, NULL, 2) == 0 && pthread_create(&thread, NULL, has_a_filter, &barrier) == 0);
+  pthread_barrier_wait(&barrier);
+  struct sock_filter refuse[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)};
+  struct sock_fprog program = {1, refuse};
+  MUST(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) > 0);
+  pid_t pid = fork_ok();
+  if (pid == 0) {
+    finish(fork_pausing());
+    _exit(0);
+  }
+  MUST(pid > 1 && waitpid(pid, NULL, 0) == pid);
+  printf("worker %d\n", pid);
+  pthread_barrier_wait(&barrier);
+  MUST(pthread_join(thread, NULL) == 0);
+}
+
+/* A handler reaps the newborn child, and overwrites the variable in which posix_spawn() returns the PID. */
+static pid_t spawned;
+static void no_job(int sig) {
+  (void)sig;
+  while (waitpid(-1, NULL, WNOHANG) > 0)
+    *(volatile pid_t *)&spawned = -1;
+}
+static void spawn_overwritten(void) {
+  char *argv[] = {"true", NULL};
+  struct sigaction action = {.sa_handler = no_job, .sa_flags = SA_RESTART};
+  MUST(sigaction(SIGCHLD, &action, NULL) == 0);
+  for (int i = 0; i < 50; i++)
+    MUST(posix_spawnp(&spawned, "true", NULL, NULL, argv, environ) == 0);
+  note("done");
+}
+
+/* A filter that kills for a call which only the log needs. */
+static void no_gettid(void) {
+  MUST(filter_call(SYS_gettid, SECCOMP_RET_KILL_PROCESS));
+  finish(fork_exiting(3));
+  note("done");
+}
+
 const struct test_case cases[] = {
     {"nothing", nothing},
     {"no-birth-at-all", no_birth_at_all},
@@ -854,5 +951,10 @@ const struct test_case cases[] = {
     {"-others-signal", others_signal},
     {"-others-install", others_install},
     {"-many-install", many_install},
+    {"-forked-while-installing", forked_while_installing},
+    {"-forked-while-finding", forked_while_finding},
+    {"-not-for-all", not_for_all},
+    {"-spawn-overwritten", spawn_overwritten},
+    {"-no-gettid", no_gettid},
     {NULL, NULL},
 };
