@@ -21,8 +21,8 @@ uint32_t pg_number_retired_max(void) {
   uint32_t known = atomic_load_explicit(&pg_hot.retired_max, memory_order_relaxed);
   if (!known) {
     int64_t most = pg_proc_pid_max();
-    if (most < 0) /* no descriptor is free at the moment */
-      return PG_PROC_PID_MAX / 256;
+    if (most < 0) /* no descriptor is free at the moment; what is forgotten now would be gone */
+      return PG_RETIRED_MOST;
     pg_number_set_retired_max(most / 256 < PG_RETIRED_LEAST ? PG_RETIRED_LEAST : (uint32_t)(most / 256));
     known = atomic_load_explicit(&pg_hot.retired_max, memory_order_relaxed);
   }
@@ -130,8 +130,6 @@ static bool add_level(uint32_t have) {
       return false;
   } else {
     uint32_t keep = pg_number_retired_max();
-    if (!atomic_load_explicit(&pg_hot.retired_max, memory_order_relaxed))
-      keep = PG_RETIRED_MOST; /* not known yet */
     while ((mask + 1) * PG_WAYS < 2 * keep)
       mask = mask * 2 + 1;
   }

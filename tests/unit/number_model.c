@@ -212,15 +212,23 @@ static void in_child(int (*test)(void)) {
   PG_CHECK(pid > 1 && waitpid(pid, &status, 0) == pid && status == 0, "status %#x", (unsigned)status);
 }
 
-/* The bound is first asked for when no descriptor is free. Later it is read. */
+/* The bound is first asked for when no descriptor is free. Later it is read. What retired meanwhile is not lost. */
 static int asks_twice(void) {
+  enum { MANY = 2000 };
   struct rlimit few, limit;
+  uint64_t ino;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
     return 1;
   few = limit;
   few.rlim_cur = 3;
-  if (setrlimit(RLIMIT_NOFILE, &few) != 0 || pg_number_retired_max() != 128 || atomic_load(&pg_hot.retired_max))
+  if (setrlimit(RLIMIT_NOFILE, &few) != 0 || pg_number_retired_max() != PG_RETIRED_MOST ||
+      atomic_load(&pg_hot.retired_max))
     return 2;
+  for (pid_t pid = 300; pid < 300 + MANY; pid++)
+    pg_number_bury(pid, false);
+  for (pid_t pid = 300; pid < 300 + MANY; pid++)
+    if (!pg_number_find(pid, &ino))
+      return 3;
   return setrlimit(RLIMIT_NOFILE, &limit) != 0 || pg_number_retired_max() < 64 || !atomic_load(&pg_hot.retired_max);
 }
 static void no_descriptor_for_the_bound(void) { in_child(asks_twice); }
