@@ -121,16 +121,18 @@ static int wait_stranger(int fd, int *status, int64_t deadline) {
 
 #define END (WEXITED | __WALL)
 
-/* The kernel shows a tracer the stops of its tracee, whatever the options are (kernel/exit.c, wait_consider_task). So
- * the first look takes nothing. Only an end is taken, and a stop stays the tracer's. */
+/* The kernel shows a tracer the stops of its tracee, whatever the options are (kernel/exit.c, wait_consider_task). A
+ * stop stays the tracer's, so this takes nothing before the end. Otherwise one call waits and reaps: a handler of
+ * SIGCHLD that reaps children cannot come first. */
 int pg_pidfd_wait(int fd, int *status, int64_t deadline) {
   siginfo_t si = {0};
-  int r = wait_once(fd, &si, END | WNOWAIT | (deadline == PG_NO_DEADLINE ? 0 : WNOHANG), NULL);
-  /* EAGAIN: the pidfd is non-blocking. Another process with a copy of the open file may have made it so. */
-  if (r == 0 || r == -EAGAIN || (r == 1 && !pg_siginfo_is_exit(&si)))
+  bool traced = pg_pidfd_is_tracee(fd);
+  int r = traced ? -EAGAIN : pg_pidfd_waitid(fd, &si, END, NULL, deadline);
+  if (r == -EAGAIN) { /* or another process with a copy of the open file has made it non-blocking */
     r = poll_for(fd, POLLIN, deadline);
-  if (r == 1)
-    r = take_end(fd, &si, END, NULL, deadline);
+    if (r > 0)
+      r = take_end(fd, &si, END, NULL, deadline);
+  }
   if (r == 1 && status)
     *status = pg_status_from_siginfo(&si);
   return r == -ECHILD ? wait_stranger(fd, status, deadline) : r;

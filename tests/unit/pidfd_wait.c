@@ -442,6 +442,36 @@ static void traced_by_caller(void) {
   child_done(&c);
 }
 
+/* A handler that reaps all children comes when the wait has reaped its own. */
+static volatile int by_handler;
+static void reap_all(int sig) {
+  int saved = errno;
+  (void)sig;
+  while (waitpid(-1, NULL, WNOHANG) > 0)
+    by_handler = by_handler + 1;
+  errno = saved;
+}
+
+static void with_a_reaping_handler(void) {
+  struct sigaction action = {.sa_handler = reap_all, .sa_flags = SA_RESTART}, before;
+  by_handler = 0;
+  for (int i = 0; i < 50; i++) {
+    int status = -1;
+    sigaction(SIGCHLD, &action, &before);
+    pid_t pid = fork();
+    if (pid == 0) {
+      sleep_ms(2);
+      _exit(5);
+    }
+    int fd = pidguard_pidfd_open(pid, 0);
+    int r = pidguard_pidfd_wait(fd, &status, -1);
+    PG_CHECK((r == 0 && status == 5 << 8) || by_handler, "round %d: %d, errno %d, status %x", i, r, errno, status);
+    sigaction(SIGCHLD, &before, NULL);
+    close(fd);
+  }
+  PG_CHECK(by_handler <= 10, "the handler came first %d times of 50", by_handler); /* before the wait began */
+}
+
 /* The loop of every program with a set. An end that cannot be collected at once is reported again. */
 static void traced_in_a_set(void) {
   struct traced t;
@@ -482,5 +512,6 @@ void pg_test_plan(int argc, char **argv) {
   add("interrupted", interrupted);
   add("traced", traced);
   add("traced_by_caller", traced_by_caller);
+  add("with_a_reaping_handler", with_a_reaping_handler);
   add("traced_in_a_set", traced_in_a_set);
 }
