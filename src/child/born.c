@@ -114,6 +114,25 @@ static bool is_reaped_already(pid_t pid, unsigned forking) {
 /* Has a handler forked since this birth began, and is this its child? */
 static PG_COLD bool is_copy(void) { return pg_self_forks != pg_self_forks_at_birth && !pg_is_guest(); }
 
+/* Is the process that has the PID now a child of this process's parent? */
+static bool is_siblings(pid_t pid) {
+  struct pg_process_stat stat;
+  pid_t parent = pg_filter_can(PG_CAN_PARENT) ? pg_sys_getppid() : 0;
+  return parent > 1 && pg_reach_read_stat(pid, &stat) && stat.parent == parent;
+}
+
+/* Enters a sibling of this process, which no wait finds. Whose PID it is counts after the process was opened. True: it
+ * lives, or is a zombie. */
+static PG_COLD bool enter_sibling(pid_t pid, const char *how) {
+  uint64_t ino;
+  if (!is_siblings(pid) || enter_newborn(pid, how, true, true) < 0)
+    return false;
+  bool proven = is_siblings(pid);
+  if (!proven)
+    pg_child_found_gone(pg_number_find(pid, &ino));
+  return proven;
+}
+
 PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   unsigned forking = (unsigned)pg_flag(&pg_hot.forking);
   pg_flag_set(&pg_hot.forking, 0);
@@ -132,9 +151,7 @@ PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   pg_child_collect();
   if (enter_newborn(pid, how, sibling, false) != -ECHILD)
     return;
-  if (is_copy()) /* no wait here finds the sibling */
-    enter_newborn(pid, how, true, false);
-  else
+  if (!is_copy() || !enter_sibling(pid, how)) /* a copy's newborn is its sibling */
     pg_child_bury(pid, how);
 }
 
@@ -277,8 +294,8 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
   if (pg_is_first(self))
     pg_number_clear(inherited.entered);
   else
-    pg_number_forget(self);                /* the parent may have seen a process with this PID die */
-  if (pg_held_any() && pg_hot.pid != self) /* else a handler has settled this process */
+    pg_number_forget(self);                               /* the parent may have seen a process with this PID die */
+  if (pg_held_any() && (pg_hot.pid != self || self == 1)) /* else a handler has settled this process */
     pg_held_inherited();
   pg_hot.pid = self;
   atomic_thread_fence(memory_order_release); /* before this process enters a child, see pg_is_guest_slow() */
@@ -333,8 +350,9 @@ static PG_COLD void close_copies(bool window_was_open, int low, pid_t opens) {
   else
     close_lifted(low);
   for (int i = 0; i < PG_WINDOW_RECENT; i++) {
-    int fd = pg_window_recent(i);
-    if (fd >= 0 && pg_sys_fcntl(fd, F_GETFD, 0) == FD_CLOEXEC && pg_reach_is(fd, 0))
+    uint64_t ino;
+    int fd = pg_window_recent(i, &ino);
+    if (fd >= 0 && pg_sys_fcntl(fd, F_GETFD, 0) == FD_CLOEXEC && pg_reach_is(fd, ino))
       pg_sys_close(fd);
   }
 }

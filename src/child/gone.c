@@ -54,15 +54,11 @@ void pg_child_bury(pid_t pid, const char *how) {
   told("born-dead", pid, how);
 }
 
-/* Is the process with this PID a zombie? The third field of the file says so. The second field, the name, may contain
- * any character; the later fields are numbers. If the file cannot be read, the answer is no. Then a tracer is refused
- * the PID of a zombie, which does no harm. A yes could hit a stranger. */
-static PG_NOINLINE bool is_zombie(pid_t pid) {
-  char text[128]; /* a name has at most 63 characters */
-  ssize_t n = pg_filter_can(PG_CAN_READ) ? pg_window_read_of(pid, "stat", text, sizeof text) : -1;
-  while (n > 0 && text[n - 1] != ')')
-    n--;
-  return n > 0 && text[n] == ' ' && text[n + 1] == 'Z';
+/* If the file cannot be read, a tracer is refused the PID of a zombie, which does no harm. A yes could hit a stranger.
+ */
+static bool is_zombie(pid_t pid) {
+  struct pg_process_stat stat;
+  return pg_reach_read_stat(pid, &stat) && stat.state == 'Z';
 }
 
 /* A child that the shim never saw. It was made inside libc, by a raw system call, or before an exec, or it is an

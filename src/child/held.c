@@ -109,7 +109,7 @@ static void empty(struct pg_cell *cell, uint64_t id) {
   uint64_t ino = atomic_load_explicit(&cell->ino, memory_order_relaxed);
   int fd = pg_cell_fd(cell);
   if (fd >= 0 && !pg_is_single_threaded()) /* a child that is forked from now on finds it in the cell, or noted */
-    pg_window_note(fd);
+    pg_window_note(fd, ino);
   if (fd < 0 || !atomic_compare_exchange_strong_explicit(&cell->id, &id, 0, memory_order_seq_cst, memory_order_relaxed))
     return;
   wait_for_uses(fd, false);

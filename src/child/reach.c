@@ -2,6 +2,7 @@
 #include "child/reach.h"
 
 #include "base/errors.h"
+#include "base/fmt.h"
 #include "child/held.h"
 #include "child/self.h"
 #include "runtime/filter.h"
@@ -69,6 +70,19 @@ static PG_NOINLINE int ask(int type, int id) {
 
 int pg_reach_ask(pid_t pid) { return ask(P_PID, pid); }
 
+/* The second field, the name, may contain any character. The fields behind it are a letter and numbers. */
+PG_COLD bool pg_reach_read_stat(pid_t pid, struct pg_process_stat *ret) {
+  char text[128]; /* a name has at most 63 characters */
+  ssize_t n = pg_filter_can(PG_CAN_READ) ? pg_window_read_of(pid, "stat", text, sizeof text) : -1;
+  while (n > 0 && text[n - 1] != ')')
+    n--;
+  if (n <= 0 || text[n] != ' ' || !text[n + 1] || text[n + 2] != ' ')
+    return false;
+  const char *at = text + n + 3;
+  *ret = (struct pg_process_stat){.state = text[n + 1], .parent = (pid_t)pg_parse_dec(&at)};
+  return true;
+}
+
 bool pg_reach_is_lost(pg_id id) { return pg_reach_ask(pg_id_pid(id)) == -ECHILD && pg_reach_is_own(id); }
 
 /* Parenthood: if the kernel does not call a process an unreaped child of this one, it is not the child. */
@@ -133,6 +147,7 @@ static int open_proven(struct pg_window *window, pg_id id, uint64_t ino, bool gu
   bool others = false;
   for (int tries = 0; tries < TRIES; tries++) {
     int fd = open_pid(window, pg_id_pid(id), guest);
+    pg_window_identify(window, ino);
     if (fd == -ESRCH || (ino && (fd == -ENOENT || fd == -EINVAL))) /* the latter two: a thread has it by now */
       return -ESRCH;
     if (fd < 0)
@@ -154,15 +169,18 @@ static int open_proven(struct pg_window *window, pg_id id, uint64_t ino, bool gu
 static int not_reaped(int r) { return PG_UNLIKELY(r == -ECHILD) ? -EOPNOTSUPP : r; }
 
 int pg_reach_newborn(struct pg_window *window, pid_t pid, bool child, uint64_t *ret_ino) {
-  *ret_ino = 0;
   int fd = open_pid(window, pid, false);
   if (fd == -ESRCH)
     return -ECHILD;
-  if (fd < 0) /* a thread has the PID by now, or a pidfd is not to be had */
+  if (fd < 0) { /* a thread has the PID by now, or a pidfd is not to be had */
+    *ret_ino = 0;
     return child && !pg_is_scarce(fd) && pg_reach_ask(pid) == -ECHILD ? -ECHILD : not_reaped(fd);
+  }
   int r = child ? ask_pidfd(fd, pid) : 0;
   if (r != -ECHILD) /* parenthood that cannot be asked is taken for granted: the child was made a moment ago */
     r = not_reaped(pg_reach_read_ino(fd, ret_ino));
+  if (r == 0)
+    pg_window_identify(window, *ret_ino);
   if (r != -EBADF)
     pg_sys_close(fd);
   return r;

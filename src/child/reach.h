@@ -42,6 +42,13 @@ bool pg_reach_is(int fd, uint64_t ino);
  * error is no answer. */
 int pg_reach_ask(pid_t pid);
 
+/* What /proc says of the process that has the PID now. False: it does not say. */
+struct pg_process_stat {
+  char state; /* 'Z': a zombie */
+  pid_t parent;
+};
+bool pg_reach_read_stat(pid_t pid, struct pg_process_stat *ret);
+
 /* Does the kernel deny that the PID is that of a child of this process? Then the child was reaped without a wait that
  * the shim saw. */
 bool pg_reach_is_lost(pg_id id);

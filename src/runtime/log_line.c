@@ -83,9 +83,14 @@ void pg_line_result(struct pg_line *line, int64_t result) {
   pg_line_int(line, "result", result);
 }
 
+/* A file is open in a window, or nobody else opens and closes. */
+static bool may_read(void) {
+  return pg_filter_can(PG_CAN_READ) && (pg_filter_can(PG_CAN_PIDFD) || pg_is_single_threaded());
+}
+
 void pg_line_now(struct pg_line *line, pid_t pid) {
   char now[24];
-  ssize_t n = pg_filter_can(PG_CAN_READ) ? pg_window_read_of(pid, "comm", now, sizeof now) : 0;
+  ssize_t n = may_read() ? pg_window_read_of(pid, "comm", now, sizeof now) : 0;
   while (n > 0 && now[n - 1] == '\n')
     now[--n] = '\0';
   pg_line_str(line, "now", n > 0 ? now : "nobody");
@@ -144,7 +149,7 @@ static bool find_caller(struct pg_line *line, const void *address) {
 }
 
 void pg_line_caller(struct pg_line *line, const void *address) {
-  if (!pg_filter_can(PG_CAN_READ) || !find_caller(line, address)) {
+  if (!may_read() || !find_caller(line, address)) {
     pg_buf_str(&line->buf, " caller=");
     pg_buf_hex(&line->buf, (uint64_t)(uintptr_t)address);
   }

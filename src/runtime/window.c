@@ -25,6 +25,7 @@ static _Atomic uint64_t owner;
 /* The latest numbers of windows, and how many the windows that have ended have noted. Written under the lock. */
 static _Atomic uint32_t noted, noted_by_ended;
 static _Atomic int32_t recent[PG_WINDOW_RECENT]; /* + 1 */
+static _Atomic uint64_t recent_ino[PG_WINDOW_RECENT];
 static _Atomic pid_t opens;
 static PG_TLS uint32_t windows_before_fork, noted_before_fork;
 
@@ -94,14 +95,22 @@ bool pg_window_forked(void) {
   return open || atomic_load_explicit(&pg_hot.windows, memory_order_relaxed) != windows_before_fork;
 }
 
-void pg_window_note(int fd) {
+/* A copy may have the old number with the new identity. That number stays open. */
+void pg_window_note(int fd, uint64_t ino) {
   uint32_t n = atomic_fetch_add_explicit(&noted, 1, memory_order_relaxed);
-  atomic_store_explicit(&recent[n % PG_WINDOW_RECENT], fd + 1, memory_order_relaxed);
+  atomic_store_explicit(&recent_ino[n % PG_WINDOW_RECENT], ino, memory_order_release);
+  atomic_store_explicit(&recent[n % PG_WINDOW_RECENT], fd + 1, memory_order_release);
+}
+
+PG_COLD void pg_window_identify_slow(uint64_t ino) {
+  uint32_t n = atomic_load_explicit(&noted, memory_order_relaxed) - 1;
+  atomic_store_explicit(&recent_ino[n % PG_WINDOW_RECENT], ino, memory_order_release);
 }
 
 /* The program may have put a pidfd of its own on an older number. */
-int pg_window_recent(int i) {
+int pg_window_recent(int i, uint64_t *ret_ino) {
   uint32_t n = atomic_load_explicit(&noted, memory_order_relaxed) - 1 - (uint32_t)i;
+  *ret_ino = atomic_load_explicit(&recent_ino[n % PG_WINDOW_RECENT], memory_order_relaxed);
   return (int32_t)(n - noted_before_fork) < 0
              ? -1
              : atomic_load_explicit(&recent[n % PG_WINDOW_RECENT], memory_order_relaxed) - 1;
@@ -143,7 +152,7 @@ void pg_window_works_on(const struct pg_window *window, int fd) {
   if (!window->locked)
     return;
   atomic_store_explicit(&pg_hot.low, fd + 1, memory_order_release);
-  pg_window_note(fd);
+  pg_window_note(fd, 0);
 }
 
 void pg_window_will_open(const struct pg_window *window, pid_t pid) {
@@ -190,6 +199,7 @@ int pg_window_open_file(struct pg_window *window, const char *path) {
   pg_window_open(window);
   int fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
   pg_window_works_on(window, fd >= 0 ? fd : PG_LOW_ANY);
+  pg_window_identify(window, PG_INO_OF_FILE);
   return fd;
 }
 

@@ -50,14 +50,22 @@ bool pg_window_forked(void);
 static inline int pg_window_low(void) { return atomic_load_explicit(&pg_hot.low, memory_order_relaxed) - 1; }
 /* Then: the process whose pidfd the window was about to open, or 0. */
 pid_t pg_window_opens(void);
-/* Notes a number that is about to be closed. pre: a window is open. */
-void pg_window_note(int fd);
+/* Notes a number that is about to be closed, and the inode of its pidfd. 0: it has none, or it is not known yet. pre: a
+ * window is open. */
+void pg_window_note(int fd, uint64_t ino);
+#define PG_INO_OF_FILE UINT64_MAX /* no pidfd */
 /* In the child: the number that was noted i-th, counted from the latest. -1: that was before the fork began. */
-int pg_window_recent(int i);
+int pg_window_recent(int i, uint64_t *ret_ino);
 
 /* The number that the window works on; -1: none. From pg_window_open() on it may be any number, until it is known. */
 enum { PG_LOW_NONE = 0, PG_LOW_ANY = -1 };
-void pg_window_works_on(const struct pg_window *window, int fd);
+void pg_window_works_on(const struct pg_window *window, int fd); /* and notes it */
+/* The inode behind that number, once it is known. */
+void pg_window_identify_slow(uint64_t ino);
+static inline void pg_window_identify(const struct pg_window *window, uint64_t ino) {
+  if (PG_UNLIKELY(window->locked))
+    pg_window_identify_slow(ino);
+}
 /* The window is about to open a pidfd of this process; its number is not known yet. */
 void pg_window_will_open(const struct pg_window *window, pid_t pid);
 

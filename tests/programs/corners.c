@@ -192,6 +192,41 @@ static void birth_copied(void) {
   check_stale(pid);
 }
 
+/* The same in a handler of pthread_atfork(). The copy goes on with the birth when a stranger has the PID of its
+ * sibling. */
+static volatile pid_t helper;
+static volatile bool helper_is_wanted;
+static int *helper_goes_on;
+static void fork_a_helper(void) {
+  if (!helper_is_wanted)
+    return;
+  helper_is_wanted = false;
+  helper = fork();
+  while (helper == 0 && !*(volatile int *)helper_goes_on)
+    usleep(1000);
+}
+
+static void birth_copied_late(void) {
+  int status = 0;
+  if (!helper_goes_on) {
+    helper_goes_on = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_atfork(NULL, fork_a_helper, NULL);
+  }
+  *helper_goes_on = 0;
+  helper = -1;
+  helper_is_wanted = true;
+  pid_t pid = make(3);
+  if (helper == 0)
+    _exit(kill(pid, SIGUSR1) == -1 && errno == ESRCH ? 0 : 1);
+  EXPECT(waitpid(pid, &status, 0) == pid && status == 3 << 8, wait_wrong);
+  take(pid);
+  *helper_goes_on = 1;
+  stale++;
+  EXPECT(helper > 1 && waitpid(helper, &status, 0) == helper && status == 0, stale_passed);
+  kill_stale(pid);
+  stranger_end(pid, STRANGER_NUMBER);
+}
+
 static const struct {
   const char *name;
   void (*run)(void);
@@ -200,7 +235,7 @@ static const struct {
     {"vfork-settls", vfork_settls},           {"vfork-settls-files", vfork_settls_files},
 #endif
     {"reaped-with-fault", reaped_with_fault}, {"reaped-group-raced", reaped_group_raced},
-    {"birth-copied", birth_copied},
+    {"birth-copied", birth_copied},           {"birth-copied-late", birth_copied_late},
 };
 
 int main(int argc, char **argv) {

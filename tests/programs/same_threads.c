@@ -21,6 +21,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -618,8 +619,20 @@ static void *signals_in_turn(void *unused) {
   return unused;
 }
 
+/* A pidfd of the program that no call about processes has made. -1: before Linux 6.5. */
+static int pidfd_of_a_peer(int ends[2]) {
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+  int fd = -1;
+  socklen_t length = sizeof fd;
+  return getsockopt(ends[0], SOL_SOCKET, SO_PEERPIDFD, &fd, &length) == 0 ? fd : -1;
+}
+
 static void forked_while_signalled(unsigned count) {
   pthread_t thread;
+  int ends[2], lost = 0;
+  MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
   int wrong = 0, status, lowest = dup(0), all = count_descriptors() - 1;
   MUST(lowest > 2 && close(lowest) == 0);
   signalled_count = count;
@@ -633,12 +646,19 @@ static void forked_while_signalled(unsigned count) {
       _exit(count_descriptors() != all || dup(0) != lowest);
     MUST(waitpid(pid, &status, 0) == pid);
     wrong += status != 0;
+    int fd = pidfd_of_a_peer(ends);
+    pid = fd >= 0 ? fork_ok() : -1;
+    if (pid == 0)
+      _exit(fcntl(fd, F_GETFD) < 0);
+    MUST(fd < 0 || waitpid(pid, &status, 0) == pid);
+    lost += fd >= 0 && status != 0;
+    close(fd);
   }
   stop = true;
   MUST(pthread_join(thread, NULL) == 0);
   for (unsigned i = 0; i < count; i++)
     finish(signalled[i]);
-  note("children with more descriptors: %d", wrong);
+  note("children with more descriptors: %d, without the pidfd of a peer: %d", wrong, lost);
 }
 static void forked_while_many_signalled(void) { forked_while_signalled(MANY_SIGNALLED); }
 static void forked_while_few_signalled(void) { forked_while_signalled(FEW_SIGNALLED); }
