@@ -133,8 +133,8 @@ void pg_window_open(struct pg_window *window) {
   bool threads = !pg_is_single_threaded();
   uint64_t set = PG_UNLIKELY(threads) ? to_block_with_threads() : UINT64_MAX;
   if (pg_sys4(SYS_rt_sigprocmask, SIG_BLOCK, &set, &window->mask, sizeof set) < 0)
-    window->mask = 0;
-  if (!threads)
+    window->open = false; /* only a filter refuses that */
+  if (!threads || !window->open)
     return;
   uint64_t self = self_now();
   window->locked = self != UNKNOWN && !is_guest() && lock_as(self);
