@@ -114,20 +114,20 @@ static bool is_reaped_already(pid_t pid, unsigned forking) {
 /* Has a handler forked since this birth began, and is this its child? */
 static PG_COLD bool is_copy(void) { return pg_self_forks != pg_self_forks_at_birth && !pg_is_guest(); }
 
-/* Is the process that has the PID now a child of this process's parent? */
-static bool is_siblings(pid_t pid) {
+/* Has a process the PID now that is no child of this process's parent? */
+static bool is_strangers(pid_t pid) {
   struct pg_process_stat stat;
-  pid_t parent = pg_filter_can(PG_CAN_PARENT) ? pg_sys_getppid() : 0;
-  return parent > 1 && pg_reach_read_stat(pid, &stat) && stat.parent == parent;
+  return pg_filter_can(PG_CAN_PARENT) && !pg_proc_self_read().foreign && pg_reach_read_stat(pid, &stat) &&
+         stat.parent != pg_sys_getppid();
 }
 
 /* Enters a sibling of this process, which no wait finds. Whose PID it is counts after the process was opened. True: it
  * lives, or is a zombie. */
 static PG_COLD bool enter_sibling(pid_t pid, const char *how) {
   uint64_t ino;
-  if (!is_siblings(pid) || enter_newborn(pid, how, true, true) < 0)
+  if (is_strangers(pid) || enter_newborn(pid, how, true, false) == -ECHILD)
     return false;
-  bool proven = is_siblings(pid);
+  bool proven = !is_strangers(pid);
   if (!proven)
     pg_child_found_gone(pg_number_find(pid, &ino));
   return proven;
@@ -140,11 +140,11 @@ PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
     return;
   pg_count(births);
   if (!pg_filter_can(PG_CAN_PIDFD)) {
-    bool dead = !sibling && (pg_reach_ask(pid) == -ECHILD || is_reaped_already(pid, forking)), copy = dead && is_copy();
-    if (dead && !copy)
+    sibling = sibling || is_copy();
+    if (!sibling && (pg_reach_ask(pid) == -ECHILD || is_reaped_already(pid, forking)))
       pg_child_bury(pid, how);
     else /* while it is not known whether a filter is in the way, pg_call_born() finds out, and tells */
-      enter_by_pid(pid, pg_filter_is_untried() ? 0 : -EPERM, how, sibling || copy);
+      enter_by_pid(pid, pg_filter_is_untried() ? 0 : -EPERM, how, sibling);
     return;
   }
   pg_self_know();
@@ -315,42 +315,69 @@ static void close_lifted(int low) {
   }
 }
 
-/* Another thread of the parent may just have opened a pidfd, and not yet have told its number. A pidfd of the same
- * process gets the lowest free number, so the other one is below it. If that process was reaped meanwhile, it is the
- * pidfd whose process is gone. Before Linux 6.9 nothing else tells one pidfd from another. */
+/* Another thread of the parent may just have opened a pidfd, and not yet have noted its number. A pidfd of the same
+ * process tells which one it is. It got the lowest free number, and the program may have closed lower ones since. If
+ * that process was reaped meanwhile, it is the pidfd whose process is gone. Before Linux 6.9 nothing else tells one
+ * pidfd from another. */
 static void close_opened(pid_t pid) {
   struct pg_window window;
   uint64_t ino = 0;
   pg_window_open(&window);
-  int low = pid > 1 && window.open ? pg_sys_pidfd_open(pid, 0) : -1;
+  int low = window.open ? pg_sys_pidfd_open(pid, 0) : -1;
   bool gone = low == -ESRCH;
   if (gone)
     low = pg_sys_pidfd_open(pg_sys_getpid(), 0);
   bool known = low >= 0 && (gone || (pg_reach_read_ino(low, &ino) == 0 && ino));
-  for (int fd = low - 1; known && fd >= 0; fd--)
-    if (pg_sys_fcntl(fd, F_GETFD, 0) == FD_CLOEXEC && pg_reach_is(fd, ino) &&
+  for (int unused = 0, fd = 0; known && unused < PG_LIFT_ROOM; fd++) {
+    int flags = pg_sys_fcntl(fd, F_GETFD, 0);
+    unused += flags < 0;
+    if (flags == FD_CLOEXEC && fd != low && pg_reach_is(fd, ino) && !pg_held_is_at(fd) &&
         (!gone || pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH)) {
       pg_sys_close(fd);
       break;
     }
+  }
   if (low >= 0)
     pg_sys_close(low);
   pg_window_close(&window);
 }
 
+static void note_ino(pg_id id, uint64_t ino, void *wanted) {
+  (void)id;
+  if (ino == *(uint64_t *)wanted)
+    *(uint64_t *)wanted = 0;
+}
+
+/* Does the pidfd name a living child of the parent? */
+static bool is_childs(int fd) {
+  uint64_t ino;
+  if (pg_reach_read_ino(fd, &ino) < 0 || !ino)
+    return false;
+  pg_number_each(note_ino, &ino);
+  return !ino;
+}
+
+/* The fork took so long that other threads had more windows than are remembered. */
+static PG_COLD void close_childs(void) {
+  for (int unused = 0, fd = 0; unused < PG_LIFT_ROOM; fd++) {
+    int flags = pg_sys_fcntl(fd, F_GETFD, 0);
+    unused += flags < 0;
+    if (flags == FD_CLOEXEC && !pg_held_is_at(fd) && is_childs(fd))
+      pg_sys_close(fd);
+  }
+}
+
 /* The pidfds that other threads of the parent have opened during the fork, and were about to close or have kept. A
  * number that the program itself could have a pidfd on stays open. */
-static PG_COLD void close_copies(bool window_was_open, int low, pid_t opens) {
-  if (pg_held_any())
-    pg_held_let_go(PG_HELD_FOR_ONE);
-  if (!window_was_open || pg_held_is_careful() || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
-    return;
-  if (low < 0)
+static PG_COLD void close_copies(int low, pid_t opens) {
+  uint64_t ino;
+  if (low >= 0)
+    close_lifted(low); /* first: it reads what the low number names */
+  if (opens > 1)
     close_opened(opens);
-  else
-    close_lifted(low);
+  if (pg_window_recent(PG_WINDOW_RECENT - 1, &ino) >= 0)
+    close_childs();
   for (int i = 0; i < PG_WINDOW_RECENT; i++) {
-    uint64_t ino;
     int fd = pg_window_recent(i, &ino);
     if (fd >= 0 && pg_sys_fcntl(fd, F_GETFD, 0) == FD_CLOEXEC && pg_reach_is(fd, ino))
       pg_sys_close(fd);
@@ -368,8 +395,10 @@ PG_HOT void pg_child_forked(int flags) {
     int low = pg_window_low();
     pid_t opens = pg_window_opens();
     bool window_was_open = pg_window_forked();
-    if (own_files && (window_was_open || pg_held_any()))
-      close_copies(window_was_open, low, opens);
+    if (own_files && window_was_open && !pg_held_is_careful() && pg_filter_can(PG_CAN_PIDFD | PG_CAN_HOLD))
+      close_copies(low, opens);
+    if (own_files && pg_held_any()) /* later, because it opens windows of its own */
+      pg_held_let_go(PG_HELD_FOR_ONE);
   }
   if (own_files) /* not earlier: it opens a window of its own */
     pg_log_forked();

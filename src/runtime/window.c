@@ -152,7 +152,7 @@ void pg_window_works_on(const struct pg_window *window, int fd) {
   if (!window->locked)
     return;
   atomic_store_explicit(&pg_hot.low, fd + 1, memory_order_release);
-  pg_window_note(fd, 0);
+  pg_window_note(fd, PG_INO_UNKNOWN);
 }
 
 void pg_window_will_open(const struct pg_window *window, pid_t pid) {
@@ -199,7 +199,6 @@ int pg_window_open_file(struct pg_window *window, const char *path) {
   pg_window_open(window);
   int fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
   pg_window_works_on(window, fd >= 0 ? fd : PG_LOW_ANY);
-  pg_window_identify(window, PG_INO_OF_FILE);
   return fd;
 }
 

@@ -50,10 +50,9 @@ bool pg_window_forked(void);
 static inline int pg_window_low(void) { return atomic_load_explicit(&pg_hot.low, memory_order_relaxed) - 1; }
 /* Then: the process whose pidfd the window was about to open, or 0. */
 pid_t pg_window_opens(void);
-/* Notes a number that is about to be closed, and the inode of its pidfd. 0: it has none, or it is not known yet. pre: a
- * window is open. */
+/* Notes a number that is about to be closed, and the inode of its pidfd, 0 before Linux 6.9. pre: a window is open. */
 void pg_window_note(int fd, uint64_t ino);
-#define PG_INO_OF_FILE UINT64_MAX /* no pidfd */
+#define PG_INO_UNKNOWN UINT64_MAX /* or no pidfd */
 /* In the child: the number that was noted i-th, counted from the latest. -1: that was before the fork began. */
 int pg_window_recent(int i, uint64_t *ret_ino);
 

@@ -332,6 +332,29 @@ static void number_again(bool seen) {
 static void own_child_seen(void) { number_again(true); }
 static void own_child_silent(void) { number_again(false); }
 
+/* A handler of pthread_atfork() forks before the first fork has returned. Its child gets the PID of a sibling. */
+static volatile pid_t copied = -1;
+static volatile bool copy_is_wanted;
+static void make_copy(void) {
+  if (!copy_is_wanted)
+    return;
+  copy_is_wanted = false;
+  copied = fork();
+}
+static void copy_of_a_birth(void) {
+  int status = 0;
+  pthread_atfork(NULL, make_copy, NULL);
+  copy_is_wanted = true;
+  pid_t pid = fork_pausing();
+  if (copied == 0)
+    _exit(kill_ok(pid, SIGTERM) == 0 ? 3 : errno);
+  MUST(copied > 1 && waitpid(copied, &status, 0) == copied);
+  note("the copy: %s", status_text(status));
+  if (status != 3 << 8)
+    kill_ok(pid, SIGKILL);
+  note("its sibling: %s", reap(pid));
+}
+
 const struct test_case cases[] = {
     {"shared-memory", shared_memory},
     {"parent-suspended", parent_suspended},
@@ -346,5 +369,6 @@ const struct test_case cases[] = {
     {"in-a-handler", in_a_handler},
     {"registers", registers},
     {"ignored", ignored},
+    {"copy-of-a-birth", copy_of_a_birth},
     {NULL, NULL},
 };

@@ -10,10 +10,13 @@
 #include <unistd.h>
 
 /* Do pidfds have inodes of their own (Linux 6.9), so that one process can be told from another? */
-static inline bool pidfds_have_identity(void) {
+static inline bool pidfd_has_identity(int fd) {
   struct statfs fs;
+  return fstatfs(fd, &fs) == 0 && fs.f_type == 0x50494446 /* PIDFS_MAGIC */;
+}
+static inline bool pidfds_have_identity(void) {
   int fd = (int)syscall(434 /* pidfd_open */, getpid(), 0);
-  bool yes = fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == 0x50494446 /* PIDFS_MAGIC */;
+  bool yes = fd >= 0 && pidfd_has_identity(fd);
   if (fd >= 0)
     close(fd);
   return yes;
