@@ -47,7 +47,7 @@ void pg_call_files_apart(void);
 /* ---- Filters ---- */
 
 /* Around a call that installs a filter. `whose` comes from the first half. The others: see runtime/filter.h. */
-int pg_call_before_filter(const void *for_all);
+int pg_call_before_filter(bool for_all);
 void pg_call_after_filter(int whose, bool installed, const void *program);
 
 /* ---- Births ---- */

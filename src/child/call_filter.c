@@ -9,7 +9,7 @@ enum { NOBODYS, OWN, GUESTS };
 
 /* The filter of a guest is not that of the process whose memory it borrows. A vfork child has a mark, and keeps to
  * libc's calls from now on. A guest without a mark cannot be told from its owner, so its filter counts for both. */
-int pg_call_before_filter(const void *for_all) {
+int pg_call_before_filter(bool for_all) {
   struct pg_window window;
   if (pg_mode() == PG_MODE_OFF)
     return NOBODYS;

@@ -2,11 +2,13 @@
 /* kill, killpg, sigqueue, and calls around pidfds and groups. */
 #include "child/call.h"
 
+#include "base/fmt.h"
 #include "child/reach.h"
 #include "child/self.h"
 #include "kernel/sys.h"
 #include "pidfd/info.h"
-#include "runtime/log.h"
+#include "runtime/proc_self.h"
+#include "runtime/window.h"
 
 #include <limits.h>
 
@@ -63,16 +65,33 @@ int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
   return fd;
 }
 
+/* A filter may forbid the ioctl that tells the PID. */
+static pid_t pid_in_fdinfo(int fd) {
+  char path[40], text[256];
+  const char *at = text, *value = NULL;
+  struct pg_buf b;
+  pg_buf_init(&b, path, sizeof path);
+  pg_buf_str(&b, "/proc/self/fdinfo/");
+  pg_buf_dec(&b, fd);
+  if (!pg_filter_can(PG_CAN_READ) || pg_proc_self_read().foreign || pg_window_read_file(path, text, sizeof text) <= 0)
+    return 0;
+  while (*at && !(value = pg_text_behind(at, "\nPid:\t")))
+    at++;
+  return value ? (pid_t)pg_parse_dec(&value) : 0;
+}
+
 /* The caller's pidfd tells the PID. If the kernel cannot tell it, or a signal handler has reaped the child, the caller
- * does not know the PID either. A filter may forbid the calls that ask. */
+ * does not know the PID either. */
 void pg_call_pidfd_spawned(int fd, const char *how) {
   struct pg_pidfd_info info = {.mask = 0};
   if (pg_mode() == PG_MODE_OFF)
     return;
   pg_held_be_careful();
   if (!pg_filter_can(PG_CAN_SHARE))
-    pg_degraded(how, 0, -EPERM, "child-not-protected");
-  else if (pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) == 0 && info.pid)
+    info.pid = (uint32_t)pid_in_fdinfo(fd);
+  else if (pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) < 0)
+    info.pid = 0;
+  if (info.pid && info.pid < PG_PID_LIMIT)
     pg_call_born((pid_t)info.pid, false, PG_BIRTH_OTHER, how);
 }
 

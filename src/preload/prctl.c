@@ -17,7 +17,7 @@ PG_EXPORT int prctl(int option, ...) {
   pg_numbers_replace(PG_ROW_prctl, args, PG_CALL("prctl"));
   if (PG_LIKELY(option != PR_SET_SECCOMP))
     return pg_ret((int)pg_sys5(SYS_prctl, option, args[1], args[2], c, d));
-  int whose = pg_call_before_filter(NULL);
+  int whose = pg_call_before_filter(false);
   int r = (int)pg_sys5(SYS_prctl, option, a, b, c, d);
   pg_call_after_filter(whose, r == 0, a == PG_SECCOMP_MODE_FILTER ? (const void *)b : NULL);
   return pg_ret(r);

@@ -183,8 +183,7 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
       pg_numbers_replace(PG_ROW_prctl, args, call);
     bool strict = own ? a != PG_SECCOMP_SET_MODE_FILTER : b != PG_SECCOMP_MODE_FILTER;
     const void *program = strict ? NULL : (const void *)c;
-    const void *for_all = own && (b & PG_SECCOMP_FILTER_TSYNC) ? program : NULL;
-    int whose = filters ? pg_call_before_filter(for_all) : 0;
+    int whose = filters ? pg_call_before_filter(own && !strict && (b & PG_SECCOMP_FILTER_TSYNC)) : 0;
     long r = pg_sys6(n, args[0], args[1], args[2], args[3], args[4], args[5]);
     /* Above 0 is a descriptor, or a thread that cannot have the filter. Then no thread has it. */
     pg_call_after_filter(whose, r == 0 || (r > 0 && own && (b & PG_SECCOMP_FILTER_NEW_LISTENER)), program);

@@ -176,7 +176,7 @@ static int let_pass(const struct pg_bpf_program *program) {
  * (a handler), and not for ever: the other thread may have jumped out. */
 static _Atomic int installing;
 static PG_TLS int installs;
-static const void *_Atomic coming; /* the filter that is installed for all threads; NULL: none is */
+static _Atomic int coming; /* a filter is installed for all threads */
 
 PG_COLD void pg_filter_turn(void) {
   enum { TURNS = 1 << 26 };
@@ -187,7 +187,7 @@ PG_COLD void pg_filter_turn(void) {
 }
 
 /* A filter from before the exec is looked at first. A child that is born meanwhile stays known by PID. */
-PG_COLD void pg_filter_comes(const void *for_all) {
+PG_COLD void pg_filter_comes(bool for_all) {
   pg_filter_look(0);
   atomic_store_explicit(&coming, for_all, memory_order_release);
   pg_state_set(PG_STATE_FILTER);
@@ -203,7 +203,7 @@ static void publish(void) {
     cans_become(PG_CAN_KNOWN, atomic_load_explicit(&before, memory_order_relaxed) & all);
   } while (all != atomic_load_explicit(&let_pass_by_all, memory_order_relaxed));
   atomic_store_explicit(&before, 0, memory_order_relaxed);
-  atomic_store_explicit(&coming, NULL, memory_order_release);
+  atomic_store_explicit(&coming, 0, memory_order_release);
 }
 
 /* With an own filter the one from before is not tried any more: a throw-away process could hang in the new one. Within
@@ -218,17 +218,16 @@ PG_COLD void pg_filter_came(bool installed, const void *program) {
 }
 
 /* Another thread of the parent may have been in one of these functions. This process has its filter only if that was
- * for all threads. */
+ * for all threads. The program of that filter may be gone from the memory, so nothing is allowed then. */
 PG_COLD void pg_filter_forked(void) {
   if (!finds)
     atomic_store_explicit(&finding, 0, memory_order_relaxed);
   if (installs || !atomic_load_explicit(&installing, memory_order_relaxed))
     return;
-  const void *program = atomic_load_explicit(&coming, memory_order_relaxed);
   atomic_store_explicit(&looking, 0, memory_order_relaxed);
   if (atomic_load_explicit(&pg_filter_cans, memory_order_relaxed) == PG_CAN_KNOWN) {
     installs = 1;
-    pg_filter_came(program != NULL, program);
+    pg_filter_came(atomic_load_explicit(&coming, memory_order_relaxed), NULL);
   }
   atomic_store_explicit(&installing, 0, memory_order_relaxed);
 }

@@ -67,10 +67,10 @@ bool pg_filter_is_unread(void);
 
 /* Around a call by which the program installs a filter, for any of its threads. A signal handler may run between the
  * call and the shim's look at it. One thread at a time: the first function waits for its turn. The second one forbids
- * everything. for_all: its struct sock_fprog if the filter is for all threads, else NULL. installed: the call
- * succeeded; program: its struct sock_fprog, or NULL (strict mode). */
+ * everything. for_all: for all threads (SECCOMP_FILTER_FLAG_TSYNC). installed: the call succeeded; program: its struct
+ * sock_fprog, or NULL (strict mode). */
 void pg_filter_turn(void);
-void pg_filter_comes(const void *for_all);
+void pg_filter_comes(bool for_all);
 void pg_filter_came(bool installed, const void *program);
 /* In a forked child. */
 void pg_filter_forked(void);

@@ -221,13 +221,14 @@ PG_COLD void pg_probe_reap_late(bool by_waitid) {
 
 /* Runs one throw-away process, and returns the groups that it survived. *ret_died: the group that it died of, or 0. -1:
  * no process could be made. */
-static int try_once(enum pg_birth birth, int *ret_died) {
+static int try_once(enum pg_birth birth, pid_t born, int *ret_died) {
   _Atomic uint64_t *cells = atomic_load_explicit(&page, memory_order_relaxed);
+  newborn = born; /* a handler that comes here has another */
   long pid = make_probe(birth);
   if (pid <= 1)
     return -1;
-  uint64_t said = atomic_exchange_explicit(&cells[newborn % CELLS], 0, memory_order_relaxed);
-  bool spoke = said >> 32 == (uint32_t)newborn;
+  uint64_t said = atomic_exchange_explicit(&cells[born % CELLS], 0, memory_order_relaxed);
+  bool spoke = said >> 32 == (uint32_t)born;
   int begun = spoke ? (int)(said & 0xffff) : PG_CAN_ALL, ended = spoke ? (int)(said >> ENDED & 0xffff) : 0;
   *ret_died = begun & ~ended;
   bool first = !atomic_load_explicit(&also_unreaped, memory_order_relaxed);
@@ -247,9 +248,8 @@ PG_COLD int pg_probe(enum pg_birth birth, pid_t pid) {
   int died = 0, survived;
   if (!atomic_load_explicit(&page, memory_order_relaxed))
     return -1;
-  newborn = pid;
   do {
-    survived = try_once(birth, &died);
+    survived = try_once(birth, pid, &died);
     atomic_fetch_or_explicit(&deadly, died, memory_order_relaxed);
   } while (survived >= 0 && died && died != PG_CAN_ALL &&
            !atomic_load_explicit(&pg_probe_unreaped, memory_order_relaxed));

@@ -788,6 +788,7 @@ static void *installs(void *unused) {
 }
 static void many_install(void) {
   pthread_t threads[4];
+  finish(fork_pausing()); /* a filter from before the exec is known from now on */
   MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
   for (int i = 0; i < 4; i++)
     MUST(pthread_create(&threads[i], NULL, installs, NULL) == 0);
@@ -855,6 +856,9 @@ static void *has_a_filter(void *barrier) {
 static void not_for_all(void) {
   pthread_barrier_t barrier;
   pthread_t thread;
+  if (!RAW_MAY_BE_SEEN)
+    skip("nobody sees syscall() here");
+  finish(fork_pausing());
   MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
   MUST(pthread_barrier_init(&barrier, NULL, 2) == 0 && pthread_create(&thread, NULL, has_a_filter, &barrier) == 0);
   pthread_barrier_wait(&barrier);
@@ -872,20 +876,38 @@ static void not_for_all(void) {
   MUST(pthread_join(thread, NULL) == 0);
 }
 
-/* A handler reaps the newborn child, and overwrites the variable in which posix_spawn() returns the PID. */
+/* A handler overwrites the variable in which posix_spawn() returns the PID. A process beside it sends the signals. Only
+ * the first birth of a program tries the filter, so each round has a process that the shim does not see the birth of.
+ */
 static pid_t spawned;
 static void no_job(int sig) {
   (void)sig;
-  while (waitpid(-1, NULL, WNOHANG) > 0)
-    *(volatile pid_t *)&spawned = -1;
+  *(volatile pid_t *)&spawned = -1;
+}
+static void spawn_beside_signals(void) {
+  char *argv[] = {"true", NULL};
+  pid_t self = (pid_t)raw_call(SYS_getpid, 0, 0, 0, 0, 0);
+  if (self <= 1 || signal(SIGUSR1, no_job) == SIG_ERR)
+    _exit(1);
+  pid_t sender = (pid_t)raw_call(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  while (sender == 0 && raw_call(SYS_getppid, 0, 0, 0, 0, 0) == self)
+    raw_call(SYS_kill, self, SIGUSR1, 0, 0, 0);
+  if (sender <= 0)
+    _exit(sender < 0);
+  usleep(1000);
+  _exit(posix_spawnp(&spawned, "true", NULL, NULL, argv, environ) != 0);
 }
 static void spawn_overwritten(void) {
-  char *argv[] = {"true", NULL};
-  struct sigaction action = {.sa_handler = no_job, .sa_flags = SA_RESTART};
-  MUST(sigaction(SIGCHLD, &action, NULL) == 0);
-  for (int i = 0; i < 50; i++)
-    MUST(posix_spawnp(&spawned, "true", NULL, NULL, argv, environ) == 0);
-  note("done");
+  int wrong = 0;
+  for (int i = 0; i < 10; i++) {
+    int status = 0;
+    pid_t pid = (pid_t)raw_call(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0)
+      spawn_beside_signals();
+    MUST(pid > 1 && waitpid(pid, &status, 0) == pid);
+    wrong += status != 0;
+  }
+  note("wrong %d", wrong);
 }
 
 /* A filter that kills for a call which only the log needs. */
