@@ -339,7 +339,8 @@ PIDGUARD_API int pidguard_pidfd_kill_tree(int pidfd, int timeout);
  * Kernel: 5.4 for children; 6.15 for the status of other processes (before: EOPNOTSUPP; the mere end, 5.3). A tracer
  *   (strace, a security agent) takes the end of a child first. Then a wait with a limit looks again every few
  *   milliseconds, and the kernel wakes a wait without one. If the caller is the tracer, a stop is no end, and is left
- *   for another wait. See waitid(2), poll(2). */
+ *   for another wait. Only the first stop of a process that becomes a tracee meanwhile is taken. See waitid(2),
+ *   poll(2). */
 PIDGUARD_API int pidguard_pidfd_wait(int pidfd, int *status, int timeout);
 
 /* Waits until the process has ended, whether it is a child or not, and reaped or not. Reaps nothing.

@@ -123,12 +123,13 @@ static int wait_stranger(int fd, int *status, int64_t deadline) {
 
 /* The kernel shows a tracer the stops of its tracee, whatever the options are (kernel/exit.c, wait_consider_task). A
  * stop stays the tracer's, so this takes nothing before the end. Otherwise one call waits and reaps: a handler of
- * SIGCHLD that reaps children cannot come first. */
+ * SIGCHLD that reaps children cannot come first. That call takes the first stop if the process becomes a tracee
+ * meanwhile. */
 int pg_pidfd_wait(int fd, int *status, int64_t deadline) {
   siginfo_t si = {0};
   bool traced = pg_pidfd_is_tracee(fd);
   int r = traced ? -EAGAIN : pg_pidfd_waitid(fd, &si, END, NULL, deadline);
-  if (r == -EAGAIN) { /* or another process with a copy of the open file has made it non-blocking */
+  if (r == -EAGAIN || (r == 1 && !pg_siginfo_is_exit(&si))) { /* another process may have made it non-blocking */
     r = poll_for(fd, POLLIN, deadline);
     if (r > 0)
       r = take_end(fd, &si, END, NULL, deadline);

@@ -42,11 +42,11 @@ static void check_birth_in_copy(pid_t child) {
 void check_birth(void) {
   pid_t child = (pid_t)scene.result;
   MUST(child > 1, "no child: %ld, errno %d", scene.result, scene.error);
-  if (scene.copy) {
+  const int *status = reaped_by_handler(child);
+  if (scene.copy && !status) {
     check_birth_in_copy(child);
     return;
   }
-  const int *status = reaped_by_handler(child);
   if (status) {
     MUST(*status == CODE_OPERATION << 8, "the handler got status %#x", (unsigned)*status);
     check_gone(child, "the new child");
