@@ -100,6 +100,13 @@ const char *pg_text_behind(const char *text, const char *prefix) {
   return text;
 }
 
+int64_t pg_text_number(const char *text, const char *key) {
+  const char *value = NULL;
+  while (*text && !(value = pg_text_behind(text, key)))
+    text++;
+  return value ? pg_parse_dec(&value) : 0;
+}
+
 bool pg_text_is(const char *text, const char *word) {
   const char *rest = pg_text_behind(text, word);
   return rest && !*rest;

@@ -26,6 +26,8 @@ void pg_buf_value(struct pg_buf *b, const char *s, size_t n);
 
 /* The text behind the prefix, or NULL if it does not begin so. */
 const char *pg_text_behind(const char *text, const char *prefix);
+/* The number behind the first place of this key in the text. 0: there is none. */
+int64_t pg_text_number(const char *text, const char *key);
 bool pg_text_is(const char *text, const char *word);
 
 /* Reads a decimal number at *s, and advances behind it. -1: there is no number, or it does not fit an int64_t. */

@@ -301,18 +301,27 @@ void pg_child_settle(bool own_files, struct pg_inherited inherited) {
   atomic_thread_fence(memory_order_release); /* before this process enters a child, see pg_is_guest_slow() */
 }
 
+/* The next number from fd on that may be a pidfd of the shim which no cell has. -1: there is none before so many unused
+ * numbers. */
+static int next_copy(int fd, int *unused) {
+  for (; *unused < PG_LIFT_ROOM; fd++) {
+    int flags = pg_sys_fcntl(fd, F_GETFD, 0);
+    *unused += flags < 0;
+    if (flags == FD_CLOEXEC && !pg_held_is_at(fd))
+      return fd;
+  }
+  return -1;
+}
+
 /* Another thread of the parent may just have lifted its low number, and not yet have written the new one into a cell.
  * All numbers below the new one were in use. */
 static void close_lifted(int low) {
   uint64_t ino;
   if (pg_reach_read_ino(low, &ino) < 0)
     return;
-  for (int unused = 0, fd = pg_lift_from(PG_LIFT_HELD); unused < PG_LIFT_ROOM; fd++) {
-    int flags = pg_sys_fcntl(fd, F_GETFD, 0);
-    unused += flags < 0;
-    if (flags == FD_CLOEXEC && fd != low && pg_reach_is(fd, ino) && !pg_held_is_at(fd))
+  for (int unused = 0, fd = pg_lift_from(PG_LIFT_HELD); (fd = next_copy(fd, &unused)) >= 0; fd++)
+    if (fd != low && pg_reach_is(fd, ino))
       pg_sys_close(fd);
-  }
 }
 
 /* Another thread of the parent may just have opened a pidfd, and not yet have noted its number. A pidfd of the same
@@ -328,15 +337,11 @@ static void close_opened(pid_t pid) {
   if (gone)
     low = pg_sys_pidfd_open(pg_sys_getpid(), 0);
   bool known = low >= 0 && (gone || (pg_reach_read_ino(low, &ino) == 0 && ino));
-  for (int unused = 0, fd = 0; known && unused < PG_LIFT_ROOM; fd++) {
-    int flags = pg_sys_fcntl(fd, F_GETFD, 0);
-    unused += flags < 0;
-    if (flags == FD_CLOEXEC && fd != low && pg_reach_is(fd, ino) && !pg_held_is_at(fd) &&
-        (!gone || pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH)) {
+  for (int unused = 0, fd = 0; known && (fd = next_copy(fd, &unused)) >= 0; fd++)
+    if (fd != low && pg_reach_is(fd, ino) && (!gone || pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -ESRCH)) {
       pg_sys_close(fd);
       break;
     }
-  }
   if (low >= 0)
     pg_sys_close(low);
   pg_window_close(&window);
@@ -359,12 +364,9 @@ static bool is_childs(int fd) {
 
 /* The fork took so long that other threads had more windows than are remembered. */
 static PG_COLD void close_childs(void) {
-  for (int unused = 0, fd = 0; unused < PG_LIFT_ROOM; fd++) {
-    int flags = pg_sys_fcntl(fd, F_GETFD, 0);
-    unused += flags < 0;
-    if (flags == FD_CLOEXEC && !pg_held_is_at(fd) && is_childs(fd))
+  for (int unused = 0, fd = 0; (fd = next_copy(fd, &unused)) >= 0; fd++)
+    if (is_childs(fd))
       pg_sys_close(fd);
-  }
 }
 
 /* The pidfds that other threads of the parent have opened during the fork, and were about to close or have kept. A

@@ -65,19 +65,16 @@ int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
   return fd;
 }
 
-/* A filter may forbid the ioctl that tells the PID. */
+/* A filter may forbid the ioctl that tells the PID. The thread may have descriptors of its own. */
 static pid_t pid_in_fdinfo(int fd) {
-  char path[40], text[256];
-  const char *at = text, *value = NULL;
+  char path[48], text[256];
   struct pg_buf b;
   pg_buf_init(&b, path, sizeof path);
-  pg_buf_str(&b, "/proc/self/fdinfo/");
+  pg_buf_str(&b, "/proc/thread-self/fdinfo/");
   pg_buf_dec(&b, fd);
   if (!pg_filter_can(PG_CAN_READ) || pg_proc_self_read().foreign || pg_window_read_file(path, text, sizeof text) <= 0)
     return 0;
-  while (*at && !(value = pg_text_behind(at, "\nPid:\t")))
-    at++;
-  return value ? (pid_t)pg_parse_dec(&value) : 0;
+  return (pid_t)pg_text_number(text, "\nPid:\t");
 }
 
 /* The caller's pidfd tells the PID. If the kernel cannot tell it, or a signal handler has reaped the child, the caller

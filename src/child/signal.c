@@ -223,10 +223,7 @@ static pid_t process_of(pid_t tid) {
   char text[160];
   if (!pg_filter_can(PG_CAN_READ) || pg_window_read_of(tid, "status", text, sizeof text) <= 0)
     return 0;
-  const char *at = text, *value;
-  while (*at && !(value = pg_text_behind(at, "\nTgid:\t")))
-    at++;
-  int64_t tgid = *at ? pg_parse_dec(&value) : 0;
+  int64_t tgid = pg_text_number(text, "\nTgid:\t");
   return tgid > 0 && tgid < PG_PID_LIMIT ? (pid_t)tgid : 0;
 }
 
