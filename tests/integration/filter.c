@@ -362,11 +362,13 @@ void pg_test_plan(int argc, char **argv) {
   for (size_t i = 0; i < sizeof logged / sizeof *logged; i++)
     pg_test_add("by-itself, log", logged[i], kill_by_itself_with_log);
   static const char *const own[] = {
-      "-exact-fork",      "-listener",       "-signals-refused",  "-kill-refused",   "-send-refused", "-refused-before",
-      "-trapped",         "-no-fstatfs",     "-no-fstat",         "-shared-memory",  "-files-apart",  "-closes-listed",
-      "-in-handler",      "-misled",         "-denied",           "-waitid-refused", "-feigned",      "-sibling",
-      "-siginfo-cut-off", "-unshared",       "-unshared-no-proc", "-vfork-child",    "-clone-child",  "-companion",
-      "-others-signal",   "-others-install", "-many-install"};
+      "-exact-fork",       "-listener",       "-signals-refused", "-kill-refused",
+      "-send-refused",     "-refused-before", "-trapped",         "-no-fstatfs",
+      "-no-fstat",         "-shared-memory",  "-files-apart",     "-closes-listed",
+      "-in-handler",       "-misled",         "-denied",          "-waitid-refused",
+      "-feigned",          "-sibling",        "-siginfo-cut-off", "-unshared",
+      "-unshared-no-proc", "-vfork-child",    "-clone-child",     "-companion",
+      "-others-signal",    "-others-install", "-many-install",    "-vforks-while-installing"};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++)
     pg_test_add("own", own[i], of_its_own);
   pg_test_add("allow", "-no-stat", allow);
@@ -380,5 +382,6 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("log", "-forked-while-finding", told_by_forked_under_filter);
   pg_test_add("log", "-not-for-all", told_by_forked);
   pg_test_add("log", "-no-gettid", with_log);
+  pg_test_add("log", "-dup-beside-log", with_log);
   pg_test_add("allow", "-spawn-overwritten", allow);
 }

@@ -205,6 +205,44 @@ static void guest_of_the_first(void) {
   note("%s", status_text(status));
 }
 
+/* The first process of a pid namespace makes the first of another one, so both have PID 1. The shim keeps handles of
+ * the groups of the former, whose leaders are gone. In the latter there are no such groups. */
+static int count_open(void) {
+  int n = 0;
+  for (int fd = 0; fd < 4096; fd++)
+    n += fcntl(fd, F_GETFD) >= 0;
+  return n;
+}
+static void first_of_the_first(void) {
+  enum { GROUPS = 4 };
+  int status = 0, before = count_open();
+  if (unshare(CLONE_NEWPID) != 0)
+    skip("no pid namespaces");
+  pid_t first = fork_ok();
+  if (first == 0) {
+    pid_t members[GROUPS];
+    for (int i = 0; i < GROUPS; i++) {
+      pid_t leader = fork_pausing();
+      members[i] = fork_pausing();
+      MUST(setpgid(leader, leader) == 0 && setpgid(members[i], leader) == 0 && kill(-leader, 0) == 0);
+      finish(leader);
+    }
+    MUST(unshare(CLONE_NEWPID) == 0);
+    pid_t second = fork_ok();
+    if (second == 0) {
+      finish(fork_pausing());
+      _exit(count_open() - before);
+    }
+    MUST(waitpid(second, &status, 0) == second);
+    note("%s", status_text(status));
+    for (int i = 0; i < GROUPS; i++)
+      finish(members[i]);
+    _exit(0);
+  }
+  MUST(waitpid(first, &status, 0) == first);
+  note("%s", status_text(status));
+}
+
 /* A forked child that the program makes by an instruction has many children, and then signals its siblings. */
 static void forked_by_instruction(void) {
   if (!pidfds_have_identity())
@@ -340,6 +378,7 @@ const struct test_case cases[] = {
     {"settls_of_nothing_files", settls_of_nothing_files},
     {"settls_by_syscall", settls_by_syscall},
     {"guest_of_the_first", guest_of_the_first},
+    {"first-of-the-first", first_of_the_first},
     {"forked_by_instruction", forked_by_instruction},
     {"thread_has_old_number", thread_has_old_number},
     {"own_thread_has_old_number", own_thread_has_old_number},

@@ -846,6 +846,81 @@ static void forked_while_finding(void) {
   MUST(pthread_join(thread, NULL) == 0);
 }
 
+/* Vfork children close all descriptors while another thread tries to install filters. Those are their own descriptors,
+ * and the parent's are open as before. */
+static atomic_bool vforks_done;
+static void *tries_to_install(void *unused) {
+  static struct sock_filter endless[4000]; /* the kernel looks at all of it, and refuses it */
+  struct sock_fprog program = {4000, endless};
+  for (int i = 0; i < 4000; i++)
+    endless[i] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0);
+  while (!vforks_done)
+    MUST(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == -1 && errno == EINVAL);
+  return unused;
+}
+static void vfork_that_closes(void) {
+  int status = 0;
+  pid_t pid = vfork();
+  if (pid == 0) {
+    usleep(500); /* the other thread gets on */
+    for (int fd = 3; fd < 4096; fd++)
+      close(fd);
+    _exit(3);
+  }
+  MUST(pid > 1 && waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 3);
+}
+static void vforks_while_installing(void) {
+  enum { LEADERS = 8 };
+  pthread_t thread;
+  pid_t pids[LEADERS];
+  int before = count_open();
+  if (!RAW_MAY_BE_SEEN)
+    skip("the shim has no vfork() for this architecture");
+  MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+  for (int i = 0; i < LEADERS; i++) {
+    pids[i] = fork_pausing();
+    MUST(setpgid(pids[i], pids[i]) == 0 && kill(-pids[i], 0) == 0);
+  }
+  MUST(pthread_create(&thread, NULL, tries_to_install, NULL) == 0);
+  for (int i = 0; i < 50; i++)
+    vfork_that_closes();
+  vforks_done = true;
+  MUST(pthread_join(thread, NULL) == 0);
+  for (int i = 0; i < LEADERS; i++)
+    finish(pids[i]);
+  note("descriptors left: %d", count_open() - before);
+}
+
+/* One thread's calls are logged, for which the shim reads files. The other thread puts a file of its own on the number
+ * that such a file has. */
+static atomic_bool logs_end;
+static void *signals_the_dead(void *pid) {
+  while (!logs_end)
+    kill_ok(*(pid_t *)pid, 0);
+  return NULL;
+}
+static void yield_often(void) {
+  for (int i = 0; i < 10; i++)
+    sched_yield();
+}
+static void dup_beside_log(void) {
+  pthread_t thread;
+  int lost = 0, low = dup(0);
+  pid_t pid = fork_exiting(3);
+  MUST(low > 2 && close(low) == 0 && waitpid(pid, NULL, 0) == pid);
+  answer_one(SYS_pidfd_open, SECCOMP_RET_KILL_PROCESS);
+  MUST(pthread_create(&thread, NULL, signals_the_dead, &pid) == 0);
+  for (int i = 0; i < 2000; i++) {
+    yield_often();
+    MUST(dup2(0, low) == low);
+    yield_often();
+    lost += close(low) != 0;
+  }
+  logs_end = true;
+  MUST(pthread_join(thread, NULL) == 0);
+  note("lost %d", lost);
+}
+
 /* The kernel answers with the thread that cannot have the filter. Then no thread has it. */
 static void *has_a_filter(void *barrier) {
   answer_one(SYS_reboot, SECCOMP_RET_ERRNO | EPERM);
@@ -975,6 +1050,8 @@ const struct test_case cases[] = {
     {"-many-install", many_install},
     {"-forked-while-installing", forked_while_installing},
     {"-forked-while-finding", forked_while_finding},
+    {"-vforks-while-installing", vforks_while_installing},
+    {"-dup-beside-log", dup_beside_log},
     {"-not-for-all", not_for_all},
     {"-spawn-overwritten", spawn_overwritten},
     {"-no-gettid", no_gettid},
