@@ -136,7 +136,14 @@ static void become(const struct pg_test_command *command, int in, int out, int e
   _exit(126);
 }
 
-static int memory_file(void) { return memfd_create("output", MFD_CLOEXEC); }
+/* The kernel does not lock the offset of a memory file. Without O_APPEND two processes that write at once would lose
+ * lines. */
+static int memory_file(void) {
+  int fd = memfd_create("output", MFD_CLOEXEC);
+  if (fd >= 0)
+    fcntl(fd, F_SETFL, O_APPEND);
+  return fd;
+}
 
 static int spawn(const struct pg_test_command *command, int in, int out, struct pg_test_process *process) {
   pg_test_need_pidfd();
