@@ -5,13 +5,14 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Something has run out. This says nothing about what the kernel can do, so it must not be cached. */
 static inline bool pg_is_scarce(long r) { return r == -EMFILE || r == -ENFILE || r == -ENOMEM; }
 
 /* The kernel lacks the call, or a seccomp filter hides it.
  * pre: the call asks for no permission. Then only a filter can answer EPERM. */
-static inline bool pg_call_is_missing(long r) { return r == -ENOSYS || r == -EPERM; }
+static inline bool pg_call_is_missing(int64_t r) { return r == -ENOSYS || r == -EPERM; }
 
 /* The ioctl is not there. Linux 6.11 and 6.12 answer EINVAL to PIDFD_GET_INFO: their pidfd_ioctl() (fs/pidfs.c) knows
  * requests for namespaces only, and refuses an argument. */

@@ -23,7 +23,7 @@ int pg_reach_read_ino(int fd, uint64_t *ret_ino) {
   if (r < 0)
     return r;
   if (PG_UNLIKELY(atomic_load_explicit(&kind, memory_order_acquire) == NOT_KNOWN)) {
-    long type = pg_sys_fstatfs_type(fd);
+    int64_t type = pg_sys_fstatfs_type(fd);
     if (type < 0) /* a filter: one inode for all would be a guess */
       return (int)type;
     if (type != PG_PIDFS_MAGIC && type != PG_ANON_INODE_FS_MAGIC)

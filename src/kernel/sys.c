@@ -43,10 +43,12 @@ int pg_sys_fstat_ids(int fd, uint64_t *ret_dev, uint64_t *ret_ino) {
   return r;
 }
 
-long pg_sys_fstatfs_type(int fd) {
+/* The type has 32 bits, and may have the highest one set. A filter may feign success. */
+int64_t pg_sys_fstatfs_type(int fd) {
   struct statfs sfs;
+  sfs.f_type = 0;
   int r = (int)pg_sys2(SYS_fstatfs, fd, &sfs);
-  return r < 0 ? r : (long)sfs.f_type;
+  return r < 0 ? r : (int64_t)(uint32_t)sfs.f_type;
 }
 
 int64_t pg_sys_nofile_soft(void) {

@@ -274,7 +274,7 @@ int pg_sys_fstat(int fd, struct pg_stat *ret);
 /* st_dev and st_ino of an open descriptor, or -errno. */
 int pg_sys_fstat_ids(int fd, uint64_t *ret_dev, uint64_t *ret_ino);
 /* f_type of the file system behind a descriptor, or -errno. */
-long pg_sys_fstatfs_type(int fd);
+int64_t pg_sys_fstatfs_type(int fd);
 /* The soft RLIMIT_NOFILE, or -errno. */
 int64_t pg_sys_nofile_soft(void);
 /* Reads a small file whole: the length read (buf is NUL-terminated) or -errno. */

@@ -167,7 +167,7 @@ int pg_cgroup_open(int procdir) {
 /* The file handle is the id on every kernel. The inode number is the id only where inode numbers have 64 bits. */
 int pg_cgroup_id_of(int dir, uint64_t *ret) {
   struct pg_handle handle;
-  long type = pg_sys_fstatfs_type(dir);
+  int64_t type = pg_sys_fstatfs_type(dir);
   if (type < 0)
     return pg_or_unsupported((int)type);
   if (type != PG_CGROUP2_SUPER_MAGIC)

@@ -80,7 +80,7 @@ static bool is_no_file(int fd) {
 }
 
 int pg_pidfd_check(int fd) {
-  long type = is_no_file(fd) ? -EBADF : pg_sys_fstatfs_type(fd);
+  int64_t type = is_no_file(fd) ? -EBADF : pg_sys_fstatfs_type(fd);
   if (type == PG_PIDFS_MAGIC)
     return 0;
   if (type != PG_ANON_INODE_FS_MAGIC && !pg_call_is_missing(type))

@@ -44,7 +44,7 @@ IN_CHILD static void reset_signals(bool keep_ignored) {
 /* clone3() answers EBADF unless the descriptor is a directory of the unified hierarchy, so this does, too. A filter may
  * hide the answer. */
 IN_CHILD static int enter_cgroup(int cgroup) {
-  long type = pg_sys_fstatfs_type(cgroup);
+  int64_t type = pg_sys_fstatfs_type(cgroup);
   if (type != PG_CGROUP2_SUPER_MAGIC)
     return pg_call_is_missing(type) ? -EOPNOTSUPP : -EBADF;
   PG_AUTO_CLOSE int procs = pg_sys_openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC, 0);

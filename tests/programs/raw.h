@@ -56,10 +56,10 @@ static inline void *raw_thread_pointer(void) { return __builtin_thread_pointer()
 #endif
 
 /* gcc takes the register of the result for a variable that a vfork() may change. */
-#ifdef __aarch64__
-#define RAW_INLINE __attribute__((noinline, unused))
-#else
+#ifdef __x86_64__
 #define RAW_INLINE inline
+#else
+#define RAW_INLINE __attribute__((noinline, unused))
 #endif
 
 /* Returns a value >= 0, or -errno. Leaves errno itself alone. */
