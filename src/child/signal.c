@@ -95,13 +95,16 @@ static bool may_replace(const siginfo_t *info) { return !info || pg_filter_can(P
 /* The group of a leader that was reaped. While a group uses a number, the kernel gives that number to no process
  * (__change_pid() in kernel/pid.c). So if a process has the leader's PID, the group is gone. Else the number
  * belongs to the group, or is free. Or a stranger had it, led a group of its own, and was reaped as well: without a
- * pidfd that cannot be told. */
+ * pidfd that cannot be told. Any other answer is a filter's, which also gives it to the program's own call. */
 static int reach_orphaned_group(pg_id id, uint64_t ino, const struct pg_signal *s, bool guest) {
   pid_t pgid = pg_id_pid(id);
   int r = guest ? -EOPNOTSUPP : pg_reach(id, ino, s, false);
   if (r != -EOPNOTSUPP || pgid <= 1)
     return r;
-  return pg_sys_kill(pgid, 0) == -ESRCH ? pg_sys_kill(-pgid, s->sig) : -ESRCH;
+  int owned = pg_sys_kill(pgid, 0);
+  if (owned == 0 || owned == -EPERM)
+    return -ESRCH;
+  return owned == -ESRCH ? pg_sys_kill(-pgid, s->sig) : PG_PASS;
 }
 
 /* ---- A guest ---- */
