@@ -17,7 +17,7 @@ static struct {
   _Atomic int fd; /* -1: none */
   uint64_t dev, ino;
   uint64_t error_dev, error_ino; /* standard error, when a file was opened instead */
-  _Atomic bool lost;             /* a line could not be written to that file */
+  _Atomic int lost;              /* a line could not be written to that file; some processors exchange no bytes */
 } out = {.fd = -1};
 
 /* Does this descriptor lead to the log's file? */
@@ -155,7 +155,7 @@ PG_HOT void pg_log_forked(void) {
   if (is_at(fd))
     pg_sys_close(fd);
   if (pg_log_file_open(&why) >= 0)
-    atomic_store_explicit(&out.lost, false, memory_order_relaxed);
+    atomic_store_explicit(&out.lost, 0, memory_order_relaxed);
 }
 
 void pg_log_file_note_stderr(void) { pg_sys_fstat_ids(STDERR_FILENO, &out.error_dev, &out.error_ino); }
@@ -231,7 +231,7 @@ int pg_log_file_write(const char *text, size_t n) {
   if (r == 0)
     return 0;
   pg_count(log_failures);
-  bool first = !atomic_exchange_explicit(&out.lost, true, memory_order_relaxed);
+  bool first = !atomic_exchange_explicit(&out.lost, 1, memory_order_relaxed);
   return first && pg_config.log_path[0] ? r : 0;
 }
 
