@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,6 +163,13 @@ int count_descriptors(void) {
     count++;
   closedir(directory);
   return count - 3; /* ".", ".." and the directory itself */
+}
+
+int count_open_in(int from, int to) {
+  int count = 0;
+  for (int fd = from; fd < to; fd++)
+    count += fcntl(fd, F_GETFD) >= 0;
+  return count;
 }
 
 char **case_arguments;

@@ -59,5 +59,7 @@ void await_zombie(pid_t pid);
 int kill_until_gone(pid_t pid);
 void sleep_ms(int ms);
 int count_descriptors(void);
+/* The same without a call that opens something, for numbers from `from` to `to` - 1. */
+int count_open_in(int from, int to);
 
 #endif

@@ -207,15 +207,9 @@ static void guest_of_the_first(void) {
 
 /* The first process of a pid namespace makes the first of another one, so both have PID 1. The shim keeps handles of
  * the groups of the former, whose leaders are gone. In the latter there are no such groups. */
-static int count_open(void) {
-  int n = 0;
-  for (int fd = 0; fd < 4096; fd++)
-    n += fcntl(fd, F_GETFD) >= 0;
-  return n;
-}
 static void first_of_the_first(void) {
   enum { GROUPS = 4 };
-  int status = 0, before = count_open();
+  int status = 0, before = count_open_in(0, 4096);
   if (unshare(CLONE_NEWPID) != 0)
     skip("no pid namespaces");
   pid_t first = fork_ok();
@@ -231,7 +225,7 @@ static void first_of_the_first(void) {
     pid_t second = fork_ok();
     if (second == 0) {
       finish(fork_pausing());
-      _exit(count_open() - before);
+      _exit(count_open_in(0, 4096) - before);
     }
     MUST(waitpid(second, &status, 0) == second);
     note("%s", status_text(status));

@@ -384,15 +384,9 @@ static void after_trap(void) {
 }
 
 /* The shim cannot ask what a pidfd is. That must not leave descriptors behind. */
-static int count_open(void) {
-  int n = 0;
-  for (int fd = 0; fd < 4096; fd++)
-    n += fcntl(fd, F_GETFD) >= 0;
-  return n;
-}
 static void births_leave_nothing(unsigned refused) {
   answer_one(refused, SECCOMP_RET_ERRNO | EPERM);
-  int before = count_open();
+  int before = count_open_in(0, 4096);
   for (int i = 0; i < 20; i++) {
     int status = 0;
     pid_t pid = fork_exiting(i), result = wait(&status);
@@ -403,7 +397,7 @@ static void births_leave_nothing(unsigned refused) {
     MUST(kill_ok(pid, 0) == 0 && kill_ok(pid, 0) == 0);
     finish(pid);
   }
-  note("%d", count_open() > before + 1);
+  note("%d", count_open_in(0, 4096) > before + 1);
 }
 static void no_fstatfs(void) { births_leave_nothing(SYS_fstatfs); }
 /* A filter may answer with any errno. Here it is the one by which waits say that there is no such child. */
@@ -469,13 +463,13 @@ static void feigned(void) {
   }
 }
 static void after_feigned(void) {
-  int before = count_open();
+  int before = count_open_in(0, 4096);
   for (int i = 0; i < 3; i++) {
     pid_t pid = fork_pausing();
     note("living: %s", call_text(kill_ok(pid, 0)));
     finish(pid);
   }
-  note("%d", count_open() != before);
+  note("%d", count_open_in(0, 4096) != before);
 }
 /* The shim knows these children by PID, and may not ask for them. The waits leave them out by their options. */
 static void denied(void) {
@@ -873,7 +867,7 @@ static void vforks_while_installing(void) {
   enum { LEADERS = 8 };
   pthread_t thread;
   pid_t pids[LEADERS];
-  int before = count_open();
+  int before = count_open_in(0, 4096);
   if (!RAW_MAY_BE_SEEN)
     skip("the shim has no vfork() for this architecture");
   MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
@@ -888,7 +882,7 @@ static void vforks_while_installing(void) {
   MUST(pthread_join(thread, NULL) == 0);
   for (int i = 0; i < LEADERS; i++)
     finish(pids[i]);
-  note("descriptors left: %d", count_open() - before);
+  note("descriptors left: %d", count_open_in(0, 4096) - before);
 }
 
 /* One thread's calls are logged, for which the shim reads files. The other thread puts a file of its own on the number

@@ -268,22 +268,16 @@ static void *keeps_signalling(void *unused) {
     kill_ok(first, 0);
   return unused;
 }
-static int count_open(void) {
-  int n = 0;
-  for (int fd = 0; fd < 64; fd++)
-    n += fcntl(fd, F_GETFD) >= 0;
-  return n;
-}
 static void *parts(void *by_range) {
   if (by_range)
     MUST(syscall(SYS_close_range, 1000000u, ~0u, 2 | 4 /* CLOSE_RANGE_UNSHARE, CLOSE_RANGE_CLOEXEC */) == 0);
   else
     MUST(unshare(CLONE_FILES) == 0);
-  return (void *)(intptr_t)count_open();
+  return (void *)(intptr_t)count_open_in(0, 64);
 }
 static void parted_while_signalled(bool by_range) {
   pthread_t thread, other;
-  int open_before = count_open(), more = 0;
+  int open_before = count_open_in(0, 64), more = 0;
   first = fork_pausing();
   MUST(pthread_create(&thread, NULL, keeps_signalling, NULL) == 0);
   for (int i = 0; i < 1000; i++) {
@@ -354,12 +348,6 @@ static int companion(void *unused) {
   companion_ended = 1;
   _exit(0);
 }
-static int count_high(void) {
-  int n = 0;
-  for (int fd = 500; fd < 3000; fd++)
-    n += fcntl(fd, F_GETFD) >= 0;
-  return n;
-}
 static void companion_of_a_guest(void) {
   static char stack[65536] __attribute__((aligned(16)));
   int status;
@@ -384,7 +372,7 @@ static void companion_of_a_guest(void) {
     MUST(waitpid(companion_pid, &status, 0) == companion_pid);
   }
   finish(first);
-  note("left open: %d", count_high());
+  note("left open: %d", count_open_in(500, 3000));
 }
 
 const struct test_case cases[] = {
