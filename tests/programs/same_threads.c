@@ -21,6 +21,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -516,20 +517,17 @@ static void *kills_until_jump(void *arg) {
   return arg;
 }
 
-/* What 1,500 short sleeps cost: a wait that sleeps makes some 1,000. An emulated processor is slow at that. */
-static long sleeps_ms(void) {
-  const struct timespec moment = {0, 50000};
-  long begin = spent_ms();
-  for (int i = 0; i < 1500; i++)
-    nanosleep(&moment, NULL);
-  return spent_ms() - begin;
+/* How often this thread has slept. A yield does not count (getrusage(2), ru_nvcsw). */
+static long sleeps(void) {
+  struct rusage usage;
+  MUST(getrusage(RUSAGE_THREAD, &usage) == 0);
+  return usage.ru_nvcsw;
 }
 
-/* A handler jumps out of kill(), and the thread then makes no call of the kind. The wait for the child does not spin.
- */
+/* A handler jumps out of kill(), and the thread then makes no call of the kind. The wait for the child may
+ * sleep some 1,000 times, which is dear on an emulated processor, but does not spin. */
 static void jumped_out_of_kill(void) {
   int slow = 0;
-  long least = 40 * slowness(), sleeps = 2 * sleeps_ms(), most = sleeps > least ? sleeps : least;
   MUST(signal(SIGUSR1, jump_out_of_kill) != SIG_ERR);
   for (int i = 0; i < 20; i++) {
     pthread_t thread;
@@ -546,9 +544,9 @@ static void jumped_out_of_kill(void) {
       sleep_ms(1);
     kill_ok(jumped_from, SIGKILL);
     await_zombie(jumped_from);
-    long begin = spent_ms();
+    long begin = spent_ms(), slept = sleeps();
     waitpid(jumped_from, NULL, 0);
-    slow += spent_ms() - begin > most;
+    slow += spent_ms() - begin > 40 * slowness() && sleeps() - slept < 200;
     jumped = 0;
     MUST(pthread_join(thread, NULL) == 0);
   }
