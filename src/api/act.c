@@ -15,7 +15,12 @@ int pidguard_namespace_to_flag(int kind) { return pg_ret(pg_ns_flag((enum pg_ns)
 
 int pidguard_pidfd_open_namespace(int pidfd, int kind) { return pg_ret(pg_ns_open(pidfd, (enum pg_ns)kind)); }
 
-int pidguard_pidfd_setns(int pidfd, int flags) { return pg_ret(pg_ns_enter(pidfd, flags)); }
+int pidguard_pidfd_setns(int pidfd, int flags) {
+  int r = pg_ns_enter(pidfd, flags);
+  if (r == 0 && (flags & CLONE_NEWPID))
+    pg_flag_set(&pg_hot.other_namespace, 1);
+  return pg_ret(r);
+}
 
 int pidguard_pidfd_getfd(int pidfd, int target) { return pg_ret(pg_given(pg_pidfd_getfd(pidfd, target))); }
 

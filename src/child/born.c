@@ -133,6 +133,13 @@ static PG_COLD bool enter_sibling(pid_t pid, const char *how) {
   return proven;
 }
 
+/* Where the shim has no wrapper of vfork() nothing marks its child. */
+static inline void expect_guests(void) {
+#if defined(PG_PRELOAD) && !defined(PG_SEES_VFORK)
+  pg_state_set(PG_STATE_VM_SHARED);
+#endif
+}
+
 PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   unsigned forking = (unsigned)pg_flag(&pg_hot.forking);
   pg_flag_set(&pg_hot.forking, 0);
@@ -148,6 +155,7 @@ PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
     return;
   }
   pg_self_know();
+  expect_guests();
   pg_child_collect();
   if (enter_newborn(pid, how, sibling, false) != -ECHILD)
     return;

@@ -26,6 +26,7 @@ int pg_call_waitid(bool raw, int type, id_t id, siginfo_t *info, int options, st
 /* ---- Calls that take any PID ---- */
 
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call);
+int pg_call_pidfd_getfd(int pidfd, int target, unsigned flags);
 /* A child was made, and this pidfd of the caller is all that the shim knows of it. */
 void pg_call_pidfd_spawned(int fd, const char *how);
 /* After setpgid(): a child that leads a group keeps its pidfd, as the handle of the group. */
@@ -39,6 +40,7 @@ int pg_call_dup(int from, int to, int flags, int (*dup)(int from, int to, int fl
 int pg_call_close_range(unsigned first, unsigned last, unsigned flags);
 void pg_call_closefrom(int low);
 int pg_call_unshare(int flags);
+int pg_call_setns(int fd, int type);
 /* The program has changed its own limits. */
 void pg_call_limit_changed(int resource);
 /* Some threads are about to get a descriptor table of their own. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptors. The program's hands win: what it closes or replaces is no longer the shim's, and the call does its work.
- * A call waits only for a number that a window works on, or that is just being closed. A guest has a descriptor table
- * of its own. */
+ * A call waits only for a number that a window works on, or that is just being closed. A guest mostly has a descriptor
+ * table of its own (pidguard(7), LIMITS). */
 #include "child/call.h"
 
 #include "base/fmt.h"
@@ -62,11 +62,11 @@ PG_COLD int pg_call_close(int fd, int (*close)(int)) {
   return close(fd);
 }
 
-/* The interrupted frame below a signal handler may be about to use the number, and cannot be waited for. That frame
- * would take only a pidfd for the pidfd of the child. So the call fails with EBUSY, as dup2(2) can. In a program with
- * pidfds the shim keeps nothing from then on. */
+/* The interrupted frame below a signal handler may be about to use the number, and cannot be waited for. The kernel
+ * would signal through a pidfd, or through a directory /proc/PID. So the call fails with EBUSY then, as dup2(2) can. In
+ * a program with pidfds the shim keeps nothing from then on. */
 static bool is_in_use(int from, int to) {
-  if (!pg_reach_is(from, 0))
+  if (pg_sys_pidfd_send_signal(from, 0, NULL, 0) == -EBADF)
     return false;
   pg_state_set(PG_STATE_PIDFDS);
   return pg_hazard_is_mine(to);
@@ -80,10 +80,10 @@ static bool is_ours(int fd) {
 
 /* In a window. 0: the number is free, or the shim's, so the program's call does not block and is made here. PG_PASS:
  * the call may block, but no window can use a number that the program has open. -EBUSY. */
-static int before_dup(int from, int to) {
+static int before_dup(int from, int to, int flags) {
   if (!is_ours(to))
     return pg_is_single_threaded() || pg_sys_fcntl(to, F_GETFD, 0) >= 0 ? PG_PASS : 0;
-  if (pg_sys_fcntl(from, F_GETFD, 0) == -EBADF) /* the call will fail, so the number stays the shim's */
+  if ((flags & ~O_CLOEXEC) || pg_sys_fcntl(from, F_GETFD, 0) == -EBADF) /* it will fail: the number stays ours */
     return PG_PASS;
   if (is_in_use(from, to))
     return -EBUSY;
@@ -98,7 +98,7 @@ PG_COLD int pg_call_dup(int from, int to, int flags, int (*dup)(int from, int to
     return dup(from, to, flags);
   struct pg_window window;
   pg_window_open(&window);
-  int before = before_dup(from, to), r = before;
+  int before = before_dup(from, to, flags), r = before;
   if (before == 0)
     r = dup(from, to, flags);
   pg_window_close(&window);
@@ -140,15 +140,26 @@ int pg_call_unshare(int flags) {
   return r;
 }
 
+int pg_call_setns(int fd, int type) {
+  int r = (int)pg_sys2(SYS_setns, fd, type);
+  if (r == 0 && (type == 0 || (type & CLONE_NEWPID)))
+    pg_flag_set(&pg_hot.other_namespace, 1);
+  return r;
+}
+
 static int raw_range(unsigned first, unsigned last, unsigned flags) {
   return (int)pg_sys3(SYS_close_range, first, last, flags);
 }
 
+/* A call that fails takes nothing. The kernel may not have it, or a filter may refuse it. */
+static bool can_range(unsigned flags) { return !(flags & ~(UNSHARE | CLOEXEC)) && raw_range(1, 0, 0) == -EINVAL; }
+
 int pg_call_close_range(unsigned first, unsigned last, unsigned flags) {
   struct pg_window apart = {.open = false}, window = {.open = false};
-  if (flags & UNSHARE)
+  bool matters = first <= last && may_hold() && can_range(flags);
+  if (matters && (flags & UNSHARE))
     apart = part_files();
-  if (first <= last && may_hold() && !(flags & CLOEXEC))
+  if (matters && !(flags & CLOEXEC))
     window = take(first, last);
   int r = raw_range(first, last, flags);
   pg_window_close(&window);

@@ -51,18 +51,36 @@ int pg_call_sigqueue(pid_t pid, int sig, union sigval value, struct pg_call call
   return r == PG_PASS ? (int)pg_sys3(SYS_rt_sigqueueinfo, pid, sig, &u.si) : r;
 }
 
+/* Closes a pidfd that the program has not seen. Another thread's dup2() may have replaced it. */
+static void close_unseen(int fd, bool known, uint64_t ino) {
+  struct pg_window window;
+  pg_window_open(&window);
+  if (!known || pg_reach_is(fd, ino))
+    pg_sys_close(fd);
+  pg_window_close(&window);
+}
+
 /* A child that lives before and after the open had the PID all the time. The kernel is asked about a retired PID, too,
  * because it has its own errors: EINVAL before 6.16 if a group still uses the number. */
 int pg_call_pidfd_open(pid_t pid, unsigned flags, struct pg_call call) {
+  uint64_t ino = 0;
   if (pg_mode() != PG_MODE_OFF)
     pg_held_be_careful();
   bool refused = pg_child_check(pid, call) < 0;
-  int fd = pg_sys_pidfd_open(pid, flags);
+  int fd = pg_held_apart(pg_sys_pidfd_open(pid, flags));
+  bool known = fd >= 0 && !pg_is_single_threaded() && pg_filter_can(PG_CAN_PIDFD) && pg_reach_read_ino(fd, &ino) == 0;
   if (fd >= 0 && (refused || pg_child_check(pid, call) < 0)) {
-    pg_sys_close(fd);
+    close_unseen(fd, known, ino);
     return -ESRCH;
   }
   return fd;
+}
+
+/* The descriptor may be a pidfd. */
+int pg_call_pidfd_getfd(int pidfd, int target, unsigned flags) {
+  if (pg_mode() != PG_MODE_OFF)
+    pg_held_be_careful();
+  return pg_held_apart((int)pg_sys3(SYS_pidfd_getfd, pidfd, target, flags));
 }
 
 /* A filter may forbid the ioctl that tells the PID. The thread may have descriptors of its own. */

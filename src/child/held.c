@@ -103,9 +103,9 @@ static void close_proven(int fd, uint64_t ino) {
     pg_sys_close(fd);
 }
 
-/* Empties the cell. The shim keeps the number until it is closed, so that a dup2() onto it waits. pre: a window is
- * open. */
-static void empty(struct pg_cell *cell, uint64_t id) {
+/* Empties the cell. The shim keeps the number until it is closed, so that a dup2() onto it waits. A use that cannot be
+ * waited for may still come. So while the child lives, the number stays its pidfd. pre: a window is open. */
+static void empty(struct pg_cell *cell, uint64_t id, bool lives) {
   uint64_t ino = atomic_load_explicit(&cell->ino, memory_order_relaxed);
   int fd = pg_cell_fd(cell);
   if (fd >= 0 && !pg_is_single_threaded()) /* a child that is forked from now on finds it in the cell, or noted */
@@ -113,6 +113,10 @@ static void empty(struct pg_cell *cell, uint64_t id) {
   if (fd < 0 || !atomic_compare_exchange_strong_explicit(&cell->id, &id, 0, memory_order_seq_cst, memory_order_relaxed))
     return;
   wait_for_uses(fd, false);
+  if (lives && PG_UNLIKELY(is_published(fd, true))) {
+    atomic_store_explicit(&cell->id, id, memory_order_release);
+    return;
+  }
   close_proven(fd, ino);
   atomic_store_explicit(&cell->fd, 0, memory_order_release);
   atomic_fetch_sub_explicit(&pg_held_count, 1, memory_order_relaxed);
@@ -124,7 +128,7 @@ static bool is_free(struct pg_cell *cell, uint64_t was) {
     return true;
   if (!was || pg_number_is(was)) /* 0: another thread is about to empty it */
     return false;
-  empty(cell, was);
+  empty(cell, was, false);
   return true;
 }
 
@@ -171,7 +175,7 @@ static void make_room(void) {
   for (int i = 0; i < PG_CELLS && is_full(); i++) {
     uint64_t id = atomic_load_explicit(&pg_cells[i].id, memory_order_acquire);
     if (id && atomic_load_explicit(&pg_cells[i].rank, memory_order_relaxed) == PG_RANK_PARENTS)
-      empty(&pg_cells[i], id);
+      empty(&pg_cells[i], id, true);
   }
 }
 
@@ -218,7 +222,7 @@ void pg_held_retire(pg_id id, pg_id gone) {
     return;
   pg_window_open(&window);
   if (window.open)
-    empty(cell, id);
+    empty(cell, id, false);
   pg_window_close(&window);
 }
 
@@ -236,7 +240,7 @@ PG_COLD void pg_held_let_go(enum pg_held_which which) {
   for (int i = 0; window.open && i < PG_CELLS; i++) {
     uint64_t id = atomic_load_explicit(&pg_cells[i].id, memory_order_acquire);
     if (id && pg_cell_fd(&pg_cells[i]) >= 0 && goes(&pg_cells[i], id, which))
-      empty(&pg_cells[i], id);
+      empty(&pg_cells[i], id, true);
   }
   pg_window_close(&window);
 }
@@ -285,6 +289,17 @@ void pg_held_take(unsigned first, unsigned last) {
     wait_for_uses(fd, true);
     pg_count(lost);
   }
+}
+
+PG_COLD int pg_held_apart(int pidfd) {
+  if (pidfd < 0 || !pg_lift_was_near(pidfd))
+    return pidfd;
+  wait_for_uses(pidfd, true);
+  if (!is_published(pidfd, true))
+    return pidfd;
+  int next = pg_held_apart(pg_sys_fcntl(pidfd, F_DUPFD_CLOEXEC, pidfd + 1));
+  pg_sys_close(pidfd);
+  return next;
 }
 
 PG_COLD void pg_held_stop(void) {

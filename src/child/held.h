@@ -18,8 +18,9 @@
  *
  * A thread that is about to use a number publishes it (a hazard pointer), and then looks at the cell again. Before a
  * number is closed or given away, its cell is emptied and other threads' uses are waited for. No number becomes held
- * anew while a frame has published it. So a use that comes too late meets EBADF, never another process. Calls number,
- * window, runtime, kernel. */
+ * anew while a frame has published it. A use that cannot be waited for may come too late: that of an interrupted frame,
+ * or of a thread that lies still. It meets the child's own pidfd while the child lives, and EBADF afterwards. A pidfd
+ * that the program opens on such a number moves on. Calls number, window, runtime, kernel. */
 #ifndef PG_CHILD_HELD_H
 #define PG_CHILD_HELD_H
 
@@ -98,7 +99,7 @@ void pg_held_stop(void);
  * open, and `low` was just proven to be the id's. */
 void pg_held_offer(pg_id id, uint64_t ino, int low, bool leader);
 
-/* The child was reaped. group: its process group may live, and the pidfd is the handle from now on, for the new id. */
+/* The child was reaped, and has the id `gone` from now on. If its process group may live, the pidfd is the handle. */
 void pg_held_retire(pg_id id, pg_id gone);
 
 /* Closes what is held: what no group needs, what can be opened again, or all of it. */
@@ -123,6 +124,9 @@ static inline bool pg_is_held(int fd) { return pg_lift_was_near(fd) && pg_held_i
 /* The program has pidfds of its own, or threads with descriptors of their own. From now on nothing is kept but the
  * handles of groups. They are used in a window, after a look. */
 void pg_held_be_careful(void);
+/* The program has just opened this pidfd. A use that comes too late must not meet it, so it may get another number,
+ * which is returned. Passes -errno on. */
+int pg_held_apart(int pidfd);
 static inline bool pg_held_is_careful(void) { return pg_state() & PG_STATE_PIDFDS; }
 
 #endif

@@ -2,10 +2,10 @@
 /* Which process this is, without asking the kernel each time. Calls born, kernel.
  *
  * Code of this object can run in a process that shares the memory of another one. Such is the child of vfork(), or of a
- * clone() with CLONE_VM. Such a guest has descriptors and children of its own, so it must not change the table. The
- * code can also run in a forked child that has not called the shim yet. Most such children exec or exit, and each page
- * that they write costs a page fault. So what a child must put right waits for its first call. One load tells that
- * neither is the case. */
+ * clone() with CLONE_VM. Such a guest has children of its own, and mostly descriptors too, so it must not change the
+ * table. The code can also run in a forked child that has not called the shim yet. Most such children exec or exit, and
+ * each page that they write costs a page fault. So what a child must put right waits for its first call. One load tells
+ * that neither is the case. */
 #ifndef PG_CHILD_SELF_H
 #define PG_CHILD_SELF_H
 

@@ -74,11 +74,18 @@ static int ask_family(pid_t target, int sig, struct pg_call call) {
   return PG_UNLIKELY(witness) ? refuse_seen(target, sig, witness, call) : PG_PASS;
 }
 
+/* A signal handler may have run since the child was looked up, and may have reaped the child. */
+static int pass(pid_t target, int sig, struct pg_call call) {
+  uint64_t ino;
+  bool gone = target > 0 && pg_id_state(pg_number_find(target, &ino)) >= PG_GONE;
+  return gone ? refuse(target, sig, call) : PG_PASS;
+}
+
 /* Turns the result of reaching a child into the result of the call. */
 static int answer(int r, pid_t target, int sig, struct pg_call call) {
   if (r == -EOPNOTSUPP) {
     pg_degraded(call.name, target, r, "sent-by-pid");
-    return PG_PASS;
+    return pass(target, sig, call);
   }
   if (r < 0 && pg_mode() == PG_MODE_AUDIT)
     return PG_PASS; /* nothing was sent: libc says it in its own way */
@@ -149,7 +156,7 @@ int pg_child_signal(pid_t pid, int sig, const siginfo_t *info, struct pg_call ca
     return refuse(pid, sig, call);
   bool can = pg_filter_can(PG_CAN_PIDFD) && may_replace(info);
   if (!can && !pg_reach_is_lost(id))
-    return PG_PASS;
+    return pass(pid, sig, call);
   int r = can ? pg_reach(id, ino, &s, false) : -ESRCH;
   if (r != -ESRCH)
     return answer(r, pid, sig, call);

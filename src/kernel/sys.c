@@ -62,7 +62,7 @@ int64_t pg_sys_nofile_soft(void) {
 }
 
 ssize_t pg_sys_read_file(int dirfd, const char *path, char *buf, size_t cap) {
-  int fd = pg_sys_openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
+  int fd = pg_sys_openat(dirfd, path, PG_READ_FLAGS, 0);
   if (fd < 0)
     return fd;
   size_t len = 0;

@@ -277,6 +277,8 @@ int pg_sys_fstat_ids(int fd, uint64_t *ret_dev, uint64_t *ret_ino);
 int64_t pg_sys_fstatfs_type(int fd);
 /* The soft RLIMIT_NOFILE, or -errno. */
 int64_t pg_sys_nofile_soft(void);
+/* To read a file of /proc. In a chroot a path there may lead to a FIFO. */
+#define PG_READ_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 /* Reads a small file whole: the length read (buf is NUL-terminated) or -errno. */
 ssize_t pg_sys_read_file(int dirfd, const char *path, char *buf, size_t cap);
 

@@ -12,8 +12,5 @@ PG_EXPORT int unshare(int flags) {
 
 PG_EXPORT int setns(int fd, int type) {
   PG_EARLY(pg_sys2(SYS_setns, fd, type));
-  int r = (int)pg_sys2(SYS_setns, fd, type);
-  if (r == 0 && (type == 0 || (type & CLONE_NEWPID)))
-    pg_flag_set(&pg_hot.other_namespace, 1);
-  return pg_ret(r);
+  return pg_ret(pg_call_setns(fd, type));
 }

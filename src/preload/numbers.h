@@ -22,7 +22,8 @@ enum pg_number {
   PG_NUMBER_PID,
   PG_NUMBER_GROUP,
   PG_NUMBER_EITHER, /* positive: a process, below -1: a group */
-  PG_NUMBER_HEADER, /* the second int at this address is a PID; read after the kernel has read it */
+  /* the second int at this address is a PID, read after the kernel has read it, and if there is a next argument */
+  PG_NUMBER_HEADER,
 };
 
 struct pg_place {
@@ -144,7 +145,7 @@ static inline void pg_numbers_replace(enum pg_row row, long *args, struct pg_cal
 
 /* After the call: what the wrapper returns. `result` is what the kernel returned. */
 static inline long pg_numbers_after(enum pg_row row, const long *args, long result, struct pg_call call) {
-  if (pg_places[row][0].kind == PG_NUMBER_HEADER && result == 0) {
+  if (pg_places[row][0].kind == PG_NUMBER_HEADER && result == 0 && args[pg_places[row][0].arg + 1]) {
     int refused = pg_number_check(PG_NUMBER_PID, ((const int *)args[pg_places[row][0].arg])[1], call);
     return refused < 0 ? refused : result;
   }

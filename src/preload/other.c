@@ -122,7 +122,10 @@ PG_ALSO(sched_setscheduler, __sched_setscheduler);
 PG_ALSO(sched_getscheduler, __sched_getscheduler);
 PG_ALSO(sched_getparam, __sched_getparam);
 
-#ifdef PG_HAVE_SCHED_SETATTR /* glibc 2.41 */
+#ifdef PG_HAVE_SCHED_SETATTR /* since glibc 2.41, which alone declares them */
+struct sched_attr;
+int sched_setattr(pid_t pid, struct sched_attr *attr, unsigned flags);
+int sched_getattr(pid_t pid, struct sched_attr *attr, unsigned size, unsigned flags);
 WITH_PID(BY_KERNEL, 3, int, sched_setattr, (pid_t pid, struct sched_attr *attr, unsigned flags), pid, attr, flags)
 WITH_PID(BY_KERNEL, 4, int, sched_getattr, (pid_t pid, struct sched_attr *attr, unsigned size, unsigned flags), pid,
          attr, size, flags)
@@ -132,7 +135,7 @@ WITH_PID(BY_KERNEL, 4, int, sched_getattr, (pid_t pid, struct sched_attr *attr, 
 int capget(void *header, void *data);
 PG_EXPORT int capget(void *header, void *data) {
   PG_EARLY(pg_sys2(SYS_capget, header, data));
-  long args[] = {(long)header};
+  long args[] = {(long)header, (long)data};
   long r = pg_sys2(SYS_capget, header, data);
   return pg_ret((int)pg_numbers_after(PG_ROW_capget, args, r, PG_CALL("capget")));
 }
@@ -241,13 +244,10 @@ PG_EXPORT long ptrace(REQUEST_T request, ...) {
 #endif
 }
 
-#ifdef PG_HAVE_PIDFD_OPEN /* the same version of libc has pidfd_getfd; the descriptor may be a pidfd */
+#ifdef PG_HAVE_PIDFD_OPEN /* the same version of libc has pidfd_getfd */
 PG_EXPORT int pidfd_getfd(int fd, int target, unsigned flags) {
   PG_EARLY(pg_sys3(SYS_pidfd_getfd, fd, target, flags));
-  int r = (int)pg_sys3(SYS_pidfd_getfd, fd, target, flags);
-  if (r >= 0 && pg_mode() != PG_MODE_OFF)
-    pg_held_be_careful();
-  return pg_ret(r);
+  return pg_ret(pg_call_pidfd_getfd(fd, target, flags));
 }
 
 PG_EXPORT int pidfd_open(pid_t pid, unsigned flags) {

@@ -25,7 +25,8 @@ static bool leads(const posix_spawnattr_t *attr) {
 
 /* Returns the attributes as they are, unless they name a stale group. Then it returns the copy `ret`, with a group that
  * no process can have. So the spawn fails with the error of setpgid(). */
-static const posix_spawnattr_t *with_group(const posix_spawnattr_t *attr, posix_spawnattr_t *ret, struct pg_call call) {
+static inline __attribute__((always_inline)) const posix_spawnattr_t *
+with_group(const posix_spawnattr_t *attr, posix_spawnattr_t *ret, struct pg_call call) {
   short flags = 0;
   pid_t group = 0;
   if (PG_LIKELY(!attr) || posix_spawnattr_getflags(attr, &flags) != 0 || !(flags & POSIX_SPAWN_SETPGROUP) ||
@@ -36,40 +37,55 @@ static const posix_spawnattr_t *with_group(const posix_spawnattr_t *attr, posix_
   return ret;
 }
 
-static int spawn(spawn_fn *next, bool by_pidfd, int *ret, const char *path, const posix_spawn_file_actions_t *actions,
+static int spawn(spawn_fn *next, pid_t *ret, const char *path, const posix_spawn_file_actions_t *actions,
                  const posix_spawnattr_t *attr, char *const argv[], char *const envp[], struct pg_call call) {
   posix_spawnattr_t other;
   pid_t own = -1;
-  int *at = ret || by_pidfd ? ret : &own;
+  pid_t *at = ret ? ret : &own;
   bool on = pg_call_before_fork();
   int r = next(at, path, actions, with_group(attr, &other, call), argv, envp);
-  if (r == 0 && on && !by_pidfd) {
+  if (r == 0 && on) {
     pg_call_born(*at, false, PG_BIRTH_SPAWN, call.name);
     if (leads(attr))
       pg_call_leads(*at);
     return 0;
   }
-  if (r == 0 && on && at)
-    pg_call_pidfd_spawned(*at, call.name);
   if (on)
     pg_flag_set(&pg_hot.forking, 0);
   return r;
 }
 
-#define SPAWN(exported, name, next, by_pidfd)                                                                          \
+/* next is NULL if this libc does not have the function. */
+static PG_COLD int spawn_pidfd(spawn_fn *next, int *ret, const char *path, const posix_spawn_file_actions_t *actions,
+                               const posix_spawnattr_t *attr, char *const argv[], char *const envp[],
+                               struct pg_call call) {
+  posix_spawnattr_t other;
+  if (!next)
+    return ENOSYS;
+  bool on = pg_call_before_fork();
+  int r = next(ret, path, actions, with_group(attr, &other, call), argv, envp);
+  if (r == 0 && on && ret)
+    pg_call_pidfd_spawned(*ret, call.name);
+  if (on)
+    pg_flag_set(&pg_hot.forking, 0);
+  return r;
+}
+
+#define SPAWN(exported, name, how, next)                                                                               \
   PG_EXPORT int exported(int *ret, const char *path, const posix_spawn_file_actions_t *actions,                        \
                          const posix_spawnattr_t *attr, char *const argv[], char *const envp[]) {                      \
     if (pg_is_early())                                                                                                 \
       return ENOSYS;                                                                                                   \
-    return spawn(next, by_pidfd, ret, path, actions, attr, argv, envp, PG_CALL(#name));                                \
+    return how(next, ret, path, actions, attr, argv, envp, PG_CALL(#name));                                            \
   }
 
-#define NOW(exported, name) SPAWN(exported, name, (pg_mode(), pg_next.name), false) /* which binds the next names */
-#define BEFORE(exported, name) SPAWN(exported, name, pg_next_late_version(name, PG_SPAWN_BEFORE), false)
+#define NOW(exported, name) SPAWN(exported, name, spawn, (pg_mode(), pg_next.name)) /* which binds the next names */
+#define BEFORE(exported, name) SPAWN(exported, name, spawn, pg_next_late_version(name, PG_SPAWN_BEFORE))
 PG_BOTH(posix_spawn, NOW, "2.15", BEFORE)
 PG_BOTH(posix_spawnp, NOW, "2.15", BEFORE)
 
-#ifdef PG_HAVE_PIDFD_SPAWN
-SPAWN(pidfd_spawn, pidfd_spawn, pg_next_late(pidfd_spawn), true)
-SPAWN(pidfd_spawnp, pidfd_spawnp, pg_next_late(pidfd_spawnp), true)
+#ifdef PG_HAVE_PIDFD_SPAWN /* only glibc 2.39 and later declare them, and have them */
+spawn_fn pidfd_spawn, pidfd_spawnp;
+SPAWN(pidfd_spawn, pidfd_spawn, spawn_pidfd, pg_next_late(pidfd_spawn))
+SPAWN(pidfd_spawnp, pidfd_spawnp, spawn_pidfd, pg_next_late(pidfd_spawnp))
 #endif

@@ -88,13 +88,14 @@ static PG_NOINLINE int queue_corrected(pid_t pid, int sig, const siginfo_t *info
 }
 
 static long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
-  int r = PG_PASS, number;
+  int r = PG_PASS, field[3]; /* the signal, the error, the code */
   bool asks = pid > 0 && pg_mode() != PG_MODE_OFF && (pg_number_used() || pg_family_is_on());
   if (asks && !pg_filter_can(PG_CAN_PIDFD)) { /* the kernel reads nothing else then */
     r = pg_child_signal(pid, sig, info, call);
   } else if (asks && is_readable(info, PG_SIGINFO_READ)) {
-    memcpy(&number, info, sizeof number);
-    r = number == sig ? pg_child_signal(pid, sig, info, call) : queue_corrected(pid, sig, info, call);
+    memcpy(field, info, sizeof field);
+    if (field[2] < 0 && field[2] != SI_TKILL) /* else the kernel refuses it for any PID but the caller's own */
+      r = field[0] == sig ? pg_child_signal(pid, sig, info, call) : queue_corrected(pid, sig, info, call);
   }
   return r != PG_PASS ? r : pg_sys3(SYS_rt_sigqueueinfo, pid, sig, info);
 }
@@ -162,18 +163,12 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     return pg_call_dup((int)a, (int)b, (int)c, pg_sys_dup3);
   case SYS_close_range:
     return pg_call_close_range((unsigned)a, (unsigned)b, (unsigned)c);
-  case SYS_pidfd_getfd: /* the descriptor may be a pidfd */
-    if (pg_mode() != PG_MODE_OFF)
-      pg_held_be_careful();
-    return pg_sys6(n, a, b, c, d, e, f);
+  case SYS_pidfd_getfd:
+    return pg_call_pidfd_getfd((int)a, (int)b, (unsigned)c);
   case SYS_unshare:
     return pg_call_unshare((int)a);
-  case SYS_setns: {
-    long r = pg_sys6(n, a, b, c, d, e, f);
-    if (r == 0)
-      pg_flag_set(&pg_hot.other_namespace, 1);
-    return r;
-  }
+  case SYS_setns:
+    return pg_call_setns((int)a, (int)b);
   case SYS_prctl:
   case SYS_seccomp: {
     bool own = n == SYS_seccomp;

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The environment, read once into one structure. Calls kernel and base. */
+/* The environment, read once into one structure. Calls base. */
 #ifndef PG_RUNTIME_CONFIG_H
 #define PG_RUNTIME_CONFIG_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum pg_mode {
-  PG_MODE_UNREAD,
-  PG_MODE_OFF,
-  PG_MODE_AUDIT,
-  PG_MODE_ENFORCE
-}; /* the wrappers compare modes by < and > */
+enum pg_mode { PG_MODE_UNREAD, PG_MODE_OFF, PG_MODE_AUDIT, PG_MODE_ENFORCE };
 enum pg_level { PG_LOG_OFF, PG_LOG_ERROR, PG_LOG_WARN, PG_LOG_INFO, PG_LOG_DEBUG };
 
 #define PG_LOG_PATH_MAX 1024

@@ -132,8 +132,13 @@ static int open_path(const char **ret_why) {
 int pg_log_file_open(const char **ret_why) {
   struct pg_window window;
   pg_window_open(&window);
+  int fd = atomic_load_explicit(&out.fd, memory_order_relaxed);
+  if (fd >= 0 && is_at(fd)) { /* another thread was faster */
+    pg_window_close(&window);
+    return fd;
+  }
   int low = pg_config.log_path[0] ? open_path(ret_why) : STDERR_FILENO;
-  int fd = low < 0 ? low : pg_lift(low, PG_LIFT_LOG);
+  fd = low < 0 ? low : pg_lift(low, PG_LIFT_LOG);
   if (pg_config.log_path[0] && low >= 0)
     pg_sys_close(low);
   if (fd >= 0 && pg_sys_fstat_ids(fd, &out.dev, &out.ino) < 0) {

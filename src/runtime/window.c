@@ -197,7 +197,7 @@ bool pg_window_leaves_open(int fd) {
 
 int pg_window_open_file(struct pg_window *window, const char *path) {
   pg_window_open(window);
-  int fd = pg_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
+  int fd = pg_sys_openat(AT_FDCWD, path, PG_READ_FLAGS, 0);
   pg_window_works_on(window, fd >= 0 ? fd : PG_LOW_ANY);
   return fd;
 }

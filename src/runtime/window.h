@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The window: the few system calls during which a low descriptor number belongs to the shim. The kernel gives a new
- * pidfd the lowest free number, which the program could use at the same moment. So signals with handlers are blocked
- * meanwhile. In a program with threads a lock also keeps out dup2 and dup3 onto numbers of the program's choice. A
- * close of a number that the program does not have open is not made. No call within a window blocks, so a wait for its
- * end is short and bounded. Calls filter, kernel. */
+ * pidfd the lowest free number, which the program could use at the same moment. So signals are blocked meanwhile. In a
+ * program with threads a lock also keeps out dup2 and dup3 onto numbers of the program's choice. A close of a number
+ * that the program does not have open is not made. No call within a window blocks, so a wait for its end is short and
+ * bounded. Calls filter, kernel. */
 #ifndef PG_RUNTIME_WINDOW_H
 #define PG_RUNTIME_WINDOW_H
 
@@ -77,9 +77,9 @@ static inline bool pg_window_is_at(int fd) {
  * next window. */
 bool pg_window_leaves_open(int fd);
 
-/* A file of /proc is open in a window only, but for the first look at /proc/self/status. Otherwise another thread's
- * dup2() onto its number could replace it, and the shim would then close the program's file. Returns a descriptor, or
- * -errno; the window is open either way. */
+/* A file of /proc is open in a window only. Otherwise another thread's dup2() onto its number could replace it, and the
+ * shim would then close the program's file. The first look at /proc/self/status is the exception, because it tells
+ * whether windows are allowed. Returns a descriptor, or -errno; the window is open either way. */
 int pg_window_open_file(struct pg_window *window, const char *path);
 void pg_window_close_file(struct pg_window *window, int fd);
 /* Reads a small file, and puts a zero behind it. Returns its length, or -errno. */

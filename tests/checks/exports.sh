@@ -26,9 +26,11 @@ interposed='
 # Expected only if this machine has a trampoline, in NAME_<arch>.S. They are then expected even if this libc lacks the
 # name, because an assembler file cannot tell.
 trampolines=' vfork __vfork syscall dlopen '
-# Wrappers of system calls that glibc got late: _Fork, close_range and closefrom in 2.34, pidfd_open in 2.36. An object
-# that was built with an older glibc must also work for programs that were built with a newer one.
-glibc_always=' _Fork close_range closefrom tgkill pidfd_open pidfd_getfd '
+# Wrappers that glibc got late: _Fork, close_range and closefrom in 2.34, pidfd_open in 2.36, pidfd_spawn in 2.39,
+# sched_setattr in 2.41. An object that was built with an older glibc must also work for programs that were built with a
+# newer one.
+glibc_always=' _Fork close_range closefrom tgkill pidfd_open pidfd_getfd pidfd_spawn pidfd_spawnp '
+glibc_always+='sched_setattr sched_getattr '
 # musl has these for the linker alone. Its headers turn them into other names.
 glibc_only=' prlimit64 setrlimit64 '
 # The old versions of these take other arguments. The object does not take them.

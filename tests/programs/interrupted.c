@@ -187,7 +187,8 @@ static void play(void) {
 }
 
 static bool makes_sense(const struct operation *operation, const struct handler *handler) {
-  return !(operation->blocks && handler->reaps);
+  bool kills = strncmp(operation->name, "kill", 4) == 0;
+  return !(operation->blocks && handler->reaps) && (kills || !handler->fills);
 }
 
 static int list(void) {

@@ -36,6 +36,7 @@ struct handler {
   const char *name;
   void (*run)(void);
   bool reaps, jumps, closes; /* any child; out of the operation; descriptors that are not its own */
+  bool fills;                /* all descriptor numbers, until the operation is done */
 };
 
 extern const struct operation operations[]; /* end with a name of NULL */
@@ -54,6 +55,7 @@ extern struct scene {
   pid_t reaped[16];            /* all that the handler reaped */
   int reaped_status[16], reaped_count;
   int descriptors; /* the program's own, before the operation */
+  int filled[NUMBERS], filled_count;
   long result;
   int error, status;
 } scene;

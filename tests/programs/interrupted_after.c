@@ -177,7 +177,16 @@ static void check_numbers(void) {
   }
 }
 
+/* What the handler has opened is the program's, under the number that the handler got. */
+static void close_filled(void) {
+  while (scene.filled_count > 0) {
+    int fd = scene.filled[--scene.filled_count];
+    MUST(close(fd) == 0, "close of the handler's own %d: errno %d", fd, errno);
+  }
+}
+
 void check_after(void) {
+  close_filled();
   if (!scene.jumped)
     check_operation();
   else if (scene.operation->kind == CALL)

@@ -104,6 +104,12 @@ static void do_close_range(void) {
 #endif
 }
 
+/* One of the pidfds may get a number that the shim has just given back. The interrupted kill() must not signal it. */
+static void do_pidfds(void) {
+  for (long fd; (fd = syscall(SYS_pidfd_open, scene.living, 0)) >= 0;)
+    scene.filled[scene.filled_count++] = (int)fd;
+}
+
 static void do_setrlimit(void) {
   set_numbers(FEWER_NUMBERS);
   set_numbers(NUMBERS);
@@ -160,6 +166,7 @@ const struct handler handlers[] = {
     {.name = "dup2-over", .run = do_dup2_over, .closes = true},
     {.name = "close-all", .run = do_close_all, .closes = true},
     {.name = "close-range", .run = do_close_range, .closes = true},
+    {.name = "pidfds", .run = do_pidfds, .fills = true},
     {.name = "setrlimit", .run = do_setrlimit},
     {.name = "jump", .run = do_jump, .jumps = true},
     {.name = "reap-and-jump", .run = do_reap_and_jump, .jumps = true},

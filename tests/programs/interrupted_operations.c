@@ -86,6 +86,13 @@ static void prepare_many(void) {
 
 static void prepare_victim(void) { scene.born = make_pausing(); }
 
+/* The shim keeps a descriptor of a child that is signalled often. */
+static void prepare_held_victim(void) {
+  prepare_victim();
+  for (int i = 0; i < 3; i++)
+    kill(scene.born, 0);
+}
+
 static void run_kill_born(void) { done(kill(scene.born, SIGTERM)); }
 
 static void prepare_group(void) {
@@ -260,6 +267,7 @@ const struct operation operations[] = {
     {.name = "kill-one-of-several", .kind = CALL, .prepare = prepare_one_of_several, .run = run_kill},
     {.name = "kill-one-of-many", .kind = CALL, .prepare = prepare_many, .run = run_kill},
     {.name = "kill-term", .kind = CALL, .prepare = prepare_victim, .run = run_kill_born, .check = check_killed},
+    {.name = "kill-held", .kind = CALL, .prepare = prepare_held_victim, .run = run_kill_born, .check = check_killed},
     {.name = "kill-refused", .kind = CALL, .run = run_kill_refused, .check = check_refused},
     {.name = "killpg", .kind = CALL, .prepare = prepare_group, .run = run_killpg, .check = check_killed},
     {.name = "waitpid", .kind = WAIT, .prepare = prepare_zombie, .run = run_waitpid},

@@ -93,6 +93,9 @@ static void try_all(const char *who, pid_t pid) {
     header.version = 1;
     CALL("capget, other version", way ? syscall(SYS_capget, &header, capabilities) : capget(&header, capabilities));
     note("  version %#x", header.version);
+    header.version = 0;
+    CALL("capget, the version alone", way ? syscall(SYS_capget, &header, NULL) : capget(&header, NULL));
+    header.version = 0x20080522;
   }
   CALL("kcmp", syscall(SYS_kcmp, pid, pid, 1, 0, 0));
   CALL("kcmp with ourselves", syscall(SYS_kcmp, getpid(), pid, 99, 0, 0));

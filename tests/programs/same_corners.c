@@ -69,6 +69,8 @@ static void bad_arguments(pid_t pid) {
   NOTE(process_vm_writev(pid, &one, 1, &one, 1, 999));
   NOTE(syscall(SYS_pidfd_open, pid, 0x40000000));
   NOTE(syscall(SYS_rt_sigqueueinfo, pid, SIGTERM, where));
+  siginfo_t feigned = {.si_code = SI_USER};
+  NOTE(syscall(SYS_rt_sigqueueinfo, pid, SIGTERM, &feigned));
   NOTE(syscall(SYS_rt_tgsigqueueinfo, pid, pid, SIGTERM, where));
   NOTE(syscall(SYS_sched_setattr, pid, where, 0));
   NOTE(syscall(SYS_sched_getattr, pid, where, 48, 0));

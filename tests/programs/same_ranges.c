@@ -261,12 +261,29 @@ static void lowest_1(void) { lowest(1); }
 static void lowest_10(void) { lowest(10); }
 static void lowest_200(void) { lowest(200); }
 
+/* A call that fails closes nothing, so the shim must not forget what it keeps open. */
+static void refused(void) {
+  int before = count_descriptors();
+  pid_t pid = fork_pausing();
+  for (int i = 0; i < 20; i++) {
+    for (int k = 0; k < 3; k++)
+      kill_ok(pid, 0);
+    for (int fd = 3; fd < 1100 && i % 2; fd++)
+      MUST(syscall(SYS_dup3, 0, fd, 1) == -1 && errno == EINVAL);
+    if (i % 2 == 0)
+      MUST(syscall(SYS_close_range, 3, ~0u, 0x80) == -1 && (errno == EINVAL || errno == ENOSYS));
+  }
+  finish(pid);
+  note("descriptors left: %d", count_descriptors() - before);
+}
+
 const struct test_case cases[] = {
     {"ranges-by-libc", ranges_by_libc},
     {"ranges-by-syscall", ranges_by_syscall},
     {"ranges-by-instruction", ranges_by_instruction},
     {"unshare", unshare_table},
     {"closefrom", close_from},
+    {"refused", refused},
     {"all-numbers-64", all_numbers_64},
     {"all-numbers-1024", all_numbers_1024},
     {"close-all-again", close_all_again},
