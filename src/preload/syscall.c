@@ -102,7 +102,7 @@ static long queue(pid_t pid, int sig, const siginfo_t *info, struct pg_call call
 
 /* A signal to the first thread of a child. What the shim knows of a filter does not include this rare call, so it does
  * not replace the call where a filter is. */
-static bool queue_to_leader(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
+static PG_NOINLINE bool queue_to_leader(pid_t pid, int sig, const siginfo_t *info, struct pg_call call) {
   if (pg_mode() == PG_MODE_OFF || !pg_number_used() || !pg_filter_can(PG_CAN_PIDFD | PG_CAN_SHARE) ||
       !is_readable(info, PG_SIGINFO_READ))
     return false;
