@@ -36,7 +36,7 @@ struct handler {
   const char *name;
   void (*run)(void);
   bool reaps, jumps, closes; /* any child; out of the operation; descriptors that are not its own */
-  bool fills;                /* all descriptor numbers, until the operation is done */
+  bool fills;                /* descriptor numbers, until the operation is done */
 };
 
 extern const struct operation operations[]; /* end with a name of NULL */

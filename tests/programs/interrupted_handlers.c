@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <sys/wait.h>
 
 extern char **environ;
@@ -110,6 +111,22 @@ static void do_pidfds(void) {
     scene.filled[scene.filled_count++] = (int)fd;
 }
 
+/* The kernel signals through a directory of /proc, too. */
+static void do_directories(void) {
+  char path[32];
+  snprintf(path, sizeof path, "/proc/%d", (int)scene.living);
+  int directory = open(path, O_RDONLY | O_DIRECTORY);
+  MUST(directory >= 0, "in the handler: open %s: errno %d", path, errno);
+  for (int fd = OWN_NUMBERS; fd < NUMBERS; fd++) {
+    int r = dup2(directory, fd);
+    MUST(r == fd || (r == -1 && (errno == EBUSY || errno == EBADF)), "in the handler: dup2 onto %d: errno %d", fd,
+         errno);
+    if (r == fd)
+      scene.filled[scene.filled_count++] = fd;
+  }
+  close(directory);
+}
+
 static void do_setrlimit(void) {
   set_numbers(FEWER_NUMBERS);
   set_numbers(NUMBERS);
@@ -167,6 +184,7 @@ const struct handler handlers[] = {
     {.name = "close-all", .run = do_close_all, .closes = true},
     {.name = "close-range", .run = do_close_range, .closes = true},
     {.name = "pidfds", .run = do_pidfds, .fills = true},
+    {.name = "directories", .run = do_directories, .fills = true},
     {.name = "setrlimit", .run = do_setrlimit},
     {.name = "jump", .run = do_jump, .jumps = true},
     {.name = "reap-and-jump", .run = do_reap_and_jump, .jumps = true},
