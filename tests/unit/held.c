@@ -96,7 +96,7 @@ static void hands_win(void) {
   pg_number_forget(pid);
 }
 
-/* While a frame is about to use a number, no other child's pidfd may come to stand there. */
+/* While a frame is about to use a number, no other process's pidfd may come to stand there. */
 static void hazard(void) {
   begin();
   uint64_t ino, other_ino;
@@ -108,7 +108,15 @@ static void hazard(void) {
   for (int i = 0; i < 5; i++)
     PG_CHECK(pg_reach(other_id, other_ino, &probe, false) == 0 && pg_held_for(other_id) != fd,
              "the number is another's");
-  PG_CHECK(hazard.at && pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -EBADF, "the late use meets nobody");
+  PG_CHECK(hazard.at && pg_held_for(id) == fd && pg_reach_is(fd, ino), "the late use meets the child, which lives");
+  int low = pg_sys_pidfd_open(other, 0);
+  pg_held_retire(id, pg_number_retire(id, false));
+  PG_CHECK(pg_sys_pidfd_send_signal(fd, 0, NULL, 0) == -EBADF, "the child is gone, and it meets nobody");
+  int there = fcntl(low, F_DUPFD_CLOEXEC, fd), apart = pg_held_apart(there);
+  PG_CHECK(there == fd && apart > fd && fcntl(fd, F_GETFD) < 0 && pg_reach_is(apart, other_ino),
+           "the program's own pidfd has moved from %d to %d", there, apart);
+  close(apart);
+  close(low);
   pg_hazard_clear(hazard);
   for (int i = 0; i < 3; i++)
     pg_reach(other_id, other_ino, &probe, false);
