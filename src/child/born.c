@@ -133,9 +133,9 @@ static PG_COLD bool enter_sibling(pid_t pid, const char *how) {
   return proven;
 }
 
-/* Where the shim has no wrapper of vfork() nothing marks its child. */
+/* Without assembly for the machine there is no wrapper of vfork(), and nothing marks a vfork child. */
 static inline void expect_guests(void) {
-#if defined(PG_PRELOAD) && !defined(PG_SEES_VFORK)
+#if defined(PG_PRELOAD) && !PG_HAVE_RAW_SYSCALLS
   pg_state_set(PG_STATE_VM_SHARED);
 #endif
 }

@@ -151,8 +151,12 @@ static int raw_range(unsigned first, unsigned last, unsigned flags) {
   return (int)pg_sys3(SYS_close_range, first, last, flags);
 }
 
-/* A call that fails takes nothing. The kernel may not have it, or a filter may refuse it. */
-static bool can_range(unsigned flags) { return !(flags & ~(UNSHARE | CLOEXEC)) && raw_range(1, 0, 0) == -EINVAL; }
+/* A call that fails takes nothing. The kernel may not have it, or a filter may refuse it: that is asked only if there
+ * is something to take. */
+static bool can_range(unsigned flags) {
+  bool holds = pg_held_any() || (pg_state() & PG_STATE_LOG);
+  return !(flags & ~(UNSHARE | CLOEXEC)) && (!holds || raw_range(1, 0, 0) == -EINVAL);
+}
 
 int pg_call_close_range(unsigned first, unsigned last, unsigned flags) {
   struct pg_window apart = {.open = false}, window = {.open = false};

@@ -292,10 +292,7 @@ void pg_held_take(unsigned first, unsigned last) {
 }
 
 PG_COLD int pg_held_apart(int pidfd) {
-  if (pidfd < 0 || !pg_lift_was_near(pidfd))
-    return pidfd;
-  wait_for_uses(pidfd, true);
-  if (!is_published(pidfd, true))
+  if (pidfd < 0 || !pg_lift_was_near(pidfd) || !is_published(pidfd, true))
     return pidfd;
   int next = pg_held_apart(pg_sys_fcntl(pidfd, F_DUPFD_CLOEXEC, pidfd + 1));
   pg_sys_close(pidfd);

@@ -24,7 +24,7 @@ static bool leads(const posix_spawnattr_t *attr) {
 }
 
 /* Returns the attributes as they are, unless they name a stale group. Then it returns the copy `ret`, with a group that
- * no process can have. So the spawn fails with the error of setpgid(). */
+ * no process can have. So the spawn fails with the error of setpgid(). Inline: most spawns have no attributes. */
 static inline __attribute__((always_inline)) const posix_spawnattr_t *
 with_group(const posix_spawnattr_t *attr, posix_spawnattr_t *ret, struct pg_call call) {
   short flags = 0;

@@ -18,17 +18,19 @@ static bool has_sigchld(const char *mask) {
   return bits & PG_SIGNAL_BIT(SIGCHLD);
 }
 
-/* Reads in small pieces: a signal handler on a small stack may make the first fork of a program. At the first look it
- * is not known yet whether the shim may block signals, so there is no window, but only its lock. */
+/* Reads in small pieces: a signal handler on a small stack may make the first fork of a program. Until it is known that
+ * the shim may block signals there is no window, but only its lock. */
 PG_COLD struct pg_proc_self pg_proc_self_read(void) {
   char chunk[256], line[64];
   size_t len = 0;
   int unseen = 3;                                /* masks, and the count of threads, not seen yet */
   struct pg_proc_self status = {0, true, false}; /* a kernel without seccomp does not write the line */
   struct pg_window window = {.open = false};
-  bool known = pg_filter_can_now(PG_CAN_KNOWN), locked = !known && !pg_is_single_threaded() && pg_window_lock();
-  if (known)
+  bool locked = false;
+  if (pg_filter_can_now(PG_CAN_PIDFD))
     pg_window_open(&window);
+  else
+    locked = !pg_is_single_threaded() && pg_window_lock();
   int fd = pg_sys_openat(AT_FDCWD, "/proc/self/status", PG_READ_FLAGS, 0);
   ssize_t n = -1;
   bool seen = false; /* the line on filters follows those on signals */

@@ -9,5 +9,5 @@ $(OUT)/libtree.a: $(objects)
 
 $(objects): $(OUT)/%.o: $(SRC)/src/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O1 -D_GNU_SOURCE -DPG_PRELOAD -DPG_SEES_VFORK -DPG_VERSION='"tree"' -fPIC \
-	  -fvisibility=hidden -I$(SRC)/src -I$(SRC)/include -c -o $@ $<
+	$(CC) -std=gnu11 -O1 -D_GNU_SOURCE -DPG_PRELOAD -DPG_VERSION='"tree"' -fPIC -fvisibility=hidden \
+	  -I$(SRC)/src -I$(SRC)/include -c -o $@ $<

@@ -524,8 +524,8 @@ static long sleeps(void) {
   return usage.ru_nvcsw;
 }
 
-/* A handler jumps out of kill(), and the thread then makes no call of the kind. The wait for the child may
- * sleep some 1,000 times, which is dear on an emulated processor, but does not spin. */
+/* A handler jumps out of kill(), and the thread then makes no call of the kind. The wait for the child may sleep some
+ * 1,000 times, which is dear on an emulated processor. It does not spin. */
 static void jumped_out_of_kill(void) {
   int slow = 0;
   MUST(signal(SIGUSR1, jump_out_of_kill) != SIG_ERR);
