@@ -374,8 +374,8 @@ PIDGUARD_API int pidguard_set_create(void);
 
 /* Adds a pidfd, or any other descriptor that can be polled: a pipe, a socket, a timer, a signalfd. It must stay open as
  * long as it is a member.
- * Errors: EBADF; EEXIST it is a member; EINVAL set is not a set; ELOOP fd is a set that contains this one, or sets are
- *   nested too deep; ENOSPC /proc/sys/fs/epoll/max_user_watches; ENOMEM. */
+ * Errors: EBADF; EEXIST it is a member; EINVAL set is not a set, or fd is the set itself; ELOOP fd is a set that
+ *   contains this one, or sets are nested too deep; ENOSPC /proc/sys/fs/epoll/max_user_watches; ENOMEM. */
 PIDGUARD_API int pidguard_set_add(int set, int fd);
 
 /* Removes a member. (Closing the last descriptor of a file also removes it. If a copy is left, say in a forked child,
@@ -636,7 +636,7 @@ PIDGUARD_API const char *pidguard_version(void);
 #define PIDGUARD_VERSION_MINOR 2
 #define PIDGUARD_VERSION_PATCH 0
 
-/* Does the preload object protect libc's own names in this process? (It is loaded or linked, and not switched off.) */
+/* Does the preload object protect libc's own names in this process? (It is in front of libc, and not switched off.) */
 PIDGUARD_API bool pidguard_is_preloaded(void);
 
 #ifdef __cplusplus

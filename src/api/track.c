@@ -130,10 +130,4 @@ const char *pidguard_version(void) {
   return TEXT(PIDGUARD_VERSION_MAJOR) "." TEXT(PIDGUARD_VERSION_MINOR) "." TEXT(PIDGUARD_VERSION_PATCH);
 }
 
-bool pidguard_is_preloaded(void) {
-#ifdef PG_PRELOAD
-  return pg_mode() != PG_MODE_OFF;
-#else
-  return false;
-#endif
-}
+bool pidguard_is_preloaded(void) { return pg_mode() != PG_MODE_OFF && !pg_next_is_behind(); }

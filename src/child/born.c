@@ -55,9 +55,8 @@ PG_COLD enum pg_mode pg_child_init(void) {
   }
   if (pg_config.mode != PG_MODE_OFF && pg_config.family)
     pg_state_set(PG_STATE_FAMILY);
-#ifndef PG_PRELOAD
-  pg_state_set(PG_STATE_PIDFDS); /* the API alone does not see what the program opens and closes */
-#endif
+  if (pg_next_is_behind())
+    pg_state_set(PG_STATE_PIDFDS); /* the API alone does not see what the program opens and closes */
   atomic_store_explicit(&pg_child_mode, pg_config.mode, memory_order_release);
   return pg_config.mode;
 }
@@ -70,14 +69,21 @@ void pg_child_environment(void) {
 
 /* ---- Births ---- */
 
-/* known: 0, or the reason why the child has no identity. */
-static int entered(pg_id id, pid_t pid, uint64_t ino, int known, const char *how) {
+static PG_COLD int not_entered(pid_t pid) {
+  uint64_t none;
+  if (pg_id_state(pg_number_find(pid, &none)) >= PG_GONE)
+    return -ECHILD;
   pg_family_born(pid);
-  if (!id) {
-    pg_number_forget(pid);
-    pg_degraded("track", pid, -ENOMEM, "child-not-protected");
-    return -ENOMEM;
-  }
+  pg_number_forget(pid);
+  pg_degraded("track", pid, -ENOMEM, "child-not-protected");
+  return -ENOMEM;
+}
+
+/* known: 0, or the reason why the child has no identity. -ECHILD: it was reaped while it was entered. */
+static int entered(pg_id id, pid_t pid, uint64_t ino, int known, const char *how) {
+  if (PG_UNLIKELY(!id))
+    return not_entered(pid);
+  pg_family_born(pid);
   if (known < 0 && !ino)
     pg_degraded("pid-only", pid, known, "known-by-pid");
   if (pg_log_on(PG_LOG_INFO))
@@ -86,8 +92,8 @@ static int entered(pg_id id, pid_t pid, uint64_t ino, int known, const char *how
 }
 
 /* In one window: opens, verifies and identifies the child, and enters it. -ECHILD: it was reaped already. must: fail if
- * only the PID is known. */
-static int enter_newborn(pid_t pid, const char *how, bool sibling, bool must) {
+ * only the PID is known. since: when its birth began, or 0. */
+static int enter_newborn(pid_t pid, const char *how, bool sibling, bool must, unsigned since) {
   struct pg_window window;
   uint64_t ino;
   pg_id id = 0;
@@ -95,20 +101,13 @@ static int enter_newborn(pid_t pid, const char *how, bool sibling, bool must) {
   int known = pg_reach_newborn(&window, pid, !sibling, &ino);
   bool enters = known != -ECHILD && !(must && known < 0);
   if (enters)
-    id = pg_number_born(pid, ino, sibling ? PG_ID_SIBLING : 0);
+    id = pg_number_born(pid, ino, sibling ? PG_ID_SIBLING : 0, known < 0 ? since : 0);
   pg_window_close(&window);
   return enters ? entered(id, pid, ino, known, how) : known;
 }
 
-static void enter_by_pid(pid_t pid, int why, const char *how, bool sibling) {
-  entered(pg_number_born(pid, 0, sibling ? PG_ID_SIBLING : 0), pid, 0, why, how);
-}
-
-/* Did a wait report the PID since this birth began? A handler has then reaped the newborn child. */
-static bool is_reaped_already(pid_t pid, unsigned forking) {
-  uint64_t ino;
-  pg_id id = pg_number_find(pid, &ino);
-  return forking && pg_id_state(id) >= PG_GONE && !pg_stamp_after(forking & ~1u, pg_id_stamp(id) << 1);
+static int enter_by_pid(pid_t pid, int why, const char *how, bool sibling, unsigned since) {
+  return entered(pg_number_born(pid, 0, sibling ? PG_ID_SIBLING : 0, since), pid, 0, why, how);
 }
 
 /* Has a handler forked since this birth began, and is this its child? */
@@ -125,7 +124,7 @@ static bool is_strangers(pid_t pid) {
  * lives, or is a zombie. */
 static PG_COLD bool enter_sibling(pid_t pid, const char *how) {
   uint64_t ino;
-  if (is_strangers(pid) || enter_newborn(pid, how, true, false) == -ECHILD)
+  if (is_strangers(pid) || enter_newborn(pid, how, true, false, 0) == -ECHILD)
     return false;
   bool proven = !is_strangers(pid);
   if (!proven)
@@ -141,23 +140,22 @@ static inline void expect_guests(void) {
 }
 
 PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
-  unsigned forking = (unsigned)pg_flag(&pg_hot.forking);
+  unsigned since = (unsigned)pg_flag(&pg_hot.forking);
   pg_flag_set(&pg_hot.forking, 0);
   if (pid <= 0) /* a handler has overwritten it */
     return;
   pg_count(births);
   if (!pg_filter_can(PG_CAN_PIDFD)) {
     sibling = sibling || is_copy();
-    if (!sibling && (pg_reach_ask(pid) == -ECHILD || is_reaped_already(pid, forking)))
+    int why = pg_filter_is_untried() ? 0 : -EPERM; /* pg_call_born() finds out whether a filter is there, and tells */
+    if ((!sibling && pg_reach_ask(pid) == -ECHILD) || enter_by_pid(pid, why, how, sibling, since) == -ECHILD)
       pg_child_bury(pid, how);
-    else /* while it is not known whether a filter is in the way, pg_call_born() finds out, and tells */
-      enter_by_pid(pid, pg_filter_is_untried() ? 0 : -EPERM, how, sibling);
     return;
   }
   pg_self_know();
   expect_guests();
   pg_child_collect();
-  if (enter_newborn(pid, how, sibling, false) != -ECHILD)
+  if (enter_newborn(pid, how, sibling, false, since) != -ECHILD)
     return;
   if (!is_copy() || !enter_sibling(pid, how)) /* a copy's newborn is its sibling */
     pg_child_bury(pid, how);
@@ -189,7 +187,7 @@ int pg_child_adopt(pid_t pid) {
     pg_child_identify_all();
   }
   pg_self_know();
-  int r = enter_newborn(pid, "adopt", false, true);
+  int r = enter_newborn(pid, "adopt", false, true, 0);
   if (r == -ECHILD && pg_sys_kill(pid, 0) == -ESRCH)
     return -ESRCH;
   if (r == -ENOSYS || r == -EPERM)
@@ -207,8 +205,8 @@ static bool adopt_listed(pid_t pid) {
   if (pg_id_is_live(pg_number_find(pid, &ino)))
     return false;
   if (!pg_filter_can(PG_CAN_PIDFD))
-    enter_by_pid(pid, -EPERM, "adopt", false);
-  else if (enter_newborn(pid, "adopt", false, false) == -ECHILD)
+    enter_by_pid(pid, -EPERM, "adopt", false, 0);
+  else if (enter_newborn(pid, "adopt", false, false, 0) == -ECHILD)
     return false;
   pg_count(adopted);
   return true;

@@ -16,7 +16,7 @@ PG_HOT bool pg_call_before_fork(void) {
   if (!pg_is_single_threaded())
     pg_window_before_fork();
   pg_self_forks_at_birth = pg_self_forks;
-  pg_flag_set(&pg_hot.forking, (int)(atomic_load_explicit(&pg_hot.tickets, memory_order_relaxed) << 1 | 1));
+  pg_flag_set(&pg_hot.forking, (int)pg_number_now());
   return true;
 }
 

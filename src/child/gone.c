@@ -71,21 +71,29 @@ static void unseen_reaped(pid_t pid) {
     pg_child_bury(pid, "reaped");
 }
 
+/* A filter forbids to ask whose the PID is. Then the wait's word counts, unless a process has the PID again. */
+static bool has_left(pid_t pid) {
+  return pg_reach_ask(pid) != 0 && (!pg_filter_can(PG_CAN_ASK) || pg_sys_kill(pid, 0) == -ESRCH);
+}
+
 void pg_child_reaped(pid_t pid, uint32_t births) {
   uint64_t ino;
   pg_count(reaped);
   pg_id id = pg_number_find(pid, &ino);
   if (!pg_id_is_live(id)) {
     unseen_reaped(pid);
-    return;
+    id = pg_number_find(pid, &ino); /* another thread may have entered the newborn meanwhile */
+    if (PG_LIKELY(!pg_id_is_live(id)))
+      return;
   }
   /* An own child that was entered before the wait began is the one that the wait reaped, also while a call that forks
    * is under way. A tracer also learns of a sibling's end; and by now another thread may have made a new child with
    * that PID. */
-  bool dead = pg_reach_is_entered(id) && !pg_stamp_after(pg_id_stamp(id), births);
+  bool own = pg_reach_is_entered(id);
+  bool dead = own && !pg_stamp_after(pg_id_stamp(id), births);
   if (!dead && pg_filter_can(PG_CAN_PIDFD))
     dead = pg_reach_is_gone(id, ino, false);
-  if (dead)
+  if (dead || (own && has_left(pid)))
     retire(id, "wait");
 }
 

@@ -68,14 +68,15 @@ static bool is_forgotten(pg_id id) {
   return !kept && n > pg_number_retired_max();
 }
 
-static bool look(pid_t pid, struct place *ret) {
+/* least: the first state that counts. */
+static inline bool look_from(enum pg_number_state least, pid_t pid, struct place *ret) {
   for (uint32_t level = 0; level < level_count(); level++) { /* a new level may take what this one had */
     uint32_t mask = mask_of(level), set = set_of(level, pid);
     struct pg_set *sets = sets_at(level), *here = &sets[set];
     PG_UNROLL_8
     for (int way = 0; way < PG_WAYS; way++) {
       pg_id id = atomic_load_explicit(&here->word[way], memory_order_acquire);
-      if (PG_UNLIKELY(pg_id_pid(id) == pid) && pg_id_state(id) > PG_MAKING) {
+      if (PG_UNLIKELY(pg_id_pid(id) == pid) && pg_id_state(id) >= least) {
         *ret = (struct place){&here->word[way], &here[mask + 1].word[way], id};
         return true;
       }
@@ -83,6 +84,8 @@ static bool look(pid_t pid, struct place *ret) {
   }
   return false;
 }
+
+static bool look(pid_t pid, struct place *ret) { return look_from(PG_LIVE, pid, ret); }
 
 static bool is_possible(pid_t pid) { return pid > 0 && pid < PG_PID_LIMIT; }
 
@@ -199,25 +202,25 @@ static bool find_room(pid_t pid, struct place *ret) {
   return (oldest.at && has_room(0, pid, ret, &oldest)) || find_room_below(pid, ret);
 }
 
-static bool enter(pid_t pid, pg_id id, uint64_t ino) {
-  struct place at;
-  const pg_id making = pg_id_make(pid, PG_MAKING, pg_id_stamp(id));
-  do
-    if (look(pid, &at) ? !pg_id_is_live(id) && pg_id_is_live(at.id) : !find_room(pid, &at))
-      return false;
-  while (!swap(&at, making));
-  if (pg_id_is_live(id)) /* a retired PID has no identity, and what its page would cost is saved */
-    atomic_store_explicit(at.ino, ino, memory_order_release);
-  atomic_store_explicit(at.at, id, memory_order_release);
-  return true;
+/* Was the PID retired since then? */
+static bool is_retired(pg_id id, unsigned since) {
+  return since && pg_id_state(id) >= PG_GONE && !pg_stamp_after(since & ~1u, pg_id_stamp(id) << 1);
 }
 
-pg_id pg_number_born(pid_t pid, uint64_t ino, uint64_t flags) {
+/* No look-up sees the child before its identity is there. A handler that reaps it meanwhile does, and retires it. */
+pg_id pg_number_born(pid_t pid, uint64_t ino, uint64_t flags, unsigned since) {
+  struct place at;
   if (!is_possible(pid))
     return 0;
   uint32_t stamp = atomic_fetch_add_explicit(&pg_hot.births, 1, memory_order_relaxed) + 1;
-  pg_id id = pg_id_make(pid, PG_LIVE, stamp) | flags;
-  return enter(pid, id, ino) ? id : 0;
+  const pg_id making = pg_id_make(pid, PG_MAKING, stamp), id = pg_id_make(pid, PG_LIVE, stamp) | flags;
+  do
+    if (look_from(PG_MAKING, pid, &at) ? is_retired(at.id, since) : !find_room(pid, &at))
+      return 0;
+  while (!swap(&at, making));
+  atomic_store_explicit(at.ino, ino, memory_order_release);
+  at.id = making;
+  return swap(&at, id) ? id : 0;
 }
 
 void pg_number_identify(pg_id id, uint64_t ino) {
@@ -239,10 +242,16 @@ pg_id pg_number_retire(pg_id id, bool group) {
   return swap(&at, gone) ? gone : 0;
 }
 
+/* A retired PID has no identity, and what the page of the identity would cost is saved. */
 void pg_number_bury(pid_t pid, bool group) {
-  uint64_t ino;
-  if (is_possible(pid) && !pg_id_is_live(pg_number_find(pid, &ino)))
-    enter(pid, next_gone(pid, group), 0);
+  struct place at;
+  if (!is_possible(pid) || (look(pid, &at) && pg_id_is_live(at.id)))
+    return;
+  pg_id gone = next_gone(pid, group);
+  do
+    if (look_from(PG_MAKING, pid, &at) ? pg_id_is_live(at.id) : !find_room(pid, &at))
+      return;
+  while (!swap(&at, gone));
 }
 
 void pg_number_forget(pid_t pid) {

@@ -68,8 +68,10 @@ pg_id pg_number_find(pid_t pid, uint64_t *ret_ino);
 /* Does the entry with this id still stand? */
 bool pg_number_is(pg_id id);
 
-/* Enters a live child, in the place of whatever was known of its PID. 0: no memory. */
-pg_id pg_number_born(pid_t pid, uint64_t ino, uint64_t flags);
+/* Enters a live child, in the place of whatever was known of its PID. 0: no memory; or its PID was retired since the
+ * birth began, and the entry says so. since: 0, or pg_number_now() at the beginning. It is given if the kernel cannot
+ * be asked whether the child was reaped. Then a handler or another thread has reaped it. */
+pg_id pg_number_born(pid_t pid, uint64_t ino, uint64_t flags, unsigned since);
 /* A child that was known without an identity has one now. */
 void pg_number_identify(pg_id id, uint64_t ino);
 /* The child behind the id was reaped, or its group is empty by now. The new id; 0: another thread was faster. */
@@ -96,6 +98,10 @@ struct pg_entered pg_number_entered(void);
 void pg_number_clear(struct pg_entered by);
 
 static inline uint32_t pg_number_births(void) { return atomic_load_explicit(&pg_hot.births, memory_order_relaxed); }
+/* A point in time, for pg_number_born(): the count of retirements. Never 0. */
+static inline unsigned pg_number_now(void) {
+  return atomic_load_explicit(&pg_hot.tickets, memory_order_relaxed) << 1 | 1;
+}
 /* Was anything ever entered? */
 static inline bool pg_number_used(void) {
   return pg_number_births() || atomic_load_explicit(&pg_hot.tickets, memory_order_relaxed);

@@ -60,6 +60,9 @@ static int refuse_seen(pid_t target, int sig, pid_t witness, struct pg_call call
     return PG_PASS;
   if (!pg_is_single_threaded() && is_own_thread(target))
     return PG_PASS;
+  /* A newborn child has the PID, and is not entered yet. A handler knows it before the call that forks returns. */
+  if (pg_flag(&pg_hot.forking) && pg_reach_ask(target < 0 ? -target : target) == 0)
+    return PG_PASS;
   bool audit = pg_mode() == PG_MODE_AUDIT;
   pg_count(refused);
   if (pg_log_on(PG_LOG_WARN))
@@ -77,8 +80,8 @@ static int ask_family(pid_t target, int sig, struct pg_call call) {
 /* A signal handler may have run since the child was looked up, and may have reaped the child. */
 static int pass(pid_t target, int sig, struct pg_call call) {
   uint64_t ino;
-  bool gone = target > 0 && pg_id_state(pg_number_find(target, &ino)) >= PG_GONE;
-  return gone ? refuse(target, sig, call) : PG_PASS;
+  enum pg_number_state state = pg_id_state(pg_number_find(target > 0 ? target : -target, &ino));
+  return state == PG_GONE || (target > 0 && state == PG_GONE_GROUP) ? refuse(target, sig, call) : PG_PASS;
 }
 
 /* Turns the result of reaching a child into the result of the call. */

@@ -7,6 +7,7 @@
 #include "pidfd/feature.h"
 #include "pidfd/open.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define STACK 32768
@@ -100,6 +101,8 @@ IN_CHILD static int search(struct shared *s) {
     return -ENOENT;
   if (strchr(file, '/'))
     return execute(s, file);
+  if (strlen(file) > NAME_MAX)
+    return -ENAMETOOLONG;
   for (const char *at = s->spawn->path, *end; at; at = *end ? end + 1 : NULL) {
     for (end = at; *end && *end != ':'; end++)
       ;

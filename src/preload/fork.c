@@ -2,6 +2,7 @@
 /* fork and the functions of libc that fork: the child is tracked before the program learns its PID. */
 #include "preload/border.h"
 
+#include <errno.h>
 #include <pty.h>
 #include <unistd.h>
 
@@ -21,8 +22,11 @@ PG_EXPORT_HOT pid_t _Fork(void) {
 #endif
 
 static pid_t fork_pty(int *master, char *name, const struct termios *termp, const struct winsize *winp) {
+  __typeof__(&forkpty) next = pg_next_late(forkpty);
+  if (!next)
+    return errno = ENOSYS, -1;
   bool on = pg_call_before_fork();
-  return pg_call_after_fork(pg_next_late(forkpty)(master, name, termp, winp), on, 0, PG_BIRTH_CLONE, "forkpty");
+  return pg_call_after_fork(next(master, name, termp, winp), on, 0, PG_BIRTH_CLONE, "forkpty");
 }
 
 #define FORKPTY(exported, name)                                                                                        \

@@ -11,13 +11,14 @@
 #include "runtime/config.h"
 #include "runtime/filter.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
 extern _Atomic int pg_log_level; /* PG_LOG_OFF until pg_log_init() */
 
 static inline bool pg_log_on(enum pg_level level) {
-  return PG_UNLIKELY(__atomic_load_n((int *)(void *)&pg_log_level, __ATOMIC_RELAXED) >= (int)level) &&
+  return PG_UNLIKELY(atomic_load_explicit(&pg_log_level, memory_order_relaxed) >= (int)level) &&
          pg_filter_can(PG_CAN_LOG);
 }
 

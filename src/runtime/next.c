@@ -5,6 +5,9 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#ifdef __GLIBC__
+#include <gnu/lib-names.h>
+#endif
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +37,22 @@ static void *find_version(const char *symbol, const char *version, void *found) 
 }
 #endif
 
+/* The object stands behind libc if a library that needs both names libc first. Before glibc 2.34 a library that only a
+ * plugin needs is not among the next ones, either; it has forkpty(). */
+static PG_COLD void *find_behind(const char *symbol) {
+#ifdef __GLIBC__
+  static const char libraries[][16] = {LIBC_SO, "libutil.so.1"};
+#else
+  static const char libraries[][16] = {"libc.so"};
+#endif
+  void *found = NULL;
+  for (size_t i = 0; i < PG_ARRAY_LEN(libraries) && !found; i++) {
+    void *library = dlopen(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
+    found = library ? dlsym(library, symbol) : NULL;
+  }
+  return found;
+}
+
 /* Leaves errno alone. */
 static void *find(const char *symbol, const char *version) {
   int saved = errno;
@@ -44,6 +63,8 @@ static void *find(const char *symbol, const char *version) {
 #else
   (void)version;
 #endif
+  if (!found)
+    found = find_behind(symbol);
   errno = saved;
   return found;
 }
@@ -73,6 +94,8 @@ void pg_next_bind(void) {
   if (!at[FORK])
     pg_next._Fork = pg_next.fork;
 }
+
+bool pg_next_is_behind(void) { return close == pg_next.close; }
 
 void *pg_next_find(_Atomic(void *) *cache, const char *symbol, const char *version) {
   void *found = atomic_load_explicit(cache, memory_order_acquire);

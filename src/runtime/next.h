@@ -94,6 +94,14 @@ static inline bool pg_libc_since(int minor) {
 /* Fills pg_next; may be called again. Leaves errno alone. */
 void pg_next_bind(void);
 
+#ifdef PG_PRELOAD
+/* Do the names of this object reach libc, and not its wrappers? So it is if the object was opened by dlopen(), or
+ * stands behind libc. After pg_next_bind(). */
+bool pg_next_is_behind(void);
+#else
+static inline bool pg_next_is_behind(void) { return true; }
+#endif
+
 /* True: the loader has not relocated this object yet, see PG_EARLY. The code reaches a hidden variable by its distance,
  * with every compiler. Before relocation its value is 0. */
 #ifdef PG_PRELOAD

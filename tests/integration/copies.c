@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* More than one copy of the shim in one program: linked and preloaded, preloaded twice, or under other names. The API's
  * own object may also be beside the preloaded one. Only one table acts: each birth and each refusal is counted once.
- * Arguments: puppet, linked, both, a program with cases. */
+ * Arguments: puppet, linked, both, a program with cases, and `both` linked so that the shim stands
+ * behind libc. */
 #define _GNU_SOURCE
 #include "dialogue.h"
 
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *plain_path, *linked_path, *both_path, *cases_path;
+static const char *plain_path, *linked_path, *both_path, *cases_path, *behind_path;
 static char folder[] = "/tmp/pidguard-copies-XXXXXX";
 
 /* Copies the shim into a folder of the test's own, under its own name or another. */
@@ -109,15 +110,15 @@ static void preloaded_twice(void) {
   story(linked_path, list);
 }
 
-static void play_both(const char *preload) {
-  const char *const argv[] = {both_path, NULL};
+static void play_both(const char *program, const char *preload) {
+  const char *const argv[] = {program, NULL};
   struct pg_test_command command = {.argv = argv, .preload = preload};
   struct pg_test_process process;
   struct pg_test_outcome outcome;
   struct pg_test_stranger stranger;
   char line[128] = "";
   int births = -1, preloaded = -1, child = -1, results[2] = {9, 9}, errors[2] = {0, 0};
-  if (!PG_CHECK(pg_test_start(&command, &process) == 0, "cannot start %s", both_path))
+  if (!PG_CHECK(pg_test_start(&command, &process) == 0, "cannot start %s", program))
     return;
   pg_test_read_line(&process, line, sizeof line);
   PG_CHECK(sscanf(line, "table %d %d", &births, &preloaded) == 2 && births == (preload != NULL) && preloaded == births,
@@ -144,8 +145,10 @@ static void play_both(const char *preload) {
   pg_test_outcome_free(&outcome);
 }
 
-static void api_alone(void) { play_both(NULL); }
-static void api_and_preload(void) { play_both(pg_test_preload()); }
+static void api_alone(void) { play_both(both_path, NULL); }
+static void api_and_preload(void) { play_both(both_path, pg_test_preload()); }
+static void behind_libc(void) { play_both(behind_path, NULL); }
+static void behind_and_preload(void) { play_both(behind_path, pg_test_preload()); }
 
 /* The shim is loaded system-wide, by /etc/ld.so.preload. Here that file is in a file system of the test's own. */
 static void system_wide(void) {
@@ -209,7 +212,7 @@ static void at_end(void) {
 }
 
 void pg_test_plan(int argc, char **argv) {
-  if (argc < 5)
+  if (argc < 6)
     return;
   pg_test_need_take_pid();
   if (!pg_test_preload())
@@ -218,6 +221,7 @@ void pg_test_plan(int argc, char **argv) {
   linked_path = argv[2];
   both_path = argv[3];
   cases_path = argv[4];
+  behind_path = argv[5];
   if (!mkdtemp(folder))
     pg_test_skip_all("the test cannot make a folder in /tmp");
   pg_test_add("copies", "linked", linked_alone);
@@ -227,6 +231,8 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("copies", "preloaded-twice", preloaded_twice);
   pg_test_add("copies", "api-alone", api_alone);
   pg_test_add("copies", "api-and-preload", api_and_preload);
+  pg_test_add("copies", "behind-libc", behind_libc);
+  pg_test_add("copies", "behind-and-preload", behind_and_preload);
   pg_test_add("copies", "ld.so.preload", system_wide);
   pg_test_add("copies", "loader", by_loader);
   pg_test_add("copies", "end", at_end);

@@ -7,6 +7,7 @@
 #include "dialogue.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const char *filter_path, *cases_path;
+static const char *filter_path, *cases_path, *early_path;
 static const char *const no_filter[] = {"FILTER_WAY=none", NULL}; /* the program installs no filter of its own */
 static char list_path[] = "/tmp/pidguard-filter-XXXXXX";
 
@@ -265,6 +266,56 @@ static void protection_stays_on(void) {
   puppet_prefix = NULL;
 }
 
+/* Plays `early` once, each of whose PIDs goes to a stranger. Returns how many strangers were hit, or -1. */
+static int strangers_hit(const char *how, const char *answer, const char *preload) {
+  const char *const argv[] = {early_path, how, answer, NULL};
+  struct pg_test_command command = {.argv = argv, .preload = preload};
+  struct pg_test_process process;
+  struct pg_test_outcome outcome;
+  struct pg_test_stranger stranger;
+  char line[64];
+  int hit = 0, pid, rounds = 0;
+  if (pg_test_start(&command, &process) != 0)
+    return -1;
+  for (; pg_test_read_line(&process, line, sizeof line) >= 0 && sscanf(line, "ready %d", &pid) == 1 && pid > 1;
+       rounds++) {
+    int error = pg_test_take_pid(pid, PG_TEST_ALONE, &stranger);
+    PG_CHECK(error == 0, "no stranger can take the PID: %s", strerror(-error));
+    pg_test_write_line(&process, "go");
+    pg_test_read_line(&process, line, sizeof line);
+    if (error)
+      continue;
+    hit += pg_test_stranger_got(&stranger, SIGTERM);
+    pg_test_stranger_release(&stranger);
+  }
+  pg_test_finish(&process, &outcome);
+  pg_test_kill_leftovers();
+  bool skipped = pg_test_exited(&outcome, PG_TEST_SKIPPED);
+  if (skipped)
+    pg_test_skip("no filter can be installed here");
+  PG_CHECK(skipped || (pg_test_exited(&outcome, 0) && rounds == 10), "%s %s: status %#x, %d rounds, \"%s\"", how,
+           answer, (unsigned)outcome.status, rounds, outcome.err);
+  pg_test_outcome_free(&outcome);
+  return skipped ? -1 : hit;
+}
+
+/* The shim may not ask the kernel who was reaped, so a wait's word counts. */
+static void reaped_early(void) {
+  static const char *const hows[] = {"vfork", "fork", "thread"}, *const answers[] = {"errno", "kill"};
+  int error = pg_test_probe_take_pid();
+  if (error) {
+    pg_test_skip("the test cannot choose a PID here (clone3 with set_tid): %s", strerror(-error));
+    return;
+  }
+  for (int i = 0; i < 6; i++) {
+    const char *how = hows[i / 2], *answer = answers[i % 2];
+    int plain = strangers_hit(how, answer, NULL);
+    int shim = plain < 0 || !pg_test_preload() ? 0 : strangers_hit(how, answer, pg_test_preload());
+    PG_CHECK(plain < 0 || (plain == 10 && shim == 0), "%s, %s: %d strangers hit without the shim, %d with it", how,
+             answer, plain, shim);
+  }
+}
+
 /* The shim must not report a filter that allows everything, but must report one that refuses pidfds. */
 static void told(void) {
   static const char *const env[] = {"FILTER_WAY=none", "PIDGUARD_DEBUG=warn", NULL};
@@ -330,6 +381,7 @@ void pg_test_plan(int argc, char **argv) {
   filter_path = argv[1];
   cases_path = argv[2];
   puppet_path = argv[3];
+  early_path = argv[4];
   int fd = mkstemp(list_path);
   if (fd < 0)
     pg_test_skip_all("the test cannot make a file in /tmp: %s", strerror(errno));
@@ -376,6 +428,7 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("allow", "-unshared-no-proc", allow);
   pg_test_add("kill", "core", no_core);
   pg_test_add("allow", "stale", protection_stays_on);
+  pg_test_add("own", "reaped-early", reaped_early);
   pg_test_add("log", "degraded", told);
   pg_test_add("log", "-many-install", told_after_many);
   pg_test_add("log", "-forked-while-installing", told_by_forked);

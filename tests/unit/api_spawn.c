@@ -94,6 +94,12 @@ static void path_search(void) {
   CHECK_ERRNO(pidguard_spawn("./sh", argv, environ, NULL, 0), ENOENT); /* a path is not searched for */
   CHECK_ERRNO(pidguard_spawn("no-such-program-here", argv, environ, NULL, 0), ENOENT);
   CHECK_ERRNO(pidguard_spawn("", argv, environ, NULL, 0), ENOENT);
+  char name[300];
+  memset(name, 'n', sizeof name);
+  name[256] = '\0';
+  CHECK_ERRNO(pidguard_spawn(name, argv, environ, NULL, 0), ENAMETOOLONG);
+  name[255] = '\0';
+  CHECK_ERRNO(pidguard_spawn(name, argv, environ, NULL, 0), ENOENT);
   CHECK_ERRNO(pidguard_spawn("/dev/null", argv, environ, NULL, 0), EACCES);
   setenv("PATH", "/dev:/no/such/directory", 1);
   CHECK_ERRNO(pidguard_spawn("null", argv, environ, NULL, 0), EACCES); /* the file is found, but it is not executable */

@@ -35,7 +35,7 @@ static pg_id enter(pid_t pid, uint64_t *ret_ino) {
   struct pg_window window;
   pg_window_open(&window);
   int known = pg_reach_newborn(&window, pid, true, ret_ino);
-  pg_id id = pg_number_born(pid, *ret_ino, 0);
+  pg_id id = pg_number_born(pid, *ret_ino, 0, 0);
   pg_window_close(&window);
   PG_CHECK(known == 0 && id, "%d is entered: %d", pid, known);
   return id;

@@ -63,7 +63,7 @@ static void step(uint64_t n) {
   switch (roll(6)) {
   case 0:
   case 1: /* the PID is born, whatever was there */
-    PG_CHECK((id = pg_number_born(pid, n, 0)) && pg_id_is_live(id), "born");
+    PG_CHECK((id = pg_number_born(pid, n, 0, 0)) && pg_id_is_live(id), "born");
     model[pid].state = PG_LIVE;
     model[pid].ino = n;
     break;
@@ -109,6 +109,21 @@ static void random_steps(void) {
   }
 }
 
+/* A birth whose child was reaped since it began enters nothing, unless the kernel says that the child lives. */
+static void born_late(void) {
+  uint64_t ino;
+  unsigned before = pg_number_now();
+  pg_number_bury(7, false);
+  unsigned after = pg_number_now();
+  PG_CHECK(!pg_number_born(7, 1, 0, before) && pg_id_state(pg_number_find(7, &ino)) == PG_GONE, "reaped since");
+  PG_CHECK(pg_id_is_live(pg_number_born(7, 1, 0, after)), "reaped before");
+  pg_number_bury(7, false);
+  PG_CHECK(pg_id_is_live(pg_number_find(7, &ino)), "a living entry stays");
+  PG_CHECK(pg_number_retire(pg_number_find(7, &ino), true) && !pg_number_born(7, 1, 0, after), "retired since");
+  PG_CHECK(pg_id_is_live(pg_number_born(7, 1, 0, 0)), "the kernel was asked");
+  pg_number_forget(7);
+}
+
 static int seen;
 static void count(pg_id id, uint64_t ino, void *arg) {
   (void)arg;
@@ -122,7 +137,7 @@ static void many_live(void) {
   uint64_t ino;
   int met = 0;
   for (int pid = 1; pid <= MANY; pid++)
-    PG_CHECK(pg_number_born(pid * 7, (uint64_t)pid * 21, 0) != 0, "%d is born", pid);
+    PG_CHECK(pg_number_born(pid * 7, (uint64_t)pid * 21, 0, 0) != 0, "%d is born", pid);
   for (int pid = 1; pid <= MANY; pid++)
     PG_CHECK(pg_id_is_live(pg_number_find(pid * 7, &ino)) && ino == (uint64_t)pid * 21, "%d is there", pid);
   seen = 0;
@@ -164,7 +179,7 @@ static int lost_among_living(int distance) {
   for (int i = 1; i <= FEW; i++)
     pg_number_bury(i * distance, false);
   for (int i = FEW + 1; i <= MANY; i++)
-    if (!pg_number_born(i * distance, 1, 0))
+    if (!pg_number_born(i * distance, 1, 0, 0))
       return MANY;
   for (int i = 1; i <= FEW; i++)
     lost += !pg_number_find(i * distance, &ino);
@@ -238,11 +253,11 @@ static int has_half_a_level(void) {
   enum { MANY = 8 * PG_HOT_SETS * PG_WAYS };
   uint64_t ino;
   for (pid_t pid = 2; !atomic_load(&pg_hot.levels) && pid < MANY; pid++)
-    pg_number_born(pid, 1, 0);
+    pg_number_born(pid, 1, 0, 0);
   atomic_store(&pg_hot.levels, 0);
   pg_number_levels[0].mask = 0;
   for (pid_t pid = MANY; pid < 2 * MANY; pid++)
-    if (!pg_number_born(pid, 1, 0) || !pg_number_find(pid, &ino))
+    if (!pg_number_born(pid, 1, 0, 0) || !pg_number_find(pid, &ino))
       return 1;
   return atomic_load(&pg_hot.levels) == 0;
 }
@@ -251,8 +266,9 @@ static void half_a_level(void) { in_child(has_half_a_level); }
 static void bounds(void) {
   uint64_t ino;
   PG_CHECK(!pg_number_find(0, &ino) && !pg_number_find(-1, &ino) && !pg_number_find(PG_PID_LIMIT, &ino), "find");
-  PG_CHECK(!pg_number_born(PG_PID_LIMIT, 1, 0) && !pg_number_born(-5, 1, 0) && !pg_number_born(0, 1, 0), "born");
-  pg_id id = pg_number_born(PG_PID_LIMIT - 1, 7, 0);
+  PG_CHECK(!pg_number_born(PG_PID_LIMIT, 1, 0, 0) && !pg_number_born(-5, 1, 0, 0) && !pg_number_born(0, 1, 0, 0),
+           "born");
+  pg_id id = pg_number_born(PG_PID_LIMIT - 1, 7, 0, 0);
   PG_CHECK(id && pg_number_find(PG_PID_LIMIT - 1, &ino) == id && ino == 7, "the last PID");
   pg_number_set_retired_max(0);
   PG_CHECK(pg_number_retire(id, false) && !pg_number_find(PG_PID_LIMIT - 1, &ino),
@@ -267,6 +283,7 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("number", "a level that another thread has begun is finished", half_a_level);
   pg_test_add("number", "retired PIDs are remembered among many children", among_the_living);
   pg_test_add("number", "retired PIDs at any distance are remembered", any_distance); /* before there are more levels */
+  pg_test_add("number", "a birth is late for a child that was reaped meanwhile", born_late);
   pg_test_add("number", "random steps like the model", random_steps);
   pg_test_add("number", "more live children than fit a level", many_live);
   pg_test_add("number", "the latest retired PIDs are remembered", the_latest);

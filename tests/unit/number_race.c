@@ -25,7 +25,7 @@ static void *racer(void *arg) {
     pg_id id = pg_number_find(any, &ino);
     if (id && (pg_id_pid(id) != any || (pg_id_is_live(id) && ino % 1000 != (uint64_t)any)))
       atomic_fetch_add(&wrong, 1); /* the identity of another process */
-    if (what == 0 && !pg_number_born(own, i * 1000 + (uint64_t)own, 0))
+    if (what == 0 && !pg_number_born(own, i * 1000 + (uint64_t)own, 0, 0))
       atomic_fetch_add(&wrong, 1);
     else if (what == 1 && id)
       pg_number_retire(id, rng & 1);

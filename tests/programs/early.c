@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* Children that are reaped while the call that makes them is still under way, or by a wait that began before it.
+ *     early vfork|fork|thread errno|kill
+ * vfork, fork: a handler of SIGCHLD reaps. thread: a second thread reaps; it stays in waitpid(-1), because a second
+ * child lives on. A filter of the program's own answers pidfd_open, pidfd_send_signal and waitid by EPERM, or kills.
+ * Ten times the program prints "ready PID" and reads a line. Then it sends SIGTERM to the PID, and prints
+ * "kill RETURN ERRNO". An ordinary program: it knows nothing of pidguard. Status 77: no filter can be installed. */
+#define _GNU_SOURCE
+#include "raw.h"
+#include "say.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+static volatile pid_t reaped;
+
+static void on_child(int sig) {
+  int saved = errno;
+  pid_t pid;
+  (void)sig;
+  while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+    reaped = pid;
+  errno = saved;
+}
+
+static void *reap(void *unused) {
+  for (;;) {
+    pid_t pid = waitpid(-1, NULL, 0);
+    if (pid > 0)
+      reaped = pid;
+    else
+      usleep(100);
+  }
+  return unused;
+}
+
+#define ANSWER(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), BPF_STMT(BPF_RET | BPF_K, answer)
+
+static bool install(uint32_t answer) {
+  struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), ANSWER(SYS_pidfd_open),
+                               ANSWER(SYS_pidfd_send_signal), ANSWER(SYS_waitid),
+                               BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  struct sock_fprog program = {sizeof code / sizeof *code, code};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static pid_t make(bool by_vfork) {
+  pid_t pid = by_vfork ? vfork() : fork();
+  if (pid == 0)
+    _exit(0);
+  return pid;
+}
+
+int main(int argc, char **argv) {
+  char line[16];
+  if (argc != 3)
+    return 2;
+  if (!install(strcmp(argv[2], "kill") == 0 ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM))
+    return 77;
+  pid_t stays = fork();
+  while (stays == 0)
+    pause();
+  pthread_t thread;
+  struct sigaction action = {.sa_handler = on_child, .sa_flags = SA_RESTART};
+  bool by_thread = strcmp(argv[1], "thread") == 0;
+  if (stays <= 1 || (by_thread ? pthread_create(&thread, NULL, reap, NULL) : sigaction(SIGCHLD, &action, NULL)) != 0)
+    return 2;
+  for (int i = 0; i < 10; i++) {
+    reaped = 0;
+    pid_t pid = make(strcmp(argv[1], "vfork") == 0);
+    if (pid <= 1)
+      return 2;
+    while (reaped != pid)
+      usleep(100);
+    say("ready %d\n", (int)pid);
+    if (read(STDIN_FILENO, line, sizeof line) <= 0)
+      return 2;
+    int result = kill(pid, SIGTERM);
+    say("kill %d %d\n", result, errno);
+  }
+  kill(stays, SIGKILL);
+  return 0;
+}
