@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What an object with RTLD_DEEPBIND calls goes past the shim, and the log says so. With PIDGUARD_DEEPBIND=clear it does
- * not go past. The test has a program of this project, and PHP with its extension posix. Arguments: the program, its
- * module's name. */
+ * not go past. The test has a program of this project, and PHP with its extension posix.
+ * A module may also be alone in needing a library. Arguments: the program, its module's name; such a program, and the
+ * path of its module. */
 #define _GNU_SOURCE
 #include "pg_test.h"
 
@@ -9,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *program, *module;
+static const char *program, *module, *pty_program, *pty_module;
 
 static const char *const keeps[] = {"PIDGUARD_DEBUG=warn", NULL};
 static const char *const clears[] = {"PIDGUARD_DEBUG=warn", "PIDGUARD_DEEPBIND=clear", NULL};
@@ -85,6 +86,18 @@ static void php(void) {
     pg_test_skip("this php has no posix or no pcntl");
 }
 
+static void forkpty_for_module(void) {
+  const char *const argv[] = {pty_program, pty_module, NULL};
+  for (int with = 0; with < 2; with++) {
+    struct pg_test_command command = {.argv = argv, .preload = with ? pg_test_preload() : NULL};
+    struct pg_test_outcome outcome;
+    pg_test_run(&command, &outcome);
+    PG_CHECK(pg_test_exited(&outcome, 7), "%s the shim: status %#x \"%s\" \"%s\"", with ? "with" : "without",
+             (unsigned)outcome.status, outcome.out, outcome.err);
+    pg_test_outcome_free(&outcome);
+  }
+}
+
 void pg_test_plan(int argc, char **argv) {
   pg_test_need_take_pid();
 #ifndef __GLIBC__
@@ -92,10 +105,13 @@ void pg_test_plan(int argc, char **argv) {
 #elif !defined __x86_64__ && !defined __aarch64__
   pg_test_skip_all("the shim has no dlopen() for this architecture");
 #endif
-  if (argc < 3)
+  if (argc < 5)
     pg_test_skip_all("no program");
   program = argv[1];
   module = argv[2];
+  pty_program = argv[3];
+  pty_module = argv[4];
   pg_test_add("deepbind", "own", own);
   pg_test_add("deepbind", "php", php);
+  pg_test_add("deepbind", "forkpty-for-module", forkpty_for_module);
 }
