@@ -130,4 +130,8 @@ const char *pidguard_version(void) {
   return TEXT(PIDGUARD_VERSION_MAJOR) "." TEXT(PIDGUARD_VERSION_MINOR) "." TEXT(PIDGUARD_VERSION_PATCH);
 }
 
+#ifdef PG_PRELOAD
 bool pidguard_is_preloaded(void) { return pg_mode() != PG_MODE_OFF && !pg_next_is_behind(); }
+#else
+bool pidguard_is_preloaded(void) { return false; }
+#endif

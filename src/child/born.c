@@ -74,7 +74,6 @@ static PG_COLD int not_entered(pid_t pid) {
   if (pg_id_state(pg_number_find(pid, &none)) >= PG_GONE)
     return -ECHILD;
   pg_family_born(pid);
-  pg_number_forget(pid);
   pg_degraded("track", pid, -ENOMEM, "child-not-protected");
   return -ENOMEM;
 }
@@ -148,7 +147,8 @@ PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
   if (!pg_filter_can(PG_CAN_PIDFD)) {
     sibling = sibling || is_copy();
     int why = pg_filter_is_untried() ? 0 : -EPERM; /* pg_call_born() finds out whether a filter is there, and tells */
-    if ((!sibling && pg_reach_ask(pid) == -ECHILD) || enter_by_pid(pid, why, how, sibling, since) == -ECHILD)
+    int asked = sibling ? -EOPNOTSUPP : pg_reach_ask(pid);
+    if (asked == -ECHILD || enter_by_pid(pid, why, how, sibling, asked == 0 ? 0 : since) == -ECHILD)
       pg_child_bury(pid, how);
     return;
   }

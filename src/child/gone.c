@@ -40,7 +40,7 @@ pg_id pg_child_found_gone(pg_id id) {
   return gone;
 }
 
-/* Births also enter their PID in a window, so one PID never has two entries. */
+/* Births also enter their PID in a window, where pidfds are allowed. So one PID never has two entries. */
 void pg_child_bury(pid_t pid, const char *how) {
   bool group = group_may_live(pid);
   struct pg_window window;

@@ -238,7 +238,8 @@ pg_id pg_number_retire(pg_id id, bool group) {
   struct place at;
   if (!look_for(id, &at))
     return 0;
-  pg_id gone = next_gone(pg_id_pid(id), group);
+  bool is_end_of_group = pg_id_state(id) == PG_GONE_GROUP && !group; /* no child was reaped, so it is no new ticket */
+  pg_id gone = is_end_of_group ? pg_id_make(pg_id_pid(id), PG_GONE, pg_id_stamp(id)) : next_gone(pg_id_pid(id), group);
   return swap(&at, gone) ? gone : 0;
 }
 

@@ -7,13 +7,13 @@
  * entry.
  *
  *   from         event                              to           effect
- *   any          pg_number_born                     MAKING       find() does not see it yet
+ *   any          pg_number_born, unless reaped      MAKING       find() does not see it yet
  *   MAKING       pg_number_born, in the end         LIVE         stamp: the count of births
  *   LIVE         pg_number_retire, group may live   GONE_GROUP   stamp: the next ticket
  *   LIVE         pg_number_retire                   GONE         stamp: the next ticket
  *   not LIVE     pg_number_bury (a child unseen)    GONE(_GROUP) stamp: the next ticket
- *   GONE_GROUP   pg_number_retire, group is empty   GONE         stamp: the next ticket
- *   any          pg_number_forget                   -
+ *   GONE_GROUP   pg_number_retire, group is empty   GONE         the stamp that it has
+ *   not MAKING   pg_number_forget                   -
  *   GONE(_GROUP) as many later tickets as are kept  -            by itself: find() ignores it
  *
  * Entries live in sets of eight. The first level of sets is on the hot page. A birth that finds its set there full

@@ -60,9 +60,6 @@ static int refuse_seen(pid_t target, int sig, pid_t witness, struct pg_call call
     return PG_PASS;
   if (!pg_is_single_threaded() && is_own_thread(target))
     return PG_PASS;
-  /* A newborn child has the PID, and is not entered yet. A handler knows it before the call that forks returns. */
-  if (pg_flag(&pg_hot.forking) && pg_reach_ask(target < 0 ? -target : target) == 0)
-    return PG_PASS;
   bool audit = pg_mode() == PG_MODE_AUDIT;
   pg_count(refused);
   if (pg_log_on(PG_LOG_WARN))

@@ -45,9 +45,15 @@ static PG_COLD void *find_behind(const char *symbol) {
 #else
   static const char libraries[][16] = {"libc.so"};
 #endif
+  union {
+    void *found;
+    __typeof__(&dlopen) call;
+  } open = {dlsym(RTLD_NEXT, "dlopen")}; /* not the shim's own */
   void *found = NULL;
-  for (size_t i = 0; i < PG_ARRAY_LEN(libraries) && !found; i++) {
-    void *library = dlopen(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
+  if (!open.found)
+    open.found = dlsym(RTLD_DEFAULT, "dlopen");
+  for (size_t i = 0; i < PG_ARRAY_LEN(libraries) && open.found && !found; i++) {
+    void *library = open.call(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
     found = library ? dlsym(library, symbol) : NULL;
   }
   return found;
@@ -95,7 +101,8 @@ void pg_next_bind(void) {
     pg_next._Fork = pg_next.fork;
 }
 
-bool pg_next_is_behind(void) { return close == pg_next.close; }
+/* Before glibc 2.34 libpthread has some of the names as well, but not this one. */
+bool pg_next_is_behind(void) { return wait4 == pg_next.wait4; }
 
 void *pg_next_find(_Atomic(void *) *cache, const char *symbol, const char *version) {
   void *found = atomic_load_explicit(cache, memory_order_acquire);

@@ -376,7 +376,7 @@ static void remove_list(void) { unlink(list_path); }
 static void absent(void) { pg_test_skip("%s is not installed", pg_test_name()); }
 
 void pg_test_plan(int argc, char **argv) {
-  if (argc < 4)
+  if (argc < 5)
     return;
   filter_path = argv[1];
   cases_path = argv[2];

@@ -362,51 +362,6 @@ static void descriptors_shared(void) {
   note("signals that failed: %d, waits: %d", failed, lost);
 }
 
-/* A handler runs when the child of vfork() lets its parent go on. It knows the PID before vfork() returns. An earlier
- * child had that PID. */
-static volatile pid_t newborn;
-static int seen_by_handler[5];
-static void uses_newborn(int sig) {
-  int saved = errno;
-  (void)sig;
-  MUST(newborn > 1);
-  seen_by_handler[0] = kill(newborn, 0);
-  seen_by_handler[1] = getpgid(newborn) > 0;
-  seen_by_handler[2] = kill(-newborn, 0) < 0 ? errno : 0;
-  seen_by_handler[3] = sched_getscheduler(newborn);
-  seen_by_handler[4] = kill(newborn, SIGTERM);
-  errno = saved;
-}
-
-static void newborn_has_old_number(void) {
-  struct sigaction action = {.sa_handler = uses_newborn};
-  pid_t old = fork_exiting(0), pid = 0;
-  int status = 0;
-  MUST(waitpid(old, NULL, 0) == old && sigaction(SIGUSR1, &action, NULL) == 0);
-  for (int tries = 0; tries < 50 && pid != old; tries++) {
-    if (next_pid_is(old) != 1)
-      skip("the test cannot choose PIDs here (ns_last_pid)");
-    pid = vfork();
-    if (pid == 0) {
-      newborn = (pid_t)raw_call(SYS_getpid, 0, 0, 0, 0, 0);
-      raw_call(SYS_kill, raw_call(SYS_getppid, 0, 0, 0, 0, 0), SIGUSR1, 0, 0, 0);
-      execl("/proc/self/exe", "same_corners", "-pauses", (char *)NULL);
-      _exit(1);
-    }
-    MUST(pid > 1 && waitpid(pid, &status, 0) == pid);
-  }
-  if (pid != old)
-    skip("another process was always faster");
-  note("kill %d, getpgid %d, killpg %d, sched_getscheduler %d, kill %d, %s", seen_by_handler[0], seen_by_handler[1],
-       seen_by_handler[2], seen_by_handler[3], seen_by_handler[4], status_text(status));
-}
-
-static void pauses(void) {
-  alarm(10);
-  for (;;)
-    pause();
-}
-
 const struct test_case cases[] = {
     {"arguments_living", arguments_living},
     {"arguments_retired", arguments_retired},
@@ -423,8 +378,6 @@ const struct test_case cases[] = {
     {"forked_by_instruction", forked_by_instruction},
     {"thread_has_old_number", thread_has_old_number},
     {"own_thread_has_old_number", own_thread_has_old_number},
-    {"newborn_has_old_number", newborn_has_old_number},
-    {"-pauses", pauses},
     {"descriptors-shared", descriptors_shared},
     {NULL, NULL},
 };

@@ -51,8 +51,9 @@ static void agrees(int pid) {
 }
 
 static void model_retire(int pid, bool group) {
+  if (model[pid].state != PG_GONE_GROUP || group)
+    model[pid].nth = ++retirements;
   model[pid].state = group ? PG_GONE_GROUP : PG_GONE;
-  model[pid].nth = ++retirements;
 }
 
 static void step(uint64_t n) {
@@ -79,8 +80,10 @@ static void step(uint64_t n) {
     if (roll(8) == 0) {
       bool lives = pg_id_is_live(pg_number_find(pid, &ino));
       pg_number_bury(pid, group);
-      if (!lives)
+      if (!lives) {
+        model[pid].state = PG_UNKNOWN;
         model_retire(pid, group);
+      }
     }
     break;
   default: /* the PID is forgotten */
@@ -121,6 +124,11 @@ static void born_late(void) {
   PG_CHECK(pg_id_is_live(pg_number_find(7, &ino)), "a living entry stays");
   PG_CHECK(pg_number_retire(pg_number_find(7, &ino), true) && !pg_number_born(7, 1, 0, after), "retired since");
   PG_CHECK(pg_id_is_live(pg_number_born(7, 1, 0, 0)), "the kernel was asked");
+  pg_number_retire(pg_number_find(7, &ino), true);
+  after = pg_number_now();
+  PG_CHECK(pg_number_retire(pg_number_find(7, &ino), false) && pg_id_state(pg_number_find(7, &ino)) == PG_GONE,
+           "the group has ended");
+  PG_CHECK(pg_id_is_live(pg_number_born(7, 1, 0, after)), "the end of a group is no reaped child");
   pg_number_forget(7);
 }
 
