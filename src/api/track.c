@@ -14,8 +14,8 @@
 #define CALL(name) ((struct pg_call){name, __builtin_return_address(0)})
 
 pid_t pidguard_fork(void) {
-  bool on = pg_call_before_fork();
-  return pg_call_after_fork(pg_next.fork(), on, 0, PG_BIRTH_CLONE, "pidguard_fork");
+  unsigned since = pg_call_before_fork();
+  return pg_call_after_fork(pg_next.fork(), since, 0, PG_BIRTH_CLONE, "pidguard_fork");
 }
 
 /* Runs in the child until the parent has the pidfd. Otherwise the child could end and be reaped before. The child also

@@ -138,8 +138,7 @@ static inline void expect_guests(void) {
 #endif
 }
 
-PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling) {
-  unsigned since = (unsigned)pg_flag(&pg_hot.forking);
+PG_HOT void pg_child_born(pid_t pid, const char *how, bool sibling, unsigned since) {
   pg_flag_set(&pg_hot.forking, 0);
   if (pid <= 0) /* a handler has overwritten it */
     return;

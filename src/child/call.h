@@ -56,16 +56,19 @@ void pg_call_after_filter(int whose, bool installed, const void *program);
 
 /* Before a clone by the program itself. The flags tell what the child shares. */
 void pg_call_before_clone(uint64_t flags);
-/* Around a call that forks inside. `on` comes from the first half; the PID is passed through. flags: of clone(). */
-bool pg_call_before_fork(void);
+/* Around a call that forks inside. `since` comes from the first half, and stays in the caller's frame, because a
+ * handler may fork meanwhile. 0: the shim is off here. Else see pg_number_now(). The PID is passed through. flags: of
+ * clone().
+ */
+unsigned pg_call_before_fork(void);
 /* The parent's half, for calls that return in the parent alone. */
-void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const char *how);
-static inline pid_t pg_call_after_fork(pid_t pid, bool on, int flags, enum pg_birth birth, const char *how) {
+void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const char *how, unsigned since);
+static inline pid_t pg_call_after_fork(pid_t pid, unsigned since, int flags, enum pg_birth birth, const char *how) {
   if (pid == 0 && pg_mode() != PG_MODE_OFF)
     pg_child_forked(flags);
-  else if (pid > 0 && on)
-    pg_call_born(pid, flags & CLONE_PARENT, birth, how);
-  else if (on)
+  else if (pid > 0 && since)
+    pg_call_born(pid, flags & CLONE_PARENT, birth, how, since);
+  else if (since)
     pg_flag_set(&pg_hot.forking, 0);
   return pid;
 }

@@ -7,17 +7,17 @@
 
 #include <sched.h>
 
-PG_HOT bool pg_call_before_fork(void) {
+PG_HOT unsigned pg_call_before_fork(void) {
   if (pg_mode() == PG_MODE_OFF || pg_is_guest())
-    return false;
+    return 0;
   pg_child_look_back();
   if (pg_held_any()) /* the child would have copies, and each makes the fork dearer */
     pg_held_let_go(PG_HELD_FOR_ONE);
   if (!pg_is_single_threaded())
     pg_window_before_fork();
   pg_self_forks_at_birth = pg_self_forks;
-  pg_flag_set(&pg_hot.forking, (int)pg_number_now());
-  return true;
+  pg_flag_set(&pg_hot.forking, 1);
+  return pg_number_now();
 }
 
 void pg_call_before_clone(uint64_t flags) {
@@ -41,9 +41,9 @@ void pg_call_before_clone(uint64_t flags) {
 
 /* A filter from before the exec is tried now, as the program has just made a process by this very call. A PID <= 0: a
  * handler has overwritten it. */
-PG_HOT void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const char *how) {
+PG_HOT void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const char *how, unsigned since) {
   bool knew = pg_filter_can(PG_CAN_PIDFD), untried = !knew && pg_filter_is_untried();
-  pg_child_born(pid, how, sibling);
+  pg_child_born(pid, how, sibling, since);
   if (PG_LIKELY(knew) || pid <= 0)
     return;
   if (pg_filter_find_out(birth, pid))

@@ -107,7 +107,7 @@ void pg_call_pidfd_spawned(int fd, const char *how) {
   else if (pg_pidfd_info(fd, PG_PIDFD_INFO_PID, &info) < 0)
     info.pid = 0;
   if (info.pid && info.pid < PG_PID_LIMIT)
-    pg_call_born((pid_t)info.pid, false, PG_BIRTH_OTHER, how);
+    pg_call_born((pid_t)info.pid, false, PG_BIRTH_OTHER, how, 0);
 }
 
 void pg_call_leads(pid_t pid) {

@@ -38,8 +38,8 @@ void pg_child_environment(void);
 /* ---- born.c: births, exec and fork ---- */
 
 /* A child was born: called in the parent before the program learns its PID. errno is untouched. sibling: it was made
- * with CLONE_PARENT, so the kernel calls it a child of the parent. */
-void pg_child_born(pid_t pid, const char *how, bool sibling);
+ * with CLONE_PARENT, so the kernel calls it a child of the parent. since: when its birth began, or 0. */
+void pg_child_born(pid_t pid, const char *how, bool sibling, unsigned since);
 /* Starts tracking a process that is the caller's child: 0, -ECHILD, -errno. */
 int pg_child_adopt(pid_t pid);
 /* Before the first call that has to do with processes: adopts the children that an exec has kept. */

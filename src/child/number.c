@@ -204,7 +204,7 @@ static bool find_room(pid_t pid, struct place *ret) {
 
 /* Was the PID retired since then? */
 static bool is_retired(pg_id id, unsigned since) {
-  return since && pg_id_state(id) >= PG_GONE && !pg_stamp_after(since & ~1u, pg_id_stamp(id) << 1);
+  return since && pg_id_state(id) >= PG_GONE && !pg_stamp_after(since & ~3u, pg_id_stamp(id) << 2);
 }
 
 /* No look-up sees the child before its identity is there. A handler that reaps it meanwhile does, and retires it. */

@@ -99,9 +99,9 @@ struct pg_entered pg_number_entered(void);
 void pg_number_clear(struct pg_entered by);
 
 static inline uint32_t pg_number_births(void) { return atomic_load_explicit(&pg_hot.births, memory_order_relaxed); }
-/* A point in time, for pg_number_born(): the count of retirements. Never 0. */
+/* A point in time, for pg_number_born(): the count of retirements. Bit 0 is set, and bit 1 is the caller's. */
 static inline unsigned pg_number_now(void) {
-  return atomic_load_explicit(&pg_hot.tickets, memory_order_relaxed) << 1 | 1;
+  return atomic_load_explicit(&pg_hot.tickets, memory_order_relaxed) << 2 | 1;
 }
 /* Was anything ever entered? */
 static inline bool pg_number_used(void) {

@@ -26,8 +26,9 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   void *ctid = va_arg(ap, void *);
   va_end(ap);
   PG_EARLY(-ENOSYS);
+  unsigned since = 0;
   pg_call_before_clone((unsigned)flags);
-  if ((flags & CLONE_THREAD) || !fn || !stack || !pg_call_before_fork())
+  if ((flags & CLONE_THREAD) || !fn || !stack || !(since = pg_call_before_fork()))
     return pg_next.clone(fn, stack, flags, arg, ptid, tls, ctid);
 
   struct start start = {fn, arg, flags};
@@ -45,7 +46,7 @@ PG_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) {
   if (marked)
     pg_self_unmark();
   if (pid > 0)
-    pg_call_born(pid, flags & CLONE_PARENT, PG_BIRTH_CLONE, "clone");
+    pg_call_born(pid, flags & CLONE_PARENT, PG_BIRTH_CLONE, "clone", since);
   else
     pg_flag_set(&pg_hot.forking, 0);
   return pid;

@@ -8,16 +8,16 @@
 
 PG_EXPORT_HOT pid_t fork(void) {
   PG_EARLY(pg_sys6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0));
-  bool on = pg_call_before_fork();
-  return pg_call_after_fork(pg_next.fork(), on, 0, PG_BIRTH_CLONE, "fork");
+  unsigned since = pg_call_before_fork();
+  return pg_call_after_fork(pg_next.fork(), since, 0, PG_BIRTH_CLONE, "fork");
 }
 PG_ALSO(fork, __fork);
 
 #ifdef PG_HAVE__FORK
 PG_EXPORT_HOT pid_t _Fork(void) {
   PG_EARLY(pg_sys6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0));
-  bool on = pg_call_before_fork();
-  return pg_call_after_fork(pg_next._Fork(), on, 0, PG_BIRTH_CLONE, "_Fork");
+  unsigned since = pg_call_before_fork();
+  return pg_call_after_fork(pg_next._Fork(), since, 0, PG_BIRTH_CLONE, "_Fork");
 }
 #endif
 
@@ -25,8 +25,8 @@ static pid_t fork_pty(int *master, char *name, const struct termios *termp, cons
   __typeof__(&forkpty) next = pg_next_late(forkpty);
   if (!next)
     return errno = ENOSYS, -1;
-  bool on = pg_call_before_fork();
-  return pg_call_after_fork(next(master, name, termp, winp), on, 0, PG_BIRTH_CLONE, "forkpty");
+  unsigned since = pg_call_before_fork();
+  return pg_call_after_fork(next(master, name, termp, winp), since, 0, PG_BIRTH_CLONE, "forkpty");
 }
 
 #define FORKPTY(exported, name)                                                                                        \
@@ -40,10 +40,11 @@ PG_BOTH(forkpty, FORKPTY, "2.34", FORKPTY) /* where it moved into libc */
 /* Returns in the child alone, also if it fails after the fork. */
 PG_EXPORT int daemon(int nochdir, int noclose) {
   PG_EARLY(-ENOSYS);
-  bool on = pg_call_before_fork(), asks = pg_mode() != PG_MODE_OFF && pg_filter_can(PG_CAN_PIDFD);
+  unsigned since = pg_call_before_fork();
+  bool asks = pg_mode() != PG_MODE_OFF && pg_filter_can(PG_CAN_PIDFD);
   pid_t self = asks ? pg_sys_getpid() : 0;
   int r = pg_next_late(daemon)(nochdir, noclose);
   bool child = r == 0 || (asks && pg_sys_getpid() != self);
-  pg_call_after_fork(child ? 0 : -1, on, 0, PG_BIRTH_CLONE, "daemon");
+  pg_call_after_fork(child ? 0 : -1, since, 0, PG_BIRTH_CLONE, "daemon");
   return r;
 }

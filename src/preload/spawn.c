@@ -14,22 +14,22 @@ typedef int spawn_fn(int *, const char *, const posix_spawn_file_actions_t *, co
                      char *const[]);
 
 /* Does the program start as the leader of a process group? */
-static bool leads(const posix_spawnattr_t *attr) {
+static PG_NOINLINE bool leads(const posix_spawnattr_t *attr) {
   short flags = 0;
   pid_t group = -1;
-  if (!attr || posix_spawnattr_getflags(attr, &flags) != 0)
+  if (posix_spawnattr_getflags(attr, &flags) != 0)
     return false;
   return (flags & POSIX_SPAWN_SETSID) ||
          ((flags & POSIX_SPAWN_SETPGROUP) && posix_spawnattr_getpgroup(attr, &group) == 0 && group == 0);
 }
 
 /* Returns the attributes as they are, unless they name a stale group. Then it returns the copy `ret`, with a group that
- * no process can have. So the spawn fails with the error of setpgid(). Inline: most spawns have no attributes. */
-static inline __attribute__((always_inline)) const posix_spawnattr_t *
-with_group(const posix_spawnattr_t *attr, posix_spawnattr_t *ret, struct pg_call call) {
+ * no process can have. So the spawn fails with the error of setpgid(). Most spawns have no attributes. */
+static PG_NOINLINE const posix_spawnattr_t *with_group(const posix_spawnattr_t *attr, posix_spawnattr_t *ret,
+                                                       struct pg_call call) {
   short flags = 0;
   pid_t group = 0;
-  if (PG_LIKELY(!attr) || posix_spawnattr_getflags(attr, &flags) != 0 || !(flags & POSIX_SPAWN_SETPGROUP) ||
+  if (posix_spawnattr_getflags(attr, &flags) != 0 || !(flags & POSIX_SPAWN_SETPGROUP) ||
       posix_spawnattr_getpgroup(attr, &group) != 0 || pg_number_check(PG_NUMBER_GROUP, group, call) == 0)
     return attr;
   *ret = *attr;
@@ -42,17 +42,18 @@ static int spawn(spawn_fn *next, pid_t *ret, const char *path, const posix_spawn
   posix_spawnattr_t other;
   pid_t own = -1;
   pid_t *at = ret ? ret : &own;
-  bool on = pg_call_before_fork();
-  int r = next(at, path, actions, with_group(attr, &other, call), argv, envp);
-  if (r == 0 && on) {
-    pg_call_born(*at, false, PG_BIRTH_SPAWN, call.name);
-    if (leads(attr))
-      pg_call_leads(*at);
-    return 0;
-  }
-  if (on)
+  unsigned since = pg_call_before_fork();
+  int r = next(at, path, actions, attr ? with_group(attr, &other, call) : NULL, argv, envp);
+  if (!since)
+    return r;
+  if (r != 0) {
     pg_flag_set(&pg_hot.forking, 0);
-  return r;
+    return r;
+  }
+  pg_call_born(*at, false, PG_BIRTH_SPAWN, call.name, since);
+  if (attr && leads(attr))
+    pg_call_leads(*at);
+  return 0;
 }
 
 /* next is NULL if this libc does not have the function. */
@@ -62,11 +63,11 @@ static PG_COLD int spawn_pidfd(spawn_fn *next, int *ret, const char *path, const
   posix_spawnattr_t other;
   if (!next)
     return ENOSYS;
-  bool on = pg_call_before_fork();
-  int r = next(ret, path, actions, with_group(attr, &other, call), argv, envp);
-  if (r == 0 && on && ret)
+  unsigned since = pg_call_before_fork();
+  int r = next(ret, path, actions, attr ? with_group(attr, &other, call) : NULL, argv, envp);
+  if (r == 0 && since && ret)
     pg_call_pidfd_spawned(*ret, call.name);
-  if (on)
+  if (since)
     pg_flag_set(&pg_hot.forking, 0);
   return r;
 }

@@ -140,18 +140,18 @@ static long route(long n, long a, long b, long c, long d, long e, long f, struct
     return pg_call_pidfd_open((pid_t)a, (unsigned)b, call);
 #ifdef SYS_fork
   case SYS_fork: {
-    bool on = pg_call_before_fork();
-    return pg_call_after_fork((pid_t)pg_sys0(SYS_fork), on, 0, PG_BIRTH_OTHER, "syscall");
+    unsigned since = pg_call_before_fork();
+    return pg_call_after_fork((pid_t)pg_sys0(SYS_fork), since, 0, PG_BIRTH_OTHER, "syscall");
   }
 #endif
   case SYS_clone:
   case SYS_clone3: {
-    bool on = pg_call_before_fork();
+    unsigned since = pg_call_before_fork();
     uint64_t flags = (uint64_t)a;
     if (n == SYS_clone3)
       memcpy(&flags, (const void *)a, sizeof flags);
     enum pg_birth birth = n == SYS_clone ? PG_BIRTH_CLONE : PG_BIRTH_CLONE3;
-    return pg_call_after_fork((pid_t)pg_sys6(n, a, b, c, d, e, f), on, (int)flags, birth, "syscall");
+    return pg_call_after_fork((pid_t)pg_sys6(n, a, b, c, d, e, f), since, (int)flags, birth, "syscall");
   }
   case SYS_close:
     return pg_call_close((int)a, pg_sys_close);

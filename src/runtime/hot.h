@@ -49,8 +49,7 @@ struct pg_hot {
   _Atomic uint32_t tickets;     /* one for each number that retires */
   _Atomic uint32_t retired_max; /* + 1; 0: not known yet */
   _Atomic uint32_t hand;        /* where the search for children that died silently goes on */
-  /* 0, or a call that forks has begun: twice the count of tickets at its beginning, plus 1. Its end, in the parent or
-   * the child, clears it. */
+  /* 1: a call that forks has begun. Its end, in the parent or the child, clears it. */
   _Atomic int forking;
   _Atomic int adopted; /* the children that an exec has kept were looked for */
   _Atomic uint64_t counters[PG_COUNTER_COUNT];

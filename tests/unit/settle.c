@@ -22,7 +22,7 @@ static pid_t born(bool dies) {
     _exit(0);
   while (pid == 0)
     pause();
-  pg_child_born(pid, "test", false);
+  pg_child_born(pid, "test", false, 0);
   if (dies && waitpid(pid, NULL, 0) == pid)
     pg_child_reaped(pid, pg_number_births());
   return pid;
