@@ -301,13 +301,13 @@ static int strangers_hit(const char *how, const char *answer, const char *preloa
 
 /* The shim may not ask the kernel who was reaped, so a wait's word counts. */
 static void reaped_early(void) {
-  static const char *const hows[] = {"vfork", "fork", "thread"}, *const answers[] = {"errno", "kill"};
+  static const char *const hows[] = {"vfork", "fork", "successor", "thread"}, *const answers[] = {"errno", "kill"};
   int error = pg_test_probe_take_pid();
   if (error) {
     pg_test_skip("the test cannot choose a PID here (clone3 with set_tid): %s", strerror(-error));
     return;
   }
-  for (int i = 0; i < 6; i++) {
+  for (int i = 0; i < 8; i++) {
     const char *how = hows[i / 2], *answer = answers[i % 2];
     int plain = strangers_hit(how, answer, NULL);
     int shim = plain < 0 || !pg_test_preload() ? 0 : strangers_hit(how, answer, pg_test_preload());

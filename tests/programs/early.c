@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Children that are reaped while the call that makes them is still under way, or by a wait that began before it.
- *     early vfork|fork|thread errno|kill
- * vfork, fork: a handler of SIGCHLD reaps. thread: a second thread reaps; it stays in waitpid(-1), because a second
- * child lives on. A filter of the program's own answers pidfd_open, pidfd_send_signal and waitid by EPERM, or kills.
- * Ten times the program prints "ready PID" and reads a line. Then it sends SIGTERM to the PID, and prints
- * "kill RETURN ERRNO". An ordinary program: it knows nothing of pidguard. Status 77: no filter can be installed. */
+ *     early vfork|fork|successor|thread errno|kill
+ * vfork, fork: a handler of SIGCHLD reaps. successor: it also forks another child after a vfork. thread: a second
+ * thread reaps; it stays in waitpid(-1), because a second child lives on. A filter of the program's own answers
+ * pidfd_open, pidfd_send_signal and waitid by EPERM, or kills. Ten times the program prints "ready PID" and reads a
+ * line. Then it sends SIGTERM to the PID, and prints "kill RETURN ERRNO". An ordinary program: it knows nothing of
+ * pidguard. Status 77: no filter can be installed. */
 #define _GNU_SOURCE
 #include "raw.h"
 #include "say.h"
@@ -18,22 +19,22 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-static volatile pid_t reaped;
+static volatile int reaps;
+static bool has_successor;
 
 static void on_child(int sig) {
   int saved = errno;
-  pid_t pid;
   (void)sig;
-  while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-    reaped = pid;
+  while (waitpid(-1, NULL, WNOHANG) > 0)
+    if (reaps++ == 0 && has_successor && fork() == 0)
+      _exit(0);
   errno = saved;
 }
 
 static void *reap(void *unused) {
   for (;;) {
-    pid_t pid = waitpid(-1, NULL, 0);
-    if (pid > 0)
-      reaped = pid;
+    if (waitpid(-1, NULL, 0) > 0)
+      reaps++;
     else
       usleep(100);
   }
@@ -69,14 +70,15 @@ int main(int argc, char **argv) {
   pthread_t thread;
   struct sigaction action = {.sa_handler = on_child, .sa_flags = SA_RESTART};
   bool by_thread = strcmp(argv[1], "thread") == 0;
+  has_successor = strcmp(argv[1], "successor") == 0;
   if (stays <= 1 || (by_thread ? pthread_create(&thread, NULL, reap, NULL) : sigaction(SIGCHLD, &action, NULL)) != 0)
     return 2;
   for (int i = 0; i < 10; i++) {
-    reaped = 0;
-    pid_t pid = make(strcmp(argv[1], "vfork") == 0);
+    reaps = 0;
+    pid_t pid = make(strcmp(argv[1], "fork") != 0);
     if (pid <= 1)
       return 2;
-    while (reaped != pid)
+    while (reaps < 1 + has_successor)
       usleep(100);
     say("ready %d\n", (int)pid);
     if (read(STDIN_FILENO, line, sizeof line) <= 0)
