@@ -57,9 +57,8 @@ void pg_call_after_filter(int whose, bool installed, const void *program);
 /* Before a clone by the program itself. The flags tell what the child shares. */
 void pg_call_before_clone(uint64_t flags);
 /* Around a call that forks inside. `since` comes from the first half, and stays in the caller's frame, because a
- * handler may fork meanwhile. 0: the shim is off here. Else see pg_number_now(). The PID is passed through. flags: of
- * clone().
- */
+ * handler may fork meanwhile. It is 0 where the shim is off, else see pg_number_now(). The PID is passed through.
+ * flags: of clone(). */
 unsigned pg_call_before_fork(void);
 /* The parent's half, for calls that return in the parent alone. */
 void pg_call_born(pid_t pid, bool sibling, enum pg_birth birth, const char *how, unsigned since);

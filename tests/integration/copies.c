@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* More than one copy of the shim in one program: linked and preloaded, preloaded twice, or under other names. The API's
  * own object may also be beside the preloaded one. Only one table acts: each birth and each refusal is counted once.
- * Arguments: puppet, linked, both, a program with cases, and `both` linked so that the shim stands
- * behind libc. */
+ * Arguments: puppet, linked, both, a program with cases, and `both` with the shim behind libc. */
 #define _GNU_SOURCE
 #include "dialogue.h"
 

@@ -275,7 +275,7 @@ static int strangers_hit(const char *how, const char *answer, const char *preloa
   struct pg_test_stranger stranger;
   char line[64];
   int hit = 0, pid, rounds = 0;
-  if (pg_test_start(&command, &process) != 0)
+  if (!PG_CHECK(pg_test_start(&command, &process) == 0, "cannot start %s", early_path))
     return -1;
   for (; pg_test_read_line(&process, line, sizeof line) >= 0 && sscanf(line, "ready %d", &pid) == 1 && pid > 1;
        rounds++) {
@@ -310,7 +310,7 @@ static void reaped_early(void) {
   for (int i = 0; i < 8; i++) {
     const char *how = hows[i / 2], *answer = answers[i % 2];
     int plain = strangers_hit(how, answer, NULL);
-    int shim = plain < 0 || !pg_test_preload() ? 0 : strangers_hit(how, answer, pg_test_preload());
+    int shim = plain < 0 ? 0 : strangers_hit(how, answer, pg_test_preload());
     PG_CHECK(plain < 0 || (plain == 10 && shim == 0), "%s, %s: %d strangers hit without the shim, %d with it", how,
              answer, plain, shim);
   }

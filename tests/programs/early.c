@@ -7,16 +7,14 @@
  * line. Then it sends SIGTERM to the PID, and prints "kill RETURN ERRNO". An ordinary program: it knows nothing of
  * pidguard. Status 77: no filter can be installed. */
 #define _GNU_SOURCE
+#include "../support/refuse.h"
 #include "raw.h"
 #include "say.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 static volatile int reaps;
@@ -41,14 +39,9 @@ static void *reap(void *unused) {
   return unused;
 }
 
-#define ANSWER(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), BPF_STMT(BPF_RET | BPF_K, answer)
-
-static bool install(uint32_t answer) {
-  struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), ANSWER(SYS_pidfd_open),
-                               ANSWER(SYS_pidfd_send_signal), ANSWER(SYS_waitid),
-                               BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-  struct sock_fprog program = {sizeof code / sizeof *code, code};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+static bool install(unsigned answer) {
+  return filter_call(SYS_pidfd_open, answer) && filter_call(SYS_pidfd_send_signal, answer) &&
+         filter_call(SYS_waitid, answer);
 }
 
 static pid_t make(bool by_vfork) {
