@@ -56,6 +56,20 @@ static int spawn(spawn_fn *next, pid_t *ret, const char *path, const posix_spawn
   return 0;
 }
 
+#define SPAWN(exported, name, how, next)                                                                               \
+  PG_EXPORT int exported(int *ret, const char *path, const posix_spawn_file_actions_t *actions,                        \
+                         const posix_spawnattr_t *attr, char *const argv[], char *const envp[]) {                      \
+    if (pg_is_early())                                                                                                 \
+      return ENOSYS;                                                                                                   \
+    return how(next, ret, path, actions, attr, argv, envp, PG_CALL(#name));                                            \
+  }
+
+#define NOW(exported, name) SPAWN(exported, name, spawn, (pg_mode(), pg_next.name)) /* which binds the next names */
+#define BEFORE(exported, name) SPAWN(exported, name, spawn, pg_next_late_version(name, PG_SPAWN_BEFORE))
+PG_BOTH(posix_spawn, NOW, "2.15", BEFORE)
+PG_BOTH(posix_spawnp, NOW, "2.15", BEFORE)
+
+#ifdef PG_HAVE_PIDFD_SPAWN /* only glibc 2.39 and later declare them, and have them */
 /* next is NULL if this libc does not have the function. */
 static PG_COLD int spawn_pidfd(spawn_fn *next, int *ret, const char *path, const posix_spawn_file_actions_t *actions,
                                const posix_spawnattr_t *attr, char *const argv[], char *const envp[],
@@ -72,20 +86,6 @@ static PG_COLD int spawn_pidfd(spawn_fn *next, int *ret, const char *path, const
   return r;
 }
 
-#define SPAWN(exported, name, how, next)                                                                               \
-  PG_EXPORT int exported(int *ret, const char *path, const posix_spawn_file_actions_t *actions,                        \
-                         const posix_spawnattr_t *attr, char *const argv[], char *const envp[]) {                      \
-    if (pg_is_early())                                                                                                 \
-      return ENOSYS;                                                                                                   \
-    return how(next, ret, path, actions, attr, argv, envp, PG_CALL(#name));                                            \
-  }
-
-#define NOW(exported, name) SPAWN(exported, name, spawn, (pg_mode(), pg_next.name)) /* which binds the next names */
-#define BEFORE(exported, name) SPAWN(exported, name, spawn, pg_next_late_version(name, PG_SPAWN_BEFORE))
-PG_BOTH(posix_spawn, NOW, "2.15", BEFORE)
-PG_BOTH(posix_spawnp, NOW, "2.15", BEFORE)
-
-#ifdef PG_HAVE_PIDFD_SPAWN /* only glibc 2.39 and later declare them, and have them */
 spawn_fn pidfd_spawn, pidfd_spawnp;
 SPAWN(pidfd_spawn, pidfd_spawn, spawn_pidfd, pg_next_late(pidfd_spawn))
 SPAWN(pidfd_spawnp, pidfd_spawnp, spawn_pidfd, pg_next_late(pidfd_spawnp))
