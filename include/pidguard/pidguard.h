@@ -126,10 +126,10 @@ struct pidguard_spawn_options {
  * The kernel makes the pidfd together with the child. So no other wait can have reaped the child before, and nor can
  * the kernel if SIGCHLD is ignored. Once the program runs, this call does not fail.
  * Errors, all of them before any program runs: those of execve(2) (ENOENT no such program, EACCES, ENOEXEC, E2BIG,
- *   ...); those of fork(2) (EAGAIN, ENOMEM); EINVAL unknown flag, or too many descriptors; E2BIG the options have
- *   members that this library does not know; EMFILE, ENFILE; EOPNOTSUPP; and those of the options: ENOENT, ENOTDIR no
- *   such directory; EBADF no such descriptor, or no cgroup's; EACCES, EBUSY the cgroup does not take the child; EPERM
- *   AUTOKILL.
+ *   ...); those of fork(2) (EAGAIN, ENOMEM); EINVAL unknown flag, too small a size, or too many descriptors; E2BIG the
+ *   options have members that this library does not know; EMFILE, ENFILE; EOPNOTSUPP; and those of the options: ENOENT,
+ *   ENOTDIR no such directory; EBADF no such descriptor, or no cgroup's; EACCES, EBUSY the cgroup does not take the
+ *   child; EPERM AUTOKILL.
  * Safety: threads yes; signal handlers no. No handler of pthread_atfork(3) runs.
  * Kernel: 5.4. See posix_spawn(3), clone(2). */
 PIDGUARD_API int pidguard_spawn(const char *file, char *const argv[], char *const envp[],
@@ -318,8 +318,8 @@ enum pidguard_tree {
  * within less than a millisecond, unless it hangs in the kernel.
  * Errors: ETIMEDOUT a process did not stop in time, so children may have been missed; EPERM a process may not be
  *   signalled; ELOOP more than 64 generations. In these three cases all other processes were killed. EINVAL the caller
- *   is in the tree, or it is a thread's pidfd, or the init of the pid namespace; ESRCH; EREMOTE; EBADF; EOPNOTSUPP no
- *   /proc that lists children (CONFIG_PROC_CHILDREN); EMFILE, ENFILE, ENOMEM.
+ *   is in the tree, or it is a thread's pidfd, or the init of the pid namespace; ESRCH; EREMOTE; EBADF; EACCES /proc
+ *   hides the process; EOPNOTSUPP no /proc that lists children (CONFIG_PROC_CHILDREN); EMFILE, ENFILE, ENOMEM.
  * Safety: signal handlers no.
  * Kernel: 5.4; by cgroup 5.14. See cgroups(7), cgroup.kill. */
 PIDGUARD_API int pidguard_pidfd_kill_tree(int pidfd, int timeout);
@@ -570,7 +570,7 @@ PIDGUARD_API int pidguard_pidfd_open_proc(int pidfd);
  * For code that keeps PIDs, and cannot be rewritten to keep pidfds. These are the calls of libc by other names. A table
  * behind them knows each child by its pidfd. Once a wait has reported a PID, it is retired: signals to it fail with
  * ESRCH, even if another process has it. The preload object gives the same calls the names of libc. A program that uses
- * both has one table.
+ * both has one table, if it links libpidguard dynamically, and the preload object comes first. See pidguard(7).
  *
  * Each call is named after a call of libc. It takes the same arguments, returns the same values and fails with the same
  * errno. The waits are cancellation points. Signal handlers and any thread can make these calls (fork, as in libc, with
