@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What an object with RTLD_DEEPBIND calls goes past the shim, and the log says so. With PIDGUARD_DEEPBIND=clear it does
- * not go past. The test has a program of this project, and PHP with its extension posix. Another
- * module is opened without the flag, and is alone in needing a library.
+ * not go past. The test has a program of this project, and PHP with its extension posix. Another module is opened
+ * without the flag, and is alone in needing a library.
  * Arguments: the program, its module's name; a program for the other module, and that module's path. */
 #define _GNU_SOURCE
 #include "pg_test.h"
