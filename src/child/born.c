@@ -112,20 +112,21 @@ static int enter_by_pid(pid_t pid, int why, const char *how, bool sibling, unsig
 /* Has a handler forked since this birth began, and is this its child? */
 static PG_COLD bool is_copy(void) { return pg_self_forks != pg_self_forks_at_birth && !pg_is_guest(); }
 
-/* Has a process the PID now that is no child of this process's parent? */
-static bool is_strangers(pid_t pid) {
+/* Has a process the PID now that is no child of `parent`? False if /proc cannot say. */
+static bool is_strangers(pid_t pid, pid_t parent) {
   struct pg_process_stat stat;
-  return pg_filter_can(PG_CAN_PARENT) && !pg_proc_self_read().foreign && pg_reach_read_stat(pid, &stat) &&
-         stat.parent != pg_sys_getppid();
+  return !pg_proc_self_read().foreign && pg_reach_read_stat(pid, &stat) && stat.parent != parent;
 }
+
+static bool is_no_sibling(pid_t pid) { return pg_filter_can(PG_CAN_PARENT) && is_strangers(pid, pg_sys_getppid()); }
 
 /* Enters a sibling of this process, which no wait finds. Whose PID it is counts after the process was opened. True: it
  * lives, or is a zombie. */
 static PG_COLD bool enter_sibling(pid_t pid, const char *how) {
   uint64_t ino;
-  if (is_strangers(pid) || enter_newborn(pid, how, true, false, 0) == -ECHILD)
+  if (is_no_sibling(pid) || enter_newborn(pid, how, true, false, 0) == -ECHILD)
     return false;
-  bool proven = !is_strangers(pid);
+  bool proven = !is_no_sibling(pid);
   if (!proven)
     pg_child_found_gone(pg_number_find(pid, &ino));
   return proven;
@@ -186,7 +187,8 @@ int pg_child_adopt(pid_t pid) {
     pg_child_identify_all();
   }
   pg_self_know();
-  int r = enter_newborn(pid, "adopt", false, true, 0);
+  /* A wait finds a tracee, too, which may be the child of another process. */
+  int r = is_strangers(pid, pg_sys_getpid()) ? -ECHILD : enter_newborn(pid, "adopt", false, true, 0);
   if (r == -ECHILD && pg_sys_kill(pid, 0) == -ESRCH)
     return -ESRCH;
   if (r == -ENOSYS || r == -EPERM)

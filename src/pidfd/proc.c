@@ -4,6 +4,7 @@
 #include "base/fmt.h"
 #include "kernel/sys.h"
 #include "pidfd/cgroup.h"
+#include "pidfd/open.h"
 
 #include <string.h>
 
@@ -48,8 +49,10 @@ int pg_proc_number(int fd) {
   pg_buf_str(&b, "/proc/thread-self/fdinfo/");
   pg_buf_dec(&b, fd);
   ssize_t n = pg_sys_read_file(AT_FDCWD, path, text, sizeof text);
+  if (n == -ENOENT || n == -EACCES) /* no /proc */
+    return pg_pidfd_check(fd) ? -EBADF : -EOPNOTSUPP;
   if (n < 0)
-    return n == -ENOENT || n == -EACCES ? -EOPNOTSUPP : (int)n;
+    return (int)n;
   const char *p = field(text, "Pid");
   if (!p)
     return -EBADF;

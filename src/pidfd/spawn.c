@@ -55,25 +55,39 @@ IN_CHILD static int enter_cgroup(int cgroup) {
   return r < 0 ? r : 0;
 }
 
+/* Returns a duplicate on a number that no move overwrites. */
+IN_CHILD static int duplicate(const struct pg_spawn *p, int from) {
+  for (int least = 0;;) {
+    int fd = pg_sys_fcntl(from, F_DUPFD_CLOEXEC, least);
+    if (fd < 0)
+      return fd == -EINVAL ? -EMFILE : fd;
+    size_t i = 0;
+    while (i < p->fd_count && p->fds[i].to != fd)
+      i++;
+    if (i == p->fd_count)
+      return fd;
+    pg_sys_close(fd);
+    least = fd + 1;
+  }
+}
+
 /* Moves as if all at once: a descriptor that would be overwritten before its turn is duplicated first. All must be open
  * before that, or a duplicate could take the number of a closed one. */
 IN_CHILD static int move_descriptors(struct shared *s) {
   const struct pg_spawn_fd *fds = s->spawn->fds;
   size_t n = s->spawn->fd_count;
-  int highest = 2;
   for (size_t i = 0; i < n; i++) {
     int r = pg_sys_fcntl(fds[i].from, F_GETFD, 0);
     if (r < 0)
       return r;
-    highest = fds[i].to > highest ? fds[i].to : highest;
   }
   for (size_t i = 0; i < n; i++) {
     s->saved[i] = fds[i].from;
     for (size_t k = 0; k < i && s->saved[i] == fds[i].from; k++)
       if (fds[k].to == fds[i].from && fds[k].from != fds[k].to)
-        s->saved[i] = pg_sys_fcntl(fds[i].from, F_DUPFD_CLOEXEC, highest + 1);
+        s->saved[i] = duplicate(s->spawn, fds[i].from);
     if (s->saved[i] < 0)
-      return s->saved[i] == -EINVAL ? -EMFILE : s->saved[i];
+      return s->saved[i];
   }
   for (size_t i = 0; i < n; i++) {
     int r = s->saved[i] == fds[i].to ? pg_sys_fcntl(fds[i].to, F_SETFD, 0)

@@ -7,9 +7,11 @@
 #include "pidfd/feature.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -124,9 +126,10 @@ static void descriptors(void) {
   PG_CHECK(first == a.st_ino && second == b.st_ino && third == b.st_ino, "%s; %lu, %lu", said, (unsigned long)a.st_ino,
            (unsigned long)b.st_ino);
   CHECK_EQ(absent, 1);
-  const struct pidguard_spawn_fd closed = {1000, 5}, negative = {0, -1};
+  const struct pidguard_spawn_fd closed = {1000, 5}, negative = {0, -1}, too_high = {0, INT_MAX};
   CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.fds = &closed, .fd_count = 1}), EBADF);
   CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.fds = &negative, .fd_count = 1}), EBADF);
+  CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.fds = &too_high, .fd_count = 1}), EBADF);
   CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.fds = fds, .fd_count = 129}), EINVAL);
   /* One that is closed is no other one's copy, which is made when two change places. */
   int high = fcntl(ends[0], F_DUPFD_CLOEXEC, 100);
@@ -135,6 +138,26 @@ static void descriptors(void) {
   CHECK_ERRNO(run("exit 0", &(struct pidguard_spawn_options){.fds = swapped, .fd_count = 3}), EBADF);
   close(high);
   close(ends[0]), close(ends[1]), close(other[0]), close(other[1]);
+}
+
+/* Descriptors change places while another one goes to the highest number that the limit allows. The copies for that go
+ * to numbers that no entry wants, even if the first free ones are wanted. */
+static void highest_descriptor(void) {
+  struct rlimit saved;
+  int status, a = open("/dev/null", O_RDONLY | O_CLOEXEC), b = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+  int spare = fcntl(b, F_DUPFD_CLOEXEC, 0);
+  getrlimit(RLIMIT_NOFILE, &saved);
+  struct rlimit low = {(rlim_t)spare + 20, saved.rlim_max};
+  const int top = spare + 19;
+  const struct pidguard_spawn_fd fds[] = {{a, b}, {b, a}, {a, top}, {b, spare}, {a, spare + 1}, {a, spare + 2}};
+  char script[256];
+  snprintf(script, sizeof script, "for fd in %d %d %d %d; do readlink /proc/self/fd/$fd; done", a, b, top, spare);
+  setrlimit(RLIMIT_NOFILE, &low);
+  close(spare);
+  const char *said = output(script, (struct pidguard_spawn_options){.fds = fds, .fd_count = 6}, &status);
+  setrlimit(RLIMIT_NOFILE, &saved);
+  PG_CHECK(!strcmp(said, "/dev/zero\n/dev/null\n/dev/null\n/dev/zero\n"), "%s", said);
+  close(a), close(b);
 }
 
 /* The caller's blocked and ignored signals are not handed on, unless the options say so. */
@@ -365,6 +388,7 @@ void pg_test_plan(int argc, char **argv) {
   add("statuses", statuses);
   add("path_search", path_search);
   add("descriptors", descriptors);
+  add("highest_descriptor", highest_descriptor);
   add("signals", signals);
   add("places", places);
   add("sizes", sizes);

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -343,6 +344,39 @@ static void adoption_refused(void) {
     CHECK_EQ(WEXITSTATUS(status), EOPNOTSUPP);
 }
 
+/* A wait of a tracer finds its tracees. One that is the child of another process is no child to adopt. */
+static void adoption_of_tracee(void) {
+  int told[2];
+  pid_t tracee = -1;
+  if (off)
+    return;
+  if (pipe2(told, O_CLOEXEC))
+    abort();
+  pid_t parent = pidguard_fork();
+  if (parent == 0) {
+    pid_t pid = fork();
+    if (pid != 0 && write(told[1], &pid, sizeof pid) != sizeof pid)
+      abort();
+    for (;;)
+      pause();
+  }
+  if (parent < 2 || read(told[0], &tracee, sizeof tracee) != sizeof tracee || tracee < 2)
+    abort();
+  if (ptrace(PTRACE_SEIZE, tracee, NULL, NULL)) {
+    pg_test_skip("this user cannot trace a process");
+    kill(tracee, SIGKILL);
+  } else {
+    siginfo_t si;
+    CHECK_EQ(waitid(P_PID, (id_t)tracee, &si, WEXITED | WNOHANG | WNOWAIT), 0);
+    CHECK_ERRNO(pidguard_adopt(tracee), ECHILD);
+    CHECK_ERRNO(pidguard_pidfd_open_child(tracee), ECHILD);
+    CHECK_EQ(kill(tracee, SIGKILL), 0);
+    CHECK_EQ(waitpid(tracee, NULL, __WALL), tracee);
+  }
+  end(parent);
+  close(told[0]), close(told[1]);
+}
+
 /* In a program that has just begun: adopts a child before any other call, first while no descriptor is free. Returns
  * the step that went wrong, or 0. */
 static int adopting_at_once(void) {
@@ -461,6 +495,7 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("track", "fork_with_pidfd", fork_with_pidfd);
   pg_test_add("track", "pidfds", pidfds);
   pg_test_add("track", "adoption", adoption);
+  pg_test_add("track", "adoption_of_tracee", adoption_of_tracee);
   pg_test_add("track", "adoption_refused", adoption_refused);
   pg_test_add("track", "raw_thread_signals", raw_thread_signals);
   pg_test_add("track", "adoption_at_once", adoption_at_once);

@@ -206,6 +206,8 @@ static int body_no_proc(void *arg) {
     return 4;
   if (ERRNO_OF(pidguard_pidfd_open_proc(fd)) != EOPNOTSUPP)
     return 5;
+  if (ERRNO_OF(pidguard_pidfd_open_proc(0)) != EBADF || ERRNO_OF(pidguard_pidfd_open_proc(-1)) != EBADF)
+    return 9;
   int self = pidguard_pidfd_open(getpid(), 0);
   errno = 0;
   if (pidguard_pidfd_is_same(fd, self) || errno != EOPNOTSUPP)
