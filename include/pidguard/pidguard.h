@@ -51,8 +51,8 @@
  *     version: it tries the feature, and uses a substitute if the kernel lacks it. Linux 5.4 is the oldest kernel
  *     that can wait for a child by pidfd. Before 5.3 nearly every function fails with EOPNOTSUPP. Substitutes read
  *     /proc, which must be mounted. They check the pidfd before and after, so they never look at another process.
- *     Before 5.14 they fail with EOPNOTSUPP in a process that is not dumpable: one that has changed its user since its
- *     exec, and not called prctl(2), PR_SET_DUMPABLE.
+ *     Before 5.14 they fail with EOPNOTSUPP in a process that is not dumpable. That is one that has changed its user
+ *     since its exec, and not called prctl(2), PR_SET_DUMPABLE.
  *
  * READ ON in pidfd_open(2), pidfd_send_signal(2), waitid(2), pid_namespaces(7), and pidguard(7).
  *
@@ -389,8 +389,8 @@ PIDGUARD_API int pidguard_set_remove(int set, int fd);
  * removed. A tracer may still hold an ended child. Wait for that child with a limit of some milliseconds; the set
  * reports it again. If several threads wait on one set, more than one may learn of an end.
  * The deadline comes from pidguard_deadline. A negative one is no limit; 0 means "do not block".
- * Errors: ETIMEDOUT; EBADF; EINVAL max < 1, not a set, or a deadline in the first second after boot, which must be a
- *   number of milliseconds by mistake; EINTR. See epoll_wait(2). */
+ * A deadline in the first second after boot is refused: it must be a number of milliseconds by mistake.
+ * Errors: ETIMEDOUT; EBADF; EINVAL max < 1, not a set, or such a deadline; EINTR. See epoll_wait(2). */
 PIDGUARD_API int pidguard_set_wait(int set, int *ready, int max, int64_t deadline);
 
 /* The deadline that is timeout milliseconds from now, in nanoseconds of CLOCK_MONOTONIC. The earliest of several
@@ -529,9 +529,9 @@ PIDGUARD_API int pidguard_pidfd_open_namespace(int pidfd, int kind);
 /* Moves the calling thread into namespaces of the process, all at once or none. flags: any set of CLONE_NEW*, or all,
  * PIDGUARD_NAMESPACE_FLAGS. The call skips those that the thread is in already, and those that the kernel does not
  * know. CLONE_NEWPID and CLONE_NEWTIME mean the namespaces that the process is in. They concern the caller's next
- * children.
- * Errors: EINVAL flags, or the caller cannot enter: it has several threads and wants another user (or mount) namespace,
- *   or a pid namespace that is not its own or below; EUSERS it has several threads and wants a time namespace; EPERM,
+ * children. A caller with several threads cannot enter another user (or mount) namespace. No caller can enter a pid
+ * namespace that is not its own or below.
+ * Errors: EINVAL flags, or the caller cannot enter; EUSERS it has several threads and wants a time namespace; EPERM,
  *   EACCES; ESRCH the process has ended; EBADF; EMFILE, ENFILE, ENOMEM.
  * Kernel: 5.8; before, one by one, so that a failure may leave the thread in some of them. See setns(2). */
 PIDGUARD_API int pidguard_pidfd_setns(int pidfd, int flags);

@@ -86,9 +86,9 @@ void pg_child_reaped(pid_t pid, uint32_t births) {
     if (PG_LIKELY(!pg_id_is_live(id)))
       return;
   }
-  /* An own child that was entered before the wait began is the one that the wait reaped, also while a call that forks
-   * is under way. A tracer also learns of a sibling's end; and by now another thread may have made a new child with
-   * that PID. */
+  /* An own child that was entered before the wait began is the one that the wait reaped. This holds also while a call
+   * that forks is under way. A tracer also learns of a sibling's end. And by now another thread may have made a new
+   * child with that PID. */
   bool own = pg_reach_is_entered(id);
   bool dead = own && !pg_stamp_after(pg_id_stamp(id), births);
   if (!dead && pg_filter_can(PG_CAN_PIDFD))

@@ -33,9 +33,9 @@ int pg_pidfd_waitid(int fd, siginfo_t *info, int options, struct rusage *usage, 
  * descriptor makes no difference. */
 int pg_pidfd_wait(int fd, int *status, int64_t deadline);
 
-/* The wait status of a process that has ended, without reaping it: from the caller's zombie child, or from the kernel
- * once the process was reaped (6.15). -EAGAIN not ended, or a zombie of another parent; -EOPNOTSUPP reaped, and the
- * kernel did not keep the status. */
+/* The wait status of a process that has ended, which is not reaped. A zombie child of the caller gives it, or the
+ * kernel once the process was reaped (6.15). -EAGAIN not ended, or a zombie of another parent; -EOPNOTSUPP reaped, and
+ * the kernel did not keep the status. */
 int pg_pidfd_exit_status(int fd, int *status);
 
 #endif

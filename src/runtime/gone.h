@@ -7,9 +7,9 @@
 
 #include "runtime/log.h"
 
-/* Notes that the child is gone. how is one of: "wait"; "silent" (a pidfd or the kernel said so); "reaped" (a wait took
- * a child whose birth the shim had not seen). For a child that was gone when it was entered, how is the call that made
- * it. */
+/* Notes that the child is gone. `how` is "wait", or "silent" (a pidfd or the kernel said so). It is "reaped" if a wait
+ * took a child whose birth the shim had not seen. For a child that was gone when it was entered, it is the call that
+ * made it. */
 PG_COLD void pg_gone_note(pid_t pid, const char *how);
 /* gone=HOW ago=SECONDS by=THREAD|kernel|unknown */
 PG_COLD void pg_line_gone(struct pg_line *line, pid_t pid);

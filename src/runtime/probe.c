@@ -26,8 +26,8 @@ PG_COLD void pg_probe_prepare(void) {
                           memory_order_relaxed);
 }
 
-/* No handler of the program runs in the throw-away process: not for a signal to its group, and not for SIGSYS, with
- * which a filter may answer a call. A blocked SIGSYS kills instead (force_sig_info_to_task() in kernel/signal.c). */
+/* No handler of the program runs in the throw-away process. A signal may come to its group, and a filter may answer a
+ * call with SIGSYS. A blocked SIGSYS kills instead (force_sig_info_to_task() in kernel/signal.c). */
 static bool try_block(void) {
   uint64_t all = ~(uint64_t)0, mask;
   return pg_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof all) == 0;

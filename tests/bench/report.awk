@@ -134,5 +134,5 @@ END {
   split(object["shim", "start"], s, "\t")
   printf "\nThe object has %d relative relocations and %d by symbol. ", r[1], r[2]
   printf "From exec to exit a program of nothing takes %d page faults plain, %d with the empty object, ", p[1], e[1]
-  printf "%d with the shim; %d, %d and %d mappings.\n", s[1], p[2], e[2], s[2]
+  printf "%d with the shim. It makes %d, %d and %d mappings.\n", s[1], p[2], e[2], s[2]
 }

@@ -61,7 +61,7 @@ manual {
 c {
   line = $0
   if (!comment) {
-    if (!sub(/^.*\/\*/, "", line))
+    if (!sub(/^(.*[^a-z])?\/\*/, "", line)) # behind a letter it belongs to a path with a wildcard
       next
     comment = 1
     item = 0
@@ -72,13 +72,14 @@ c {
   ends = sub(/ *\*\/.*/, "", line)
   if (line !~ /SPDX|clang-format|-----/) {
     blank = line ~ /^ *$/
-    starts = line ~ /^ *- / || line ~ /^ +[^ ]+(, [^ ]+)*  +[^ ]/
+    starts = line ~ /^ *- / || line ~ /^ +[^ ]+(, [^ ]+)*  +[^ ]/ ||
+      line ~ /^  ? ?[^ ]+( [^ ]+)*  +[^ ]/
     if (blank || starts) {
       finish()
       item = starts
     }
     sub(/^ *- /, "", line)
-    gsub(/; (-?E[A-Z]|and )/, ".  &", line)
+    gsub(/; and |[;,] -?E[A-Z]/, ".  &", line)
     sub(/^(Errors|Kernel|Safety)/, ".  &", line)
     if (item || line !~ /^    /)
       add(line)

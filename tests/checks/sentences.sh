@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Checks that the documents are readable. Their sentences, and those of the public header, must have at most 16 words on
-# average, and none more than 35. The limits for the comments of src/ and tests/ are 12 and 30. The program in README.md
-# must compile. Usage: sentences.sh SOURCE C-COMPILER [FILE…]
+# average. Those of the comments of src/ and tests/ must have at most 12. No sentence may have more than 25. The program
+# in README.md must compile. Usage: sentences.sh SOURCE C-COMPILER [FILE…]
 set -u
 export LC_ALL=C
 src=${1:?usage: sentences.sh SOURCE C-COMPILER [FILE…]}
@@ -18,27 +18,27 @@ fail() {
 }
 
 for file; do
-  awk -v most=35 -v average=16 -f tests/checks/sentences.awk "$file" || fail "$file has sentences that are too long"
+  awk -v most=25 -v average=16 -f tests/checks/sentences.awk "$file" || fail "$file has sentences that are too long"
 done
 for folder in src tests; do
   # shellcheck disable=SC2046
-  awk -v most=30 -v average=12 -v name="comments of $folder/" -f tests/checks/sentences.awk \
+  awk -v most=25 -v average=12 -v name="comments of $folder/" -f tests/checks/sentences.awk \
     $(find "$folder" -name '*.[chS]' | sort) || fail "$folder has comments with sentences that are too long"
 done
 
-# Checks the counter itself, for example with a sentence of 36 words, and with an average of 17.
-count() { awk -v most=35 -v average=16 -f tests/checks/sentences.awk "$tmp/$1" >"$tmp/out"; }
+# Checks the counter itself, for example with a sentence of 26 words, and with an average of 17.
+count() { awk -v most=25 -v average=16 -f tests/checks/sentences.awk "$tmp/$1" >"$tmp/out"; }
 words() { printf ' word%.0s' $(seq "$1"); }
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
-{ words 36; echo .; words 3; echo .; words 3; echo .; } >"$tmp/a.md"
-count a.md && fail 'the counter accepts a sentence of 36 words'
+{ words 26; echo .; words 3; echo .; words 3; echo .; } >"$tmp/a.md"
+count a.md && fail 'the counter accepts a sentence of 26 words'
 { echo '.SH DESCRIPTION'; words 17; echo .; } >"$tmp/a.7"
 count a.7 && fail 'the counter accepts an average of 17 words'
 { words 15; echo '.  '; printf '```\n'; words 90; printf '\n```\n'; } >"$tmp/b.md"
 count b.md || fail 'the counter counts code'
-{ echo '/* '; words 36; echo '. */'; echo 'int x; /* one more */'; } >"$tmp/c.h"
-count c.h && fail 'the counter accepts a sentence of 36 words in a comment'
+{ echo '/* '; words 26; echo '. */'; echo 'int x; /* one more */'; } >"$tmp/c.h"
+count c.h && fail 'the counter accepts a sentence of 26 words in a comment'
 { echo '/* This is text.'; echo ' *'; words 90 | sed 's/^/ *     /'; echo; echo ' * This is more. */'; } >"$tmp/d.h"
 count d.h || fail 'the counter counts an example in a comment'
 

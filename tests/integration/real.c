@@ -122,8 +122,9 @@ static void hide_numbers(char *text) {
       *text = '#';
 }
 
-/* When a shell reports a job depends on when it notices, and a machine can be late. So a difference must be seen twice,
- * and on an emulated kernel (PG_TEST_SAMPLE) five times: a kill takes long enough there for the child to end in it. */
+/* When a shell reports a job depends on when it notices, and a machine can be late. So a difference must be seen twice.
+ * On an emulated kernel (PG_TEST_SAMPLE) it must be seen five times, because a kill takes long enough there for the
+ * child to end in it. */
 static void same_in(const char *shell, const char *const *scripts, size_t count) {
   const char *preload = shim(), *sample = getenv("PG_TEST_SAMPLE");
   size_t again = sample && atoi(sample) > 1 ? 4 : 1;

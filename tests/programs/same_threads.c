@@ -665,7 +665,7 @@ static void forked_while_signalled(unsigned count) {
 static void forked_while_many_signalled(void) { forked_while_signalled(MANY_SIGNALLED); }
 static void forked_while_few_signalled(void) { forked_while_signalled(FEW_SIGNALLED); }
 
-/* The same, at every place where it can matter: a tracer stops the thread after one of its system calls, and tells
+/* The same, at every place where it can matter. A tracer stops the thread after one of its system calls, and tells
  * another thread to fork. The child writes how many descriptors it has too many. Each call has a process of its own. */
 static int orders[2], reports[2], begins[2];
 static pid_t watched;
