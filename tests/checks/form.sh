@@ -16,26 +16,27 @@ fail() {
 
 mapfile -t files < <(find .ci .clang-format CMakeLists.txt README.md include scripts src tests -type f | sort)
 ((${#files[@]} > 400)) || fail "only ${#files[@]} files were found"
-sources=()
+licensed=() narrow=() sources=()
 for file in "${files[@]}"; do
   case $file in
   *.md | *.svg | .clang-format | src/package/c[oh]* | src/package/symbols) ;; # these have no place for it
-  *)
-    head -n 3 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
-      fail "$file: no SPDX-License-Identifier in its first three lines"
-    ;;
+  *) licensed+=("$file") ;;
   esac
   case $file in
   *.c | *.h | *.cc) sources+=("$file") ;;
   esac
   case $file in
   *.svg | *.md | *.table | src/package/*) ;; # lines of tables cannot be broken
-  *)
-    awk -v file="$file" 'length($0) > 120 { print "FAILED: " file ":" FNR ": " length($0) " columns"; bad = 1 }
-      END { exit bad }' "$file" || failures=$((failures + 1))
-    ;;
+  *) narrow+=("$file") ;;
   esac
 done
+while IFS= read -r file; do
+  fail "$file: no SPDX-License-Identifier in its first three lines"
+done < <(awk 'FNR <= 3 && /SPDX-License-Identifier: MIT/ { print FILENAME }' "${licensed[@]}" | sort |
+  comm -13 - <(printf '%s\n' "${licensed[@]}" | sort))
+while IFS= read -r line; do
+  fail "$line"
+done < <(awk 'length($0) > 120 { print FILENAME ":" FNR ": " length($0) " columns" }' "${narrow[@]}")
 
 # Checks nested.awk itself first, and then the sources.
 nested=$(printf 'int f(int a) { return a ? 1 : a > 2 ? 3 : 4; }\nint g(int a) { return h(a ? 1 : 2, a ? 3 : 4); }\n' |

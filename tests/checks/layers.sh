@@ -114,18 +114,25 @@ check_errno() {
 
 # Prints "KIND LAYER/FILE SYMBOL" for the symbols that each object defines (D), needs (U) or names in a relocation (R).
 # Relocations also show calls of exported names that the object defines itself, because these go through the dynamic
-# linker.
+# linker. One call of a tool reads all objects.
 list_symbols() {
-  local object name
-  for object in "${objects[@]}"; do
-    name=${object#*"$dir/"}
-    name=${name%.o}
-    nm -g --defined-only "$object" | awk -v f="$name" 'NF == 3 {print "D", f, $3}'
-    nm -u "$object" | awk -v f="$name" '{print "U", f, $NF}'
-    readelf -rW "$object" | awk -v f="$name" '
-      /^Relocation section/ {code = /\.rela?\.(text|data|rodata|init_array)/}
-      code && NF >= 5 && $3 ~ /^R_/ && $5 !~ /^[.0-9]/ {print "R", f, $5}'
-  done | sort -u
+  {
+    nm -g -A "${objects[@]}"
+    readelf -rW "${objects[@]}"
+  } | awk -v prefix="$dir/" '
+    function short(path) {
+      sub(".*" prefix, "", path)
+      sub(/\.o:?$/, "", path)
+      return path
+    }
+    /^File: / {file = short($2); next}
+    /^Relocation section/ {code = /\.rela?\.(text|data|rodata|init_array)/; next}
+    $1 ~ /\.o:[0-9a-f]*$/ {
+      sub(/:[0-9a-f]*$/, "", $1)
+      print $(NF - 1) ~ /^[Uwv]$/ ? "U" : "D", short($1), $NF
+      next
+    }
+    code && NF >= 5 && $3 ~ /^R_/ && $5 !~ /^[.0-9]/ {print "R", file, $5}' | sort -u
 }
 
 # Prints the names that the preload object takes from libc.
