@@ -3,6 +3,7 @@
  * saw. A program that differs is shrunk to the fewest steps and shown with both traces. Exit status: 0 if none
  * differed, 1 if some did, 2 for wrong usage, 77 if there is no pid namespace to run in. */
 #include "driver.h"
+#include "../support/slowness.h"
 #include "report.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 
 #define TRACE_CAP 300000
 #define OBJECTS 32
+#define LEAST 50 /* programs of --count, with any PG_TEST_SAMPLE */
 
 struct options {
   struct pgd_config config;
@@ -26,6 +28,7 @@ struct options {
   int seconds, jobs, max_found, max_tries, max_steps;
   const char *replay, *save, *only;
   const char *must_find[OBJECTS];
+  long must_find_first[OBJECTS];
   int must_find_count, enough;
   bool show, list;
 };
@@ -270,6 +273,7 @@ static int self_test(void) {
   options.enough = options.max_steps;
   for (int i = 0; i < options.must_find_count; i++) {
     options.config.preload = options.must_find[i];
+    options.first = options.must_find_first[i];
     const char *name = strrchr(options.must_find[i], '/');
     name = name ? name + 1 : options.must_find[i];
     printf("== %s\n", name);
@@ -337,9 +341,11 @@ static void usage(void) {
        "  --timeout MS       without a step before a program counts as hung (10000)\n"
        "  --save DIR         keep each shrunk program there\n"
        "  --interp PATH      pg_diff_interp (default: beside this program)\n"
-       "  --must-find PATH   self-test: a wrong object that must be found and shrunk; may be repeated\n"
+       "  --must-find PATH   self-test: a wrong object that must be found and shrunk; may be repeated;\n"
+       "                     the --first before it is for this object\n"
        "  --max-steps N      ... to so many steps (10)\n"
-       "  --show             only print the random programs");
+       "  --show             only print the random programs\n"
+       "PG_TEST_SAMPLE=N in the environment: 1/N of the programs of --count, but not fewer than 50.");
 }
 
 static const struct option long_options[] = {
@@ -408,6 +414,7 @@ static bool parse_options(int argc, char **argv) {
     case 'F':
       if (options.must_find_count == OBJECTS)
         return false;
+      options.must_find_first[options.must_find_count] = options.first;
       options.must_find[options.must_find_count++] = real(optarg);
       break;
     case 'M':
@@ -468,6 +475,8 @@ int main(int argc, char **argv) {
   printf("seed %llu\n", (unsigned long long)options.seed);
   if (options.must_find_count)
     return self_test();
+  if (options.count < INT_MAX)
+    options.count = some_of((int)options.count, LEAST);
   int64_t start = now_ms();
   run_jobs();
   long inconclusive = is_inconclusive() ? totals->unstable : 0;

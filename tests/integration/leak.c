@@ -4,6 +4,7 @@
  * argument is the program `leak`. */
 #define _GNU_SOURCE
 #include "pg_test.h"
+#include "slowness.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,7 +47,7 @@ static void run(const char *mode, int rounds, const char *preload, int descripto
 static void with_shim(const char *mode, int rounds, int slack) {
   const char *preload = pg_test_preload();
   if (preload)
-    run(mode, rounds, preload, slack);
+    run(mode, some_of(rounds, rounds / 4), preload, slack);
   else
     pg_test_skip("there is no preload object to test");
 }

@@ -10,12 +10,6 @@ driven=
 echo "@@system $(uname -m) $(uname -r)"
 while IFS="$(printf '\t')" read -r name limit command; do
   [ -z "$ONLY" ] || echo "$name" | grep -qE "$ONLY" || continue
-  case $command in
-  */pg_diff*--count*)
-    count=$(echo "$command" | sed 's/.*--count" "\([0-9]*\).*/\1/')
-    command=$(echo "$command" | sed "s/--count\" \"$count/--count\" \"$((count / ${PG_TEST_SAMPLE:-1}))/")
-    ;;
-  esac
   if [ "$name" = compare ] && [ "$driven" ]; then # the same cases
     printf '@@compare SKIP: the test drivers have compared all cases\n@@end compare 77 0\n'
     continue

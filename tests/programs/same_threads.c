@@ -366,15 +366,8 @@ enum { SHOTS = 200000, SHOT_ROUNDS = 2 };
 static pid_t target;
 static volatile int shooting, missed;
 
-/* With PG_TEST_SAMPLE=N, as on an emulated kernel, 1/N of them. */
-static int shots(void) {
-  const char *sample = getenv("PG_TEST_SAMPLE");
-  int n = sample ? atoi(sample) : 1;
-  return SHOTS / (n > 1 ? n : 1);
-}
-
 static void shoot(void) {
-  int count = shots();
+  int count = some_of(SHOTS, 1);
   __sync_fetch_and_add(&shooting, 1);
   while (shooting < 2)
     ;
@@ -606,7 +599,7 @@ static void namesake_of_the_dead(void) {
 
 /* A child that is forked while another thread signals children must have no descriptor more than its parent. The shim
  * opens a pidfd for each signal to many children, and keeps pidfds of a few. */
-enum { MANY_SIGNALLED = 200, FEW_SIGNALLED = 40, FORKED = 400 };
+enum { MANY_SIGNALLED = 200, FEW_SIGNALLED = 40, FORKED = 400, LEAST_FORKED = 60 };
 static pid_t signalled[MANY_SIGNALLED];
 static unsigned signalled_count;
 static atomic_bool stop;
@@ -642,7 +635,7 @@ static void forked_while_signalled(unsigned count) {
     signalled[i] = fork_pausing();
   stop = false;
   MUST(pthread_create(&thread, NULL, signals_in_turn, NULL) == 0);
-  for (int i = 0; i < FORKED; i++) {
+  for (int i = some_of(FORKED, LEAST_FORKED); i > 0; i--) {
     pid_t pid = fork_ok();
     if (pid == 0)
       _exit(count_descriptors() != all || dup(0) != lowest);

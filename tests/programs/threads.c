@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include "threads.h"
 
+#include "../support/slowness.h"
 #include "raw.h"
 
 #include <dirent.h>
@@ -203,8 +204,10 @@ int main(int argc, char **argv) {
   if (*rest == 's') {
     deadline = now() + (time_t)amount;
   } else { /* a handler's step costs a signal, and a timer */
-    parent_goal = amount * scenario->parent_steps / (handler ? 8 : 1);
-    putter_goal = amount * scenario->putter_steps / (handler ? 8 : 1);
+    int parent_steps = some_of(scenario->parent_steps, scenario->parent_steps / 3);
+    int putter_steps = some_of(scenario->putter_steps, scenario->putter_steps / 3);
+    parent_goal = amount * (unsigned)parent_steps / (handler ? 8 : 1);
+    putter_goal = amount * (unsigned)putter_steps / (handler ? 8 : 1);
   }
   if (handler)
     in_handler();

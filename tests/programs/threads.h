@@ -86,8 +86,8 @@ struct scenario {
   void (*parent)(struct parent *);
   enum { PUT_STRANGER, PUT_ZOMBIE, PUT_FILE } source;
   void (*putter)(struct putter *);
-  unsigned long parent_steps, putter_steps; /* in a run that is bounded by its work */
-  bool may_be_busy;                         /* waits that block, beside a pidfd that comes to a high number */
+  int parent_steps, putter_steps; /* in a run that is bounded by its work */
+  bool may_be_busy;               /* waits that block, beside a pidfd that comes to a high number */
 };
 extern const struct scenario scenarios[]; /* ends with NULL */
 extern const struct scenario *scenario;

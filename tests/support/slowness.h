@@ -18,4 +18,11 @@ static inline int slowness(void) { return slowness_from("PG_TEST_SLOW"); }
  * processors. Only what hangs takes so long, so the value can be large. */
 static inline int patience(void) { return slowness() * slowness_from("PG_TEST_PATIENCE"); }
 
+/* How many of count rounds a test makes. With PG_TEST_SAMPLE=N, as on a slow machine, it is 1/N of them, but at least
+ * so many, if there are so many. */
+static inline int some_of(int count, int least) {
+  int some = count / slowness_from("PG_TEST_SAMPLE");
+  return some > least ? some : least < count ? least : count;
+}
+
 #endif
