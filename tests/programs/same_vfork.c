@@ -301,11 +301,16 @@ static void number_again(bool seen) {
   signal(SIGCHLD, SIG_DFL);
   pid_t pid = vfork();
   if (pid == 0) {
-    if ((arranged = next_pid_is(gone)) <= 0)
-      _exit(0);
-    pid_t own = fork();
-    while (own == 0)
-      pause();
+    pid_t own = -1;
+    for (int tries = 0; own != gone && tries < 20; tries++) { /* a dead process loses its PID before that is free */
+      if ((arranged = next_pid_is(gone)) <= 0)
+        _exit(0);
+      if (own > 1 && kill(own, SIGKILL) == 0)
+        waitpid(own, NULL, 0);
+      own = fork();
+      while (own == 0)
+        pause();
+    }
     again = own == gone;
     RECORD(kill(own, 0));
     RECORD(setpgid(own, own));
