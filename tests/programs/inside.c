@@ -9,7 +9,7 @@
  * The first two say "result RETURN ERRNO inner STATUS". An ordinary program: it knows nothing of pidguard. It chooses
  * PIDs with /proc/sys/kernel/ns_last_pid of the pid namespace that it runs in. */
 #define _GNU_SOURCE
-#include "../support/next_pid.h"
+#include "free_pid.h"
 #include "say.h"
 
 #include <errno.h>
@@ -79,10 +79,12 @@ static int gone_child(bool silent) {
   if (pid == 0)
     _exit(0);
   must(pid > 1, "fork");
-  if (!silent)
-    must(waitpid(pid, NULL, 0) == pid, "waitpid");
-  else
+  if (silent) {
     must(waitpid(pid, NULL, 0) == -1 && errno == ECHILD, "ignored");
+    await_free(pid);
+  } else {
+    must(waitpid(pid, NULL, 0) == pid, "waitpid");
+  }
   return pid;
 }
 

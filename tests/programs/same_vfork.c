@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* vfork() as the manual has it: the child borrows the parent's memory and thread until it execs or exits. */
 #define _GNU_SOURCE
-#include "../support/next_pid.h"
 #include "cases.h"
+#include "free_pid.h"
 #include "raw.h"
 
 #include <errno.h>
@@ -296,21 +296,15 @@ static void number_again(bool seen) {
   if (seen)
     MUST(waitpid(gone, NULL, 0) == gone);
   else
-    while (gone > 1 && raw_call(SYS_kill, gone, 0, 0, 0, 0) == 0)
-      sleep_ms(1);
+    await_free(gone);
   signal(SIGCHLD, SIG_DFL);
   pid_t pid = vfork();
   if (pid == 0) {
-    pid_t own = -1;
-    for (int tries = 0; own != gone && tries < 20; tries++) { /* a dead process loses its PID before that is free */
-      if ((arranged = next_pid_is(gone)) <= 0)
-        _exit(0);
-      if (own > 1 && kill(own, SIGKILL) == 0)
-        waitpid(own, NULL, 0);
-      own = fork();
-      while (own == 0)
-        pause();
-    }
+    if ((arranged = next_pid_is(gone)) <= 0)
+      _exit(0);
+    pid_t own = fork();
+    while (own == 0)
+      pause();
     again = own == gone;
     RECORD(kill(own, 0));
     RECORD(setpgid(own, own));
