@@ -167,6 +167,9 @@ static void raise_limit(void) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* On a slow machine a third of the steps. */
+static unsigned steps_of(int steps) { return (unsigned)some_of(steps, steps / 3); }
+
 int main(int argc, char **argv) {
   raise_limit();
   strangers_main(argc, argv);
@@ -204,10 +207,8 @@ int main(int argc, char **argv) {
   if (*rest == 's') {
     deadline = now() + (time_t)amount;
   } else { /* a handler's step costs a signal, and a timer */
-    int parent_steps = some_of(scenario->parent_steps, scenario->parent_steps / 3);
-    int putter_steps = some_of(scenario->putter_steps, scenario->putter_steps / 3);
-    parent_goal = amount * (unsigned)parent_steps / (handler ? 8 : 1);
-    putter_goal = amount * (unsigned)putter_steps / (handler ? 8 : 1);
+    parent_goal = amount * steps_of(scenario->parent_steps) / (handler ? 8 : 1);
+    putter_goal = amount * steps_of(scenario->putter_steps) / (handler ? 8 : 1);
   }
   if (handler)
     in_handler();
