@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <sys/wait.h>
 
-/* Waits until the number of a process that nobody waited for is free. The kernel reaps such a process at
- * its end, and answers ESRCH for it a moment before it frees the number. Here short-lived processes that the shim does
- * not see try to get the number. Returns at once where PIDs cannot be chosen. */
+/* Waits until the number of a process that nobody waited for is free. The kernel reaps such a process at its end, and
+ * answers ESRCH for it a moment before it frees the number. Here short-lived processes that the shim does not see try
+ * to get the number. Returns at once where PIDs cannot be chosen. */
 static inline void await_free(pid_t pid) {
   bool is_free = false;
   for (int tries = 0; !is_free && tries < 1000 && next_pid_is(pid) == 1; tries++) {
