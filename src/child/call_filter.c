@@ -22,9 +22,10 @@ int pg_call_before_filter(bool for_all) {
     pg_child_look_back();
   pg_filter_turn();
   pg_window_open(&window); /* no other thread has one now, and those that open one later look again */
+  bool may_sleep = pg_filter_can_now(PG_CAN_SHARE);
   pg_filter_comes(for_all);
   if (window.open && !guest)
-    pg_hazards_end();
+    pg_hazards_end(may_sleep);
   pg_window_close(&window);
   return OWN;
 }

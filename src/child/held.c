@@ -69,18 +69,21 @@ static void wait_for_uses(int fd, bool program_comes) {
     tries = pg_window_pause(tries);
 }
 
-/* A thread may lie still for a while. An entry that a jump has left stays, so all entries together have one budget of
- * some milliseconds. A yield can take a time slice. pre: the caller's window is open, so the filters in force allow
- * sched_yield(). */
-void pg_hazards_end(void) {
-  enum { YIELDS = 20, BUDGET = 1000000 };
+/* A thread may lie still until the kernel runs it again, so this waits for several time slices, and gives the processor
+ * away between. A real-time thread can do that only by sleeping. An entry that a jump has left stays, so all entries
+ * together have one budget of about 100 ms. pre: the caller's window is open, so the filters in force allow
+ * sched_yield(). may_sleep: none is in force. */
+void pg_hazards_end(bool may_sleep) {
+  enum { BUDGET = 20000000, FIRST_YIELDS = 20, APART = 20000, SLEEP_NS = 50000 };
   int tries = 0;
   atomic_thread_fence(memory_order_seq_cst);
   for (int i = 0; i < PG_HAZARDS && !pg_is_single_threaded(); i++) {
     uint64_t hazard = atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst);
     while ((uint32_t)hazard && hazard >> 32 != self_tag() && tries++ < BUDGET &&
            atomic_load_explicit(&pg_hazards[i], memory_order_seq_cst) == hazard)
-      if (tries < YIELDS)
+      if (may_sleep && tries % APART == 0)
+        pg_sys_ppoll(NULL, 0, SLEEP_NS);
+      else if (tries < FIRST_YIELDS || tries % APART == 0)
         pg_sys0(SYS_sched_yield);
   }
 }

@@ -11,6 +11,8 @@
 #include "pidfs.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -126,6 +128,43 @@ static void hazard(void) {
   end(other);
   pg_number_forget(pid);
   pg_number_forget(other);
+}
+
+/* Before a filter comes, the uses of other threads end. The thread that waits for them has a higher real-time priority
+ * on the same processor, so a use goes on only while it sleeps. */
+static atomic_bool in_use, may_end;
+static void *is_within_a_use(void *unused) {
+  struct pg_hazard hazard = pg_hazard_publish(1);
+  in_use = true;
+  while (!may_end)
+    sched_yield();
+  pg_hazard_clear(hazard);
+  return unused;
+}
+static void filter_waits(void) {
+  struct sched_param user = {sched_get_priority_min(SCHED_FIFO)}, waiter = {user.sched_priority + 1}, normal = {0};
+  cpu_set_t before, one;
+  pthread_t thread;
+  int uses = 0, cpu = sched_getcpu();
+  CPU_ZERO(&one);
+  CPU_SET(cpu < 0 ? 0 : (size_t)cpu, &one);
+  in_use = may_end = false;
+  if (!PG_CHECK(sched_getaffinity(0, sizeof before, &before) == 0 && sched_setaffinity(0, sizeof one, &one) == 0 &&
+                    pthread_create(&thread, NULL, is_within_a_use, NULL) == 0,
+                "no thread on one processor"))
+    return;
+  while (!in_use)
+    sched_yield();
+  if (sched_setscheduler(0, SCHED_FIFO, &waiter) != 0 || pthread_setschedparam(thread, SCHED_FIFO, &user) != 0)
+    pg_test_skip("this user cannot have a real-time priority");
+  may_end = true;
+  pg_hazards_end(true);
+  for (int i = 0; i < PG_HAZARDS; i++)
+    uses += atomic_load(&pg_hazards[i]) != 0;
+  sched_setscheduler(0, SCHED_OTHER, &normal);
+  pthread_join(thread, NULL);
+  sched_setaffinity(0, sizeof before, &before);
+  PG_CHECK(uses == 0, "%d uses go on after the wait", uses);
 }
 
 /* A handler has jumped out of a use. The number stays published, and the next one is used instead. */
@@ -270,4 +309,5 @@ void pg_test_plan(int argc, char **argv) {
   pg_test_add("held", "the handle of a group stays", group_handles_stay);
   pg_test_add("held", "a number that a jump has left published is not used", jumped_out);
   pg_test_add("held", "nothing is kept beside the program's own pidfds", careful);
+  pg_test_add("held", "a filter waits until the uses of other threads have ended", filter_waits);
 }
