@@ -84,7 +84,8 @@ static inline void pg_hazard_clear(struct pg_hazard hazard) {
 }
 /* In a forked child, by its only thread: the threads that had published are not there. */
 void pg_hazards_forked(void);
-/* Waits for the uses of other threads, after something has changed that each use looks at once it is published. */
+/* Waits for the uses of other threads, after something has changed that each use looks at once it is published.
+ * may_sleep: no filter was in force before that change. */
 void pg_hazards_end(bool may_sleep);
 bool pg_hazard_is_mine(int fd); /* a frame that the caller has interrupted */
 

@@ -131,7 +131,8 @@ static void hazard(void) {
 }
 
 /* Before a filter comes, the uses of other threads end. The thread that waits for them has a higher real-time priority
- * on the same processor, so a use goes on only while it sleeps. */
+ * on the same processor, so a use goes on only while it sleeps. Without these priorities the load of the machine would
+ * decide. */
 static atomic_bool in_use, may_end;
 static void *is_within_a_use(void *unused) {
   struct pg_hazard hazard = pg_hazard_publish(1);
@@ -155,7 +156,9 @@ static void filter_waits(void) {
     return;
   while (!in_use)
     sched_yield();
-  if (sched_setscheduler(0, SCHED_FIFO, &waiter) != 0 || pthread_setschedparam(thread, SCHED_FIFO, &user) != 0)
+  bool real_time =
+      sched_setscheduler(0, SCHED_FIFO, &waiter) == 0 && pthread_setschedparam(thread, SCHED_FIFO, &user) == 0;
+  if (!real_time)
     pg_test_skip("this user cannot have a real-time priority");
   may_end = true;
   pg_hazards_end(true);
@@ -164,7 +167,7 @@ static void filter_waits(void) {
   sched_setscheduler(0, SCHED_OTHER, &normal);
   pthread_join(thread, NULL);
   sched_setaffinity(0, sizeof before, &before);
-  PG_CHECK(uses == 0, "%d uses go on after the wait", uses);
+  PG_CHECK(uses == 0 || !real_time, "%d uses go on after the wait", uses);
 }
 
 /* A handler has jumped out of a use. The number stays published, and the next one is used instead. */
