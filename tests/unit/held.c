@@ -143,7 +143,9 @@ static void *is_within_a_use(void *unused) {
   return unused;
 }
 static void filter_waits(void) {
-  struct sched_param user = {sched_get_priority_min(SCHED_FIFO)}, waiter = {user.sched_priority + 1}, normal = {0};
+  int least = sched_get_priority_min(SCHED_FIFO);
+  struct sched_param user = {.sched_priority = least}, waiter = {.sched_priority = least + 1};
+  struct sched_param normal = {.sched_priority = 0};
   cpu_set_t before, one;
   pthread_t thread;
   int uses = 0, cpu = sched_getcpu();
@@ -156,15 +158,15 @@ static void filter_waits(void) {
     return;
   while (!in_use)
     sched_yield();
-  bool real_time =
-      sched_setscheduler(0, SCHED_FIFO, &waiter) == 0 && pthread_setschedparam(thread, SCHED_FIFO, &user) == 0;
+  bool real_time = pthread_setschedparam(pthread_self(), SCHED_FIFO, &waiter) == 0 &&
+                   pthread_setschedparam(thread, SCHED_FIFO, &user) == 0;
   if (!real_time)
     pg_test_skip("this user cannot have a real-time priority");
   may_end = true;
   pg_hazards_end(true);
   for (int i = 0; i < PG_HAZARDS; i++)
     uses += atomic_load(&pg_hazards[i]) != 0;
-  sched_setscheduler(0, SCHED_OTHER, &normal);
+  pthread_setschedparam(pthread_self(), SCHED_OTHER, &normal);
   pthread_join(thread, NULL);
   sched_setaffinity(0, sizeof before, &before);
   PG_CHECK(uses == 0 || !real_time, "%d uses go on after the wait", uses);
