@@ -234,9 +234,9 @@ void pg_test_plan(int argc, char **argv) {
   if (!pg_test_preload() || !realpath(pg_test_preload(), object))
     pg_test_skip_all("there is no preload object to test");
   pg_test_need_take_pid();
-  int error = stepped_probe();
-  if (error)
-    pg_test_skip_all("no process can be stepped here (ptrace): %s", strerror(-error));
+  const char *why_not = stepped_why_not();
+  if (why_not)
+    pg_test_skip_all("no process can be stepped here: %s", why_not);
   set_positions();
   const char *const argv_list[] = {program, NULL};
   pg_test_run(&(struct pg_test_command){.argv = argv_list}, &listed);

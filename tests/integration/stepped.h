@@ -14,8 +14,8 @@ struct stepped_place {
   long count; /* instructions in the object that were executed before */
 };
 
-/* Can processes be traced here? 0 or -errno. */
-int stepped_probe(void);
+/* Can processes be stepped here? Returns NULL, or why not. */
+const char *stepped_why_not(void);
 
 /* Attaches to a process that waits for a line. What it does after that line is stepped. Returns 0 or -errno. */
 int stepped_attach(pid_t pid);

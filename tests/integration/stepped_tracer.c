@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ptrace.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -22,26 +23,34 @@
 
 enum { LIMIT_S = 20 };
 
-int stepped_probe(void) {
-#if BREAKPOINT_HAVE
-  pid_t pid = fork();
-  if (pid < 0)
-    return -errno;
-  if (pid == 0)
-    for (;;)
-      pause();
-  int error = stepped_attach(pid);
-  kill(pid, SIGKILL);
-  waitpid(pid, NULL, 0);
-  return error;
-#else
-  return -ENOSYS;
-#endif
-}
-
 int stepped_attach(pid_t pid) { return ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0 ? 0 : -errno; }
 
 #if BREAKPOINT_HAVE
+
+/* A single step ends an exclusive access of arm64, so a loop around one never ends. Programs use other instructions
+ * for their atomic operations if the processor has them. */
+static bool has_exclusive_accesses_only(void) {
+#ifdef __aarch64__
+  return !(getauxval(AT_HWCAP) & HWCAP_ATOMICS);
+#else
+  return false;
+#endif
+}
+
+const char *stepped_why_not(void) {
+  if (has_exclusive_accesses_only())
+    return "atomic operations of this processor do not end when they are stepped";
+  pid_t pid = fork();
+  if (pid == 0)
+    for (;;)
+      pause();
+  int error = pid < 0 ? -errno : stepped_attach(pid);
+  if (pid > 0) {
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+  }
+  return error ? strerror(-error) : NULL;
+}
 
 typedef struct user_regs_struct registers;
 
@@ -210,6 +219,8 @@ int stepped_signal_at(pid_t pid, const char *object, long position, struct stepp
 }
 
 #else
+
+const char *stepped_why_not(void) { return "the test cannot step this architecture"; }
 
 int stepped_signal_at(pid_t pid, const char *object, long position, struct stepped_place *ret) {
   (void)pid, (void)object, (void)position, (void)ret;
