@@ -121,15 +121,18 @@ static bool suspends(int label) {
   return !dead(state) && atomic_load(&e->state) == PGD_ALIVE && !atomic_load(&e->own_memory);
 }
 
-/* The kernel's PF_EXITING, which is 4 in the flags of /proc/PID/stat. */
-static bool is_exiting(int fd) {
-  char buf[256];
-  unsigned flags = 0;
+/* Returns the field of /proc/PID/stat with this number, as proc(5) counts them, or -1. */
+static long field_of(int fd, int number) {
+  char buf[512];
   ssize_t n = pread(fd, buf, sizeof buf - 1, 0);
   buf[n > 0 ? n : 0] = '\0';
-  const char *paren = strrchr(buf, ')');
-  return !paren || sscanf(paren + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) != 1 || (flags & 4) != 0;
+  const char *p = strrchr(buf, ')'); /* the end of field 2 */
+  for (int i = 2; p && i < number; i++)
+    p = strchr(p + 1, ' ');
+  return p ? strtol(p, NULL, 10) : -1;
 }
+
+enum { FIELD_FLAGS = 9, FIELD_NUM_THREADS = 20, FLAG_EXITING = 4 /* the kernel's PF_EXITING */ };
 
 static enum look look_at(int label, bool deep) {
   struct pgd_entry *e = &board->entry[label];
@@ -156,8 +159,9 @@ static enum look look_at(int label, bool deep) {
   rewatch(&w->tid, tid, &w->tid_stat_fd, &w->tid_syscall_fd, pid, tid);
   char t = tid ? state_of(w->tid_stat_fd) : c;
   if (dead(c)) {
-    /* A leader is a zombie while its threads still end. The kernel tells its parent when the last thread is gone. */
-    if (tid && t != 'X')
+    /* A leader is a zombie while its threads still end, also threads that were joined before. The kernel tells its
+     * parent when the last thread is gone. */
+    if ((tid && t != 'X') || field_of(w->stat_fd, FIELD_NUM_THREADS) > 1)
       return LOOK_BUSY;
     w->gone = deep;
     return LOOK_GONE;
@@ -165,7 +169,7 @@ static enum look look_at(int label, bool deep) {
   if (tid && dead(t))
     return LOOK_BUSY;
   int child = atomic_load(&e->in_vfork);
-  if (c == 'D' && child && suspends(child) && !is_exiting(w->stat_fd))
+  if (c == 'D' && child && suspends(child) && !(field_of(w->stat_fd, FIELD_FLAGS) & FLAG_EXITING))
     return LOOK_SUSPENDED;
   bool asleep = c == 'S' && t == 'S', stopped = c == 'T' && t == 'T';
   if ((!asleep && !stopped) || (deep && (!off_cpu(w->syscall_fd) || (tid && !off_cpu(w->tid_syscall_fd)))))
